@@ -1,0 +1,1 @@
+"""lightlab: the package behind a workbook on finding small, good neural networks."""

@@ -1,0 +1,1 @@
+"""Measuring: data, training, cost, statistics."""

@@ -1,0 +1,1 @@
+"""Published numbers and claims, as data with their sources."""

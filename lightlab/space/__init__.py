@@ -1,0 +1,1 @@
+"""Spaces to search in: boards, hyperparameters, architectures. No torch below this line."""
