@@ -46,8 +46,10 @@ def bootstrap_ci(
     x = np.asarray(x, dtype=float).ravel()
     value = float(statistic(x))
     if x.size < 2 or np.ptp(x) == 0:
-        return value, (float("nan") if x.size < 2 else value), (
-            float("nan") if x.size < 2 else value
+        return (
+            value,
+            (float("nan") if x.size < 2 else value),
+            (float("nan") if x.size < 2 else value),
         )
     result = _stats.bootstrap(
         (x,),

@@ -1,1 +1,1 @@
-"""What makes a notebook part of the workbook: parameters, records, claims, runs, the review site."""
+"""What makes a notebook part of the workbook: parameters, records, claims, runs, the site."""

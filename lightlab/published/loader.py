@@ -1,0 +1,48 @@
+"""The one reader of the published data: claims of the papers, and what they printed."""
+
+from importlib import resources
+from typing import Any
+
+import yaml
+
+_HERE = resources.files("lightlab.published")
+_FIELDS = {"id", "sentence", "source", "kind", "published", "measured", "profile"}
+_OPTIONAL = {"unit", "holds_in", "note"}
+KINDS = ("exact", "within", "order", "shape")
+PROFILES = ("smoke", "quick", "cifar10", "paper")
+
+
+def claims(notebook: str) -> dict[str, dict[str, Any]]:
+    """The claims that a notebook checks, by id; ValueError where the file is not well formed."""
+    path = _HERE / "claims" / f"{notebook}.yaml"
+    if not path.is_file():
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for claim in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
+        where = f"claims/{notebook}.yaml, {claim.get('id', '?')}"
+        missing, extra = _FIELDS - claim.keys(), claim.keys() - _FIELDS - _OPTIONAL
+        if missing or extra:
+            raise ValueError(f"{where}: missing {sorted(missing)}, unknown {sorted(extra)}")
+        if claim["kind"] not in KINDS or claim["profile"] not in PROFILES:
+            raise ValueError(f"{where}: kind is one of {KINDS}, profile one of {PROFILES}")
+        if claim["id"] in found:
+            raise ValueError(f"{where}: the id stands twice")
+        found[claim["id"]] = claim | {"holds_in": _interval(claim, where)}
+    return found
+
+
+def read_yaml(name: str) -> Any:
+    """A YAML file beside this module, e.g. `read_yaml("space_sizes.yaml")`."""
+    return yaml.safe_load((_HERE / name).read_text(encoding="utf-8"))
+
+
+def _interval(claim: dict[str, Any], where: str) -> list[float | None]:
+    """Where the measured value has to lie: [low, high], None for an open end."""
+    if claim["kind"] == "exact":
+        if not isinstance(claim["published"], int | float):
+            raise ValueError(f"{where}: an exact claim needs a number in `published`")
+        return [claim["published"], claim["published"]]
+    interval = claim.get("holds_in")
+    if not (isinstance(interval, list) and len(interval) == 2 and interval != [None, None]):
+        raise ValueError(f"{where}: needs holds_in: [low, high] (null for an open end)")
+    return interval

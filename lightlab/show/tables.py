@@ -1,0 +1,45 @@
+"""A data frame as CSV (full precision), Markdown and LaTeX, and as HTML for the notebook."""
+
+from pathlib import Path
+
+import pandas as pd
+
+
+def write(df: pd.DataFrame, folder: Path, name: str, caption: str, digits: int = 3) -> list[Path]:
+    """Write `name`.csv, .md and .tex below `folder`; the index is kept where it has a name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flat = _flat(df)
+    shown = rounded(flat, digits)
+    paths = [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]
+    flat.to_csv(paths[0], index=False)
+    paths[1].write_text(f"{shown.to_markdown(index=False)}\n\n{caption}\n", encoding="utf-8")
+    style = shown.map(_latex_escape).rename(columns=_latex_escape).style.hide(axis="index")
+    latex = style.to_latex(hrules=True, caption=_latex_escape(caption), label=f"tab:{name}")
+    paths[2].write_text(latex, encoding="utf-8")
+    return paths
+
+
+def html(df: pd.DataFrame, digits: int = 3) -> str:
+    """The table as plain HTML, values rounded, text escaped."""
+    return rounded(_flat(df), digits).to_html(index=False, border=0, classes="table", escape=True)
+
+
+def rounded(df: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """Every float as text with `digits` significant digits; missing values as an en dash."""
+
+    def text(value: object) -> str:
+        if isinstance(value, float):
+            return "–" if pd.isna(value) else f"{value:.{digits}g}" if value else "0"
+        return "–" if value is None else str(value)
+
+    return df.astype(object).map(text)
+
+
+def _flat(df: pd.DataFrame) -> pd.DataFrame:
+    return df.reset_index() if any(n is not None for n in df.index.names) else df
+
+
+def _latex_escape(text: object) -> str:
+    special = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
+    special |= {"~": r"\textasciitilde{}", "^": r"\^{}", "\\": r"\textbackslash{}"}
+    return "".join(special.get(c, c) for c in str(text))

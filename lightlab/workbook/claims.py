@@ -1,0 +1,68 @@
+"""Verdicts: does a published claim hold for what we measured? Computed, never typed."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lightlab.measure import stats
+from lightlab.published import loader
+
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
+
+
+def check(claim: dict[str, Any], measured: ArrayLike, profile: str | None) -> dict[str, Any]:
+    """The claim with our value, its 95 % interval, n, the verdict and what limits it.
+
+    `measured` is a number (deterministic: its interval is itself) or one value per seed, for
+    claims of the kind `order` the differences paired by seed. The claim is reproduced where the
+    whole interval lies in `holds_in`, not reproduced where it lies outside, else inconclusive.
+    """
+    x = np.asarray(measured, dtype=float)
+    samples = x.ravel()
+    if samples.size == 0 or np.isnan(samples).any():
+        verdict, value, low, high = INCONCLUSIVE, math.nan, math.nan, math.nan
+        note = "no value was measured" if samples.size == 0 else "a measured value is NaN"
+    else:
+        value, low, high = (float(x),) * 3 if x.ndim == 0 else stats.mean_ci(samples)
+        verdict, note = _verdict(claim["holds_in"], low, high)
+    if profile in loader.PROFILES and _below(profile, claim["profile"]):
+        note = f"means something from the profile {claim['profile']} on" + (
+            f"; {note}" * bool(note)
+        )
+        verdict = INCONCLUSIVE
+    ours = {"value": value, "ci_low": low, "ci_high": high, "n": int(samples.size)}
+    ours = {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in ours.items()
+    }
+    note = "; ".join(filter(None, (claim.get("note", ""), note)))
+    return claim | ours | {"verdict": verdict, "note": note}
+
+
+def _verdict(holds_in: list[float | None], low: float, high: float) -> tuple[str, str]:
+    floor = -math.inf if holds_in[0] is None else holds_in[0]
+    ceiling = math.inf if holds_in[1] is None else holds_in[1]
+    if math.isnan(low):
+        return INCONCLUSIVE, "one value has no interval"
+    if floor <= low and high <= ceiling:
+        return REPRODUCED, ""
+    if high < floor or low > ceiling:
+        return NOT_REPRODUCED, ""
+    return INCONCLUSIVE, "the interval reaches over the claim's edge"
+
+
+def _below(profile: str, lowest: str) -> bool:
+    return loader.PROFILES.index(profile) < loader.PROFILES.index(lowest)
+
+
+def ours(claim: dict[str, Any]) -> str:
+    """Our value as a reader sees it: mean [low, high] unit (n)."""
+    if claim["value"] is None:
+        return "not measured"
+    unit = f" {claim['unit']}" if claim.get("unit") else ""
+    if claim["ci_low"] is None or claim["ci_low"] == claim["ci_high"] == claim["value"]:
+        n = f" (n = {claim['n']})" if claim["n"] > 1 or claim["ci_low"] is None else ""
+        return f"{claim['value']:.6g}{unit}{n}"
+    interval = f"[{claim['ci_low']:.3g}, {claim['ci_high']:.3g}]"
+    return f"{claim['value']:.3g} {interval}{unit} (n = {claim['n']})"

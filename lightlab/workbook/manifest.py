@@ -1,0 +1,121 @@
+"""Provenance: which code, which machine, which versions, which files came out."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lightlab.workbook import files
+
+PACKAGES = ("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna")
+PACKAGES += ("matplotlib", "papermill", "nbclient", "ipykernel", "jupyterlab")
+# Not results of the notebook: the runner's own papers, or made anew from the others.
+PAPERS = {"manifest.json", "task.json", "status.json", "notebook.html", ".site.json"}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(root: Path) -> dict[str, Any]:
+    """Code, versions and machine, as JSON."""
+    return git(root) | {
+        "python": platform.python_version(),
+        "packages": {p: metadata.version(p) for p in PACKAGES if _installed(p)},
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpu": _gpu(),
+        "os": platform.platform(),
+    }
+
+
+def git(root: Path) -> dict[str, Any]:
+    """Commit and whether tracked files differ from it; None where this is no git checkout."""
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    dirty = ask("status", "--porcelain", "--untracked-files=no")
+    return {
+        "git_commit": ask("rev-parse", "HEAD"),
+        "git_dirty": None if dirty is None else bool(dirty),
+    }
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """sha256 of every file that the notebook saved, by its path below `folder`."""
+    return {
+        p.relative_to(folder).as_posix(): files.sha256(p)
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.relative_to(folder).as_posix() not in PAPERS
+    }
+
+
+def damaged(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """Recorded files that are missing or whose hash is another than the recorded one."""
+    return [
+        name
+        for name, recorded in manifest["files"].items()
+        if not (folder / name).is_file() or files.sha256(folder / name) != recorded
+    ]
+
+
+def write_interactive(folder: Path, notebook: str, params: dict[str, Any]) -> None:
+    """The manifest of a record made without the runner: no key, so never taken as up to date."""
+    files.write_json(
+        folder / "manifest.json",
+        {
+            "schema": 1,
+            "unit": notebook,
+            "notebook": notebook,
+            "status": "ok",
+            "cause": None,
+            "params": params,
+            "provenance": provenance(Path.cwd()),
+            "ended": now(),
+            "files": hashes(folder),
+        },
+    )
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _gpu() -> str | None:
+    """The first GPU's name by nvidia-smi, so that torch need not be imported here."""
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip().splitlines()[0] if done.returncode == 0 and done.stdout else None

@@ -1,0 +1,97 @@
+"""Where things are: the only place that knows the folders of a workbook."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lightlab.workbook.faults import Fault, WorkbookError, nearest
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,@+-]*")  # a run's or unit's folder: no separators
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with `notebooks/` and `params/`; results go to `results/` below it."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> "Project":
+        """The workbook around `start` (default: $LIGHTLAB_ROOT, else the current folder)."""
+        start = Path(start or os.environ.get("LIGHTLAB_ROOT") or Path.cwd()).resolve()
+        for folder in (start, *start.parents):
+            if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
+                return cls(folder)
+        raise WorkbookError(
+            Fault(str(start), "no workbook here or above", "needs the folders notebooks and params")
+        )
+
+    @cached_property
+    def notebooks(self) -> dict[str, Path]:
+        """Every notebook by name, in the order of their numbers."""
+        return {p.stem: p for p in sorted((self.root / "notebooks").glob("[0-9]*.ipynb"))}
+
+    @property
+    def profiles(self) -> list[str]:
+        return sorted(p.name for p in (self.root / "params").iterdir() if p.is_dir())
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    def select(self, wanted: list[str]) -> list[str]:
+        """Names of the notebooks asked for: by name, by number or by the name's beginning."""
+        chosen, faults = [], []
+        for word in wanted:
+            hits = [n for n in self.notebooks if n == word] or [
+                n for n in self.notebooks if n.startswith(word)
+            ]
+            if len(hits) == 1:
+                chosen += hits
+            elif hits:
+                faults.append(Fault("notebook", f"{word!r} is ambiguous", ", ".join(hits)))
+            else:
+                hint = nearest(word, self.notebooks)
+                faults.append(Fault("notebook", f"there is no notebook {word!r}", hint))
+        if faults:
+            raise WorkbookError(faults)
+        return list(dict.fromkeys(chosen or self.notebooks))
+
+    def params_file(self, profile: str, notebook: str) -> Path:
+        return self.root / "params" / profile / f"{notebook}.yaml"
+
+    def check_profile(self, profile: str) -> None:
+        if profile not in self.profiles:
+            hint = nearest(profile, self.profiles)
+            raise WorkbookError(Fault("profile", f"there is no profile {profile!r}", hint))
+
+    def run_folder(self, run: str) -> Path:
+        """The folder of the run `run`; a name that would leave `results/` is refused."""
+        if not NAME.fullmatch(run):
+            raise WorkbookError(
+                Fault("run name", f"{run!r} is not usable as a folder", "letters, digits, - _ .")
+            )
+        return self.results / run
+
+    def relative(self, path: Path) -> str:
+        """`path` as shown to people: from the root where it lies below it."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def needs(notebook: Path) -> list[str]:
+    """The notebooks whose results `notebook` reads, from its metadata `lightlab.needs`."""
+    return list(read_notebook(notebook).get("metadata", {}).get("lightlab", {}).get("needs", []))
+
+
+def read_notebook(path: Path) -> dict:
+    """The notebook as plain JSON; a clear error where it is none."""
+    try:
+        nb = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(nb.get("cells"), list):
+            raise ValueError("no cells")
+        return nb
+    except (ValueError, AttributeError) as e:
+        raise WorkbookError(Fault(f"notebooks/{path.name}", f"is not a notebook: {e}")) from e

@@ -1,0 +1,221 @@
+"""What a notebook saves: figures with their data, tables, trials, artifacts, claims.
+
+Under `lightlab run` everything goes to the run's folder; in JupyterLab or raw papermill to
+`results/interactive/<notebook>/`.
+"""
+
+import base64
+import html
+import os
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from lightlab.published import loader
+from lightlab.show import style, tables
+from lightlab.workbook import claims, files, manifest
+from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import NAME, Project
+
+OUT, PROFILE = "LIGHTLAB_OUT", "LIGHTLAB_PROFILE"  # set by the runner for its kernels
+_INLINE_SVG_BYTES = 400_000
+
+
+def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
+    """Open the record of `notebook`; `namespace` is the notebook's globals(), for its parameters.
+
+    Outside the runner the parameters are checked here against the notebook's own parameters
+    cell; WorkbookError lists what is wrong with them.
+    """
+    style.use()
+    out = os.environ.get(OUT)
+    if out:
+        folder, values = Path(out), files.read_json(Path(out) / "task.json")["params"]
+    else:
+        project = Project.find()
+        folder, values = (
+            project.results / "interactive" / notebook,
+            _checked(project, notebook, namespace),
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    return Record(notebook, folder, values, os.environ.get(PROFILE))
+
+
+def _checked(project: Project, notebook: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    from lightlab.workbook import params, schema
+
+    if notebook not in project.notebooks:
+        raise WorkbookError(Fault("record.start", f"there is no notebooks/{notebook}.ipynb"))
+    declared = schema.read(project.notebooks[notebook])
+    given = {n: namespace[n] for n in declared if n in namespace}
+    values, faults = params.check(declared, given, notebook)
+    if faults:
+        raise WorkbookError(faults)
+    return values
+
+
+class Record:
+    """The record of one execution of one notebook; every save rewrites record.json whole."""
+
+    def __init__(self, notebook: str, folder: Path, values: dict[str, Any], profile: str | None):
+        self.notebook, self.folder, self.params, self.profile = notebook, folder, values, profile
+        self.seed = int(values.get("seed", 0))
+        self._published = loader.claims(notebook)
+        self._claims: dict[str, dict[str, Any]] = {}
+        self._saved: dict[str, Any] = {
+            "schema": 1,
+            "notebook": notebook,
+            "finished": False,
+            "seed": self.seed,
+            "data": [],
+            "figures": [],
+            "tables": [],
+            "artifacts": [],
+            "trials": None,
+        }
+        self._write()
+
+    def rng(self, tag: str = "") -> np.random.Generator:
+        """A generator of its own for each `tag`, fixed by the parameter `seed`."""
+        return np.random.default_rng([self.seed, zlib.crc32(tag.encode())])
+
+    def data(self, dataset: Any) -> None:
+        """Note which data were used: anything with `spec` and `fingerprint`."""
+        self._saved["data"].append(
+            {"spec": str(dataset.spec), "fingerprint": str(dataset.fingerprint)}
+        )
+        self._write()
+
+    def figure(
+        self, fig: Figure, name: str, *, caption: str, data: pd.DataFrame | None = None
+    ) -> HTML:
+        """Save a figure as SVG and PNG with its plotted data as CSV; shows it with its caption."""
+        folder = self._folder("figures", name)
+        paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+        fig.savefig(paths[0], metadata={"Date": None, "Title": name, "Description": caption})
+        fig.savefig(paths[1])
+        plt.close(fig)
+        if data is not None:
+            paths.append(folder / f"{name}.csv")
+            data.to_csv(paths[-1], index=any(n is not None for n in data.index.names))
+        self._note("figures", {"name": name, "caption": caption, "files": self._names(paths)})
+        shown = paths[0] if paths[0].stat().st_size <= _INLINE_SVG_BYTES else paths[1]
+        kind = "svg+xml" if shown.suffix == ".svg" else "png"
+        image = base64.b64encode(shown.read_bytes()).decode()
+        return HTML(
+            f'<figure id="fig-{name}" style="margin:0"><img alt="{html.escape(caption)}" '
+            f'src="data:image/{kind};base64,{image}" style="max-width:100%;background:#fff"/>'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        )
+
+    def table(
+        self,
+        df: pd.DataFrame,
+        name: str,
+        *,
+        caption: str,
+        volatile: Sequence[str] = (),
+        tolerance: Mapping[str, float] | None = None,
+        digits: int = 3,
+    ) -> HTML:
+        """Save a table as CSV, Markdown and LaTeX; shows it rounded to `digits` digits.
+
+        `volatile` columns (timings) are never compared with another run's; `tolerance` allows
+        an absolute difference per column; all else has to agree to a relative 1e-6.
+        """
+        unknown = (set(volatile) | set(tolerance or {})) - set(df.reset_index().columns)
+        if unknown:
+            raise ValueError(f"table {name}: there are no columns {sorted(unknown)}")
+        paths = tables.write(df, self._folder("tables", name).resolve(), name, caption, digits)
+        entry = {"name": name, "caption": caption, "files": self._names(paths)}
+        rules = {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
+        self._note("tables", entry | rules)
+        return HTML(
+            f'<div id="tab-{name}" style="overflow-x:auto">{tables.html(df, digits)}'
+            f"<p><em>{html.escape(caption)}</em></p></div>"
+        )
+
+    def trials(self, df: pd.DataFrame) -> None:
+        """Save what was tried, one row a trial, each with its cost, as trials.csv."""
+        df.to_csv(self.folder / "trials.csv", index=False)
+        self._saved["trials"] = "trials.csv"
+        self._write()
+
+    def artifact(self, name: str) -> Path:
+        """A path below artifacts/ to write to; the file has to be there when the notebook ends."""
+        path = self._folder("artifacts", name) / name
+        self._note("artifacts", {"name": name, "files": self._names([path])})
+        return path
+
+    def claim(self, id: str, measured: ArrayLike) -> None:
+        """Hand over what was measured for a published claim; the verdict is computed from it."""
+        if id not in self._published:
+            raise KeyError(f"no claim {id!r} in published/claims/{self.notebook}.yaml")
+        self._claims[id] = claims.check(self._published[id], measured, self.profile) | {
+            "notebook": self.notebook
+        }
+        files.write_json(self.folder / "claims.json", list(self._claims.values()))
+
+    def finish(self) -> HTML:
+        """Close the record: every claim checked, every promised file there; shows the verdicts."""
+        missing = [c for c in self._published if c not in self._claims]
+        if missing:
+            raise ValueError(f"claims without a measurement: {', '.join(missing)}")
+        promised = [
+            f
+            for k in ("figures", "tables", "artifacts")
+            for e in self._saved[k]
+            for f in e["files"]
+        ]
+        absent = [f for f in promised if not (self.folder / f).is_file()]
+        if absent:
+            raise FileNotFoundError(f"promised but not written: {', '.join(absent)}")
+        self._saved["finished"] = True
+        self._write()
+        if OUT not in os.environ:
+            manifest.write_interactive(self.folder, self.notebook, self.params)
+        return HTML(_claims_html(list(self._claims.values())))
+
+    def _folder(self, kind: str, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+        folder = self.folder / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _names(self, paths: list[Path]) -> list[str]:
+        return [p.resolve().relative_to(self.folder.resolve()).as_posix() for p in paths]
+
+    def _note(self, kind: str, entry: dict[str, Any]) -> None:
+        self._saved[kind] = [e for e in self._saved[kind] if e["name"] != entry["name"]] + [entry]
+        self._write()
+
+    def _write(self) -> None:
+        files.write_json(self.folder / "record.json", self._saved)
+
+
+def _claims_html(checked: list[dict[str, Any]]) -> str:
+    if not checked:
+        return "<p>This notebook checks no published claim.</p>"
+    signs = {claims.REPRODUCED: "✓", claims.NOT_REPRODUCED: "✗", claims.INCONCLUSIVE: "?"}
+    rows = "".join(
+        f'<tr id="claim-{html.escape(c["id"])}"><td>{html.escape(c["sentence"])}<br>'
+        f"<small>{html.escape(c['source'])}</small></td>"
+        f"<td>{html.escape(str(c['published']))}</td>"
+        f"<td>{html.escape(claims.ours(c))}<br><small>{html.escape(c['measured'])}</small></td>"
+        f"<td><strong>{signs[c['verdict']]} {c['verdict']}</strong>"
+        f"<br><small>{html.escape(c['note'])}</small></td></tr>"
+        for c in checked
+    )
+    head = "<tr><th>claim</th><th>published</th><th>ours</th><th>verdict</th></tr>"
+    return f'<table class="claims"><thead>{head}</thead><tbody>{rows}</tbody></table>'
