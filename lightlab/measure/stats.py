@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats as _stats
 
@@ -22,6 +23,17 @@ def mean_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float,
         return mean, float("nan"), float("nan")
     half = _stats.t.ppf(0.5 + confidence / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size)
     return mean, mean - float(half), mean + float(half)
+
+
+def grouped_ci(
+    df: pd.DataFrame, by: str | list[str], value: str, confidence: float = CONFIDENCE
+) -> pd.DataFrame:
+    """`mean_ci` of column `value` in each group of `df`: columns `by`, mean, ci_low, ci_high, n."""
+    rows = df.groupby(by, sort=False)[value].agg(["mean", "std", "count"]).reset_index()
+    quantile = _stats.t.ppf(0.5 + confidence / 2, np.maximum(rows["count"] - 1, 1))
+    half = np.where(rows["count"] > 1, quantile * rows["std"] / np.sqrt(rows["count"]), np.nan)
+    rows["ci_low"], rows["ci_high"] = rows["mean"] - half, rows["mean"] + half
+    return rows.drop(columns="std").rename(columns={"count": "n"})
 
 
 def paired_ci(
