@@ -1,0 +1,72 @@
+"""A folder of arrays that are dear to make: written whole or not at all, checked when read."""
+
+import hashlib
+import os
+import tempfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ENVIRONMENT = "LIGHTLAB_CACHE"
+_HASH = "sha256"
+
+
+def folder() -> Path:
+    """Where cached arrays lie: `$LIGHTLAB_CACHE`, else `~/.cache/lightlab`."""
+    return Path(os.environ.get(ENVIRONMENT) or Path.home() / ".cache" / "lightlab")
+
+
+def arrays(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays kept as `name`, or those of `make()`, which are then kept.
+
+    A file whose hash does not fit is made anew with a warning, and so is what cannot be written.
+    """
+    path = folder() / f"{name}.npz"
+    if path.exists():
+        try:
+            return _read(path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            warnings.warn(f"cached {path.name} is damaged ({error}): made anew", stacklevel=2)
+    made = make()
+    try:
+        _write(path, made)
+    except OSError as error:
+        warnings.warn(f"cannot keep {path.name} ({error}): going on without", stacklevel=2)
+    return made
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of the file; ValueError if they are not those that were written."""
+    with np.load(path, allow_pickle=False) as file:
+        kept = {key: file[key] for key in file.files}
+    if str(kept.pop(_HASH)) != _hash(kept):
+        raise ValueError("its hash does not fit its content")
+    return kept
+
+
+def _write(path: Path, kept: dict[str, np.ndarray]) -> None:
+    """Write under a temporary name and rename, so that no reader sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **kept, **{_HASH: np.array(_hash(kept))})
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _hash(kept: dict[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and bytes."""
+    sha = hashlib.sha256()
+    for key in sorted(kept):
+        sha.update(f"{key} {kept[key].dtype} {kept[key].shape}".encode())
+        sha.update(np.ascontiguousarray(kept[key]).data)
+    return sha.hexdigest()
