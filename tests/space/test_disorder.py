@@ -1,0 +1,84 @@
+"""The room's walk against its exact chain, and the second law."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightlab.space.foundations import disorder
+from lightlab.space.foundations import entropy as e
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("work_rate", [0.0, 0.3, 1.0])
+def test_chances_sum_to_one(work_rate: float) -> None:
+    matrix = disorder.transition_matrix(5, work_rate)
+    assert matrix.sum(axis=1) == pytest.approx(np.ones(25))
+    # only the walk without work is as easily left as entered
+    assert (np.abs(matrix.sum(axis=0) - 1).max() < 1e-12) == (work_rate == 0)
+
+
+@given(st.lists(st.integers(0, 9), min_size=16, max_size=16).filter(any))
+@settings(max_examples=30)
+def test_second_law(counts: list[int]) -> None:
+    path = disorder.evolve(e.normalise(counts), disorder.transition_matrix(4), 30)
+    assert np.diff(e.entropy(path, axis=1)).min() >= -1e-12
+
+
+def test_work_can_lower_entropy() -> None:
+    path = disorder.evolve(np.full(16, 1 / 16), disorder.transition_matrix(4, 0.5), 30)
+    assert np.diff(e.entropy(path, axis=1))[0] < -0.1
+
+
+@pytest.mark.parametrize("work_rate", [0.0, 0.2])
+def test_walk_follows_its_chain(work_rate: float) -> None:
+    n, side, steps = 40_000, 4, 12
+    start = np.zeros((n, 2), dtype=int)
+    counts, moves = disorder.simulate(start, side, steps, rng(), work_rate)
+    path = disorder.evolve(np.eye(16)[0], disorder.transition_matrix(side, work_rate), steps)
+    # 5 standard errors of a share
+    assert np.abs(counts.reshape(steps + 1, -1) / n - path).max() < 5 * 0.5 / np.sqrt(n)
+    assert (counts.sum(axis=(1, 2)) == n).all()
+    assert (np.diff(moves) >= 0).all()
+    assert (moves[-1] > 0) == (work_rate > 0)
+    assert not start.any()  # the caller's positions are left alone
+
+
+def test_stationary() -> None:
+    assert disorder.stationary(disorder.transition_matrix(5)) == pytest.approx(np.full(25, 0.04))
+    matrix = disorder.transition_matrix(5, 0.4)
+    p = disorder.stationary(matrix)
+    assert p @ matrix == pytest.approx(p, abs=1e-12)
+    assert disorder.stationary(disorder.transition_matrix(5, 1.0))[0] == pytest.approx(1)
+
+
+def test_carry_takes_the_distance_in_moves() -> None:
+    xy = disorder.scatter(200, 9, rng())
+    distance = xy.sum(axis=1)
+    for _ in range(3):
+        xy = disorder.carry(xy)
+    assert (xy.sum(axis=1) == np.maximum(distance - 3, 0)).all()
+    assert (xy >= 0).all()
+
+
+@pytest.mark.parametrize("order", ["one after the other", "a little everywhere", "nearest first"])
+def test_tidy_up_ends_in_order(order: str) -> None:
+    xy = disorder.scatter(300, 6, rng())
+    curve = disorder.tidy_up(xy, 6, order, rng(), n_points=20)
+    assert len(curve) == 20
+    assert curve.entropy_bits.iloc[-1] == 0
+    assert curve.entropy_bits.iloc[0] > 4.5
+    assert curve.moves.iloc[-1] == pytest.approx(xy.sum() / 300)
+
+
+def test_unknown_order_of_work() -> None:
+    with pytest.raises(ValueError, match="order of work"):
+        disorder.work_schedule(np.ones(3, dtype=int), "later", rng())
+
+
+def test_occupation_entropy() -> None:
+    counts = np.stack([np.full((2, 2), 3), np.array([[12, 0], [0, 0]])])
+    assert disorder.occupation_entropy(counts) == pytest.approx([2, 0])
