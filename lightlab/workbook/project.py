@@ -9,6 +9,9 @@ from pathlib import Path
 
 from lightlab.workbook.faults import Fault, WorkbookError, nearest
 
+# In the environment of a kernel that the runner started: the attempt's folder, the profile, and
+# the workbook's root.
+OUT, PROFILE, ROOT = "LIGHTLAB_OUT", "LIGHTLAB_PROFILE", "LIGHTLAB_ROOT"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,@+-]*")  # a run's or unit's folder: no separators
 
 
@@ -21,7 +24,7 @@ class Project:
     @classmethod
     def find(cls, start: Path | None = None) -> "Project":
         """The workbook around `start` (default: $LIGHTLAB_ROOT, else the current folder)."""
-        start = Path(start or os.environ.get("LIGHTLAB_ROOT") or Path.cwd()).resolve()
+        start = Path(start or os.environ.get(ROOT) or Path.cwd()).resolve()
         for folder in (start, *start.parents):
             if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
                 return cls(folder)

@@ -24,9 +24,8 @@ from lightlab.published import loader
 from lightlab.show import style, tables
 from lightlab.workbook import claims, files, manifest
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import NAME, Project
+from lightlab.workbook.project import NAME, OUT, PROFILE, Project
 
-OUT, PROFILE = "LIGHTLAB_OUT", "LIGHTLAB_PROFILE"  # set by the runner for its kernels
 _INLINE_SVG_BYTES = 400_000
 
 
@@ -64,6 +63,17 @@ def _checked(project: Project, notebook: str, namespace: Mapping[str, Any]) -> d
     return values
 
 
+class Shown(HTML):
+    """HTML for the notebook, one plain line for the log."""
+
+    def __init__(self, data: str, line: str):
+        super().__init__(data)
+        self._line = line
+
+    def __repr__(self) -> str:
+        return self._line
+
+
 class Record:
     """The record of one execution of one notebook; every save rewrites record.json whole."""
 
@@ -89,6 +99,20 @@ class Record:
         """A generator of its own for each `tag`, fixed by the parameter `seed`."""
         return np.random.default_rng([self.seed, zlib.crc32(tag.encode())])
 
+    def inputs(self, notebook: str) -> list[Path]:
+        """The result folders of a notebook that this one needs, one for each sweep point.
+
+        FileNotFoundError where it has not been run; outside the runner its interactive result.
+        """
+        task = files.read_json(self.folder / "task.json")
+        if task:
+            found = [Path(p) for u, p in task["inputs"].items() if u.split("@")[0] == notebook]
+        else:
+            found = [p for p in [self.folder.parent / notebook] if p.is_dir()]
+        if not found:
+            raise FileNotFoundError(f"no results of {notebook}: add it to `needs`, or run it first")
+        return found
+
     def data(self, dataset: Any) -> None:
         """Note which data were used: anything with `spec` and `fingerprint`."""
         self._saved["data"].append(
@@ -98,7 +122,7 @@ class Record:
 
     def figure(
         self, fig: Figure, name: str, *, caption: str, data: pd.DataFrame | None = None
-    ) -> HTML:
+    ) -> Shown:
         """Save a figure as SVG and PNG with its plotted data as CSV; shows it with its caption."""
         folder = self._folder("figures", name)
         paths = [folder / f"{name}.svg", folder / f"{name}.png"]
@@ -112,10 +136,11 @@ class Record:
         shown = paths[0] if paths[0].stat().st_size <= _INLINE_SVG_BYTES else paths[1]
         kind = "svg+xml" if shown.suffix == ".svg" else "png"
         image = base64.b64encode(shown.read_bytes()).decode()
-        return HTML(
+        return Shown(
             f'<figure id="fig-{name}" style="margin:0"><img alt="{html.escape(caption)}" '
             f'src="data:image/{kind};base64,{image}" style="max-width:100%;background:#fff"/>'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>",
+            f"figure {name}: {caption}",
         )
 
     def table(
@@ -127,7 +152,7 @@ class Record:
         volatile: Sequence[str] = (),
         tolerance: Mapping[str, float] | None = None,
         digits: int = 3,
-    ) -> HTML:
+    ) -> Shown:
         """Save a table as CSV, Markdown and LaTeX; shows it rounded to `digits` digits.
 
         `volatile` columns (timings) are never compared with another run's; `tolerance` allows
@@ -140,9 +165,10 @@ class Record:
         entry = {"name": name, "caption": caption, "files": self._names(paths)}
         rules = {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
         self._note("tables", entry | rules)
-        return HTML(
+        return Shown(
             f'<div id="tab-{name}" style="overflow-x:auto">{tables.html(df, digits)}'
-            f"<p><em>{html.escape(caption)}</em></p></div>"
+            f"<p><em>{html.escape(caption)}</em></p></div>",
+            f"table {name} ({len(df)} rows): {caption}",
         )
 
     def trials(self, df: pd.DataFrame) -> None:
@@ -166,7 +192,7 @@ class Record:
         }
         files.write_json(self.folder / "claims.json", list(self._claims.values()))
 
-    def finish(self) -> HTML:
+    def finish(self) -> Shown:
         """Close the record: every claim checked, every promised file there; shows the verdicts."""
         missing = [c for c in self._published if c not in self._claims]
         if missing:
@@ -184,7 +210,9 @@ class Record:
         self._write()
         if OUT not in os.environ:
             manifest.write_interactive(self.folder, self.notebook, self.params)
-        return HTML(_claims_html(list(self._claims.values())))
+        checked = list(self._claims.values())
+        lines = [f"{c['verdict']}: {c['id']}, {claims.ours(c)}" for c in checked]
+        return Shown(_claims_html(checked), "\n".join(lines) or "no claims")
 
     def _folder(self, kind: str, name: str) -> Path:
         if not NAME.fullmatch(name):

@@ -1,0 +1,263 @@
+"""The command line: `lightlab --help`."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Project
+
+app = typer.Typer(
+    help="Run the notebooks of this workbook, check their claims, review and compare the results.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Notebooks = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NOTEBOOK]...", help="Names or numbers (04); default: all."),
+]
+Profile = Annotated[str, typer.Option("--profile", help="Folder below params/ with the values.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder below results/.")]
+
+
+@app.command()
+def run(
+    notebooks: Notebooks = None,
+    profile: Profile = "quick",
+    param: Annotated[
+        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="Override one value.")
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="NAME=A,B,C", help="Run once for each value."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The run's folder; default: the profile's name.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Notebooks at once; default: cores.")
+    ] = os.cpu_count() or 1,
+    force: Annotated[bool, typer.Option("--force", help="Run what is up to date, too.")] = False,
+    fail_fast: Annotated[
+        bool,
+        typer.Option("--fail-fast/--keep-going", help="After a failure start nothing more."),
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0.1, help="Seconds that one cell may take.")
+    ] = None,
+    notebook_timeout: Annotated[
+        float | None, typer.Option("--notebook-timeout", min=0.1, help="Seconds for a notebook.")
+    ] = None,
+    stall_timeout: Annotated[
+        float | None,
+        typer.Option("--stall-timeout", min=0.1, help="Seconds that a cell may be silent."),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option("--retries", min=0, help="Try again when a kernel died, so often.")
+    ] = 0,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Show what the notebooks print as they print it.")
+    ] = False,
+) -> None:
+    """Execute notebooks that are not up to date, and build the review site.
+
+    Each NOTEBOOK runs with the values of params/PROFILE/NOTEBOOK.yaml, in a process of its own;
+    what it needs runs first. Results go to results/RUN/. The exit code is 1 where one failed.
+    """
+    from lightlab.workbook import plan
+    from lightlab.workbook.runner import Options
+    from lightlab.workbook.watchdog import Limits
+
+    project = Project.find()
+    axes = {k: _items(v) for k, v in _pairs(sweep, "--sweep").items()}
+    units = plan.make(project, notebooks or [], profile, _pairs(param, "-p"), axes)
+    limits = Limits(timeout, notebook_timeout, stall_timeout)
+    options = Options(profile, jobs, limits, force, fail_fast, retries)
+    folder = project.run_folder(name or profile)
+    ok = _execute(project, units, folder, options, follow)
+    from lightlab.workbook import site
+
+    out.print(f"Review site: {site.build(folder)}", soft_wrap=True)
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command("list")
+def list_() -> None:
+    """The notebooks: what each needs, and the state and age of its last results."""
+    from lightlab.workbook import overview
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("notebook", "needs", "last run", "state", "age", "time"):
+        table.add_column(column)
+    for row in overview.rows(Project.find()):
+        table.add_row(*row)
+    out.print(table)
+
+
+@app.command()
+def params(
+    notebook: Annotated[str, typer.Argument(help="Name or number.")],
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Show the values of this profile.")
+    ] = None,
+) -> None:
+    """The parameters of NOTEBOOK: type, default, range, value and where the value comes from."""
+    from lightlab.workbook import params as values_of
+
+    project = Project.find()
+    if profile:
+        project.check_profile(profile)
+    resolved = values_of.resolve(project, project.select([notebook])[0], profile)
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "type", "default", "allowed", "value", "from", "meaning"):
+        table.add_column(column)
+    for p in resolved.schema.values():
+        value, source = str(resolved.values[p.name]), resolved.sources[p.name]
+        table.add_row(p.name, p.type, str(p.default), p.allowed, value, source, p.help)
+    out.print(table)
+
+
+@app.command()
+def report(run: RunName) -> None:
+    """Build the review site of RUN anew from what the run saved."""
+    from lightlab.workbook import site
+
+    out.print(f"Review site: {site.build(_existing(run))}", soft_wrap=True)
+
+
+@app.command()
+def compare(run_a: RunName, run_b: RunName) -> None:
+    """A page with two runs side by side: parameters, table cells, verdicts, figures."""
+    from lightlab.workbook import compare as pages
+
+    page = pages.build(_existing(run_a), _existing(run_b), None)
+    out.print(f"Comparison: {page}", soft_wrap=True)
+
+
+@app.command()
+def verify(
+    run: RunName,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Notebooks at once; default: cores.")
+    ] = os.cpu_count() or 1,
+    notebook: Annotated[
+        list[str] | None, typer.Option("--notebook", help="Only these; default: all of the run.")
+    ] = None,
+) -> None:
+    """Execute RUN again in a scratch folder and compare every table and claim.
+
+    Columns that hold timings are not compared; others have to agree within the tolerance that
+    the notebook states for them, else to a relative 1e-6. The exit code is 1 where they differ.
+    """
+    from lightlab.workbook import compare as pages
+    from lightlab.workbook import verification
+    from lightlab.workbook.runner import Options
+
+    project, folder = Project.find(), _existing(run)
+    units, profile = verification.units_of(project, folder, notebook or [])
+    scratch = project.results / ".verify" / folder.name
+    shutil.rmtree(scratch, ignore_errors=True)
+    ok = _execute(project, units, scratch, Options(profile, jobs, force=True), False)
+    found = [d for u in units for d in pages.verify(folder / u.name, scratch / u.name)]
+    for difference in found:
+        err.print(str(difference), soft_wrap=True, markup=False)
+    if found or not ok:
+        out.print(f"{folder.name}: {len(found)} differences; the fresh results are in {scratch}")
+        raise typer.Exit(1)
+    shutil.rmtree(scratch)
+    out.print(f"{folder.name}: every table and claim of {len(units)} notebooks came out again.")
+
+
+@app.command()
+def clean(
+    run: Annotated[str | None, typer.Argument(help="A run; default: all but reference.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove results: one RUN, or all of them but results/reference/."""
+    project = Project.find()
+    every = project.results.iterdir() if project.results.is_dir() else ()
+    folders = [_existing(run)] if run else [p for p in every if p.name != "reference"]
+    if not folders:
+        out.print("Nothing to remove.")
+        return
+    names = ", ".join(sorted(f.name for f in folders))
+    if not yes:
+        typer.confirm(f"Remove {names} below {project.results}?", abort=True)
+    for folder in folders:
+        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    out.print(f"Removed {names}.")
+
+
+def _execute(project: Project, units: list, folder: Path, options, follow: bool) -> bool:
+    """Run the units with the screen that suits where the output goes."""
+    from lightlab.workbook import progress
+    from lightlab.workbook.executor import LocalExecutor
+    from lightlab.workbook.runner import Run
+
+    threads = max(1, (os.cpu_count() or 1) // options.jobs)
+    executor = LocalExecutor(project.root, threads, options.profile, watched=follow)
+    kind = progress.Follow if follow else progress.Screen if out.is_terminal else progress.Plain
+    with kind(out) as screen:
+        run = Run(project, units, folder, options, executor, screen)
+        try:
+            ok = run.execute()
+        except KeyboardInterrupt as e:
+            line = "lightlab: stopped; what was finished stays, the next run goes on from there"
+            err.print(line, soft_wrap=True)
+            raise typer.Exit(130) from e
+    progress.tell(run, out)
+    return ok
+
+
+def _existing(run: str) -> Path:
+    project = Project.find()
+    folder = project.run_folder(run)
+    if not folder.is_dir():
+        from lightlab.workbook.faults import nearest
+
+        runs = sorted(p.name for p in project.results.glob("*") if p.name[0] != ".")
+        raise WorkbookError(Fault("run", f"there is no results/{run}", nearest(run, runs)))
+    return folder
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    pairs, faults = {}, []
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            faults.append(Fault(option, f"{text!r} is not NAME=VALUE"))
+        elif name in pairs:
+            faults.append(Fault(option, f"{name!r} is given twice"))
+        pairs[name.strip()] = value.strip()
+    if faults:
+        raise WorkbookError(faults)
+    return pairs
+
+
+def _items(text: str) -> list[str]:
+    return list(dict.fromkeys(item.strip() for item in text.split(",")))
+
+
+def main() -> None:
+    """Entry point: a WorkbookError is told in one line a fault, exit code 2."""
+    try:
+        app()
+    except WorkbookError as e:
+        for fault in e.faults:
+            err.print(f"lightlab: {fault}", soft_wrap=True, markup=False)
+        sys.exit(2)
+    except OSError as e:
+        where = f": {e.filename}" if e.filename else ""
+        err.print(f"lightlab: {e.strerror or e}{where}", soft_wrap=True, markup=False)
+        sys.exit(1)

@@ -1,0 +1,239 @@
+"""What there is to run: units (a notebook with its values), their needs, and what they depend on.
+
+A unit is up to date when the hashes of everything that it depends on are the recorded ones.
+"""
+
+import ast
+import functools
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from lightlab.workbook import files, manifest, params
+from lightlab.workbook.faults import Fault, WorkbookError, nearest
+from lightlab.workbook.project import Project, needs, read_notebook
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One execution: the notebook, its values, and the units whose results it reads."""
+
+    name: str
+    notebook: str
+    values: dict[str, Any]
+    needs: tuple[str, ...] = ()
+    sweep: dict[str, str] = field(default_factory=dict)
+
+
+def make(
+    project: Project,
+    wanted: list[str],
+    profile: str,
+    overrides: Mapping[str, str] | None = None,
+    sweep: Mapping[str, list[str]] | None = None,
+) -> list[Unit]:
+    """The units for the notebooks asked for and all that they need, in a runnable order.
+
+    Raises WorkbookError with the faults of all notebooks at once.
+    """
+    project.check_profile(profile)
+    names, wants = _with_needs(project, project.select(wanted))
+    overrides, sweep = overrides or {}, sweep or {}
+    units: dict[str, Unit] = {}
+    faults: list[Fault] = []
+    unused = {*overrides, *sweep}
+    declared: set[str] = set()
+    for name in names:
+        try:
+            schema = params.read(project.notebooks[name])
+            declared |= set(schema)
+            own = {k: v for k, v in overrides.items() if k in schema}
+            axes = {k: v for k, v in sweep.items() if k in schema}
+            unused -= {*own, *axes}
+            for point in _points(axes):
+                values = params.resolve(project, name, profile, own | point).values
+                unit = Unit(_unit_name(name, point), name, values, (), point)
+                units[unit.name] = unit
+        except WorkbookError as e:
+            faults += e.faults
+    for name in sorted(unused):
+        what = params.bad_name(name) or "no notebook that runs has this parameter"
+        faults.append(Fault("-p / --sweep", f"{name!r}: {what}", nearest(name, sorted(declared))))
+    if faults:
+        raise WorkbookError(dict.fromkeys(faults))
+    return [_linked(u, units.values(), wants[u.notebook]) for u in units.values()]
+
+
+def _with_needs(project: Project, wanted: list[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """The wanted notebooks after all those that they need; WorkbookError for a circle."""
+    wants: dict[str, list[str]] = {}
+    order: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise WorkbookError(Fault("needs", f"in a circle: {' → '.join((*path, name))}"))
+        if name not in project.notebooks:
+            raise WorkbookError(
+                Fault(f"notebooks/{path[-1]}.ipynb", f"needs {name!r}, which is not there")
+            )
+        if name not in wants:
+            wants[name] = needs(project.notebooks[name])
+            for other in wants[name]:
+                visit(other, (*path, name))
+            order.append(name)
+
+    for name in wanted:
+        visit(name, ())
+    return order, wants
+
+
+def _points(axes: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+
+
+def _unit_name(notebook: str, point: Mapping[str, str]) -> str:
+    if not point:
+        return notebook
+    text = ",".join(f"{k}={v}" for k, v in point.items())
+    safe = re.sub(r"[^A-Za-z0-9.=,+-]", "_", text)
+    return f"{notebook}@{safe}" + ("" if safe == text else f"_{files.digest(text)[:6]}")
+
+
+def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
+    """`unit` with the names of the units it needs: those that agree with it on shared axes."""
+    fit = [
+        u.name
+        for u in units
+        if u.notebook in wants
+        and all(u.sweep[k] == v for k, v in unit.sweep.items() if k in u.sweep)
+    ]
+    return Unit(unit.name, unit.notebook, unit.values, tuple(fit), unit.sweep)
+
+
+def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
+    """What the results of `unit` depend on, each as a hash."""
+    notebook = project.notebooks[unit.notebook]
+    return {
+        "source": files.digest(_source(notebook)),
+        "params": files.digest(unit.values),
+        "package": _package_hash(tuple(_lightlab_imports(notebook))),
+        "pins": _pins_hash(project.root),
+        "data": files.digest(_outside_data(project.root, unit.values)),
+        "inputs": files.digest({n: _results_hash(run_folder / n) for n in unit.needs}),
+    }
+
+
+def stale(recorded: Mapping[str, Any] | None, now: Mapping[str, str], folder: Path) -> str | None:
+    """Why the results in `folder` are not those that a run would give now; None: up to date."""
+    if recorded is None or recorded.get("status") != "ok" or "hashes" not in recorded:
+        return "never run"
+    changed = [k for k, v in now.items() if recorded["hashes"].get(k) != v]
+    if changed:
+        return f"changed: {', '.join(changed)}"
+    damaged = manifest.damaged(folder, recorded)
+    return f"damaged since it was recorded: {', '.join(damaged)}" if damaged else None
+
+
+def _source(notebook: Path) -> list[Any]:
+    """What a reader wrote: cells and tags, without outputs, ids and execution counts."""
+    nb = read_notebook(notebook)
+    return [
+        [c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])]
+        for c in nb["cells"]
+    ]
+
+
+def _lightlab_imports(notebook: Path) -> list[str]:
+    """The lightlab modules that the code cells import by name."""
+    found: set[str] = set()
+    for cell in read_notebook(notebook)["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        try:
+            tree = ast.parse("".join(cell["source"]))
+        except SyntaxError:  # a magic: such a cell imports nothing of ours
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {a.name for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+    return sorted(n for n in found if n.split(".")[0] == "lightlab")
+
+
+@functools.cache
+def _graph() -> Any:
+    import grimp
+
+    return grimp.build_graph("lightlab", cache_dir=None)
+
+
+@functools.cache
+def _package_hash(imported: tuple[str, ...]) -> str:
+    """A hash of the imported modules, all that they import, and the data files beside those."""
+    graph, modules = _graph(), set()
+    for name in imported:
+        if name in graph.modules:
+            modules |= {name} | set(graph.find_upstream_modules(name))
+            parts = name.split(".")  # importing a.b.c runs a and a.b first
+            modules |= {".".join(parts[:i]) for i in range(1, len(parts))}
+    root = Path(str(resources.files("lightlab")))
+    paths = set()
+    for module in modules:
+        path = root.joinpath(*module.split(".")[1:])
+        paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+    data = {p for folder in {p.parent for p in paths} for p in _data_files(folder)}
+    return files.digest(
+        {p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(paths | data)}
+    )
+
+
+def _data_files(folder: Path) -> list[Path]:
+    """Data beside the modules of `folder`, as far as they are not another package's."""
+    found = []
+    for p in folder.iterdir():
+        if p.is_file() and p.suffix in (".yaml", ".csv"):
+            found.append(p)
+        elif p.is_dir() and not (p / "__init__.py").exists() and p.name != "__pycache__":
+            found += [q for q in p.rglob("*") if q.suffix in (".yaml", ".csv")]
+    return found
+
+
+@functools.cache
+def _pins_hash(root: Path) -> str:
+    """The pins of the workbook and the versions that are really installed."""
+    pins = root / "constraints.txt"
+    versions = {}
+    for package in manifest.PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return files.digest([files.sha256(pins) if pins.is_file() else None, versions])
+
+
+def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
+    """Size and time of every file that a value names as `parquet:`, `imagefolder:` or `csv:`."""
+    found = []
+    for value in values.values():
+        scheme, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if scheme in ("parquet", "imagefolder", "csv") and rest:
+            place = root / rest
+            for p in sorted(place.rglob("*")) if place.is_dir() else [place]:
+                if p.is_file():
+                    stat = p.stat()
+                    found.append([p.as_posix(), stat.st_size, stat.st_mtime_ns])
+    return found
+
+
+def _results_hash(folder: Path) -> str | None:
+    """What another notebook can read of a unit's results: not its log, pictures and timings."""
+    recorded = files.read_json(folder / "manifest.json")
+    if recorded is None:
+        return None
+    read = ("tables/", "artifacts/", "trials", "claims")
+    return files.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})

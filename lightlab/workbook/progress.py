@@ -1,0 +1,132 @@
+"""What a run shows: a live table in a terminal, plain lines elsewhere, the logs where asked."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lightlab.workbook.runner import CANCELLED, CURRENT, FAILED, OK, SKIPPED, Run, State
+
+_LOOK = {
+    "waiting": ("·", "dim"),
+    "running": ("▶", "cyan"),
+    OK: ("✓", "green"),
+    CURRENT: ("=", "green"),
+    FAILED: ("✗", "bold red"),
+    SKIPPED: ("–", "yellow"),
+    CANCELLED: ("■", "yellow"),
+}
+
+
+class Plain:
+    """One line for each change of state; for logs and pipes."""
+
+    def __init__(self, console: Console):
+        self._console, self._began, self._last = console, dict[str, float](), dict[str, str]()
+
+    def __enter__(self) -> "Plain":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
+    def __call__(self, run: Run, unit: str, status: dict[str, Any]) -> None:  # noqa: ARG002
+        state = run.states[unit]
+        if self._last.get(unit) == state.state:
+            return
+        self._last[unit] = state.state
+        if state.state == "running":
+            self._began[unit] = time.monotonic()
+        self._console.print(Text(f"{_LOOK[state.state][0]} {unit}  {_words(state)}"))
+
+
+class Screen(Plain):
+    """A live table: state, cell of all cells, elapsed time."""
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._table)
+        self._run: Run | None = None
+
+    def __enter__(self) -> "Screen":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._live.stop()
+
+    def __call__(self, run: Run, unit: str, status: dict[str, Any]) -> None:  # noqa: ARG002
+        self._run = run
+        if run.states[unit].state == "running":
+            self._began.setdefault(unit, time.monotonic())
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for name in ("", "notebook", "cell", "progress", "time", ""):
+            table.add_column(name, justify="right" if name in ("cell", "time") else "left")
+        for state in self._run.states.values() if self._run else ():
+            sign, style = _LOOK[state.state]
+            bar = ProgressBar(total=max(state.cells, 1), completed=state.cell or 0, width=18)
+            running = state.state == "running"
+            table.add_row(
+                Text(sign, style),
+                Text(state.unit, style),
+                f"{state.cell or 0}/{state.cells}" if running and state.cells else "",
+                bar if running else "",
+                self._elapsed(state),
+                Text("" if running else _words(state), style),
+            )
+        return table
+
+    def _elapsed(self, state: State) -> str:
+        if state.state == "running":
+            return f"{time.monotonic() - self._began[state.unit]:.0f} s"
+        return f"{state.seconds:.0f} s" if state.seconds else ""
+
+
+class Follow(Plain):
+    """Plain lines, and what the notebooks print as they print it."""
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        self._read: dict[Path, int] = {}
+
+    def __call__(self, run: Run, unit: str, status: dict[str, Any]) -> None:
+        log = run.log_of(unit)
+        if log is not None and log.is_file():
+            with log.open("rb") as f:
+                f.seek(self._read.get(log, 0))
+                text = f.read().decode(errors="replace")
+                self._read[log] = f.tell()
+            for line in text.splitlines():
+                self._console.print(Text(f"  {unit} | {line}"))
+        super().__call__(run, unit, status)
+
+
+def _words(state: State) -> str:
+    if state.state == OK:
+        return f"done in {state.seconds:.1f} s" if state.seconds else "done"
+    if state.state == CURRENT:
+        return "up to date"
+    if state.state == "running":
+        return f"started ({state.why})"
+    return f"{state.state}: {state.cause}" if state.cause else state.state
+
+
+def tell(run: Run, console: Console) -> None:
+    """The last lines: how many of what, and every cause."""
+    states = [s.state for s in run.states.values()]
+    if all(s == CURRENT for s in states):
+        console.print(f"Nothing to do: all {len(states)} notebooks are up to date.")
+        return
+    counts = {s: states.count(s) for s in dict.fromkeys(states)}
+    console.print(", ".join(f"{n} {s}" for s, n in counts.items()))
+    for state in run.states.values():
+        if state.state == FAILED:
+            console.print(Text(f"✗ {state.unit}: {state.cause}", "bold red"))
+            console.print(f"  partial notebook and log: {run.folder.name}/{state.unit}.failed/")

@@ -1,0 +1,219 @@
+"""Runs units in the order of their needs, as many at once as asked, and keeps run.json true."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lightlab.workbook import files, manifest, plan, store
+from lightlab.workbook.executor import Event, Executor
+from lightlab.workbook.plan import Unit
+from lightlab.workbook.project import Project
+from lightlab.workbook.watchdog import Limits
+
+# "waiting", "running" and then one of these
+OK, CURRENT, FAILED, SKIPPED, CANCELLED = "ok", "up-to-date", "failed", "skipped", "cancelled"
+_RETRY_START = 2  # a kernel that does not come up is tried again without being asked
+
+
+@dataclass
+class State:
+    """Where a unit stands, for the screen and for run.json."""
+
+    unit: str
+    notebook: str
+    needs: list[str]
+    state: str = "waiting"
+    cause: str | None = None
+    seconds: float | None = None
+    cell: int | None = None
+    cells: int = 0
+    attempts: int = 0
+    why: str | None = None  # why it runs: what changed since the recorded result
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run; `force` ignores what is up to date, `retries` is for kernels that died."""
+
+    profile: str
+    jobs: int
+    limits: Limits = field(default_factory=Limits)
+    force: bool = False
+    fail_fast: bool = False
+    retries: int = 0
+
+
+class Run:
+    """One call of `lightlab run` on one run folder."""
+
+    def __init__(
+        self,
+        project: Project,
+        units: list[Unit],
+        folder: Path,
+        options: Options,
+        executor: Executor,
+        watch: Callable[["Run", str, dict], None] = lambda *_: None,
+    ):
+        self.project, self.folder, self.options = project, folder, options
+        self.units = {u.name: u for u in units}
+        self.states = {u.name: State(u.name, u.notebook, list(u.needs)) for u in units}
+        self._executor, self._watch = executor, watch
+        self._attempts: dict[str, Path] = {}
+        self._started = manifest.now()
+        self._provenance = manifest.provenance(project.root)
+
+    def execute(self) -> bool:
+        """Run everything that is not up to date; True where all units are in a good state."""
+        with store.held(self.folder), _stoppable():
+            store.recover(self.folder)
+            sorter = TopologicalSorter({n: set(u.needs) for n, u in self.units.items()})
+            sorter.prepare()
+            queue: list[str] = []
+            try:
+                while sorter.is_active():
+                    queue += sorted(sorter.get_ready())
+                    self._fill(queue, sorter)
+                    for event in self._executor.events() if self._attempts else ():
+                        self._take(event, sorter)
+            except BaseException:
+                self._stop()
+                with suppress(OSError):  # the first fault is the one to tell
+                    self._write(ended=True)
+                raise
+            self._write(ended=True)
+        return all(s.state in (OK, CURRENT) for s in self.states.values())
+
+    def _fill(self, queue: list[str], sorter: TopologicalSorter) -> None:
+        while queue and len(self._attempts) < self.options.jobs:
+            name = queue.pop(0)
+            state, reason = self._decide(name)
+            if state == "running":
+                self._begin(name, reason)
+            else:
+                self._settle(name, state, reason, sorter)
+
+    def _decide(self, name: str) -> tuple[str, str | None]:
+        """What to do with a unit whose needs are settled: run, skip, or leave as it is."""
+        unit = self.units[name]
+        broken = [n for n in unit.needs if self.states[n].state not in (OK, CURRENT)]
+        if broken:
+            return SKIPPED, f"needs {', '.join(broken)}"
+        if self.options.fail_fast and any(s.state == FAILED for s in self.states.values()):
+            return SKIPPED, "another notebook failed (--fail-fast)"
+        place = self.folder / name
+        now = plan.hashes(self.project, unit, self.folder)
+        why = plan.stale(store.recorded(place), now, place)
+        if self.options.force:
+            return "running", "forced"
+        return ("running", why) if why else (CURRENT, None)
+
+    def _begin(self, name: str, why: str | None) -> None:
+        unit, state = self.units[name], self.states[name]
+        folder = store.new_attempt(self.folder, name)
+        task = {
+            "unit": name,
+            "notebook": unit.notebook,
+            "source": str(self.project.notebooks[unit.notebook]),
+            "root": str(self.project.root),
+            "profile": self.options.profile,
+            "params": unit.values,
+            "limits": asdict(self.options.limits),
+            "hashes": plan.hashes(self.project, unit, self.folder),
+            "inputs": {n: str(self.folder / n) for n in unit.needs},
+        }
+        files.write_text(folder / "task.json", json.dumps(task, indent=1))
+        files.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
+        self._attempts[name] = folder
+        state.state, state.why, state.attempts = "running", why, state.attempts + 1
+        self._executor.submit(name, folder)
+        self._told(name)
+
+    def _take(self, event: Event, sorter: TopologicalSorter) -> None:
+        name, state = event.unit, self.states[event.unit]
+        state.cell, state.cells = event.status.get("cell"), event.status.get("cells", 0)
+        if not event.ended:
+            self._told(name, event.status)
+            return
+        attempt = self._attempts.pop(name)
+        facts = store.recorded(attempt) or {}
+        ok = event.error is None and facts.get("status") == "ok"
+        cause = event.error or facts.get("cause") or (event.status.get("cause") or {}).get("text")
+        allowed = {"kernel-died": self.options.retries, "kernel-start": _RETRY_START}
+        if not ok and state.attempts <= allowed.get(facts.get("kind", ""), 0):
+            self._begin(name, f"again, for {cause}")
+            return
+        state.seconds = facts.get("seconds")
+        if event.error:  # the attempt could not write its own papers
+            _note_failure(attempt, self.units[name], event.error)
+        store.publish(attempt, self.folder, name, ok)
+        self._settle(name, OK if ok else FAILED, None if ok else cause, sorter)
+
+    def _settle(self, name: str, state: str, cause: str | None, sorter: TopologicalSorter) -> None:
+        self.states[name].state, self.states[name].cause = state, cause
+        sorter.done(name)
+        self._write()
+        self._told(name)
+
+    def _stop(self) -> None:
+        for name in list(self._attempts):
+            self._executor.cancel(name)
+            self.states[name].state = CANCELLED
+        for state in self.states.values():
+            if state.state == "waiting":
+                state.state = CANCELLED
+        store.recover(self.folder)
+
+    def _told(self, name: str, status: dict[str, Any] | None = None) -> None:
+        self._watch(self, name, status or {})
+
+    def log_of(self, name: str) -> Path | None:
+        """The growing log of a running unit."""
+        return self._attempts[name] / "log.txt" if name in self._attempts else None
+
+    def _write(self, ended: bool = False) -> None:
+        """run.json: the units of this call beside those of earlier calls into the same run."""
+        earlier = files.read_json(self.folder / "run.json") or {"units": []}
+        others = [u for u in earlier["units"] if u["unit"] not in self.states]
+        others = [u for u in others if (self.folder / u["unit"]).is_dir()]
+        states = [asdict(s) for s in self.states.values()]
+        about = {
+            "schema": 1,
+            "run": self.folder.name,
+            "profile": self.options.profile,
+            "started": self._started,
+            "ended": manifest.now() if ended else None,
+            "argv": sys.argv[1:],
+            "provenance": self._provenance,
+            "units": sorted(others + states, key=lambda u: u["unit"]),
+        }
+        files.write_json(self.folder / "run.json", about)
+
+
+def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:
+    facts = {"schema": 1, "unit": unit.name, "notebook": unit.notebook, "status": "failed"}
+    rest = {"cause": cause, "params": unit.values, "files": {}}
+    with suppress(OSError):  # on a full disk the cause still stands in the runner's own words
+        files.write_json(attempt / "manifest.json", facts | rest)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

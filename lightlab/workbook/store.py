@@ -1,0 +1,90 @@
+"""A run's folder: who holds it, how a finished attempt becomes the result, what a crash left."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from lightlab.workbook import files, manifest
+from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.watchdog import end_processes
+
+_MIN_FREE_BYTES = 50 * 2**20
+
+
+@contextlib.contextmanager
+def held(run_folder: Path) -> Iterator[None]:
+    """Hold the run's folder; WorkbookError where another runner does, or where it cannot be
+    written. The system drops the lock when the holder dies, however it dies."""
+    try:
+        (run_folder / ".attempts").mkdir(parents=True, exist_ok=True)
+        lock = (run_folder / ".lock").open("a+")
+    except OSError as e:
+        raise WorkbookError(Fault(str(run_folder), f"cannot be written: {e.strerror}")) from e
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            hint = "wait for it, or give this run another name with --name"
+            raise WorkbookError(Fault(str(run_folder), f"is held by {holder}", hint)) from None
+        try:
+            if shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
+                what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
+                raise WorkbookError(Fault(str(run_folder), what, "free some space and run again"))
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}")
+            lock.flush()
+        except OSError as e:
+            raise WorkbookError(Fault(str(run_folder), f"cannot be written: {e.strerror}")) from e
+        yield
+
+
+def recover(run_folder: Path) -> None:
+    """Clear what a killed runner left: its processes, its half-done attempts. A result that was
+    set aside while its successor was being put in place comes back where that never happened."""
+    for folder in (run_folder / ".attempts").iterdir():
+        end_processes(folder.name)
+        unit, _, kind = folder.name.rpartition("~")
+        place = run_folder / unit
+        if kind == "old" and not place.exists():
+            folder.rename(place)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_attempt(run_folder: Path, unit: str) -> Path:
+    """An empty folder for an attempt; its name also marks the attempt's processes."""
+    folder = run_folder / ".attempts" / f"{unit}~{uuid.uuid4().hex[:12]}"
+    folder.mkdir()
+    return folder
+
+
+def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
+    """Make the attempt the unit's result by renaming; a failed one goes to `<unit>.failed` and
+    leaves the last good result where it is."""
+    place = run_folder / (unit if ok else f"{unit}.failed")
+    aside = run_folder / ".attempts" / f"{place.name}~old"
+    shutil.rmtree(aside, ignore_errors=True)
+    if place.exists():
+        place.rename(aside)
+    attempt.rename(place)
+    shutil.rmtree(aside, ignore_errors=True)
+    if ok:
+        shutil.rmtree(run_folder / f"{unit}.failed", ignore_errors=True)
+    fd = os.open(run_folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return place
+
+
+def recorded(folder: Path) -> dict | None:
+    """The manifest of a unit's result, or None."""
+    return files.read_json(folder / "manifest.json")

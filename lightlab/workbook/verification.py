@@ -1,0 +1,42 @@
+"""Which units `lightlab verify` executes again: those of the run, with the recorded values."""
+
+from pathlib import Path
+
+from lightlab.workbook import params, store
+from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.plan import Unit
+from lightlab.workbook.project import Project, needs
+
+
+def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit], str]:
+    """The run's units with their recorded values, and the run's profile.
+
+    WorkbookError where the run has no finished result, or where a notebook or a value that was
+    recorded does not exist any more.
+    """
+    names = set(project.select(wanted)) if wanted else None
+    units, faults, profile = [], [], ""
+    for folder in sorted(p.parent for p in run.glob("*/manifest.json")):
+        facts = store.recorded(folder)
+        if not facts or facts["status"] != "ok" or "hashes" not in facts:
+            continue
+        notebook = facts["notebook"]
+        if names is not None and notebook not in names:
+            continue
+        if notebook not in project.notebooks:
+            faults.append(Fault(str(folder), f"there is no notebooks/{notebook}.ipynb any more"))
+            continue
+        schema = params.read(project.notebooks[notebook])
+        values, wrong = params.check(schema, facts["params"], f"{folder.name}/manifest.json")
+        faults += wrong
+        profile = facts["profile"]
+        wants = needs(project.notebooks[notebook])
+        units.append(Unit(folder.name, notebook, values, tuple(wants)))
+    if not units and not faults:
+        faults.append(Fault(str(run), "has no finished results to verify"))
+    if faults:
+        raise WorkbookError(faults)
+    present = {u.name for u in units}
+    return [
+        Unit(u.name, u.notebook, u.values, tuple(n for n in u.needs if n in present)) for u in units
+    ], profile
