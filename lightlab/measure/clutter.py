@@ -24,7 +24,7 @@ class Clutter:
     digit_px: tuple[float, float] = (10.0, 18.0)  # side of the digit, drawn uniformly
     rotation: float = 0.5  # largest angle in rad, either way
     fragments: int = 4  # pieces of other digits
-    fragment_px: int = 4  # side of a piece in the source's pixels, of 8
+    fragment_px: float = 4.0  # side of a piece, which is a quarter of another digit
     noise: float = 0.1  # standard deviation of Gaussian noise; ink is 1, paper 0
 
     @classmethod
@@ -62,15 +62,14 @@ def _draw_block(
     source: Tensor, clutter: Clutter, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """One block of pictures from its own random stream."""
-    size, k = source.shape[-1], clutter.fragments
+    k = clutter.fragments
     chosen = torch.from_numpy(rng.integers(len(source), size=_BLOCK))
     side = rng.uniform(*clutter.digit_px, size=_BLOCK)
     canvas = _place(source[chosen], side, clutter.rotation, rng)
     if k:
         others = source[torch.from_numpy(rng.integers(len(source), size=_BLOCK * k))]
-        pieces = _crop(others, clutter.fragment_px, rng)
-        scale = np.repeat(side, k) * clutter.fragment_px / size  # as coarse as the digit itself
-        placed = _place(pieces, scale, clutter.rotation, rng)
+        pieces = _crop(others, source.shape[-1] // 2, rng)
+        placed = _place(pieces, np.full(_BLOCK * k, clutter.fragment_px), clutter.rotation, rng)
         canvas = torch.maximum(canvas, placed.view(_BLOCK, k, CANVAS_PX, CANVAS_PX).amax(1, True))
     canvas += clutter.noise * torch.from_numpy(rng.standard_normal(canvas.shape))
     return (canvas.clamp(0, 1) * 255).round().to(torch.uint8), chosen
