@@ -1,0 +1,130 @@
+"""Bayesian optimisation: ask where the model expects most, tell what was found."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import qmc
+
+from lightlab.search import acqopt, surrogate
+from lightlab.search.searcher import Incumbent, SearchSpace, Trial, TrialLog, keys
+from lightlab.search.surrogate import LogEI, Surrogate
+
+N_BEST = 3  # points whose neighbourhood is searched closely
+MAX_DRAWS = 100  # draws before a repeat is accepted, in a space nearly used up
+
+
+class BayesianOptimization(TrialLog):
+    """Gaussian process with log expected improvement over a mixed space.
+
+    `n_initial` points of a scrambled Sobol sequence come first. What is asked next depends only on
+    the seed, the trials told and the points pending, so that a search goes on from a list of
+    trials as if it had not been interrupted. With a tuple `maximize` there are several objectives,
+    searched by expected hypervolume improvement (qLogNEHVI; Daulton et al. 2021, Ament et al.
+    2023) above `ref_point`, inferred from the trials where it is None.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int = 0,
+        maximize: bool | tuple[bool, ...] = True,
+        n_initial: int = 10,
+        trials: Sequence[Trial] = (),
+        ref_point: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(maximize, trials)
+        if n_initial < 1:
+            raise ValueError(f"n_initial has to be at least 1, got {n_initial}")
+        self.space, self.seed, self.n_initial = space, seed, n_initial
+        self.ref_point = ref_point
+        self.pending: list[Any] = []
+        self._fitted: tuple[int, list[Surrogate]] = (0, [])
+
+    def ask(self, n: int = 1) -> list[Any]:
+        """`n` points, each chosen knowing those before it; they are pending until told.
+
+        A point comes twice only when all of a finite space is used up.
+        """
+        for _ in range(n):
+            self.pending.append(self._next())
+        return self.pending[len(self.pending) - n :]
+
+    def tell(
+        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
+    ) -> None:
+        """Values (n,) or (n, m), NaN for a failed trial; `noise_var` of like shape where the
+        variance of the observation noise is known (0: exact), else it is inferred."""
+        told = self._keys(configs)
+        super().tell(configs, values, noise_var)
+        pending = list(zip(self._keys(self.pending), self.pending, strict=True))
+        for key in told:
+            at = next((i for i, (name, _) in enumerate(pending) if name == key), None)
+            if at is not None:
+                del pending[at]
+        self.pending = [point for _, point in pending]
+
+    @property
+    def incumbent(self) -> Incumbent | None:
+        """The best point so far and its value: as observed, or, where noise variances are known,
+        by the model's mean (the best of noisy readings is mostly the luckiest)."""
+        noisy = any(t.noise_var is not None and max(t.noise_var) > 0 for t in self.trials)
+        finished = [t for t in self.trials if not t.failed]
+        if len(self.signs) > 1 or not noisy or not finished:
+            return super().incumbent
+        mean, _ = self.surrogates()[0].predict([t.config for t in finished])
+        best = int((self.signs[0] * mean).argmax())
+        return Incumbent(finished[best].config, float(mean[best]))
+
+    def surrogates(self) -> list[Surrogate]:
+        """The model of each objective given the trials told; ValueError before one finished."""
+        if self._fitted[0] != len(self.trials):
+            models = [
+                surrogate.fit(self.space, self.trials, sign, k) for k, sign in enumerate(self.signs)
+            ]
+            self._fitted = (len(self.trials), models)
+        return self._fitted[1]
+
+    def _next(self) -> Any:
+        points = [t.config for t in self.trials] + self.pending
+        taken = set(self._keys(points))
+        rng = np.random.default_rng([self.seed, len(self.trials), len(self.pending)])
+        if len(points) < self.n_initial or all(t.failed for t in self.trials):
+            return self._initial(len(points), taken, rng)
+        best = self._best_places()
+        x = acqopt.maximize(self._acquisition(), self.space.columns, best, taken, rng)
+        if x is None:
+            return self._unseen(taken, rng)
+        return self.space.decode(x[None])[0]
+
+    def _initial(self, index: int, taken: set[bytes], rng: np.random.Generator) -> Any:
+        sobol = qmc.Sobol(len(self.space.columns), rng=np.random.default_rng(self.seed))
+        if index:  # SciPy cannot move forward by 0
+            sobol.fast_forward(index)
+        point = self.space.decode(sobol.random(1))[0]
+        return self._unseen(taken, rng) if self._keys([point])[0] in taken else point
+
+    def _unseen(self, taken: set[bytes], rng: np.random.Generator) -> Any:
+        for _ in range(MAX_DRAWS):
+            point = self.space.sample(rng, 1)[0]
+            if self._keys([point])[0] not in taken:
+                break
+        return point
+
+    def _acquisition(self) -> acqopt.Acquisition:
+        models, pending = self.surrogates(), self.space.encode(self.pending)
+        if len(models) == 1:
+            return LogEI(models[0], pending)
+        from lightlab.search import nehvi  # BoTorch is slow to import: only for several objectives
+
+        return nehvi.LogNEHVI(models, pending, self.ref_point, self.seed)
+
+    def _best_places(self) -> np.ndarray:
+        """The places, (≤ N_BEST, d), around which to look closely: of best mean per objective."""
+        each = max(1, N_BEST // len(self.signs))
+        best = [np.argsort(-m.process.predict(m.process.Z)[0])[:each] for m in self.surrogates()]
+        return self.surrogates()[0].X[np.unique(np.concatenate(best))]
+
+    def _keys(self, points: Sequence[Any]) -> list[bytes]:
+        return keys(self.space.encode(points)) if points else []

@@ -1,0 +1,88 @@
+"""Optuna's samplers behind the same ask and tell: the peers to be measured against."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from numpy.typing import ArrayLike
+
+from lightlab.search.searcher import TrialLog
+from lightlab.space.hyper import Choice, Float, HyperSpace, Int
+
+Distribution = optuna.distributions.BaseDistribution
+
+
+class OptunaSearch(TrialLog):
+    """Optuna's TPE (Bergstra et al. 2011) or its Gaussian-process sampler.
+
+    `n_initial` random points come first. `deterministic` tells the GP sampler that values carry no
+    noise; TPE has no such setting.
+    """
+
+    def __init__(
+        self,
+        space: HyperSpace,
+        sampler: Literal["tpe", "gp"],
+        seed: int = 0,
+        maximize: bool = True,
+        n_initial: int = 10,
+        deterministic: bool = False,
+    ) -> None:
+        super().__init__(maximize)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space = space
+        self._distributions = {n: _distribution(d) for n, d in space.dimensions.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            chosen = (
+                optuna.samplers.TPESampler(seed=seed, n_startup_trials=n_initial)
+                if sampler == "tpe"
+                else optuna.samplers.GPSampler(
+                    seed=seed, n_startup_trials=n_initial, deterministic_objective=deterministic
+                )
+            )
+        direction = "maximize" if maximize else "minimize"
+        self._study = optuna.create_study(sampler=chosen, direction=direction)
+        self._running: list[tuple[dict[str, Any], optuna.Trial]] = []
+
+    def ask(self, n: int = 1) -> list[dict[str, Any]]:
+        """`n` points."""
+        asked = []
+        for _ in range(n):
+            trial = self._study.ask(self._distributions)
+            config = {
+                name: d.options[trial.params[name]] if isinstance(d, Choice) else trial.params[name]
+                for name, d in self.space.dimensions.items()
+            }
+            self._running.append((config, trial))
+            asked.append(config)
+        return asked
+
+    def tell(
+        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
+    ) -> None:
+        """Values (n,) of points that were asked here; the noise variances are recorded only."""
+        super().tell(configs, values, noise_var)
+        for config, value in zip(configs, np.ravel(np.asarray(values, dtype=float)), strict=True):
+            at = next((i for i, (c, _) in enumerate(self._running) if c == config), None)
+            if at is None:
+                raise ValueError(f"{config} was not asked for, or was told before")
+            _, trial = self._running.pop(at)
+            if np.isfinite(value):
+                self._study.tell(trial, float(value))
+            else:
+                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+
+def _distribution(dimension: Any) -> Distribution:
+    if isinstance(dimension, Float):
+        return optuna.distributions.FloatDistribution(
+            dimension.low, dimension.high, log=dimension.log
+        )
+    if isinstance(dimension, Int):
+        return optuna.distributions.IntDistribution(
+            dimension.low, dimension.high, log=dimension.log
+        )
+    return optuna.distributions.CategoricalDistribution(tuple(range(len(dimension.options))))

@@ -1,0 +1,70 @@
+"""The baselines of every search figure: random points (Bergstra & Bengio 2012) and a full grid."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lightlab.search.searcher import SearchSpace, Trial, TrialLog, keys
+from lightlab.space.hyper import HyperSpace
+
+MAX_DRAWS = 100  # draws per point before a repeat is accepted, in a space nearly used up
+
+
+class RandomSearch(TrialLog):
+    """Uniform points, each asked once; the i-th depends on the seed and the points before it."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int = 0,
+        maximize: bool | tuple[bool, ...] = True,
+        trials: Sequence[Trial] = (),
+    ) -> None:
+        super().__init__(maximize, trials)
+        self.space, self.seed = space, seed
+        told = [t.config for t in self.trials]
+        self._taken = set(keys(space.encode(told))) if told else set()
+        self._n_asked = len(told)
+
+    def ask(self, n: int = 1) -> list[Any]:
+        """`n` points; one comes twice only where a finite space is (nearly) used up."""
+        return [self._draw() for _ in range(n)]
+
+    def _draw(self) -> Any:
+        rng = np.random.default_rng([self.seed, self._n_asked])
+        self._n_asked += 1
+        for _ in range(MAX_DRAWS):
+            point = self.space.sample(rng, 1)[0]
+            key = keys(self.space.encode([point]))[0]
+            if key not in self._taken:
+                break
+        self._taken.add(key)
+        return point
+
+
+class GridSearch(TrialLog):
+    """All combinations of `levels` values per number and every option, in an order by seed.
+
+    The order is random because a grid walked row by row leaves whole regions for last.
+    """
+
+    def __init__(
+        self,
+        space: HyperSpace,
+        levels: int,
+        seed: int = 0,
+        maximize: bool | tuple[bool, ...] = True,
+        trials: Sequence[Trial] = (),
+    ) -> None:
+        super().__init__(maximize, trials)
+        points = space.grid(levels)
+        order = np.random.default_rng(seed).permutation(len(points))
+        told = set(keys(space.encode([t.config for t in self.trials]))) if self.trials else set()
+        names = keys(space.encode(points))
+        self._left = [points[i] for i in order if names[i] not in told]
+
+    def ask(self, n: int = 1) -> list[Any]:
+        """The next points of the grid; fewer than `n`, or none, when it ends."""
+        points, self._left = self._left[:n], self._left[n:]
+        return points

@@ -1,0 +1,88 @@
+"""The model of a search: trials in, a Gaussian process per objective out, in natural units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lightlab.search import gp
+from lightlab.search.acquisition import log_ei_grad, log_expected_improvement
+from lightlab.search.searcher import SearchSpace, Trial
+from lightlab.space.hyper import Column
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What a search believes about one objective after some trials.
+
+    Inside, values are standardised and larger is better.
+    """
+
+    space: SearchSpace
+    features: gp.Features
+    process: gp.GP
+    X: np.ndarray  # places of the trials, (n, d)
+    shift: float
+    scale: float  # negative where small values are better
+
+    def predict(self, configs: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (m,) of the noise-free objective, in its own units."""
+        mean, sd = self.process.predict(self.features(self.space.encode(configs)))
+        return self.shift + self.scale * mean, abs(self.scale) * sd
+
+    @property
+    def length_scales(self) -> dict[str, float]:
+        """Per column, in widths of its range: a short one means that the objective reacts to it."""
+        names = [c.name for c in self.space.columns]
+        return dict(zip(names, self.process.hyper.lengthscales.tolist(), strict=True))
+
+    @property
+    def noise_sd(self) -> float:
+        """The standard deviation of the observation noise that was inferred, in natural units."""
+        return abs(self.scale) * float(np.sqrt(self.process.hyper.noise))
+
+
+def features_of(columns: Sequence[Column]) -> gp.Features:
+    """The kernel's features for the columns of a space."""
+    return gp.Features(tuple(None if c.ordered else c.levels for c in columns))
+
+
+def fit(space: SearchSpace, trials: Sequence[Trial], sign: float, objective: int = 0) -> Surrogate:
+    """Fit one objective; `sign` is −1 where small is better.
+
+    A failed trial counts as the worst value seen, so that the search keeps away from its place.
+    ValueError if no trial finished.
+    """
+    raw = np.array([np.nan if t.failed else t.values[objective] for t in trials]) * sign
+    finished = np.isfinite(raw)
+    if not finished.any():
+        raise ValueError("no trial has finished: there is nothing to fit")
+    y = np.where(finished, raw, raw[finished].min())
+    shift, scale = float(y.mean()), float(y.std())
+    scale = scale if scale > 1e-12 * max(1.0, abs(shift)) else 1.0
+    known = [np.nan if t.noise_var is None else t.noise_var[objective] for t in trials]
+    noise_var = np.where(finished, np.array(known) / scale**2, np.nan)
+    if np.isfinite(noise_var).any():  # a failure is no reading: it gets the noise of the others
+        noise_var[~finished] = np.nanmedian(noise_var)
+    X = space.encode([t.config for t in trials])
+    features = features_of(space.columns)
+    process = gp.fit(features(X), (y - shift) / scale, features.group, noise_var)
+    return Surrogate(space, features, process, X, sign * shift, sign * scale)
+
+
+class LogEI:
+    """log expected improvement over the best mean at the points seen (robust to noise)."""
+
+    def __init__(self, surrogate: Surrogate, pending: np.ndarray) -> None:
+        self.features, process = surrogate.features, surrogate.process
+        self.process = process.condition(self.features(pending)) if len(pending) else process
+        self.best_f = float(self.process.predict(self.process.Z)[0].max())
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        return log_expected_improvement(*self.process.predict(self.features(X)), self.best_f)
+
+    def grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        z = self.features(x[None])[0]
+        value, slope = log_ei_grad(*self.process.predict_grad(z), self.best_f)
+        return value, self.features.pull_back(slope)

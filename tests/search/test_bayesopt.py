@@ -1,0 +1,227 @@
+"""Ask and tell over mixed spaces: determinism, resuming, and everything that may go wrong."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from lightlab.search import BayesianOptimization, RandomSearch
+from lightlab.space.hyper import Choice, Column, Float, HyperSpace, Int
+
+MIXED = HyperSpace(
+    {
+        "lr": Float(1e-4, 1.0, log=True),
+        "x": Float(-1.0, 1.0),
+        "width": Int(8, 64),
+        "kind": Choice(("a", "b", "c")),
+    }
+)
+
+
+def mixed(config):
+    """Best value 0 at lr = 0.01, x = 0.3, width = 40, kind b."""
+    return -(
+        (math.log10(config["lr"]) + 2) ** 2
+        + (config["x"] - 0.3) ** 2
+        + ((config["width"] - 40) / 20) ** 2
+        + (config["kind"] != "b")
+    )
+
+
+def run(bo, objective, n_trials, batch=1, noise_var=None):
+    while len(bo.trials) < n_trials:
+        configs = bo.ask(min(batch, n_trials - len(bo.trials)))
+        values = [objective(c) for c in configs]
+        bo.tell(configs, values, None if noise_var is None else [noise_var] * len(configs))
+    return bo
+
+
+def test_finds_the_optimum_of_a_mixed_space_where_random_does_not():
+    found = [
+        run(BayesianOptimization(MIXED, seed=s, n_initial=8), mixed, 30).incumbent for s in range(2)
+    ]
+    random = [run(RandomSearch(MIXED, seed=s), mixed, 30).incumbent.value for s in range(2)]
+    assert all(best.config["kind"] == "b" for best in found)
+    assert max(-best.value for best in found) < 0.02
+    assert min(-value for value in random) > 0.02
+
+
+def test_minimising_is_maximising_the_negative():
+    up = run(BayesianOptimization(MIXED, seed=3, n_initial=5), mixed, 9)
+    down = run(
+        BayesianOptimization(MIXED, seed=3, n_initial=5, maximize=False), lambda c: -mixed(c), 9
+    )
+    assert [t.config for t in up.trials] == [t.config for t in down.trials]
+    assert up.incumbent.value == -down.incumbent.value
+
+
+def test_the_same_seed_asks_the_same_and_another_seed_something_else():
+    def ask(seed):
+        return [
+            t.config for t in run(BayesianOptimization(MIXED, seed, n_initial=4), mixed, 7).trials
+        ]
+
+    assert ask(1) == ask(1)
+    assert ask(1) != ask(2)
+
+
+@pytest.mark.parametrize("done", [2, 6])
+def test_goes_on_from_a_list_of_trials_as_if_never_interrupted(done):
+    whole = run(BayesianOptimization(MIXED, seed=5, n_initial=4), mixed, 8)
+    resumed = BayesianOptimization(MIXED, seed=5, n_initial=4, trials=whole.trials[:done])
+    assert run(resumed, mixed, 8).trials == whole.trials
+
+
+def test_points_of_one_batch_differ_and_pending_points_are_respected():
+    bo = run(BayesianOptimization(MIXED, seed=0, n_initial=6), mixed, 6)
+    first = bo.ask(3)
+    second = bo.ask(2)
+    assert bo.pending == first + second
+    X = MIXED.encode(first + second)
+    gaps = np.abs(X[:, None] - X[None]).max(2) + np.eye(5)
+    assert gaps.min() > 1e-3
+    bo.tell(second, [mixed(c) for c in second])
+    assert bo.pending == first
+
+
+def test_points_that_were_never_asked_may_be_told():
+    bo = BayesianOptimization(MIXED, seed=0, n_initial=2)
+    point = {"lr": 0.01, "x": 0.3, "width": 40, "kind": "b"}
+    bo.tell([point] * 3, [0.0, 0.0, 0.0])
+    assert bo.incumbent.config == point
+    assert bo.ask(1)[0] != point
+
+
+def test_failed_trials_do_not_break_it_and_are_kept_away_from():
+    def fails_above(config):
+        return math.nan if config["x"] > 0 else mixed(config)
+
+    bo = run(BayesianOptimization(MIXED, seed=0, n_initial=8), fails_above, 24)
+    assert sum(t.failed for t in bo.trials[:8]) > 0
+    assert sum(t.failed for t in bo.trials[8:]) <= 6
+    assert not math.isnan(bo.incumbent.value)
+
+
+def test_only_failures_so_far():
+    bo = run(BayesianOptimization(MIXED, seed=0, n_initial=2), lambda _: math.nan, 5)
+    assert bo.incumbent is None
+    assert len({str(t.config) for t in bo.trials}) == 5
+    with pytest.raises(ValueError, match="no trial has finished"):
+        bo.surrogates()
+
+
+def test_constant_observations():
+    bo = run(BayesianOptimization(MIXED, seed=0, n_initial=3), lambda _: 7.0, 6)
+    mean, sd = bo.surrogates()[0].predict(bo.ask(2))
+    assert mean == pytest.approx(7.0, abs=1e-6)
+    assert np.isfinite(sd).all()
+    assert bo.incumbent.value == 7.0
+
+
+def test_a_small_space_is_used_up_before_anything_is_asked_twice():
+    space = HyperSpace({"a": Int(1, 3), "b": Choice("xyz")})
+    bo = run(BayesianOptimization(space, seed=0, n_initial=3), lambda c: c["a"] + ord(c["b"]), 9)
+    assert len({tuple(t.config.values()) for t in bo.trials}) == 9
+    assert bo.ask(1)[0] in [t.config for t in bo.trials]
+
+
+def test_known_noise_moves_the_incumbent_from_the_luckiest_to_the_best_mean():
+    rng = np.random.default_rng(0)
+    space = HyperSpace({"x": Float(0.0, 1.0)})
+
+    def noisy(config):
+        return -((config["x"] - 0.7) ** 2) + 0.15 * rng.standard_normal()
+
+    bo = run(BayesianOptimization(space, seed=0, n_initial=5), noisy, 30, noise_var=0.0225)
+    luckiest = max(t.values[0] for t in bo.trials)
+    assert bo.incumbent.value < luckiest
+    assert abs(bo.incumbent.config["x"] - 0.7) < 0.25
+
+
+def test_a_noisier_reading_weighs_less():
+    space = HyperSpace({"x": Float(0.0, 1.0)})
+    bo = BayesianOptimization(space, seed=0, n_initial=2)
+    points = [{"x": v} for v in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    bo.tell(points, [0.0, 0.1, 1.0, 0.1, 0.0], [1e-6, 1e-6, 10.0, 1e-6, 1e-6])
+    mean, _ = bo.surrogates()[0].predict(points)
+    assert mean[2] < 0.5
+    assert mean[1] == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("values", "noise"),
+    [([1.0, 2.0], None), ([[1.0, 2.0]], None), ([1.0], [-1.0]), ([1.0], [math.nan])],
+)
+def test_values_of_a_wrong_shape_or_variance_are_refused(values, noise):
+    bo = BayesianOptimization(MIXED, seed=0)
+    with pytest.raises(ValueError, match=r"values|variances"):
+        bo.tell(bo.ask(1), values, noise)
+
+
+def test_several_objectives_spread_along_the_front():
+    space = HyperSpace({"x": Float(-2.0, 4.0), "kind": Choice(("a", "b"))})
+
+    def both(config):  # Schaffer's problem, and a penalty for kind a
+        return [config["x"] ** 2 + (config["kind"] == "a"), -((config["x"] - 2) ** 2)]
+
+    bo = BayesianOptimization(space, seed=0, n_initial=6, maximize=(False, True))
+    run(bo, both, 14, batch=2)
+    asked = [t.config for t in bo.trials[6:]]
+    assert np.mean([c["kind"] == "b" and -0.1 <= c["x"] <= 2.1 for c in asked]) >= 0.75
+    with pytest.raises(ValueError, match="Pareto"):
+        _ = bo.incumbent
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """A purely categorical space whose points are tuples, as architecture searches have them."""
+
+    n_options: tuple[int, ...]
+
+    @property
+    def columns(self):
+        return tuple(
+            Column(f"d{i}", tuple((j + 0.5) / k for j in range(k)), ordered=False)
+            for i, k in enumerate(self.n_options)
+        )
+
+    @property
+    def size(self):
+        return math.prod(self.n_options)
+
+    def sample(self, rng, n):
+        return [tuple(int(rng.integers(k)) for k in self.n_options) for _ in range(n)]
+
+    def encode(self, points):
+        return (
+            np.array(points, dtype=float).reshape(-1, len(self.n_options)) + 0.5
+        ) / self.n_options
+
+    def decode(self, X):
+        index = (np.atleast_2d(X) * self.n_options).astype(int)
+        return [
+            tuple(int(i) for i in np.minimum(row, np.array(self.n_options) - 1)) for row in index
+        ]
+
+
+def test_a_categorical_space_of_tuples_beats_random():
+    space = Decisions((3,) * 8)  # 6,561 points
+    worth = np.random.default_rng(1).random((8, 3))
+
+    def value(point):
+        return float(sum(worth[i, j] for i, j in enumerate(point)))
+
+    best = worth.max(1).sum()
+    ours = [
+        best - run(BayesianOptimization(space, seed=s), value, 40).incumbent.value for s in range(2)
+    ]
+    random = [best - run(RandomSearch(space, seed=s), value, 40).incumbent.value for s in range(2)]
+    assert max(ours) < 0.25
+    assert max(ours) < min(random)
+
+
+def test_a_huge_categorical_space_works():
+    space = Decisions((7,) * 22)  # 4e18 points
+    bo = run(BayesianOptimization(space, seed=0, n_initial=4), lambda p: float(sum(p)), 8)
+    assert bo.incumbent.value > np.mean([sum(t.config) for t in bo.trials[:4]])

@@ -1,0 +1,31 @@
+import math
+
+import pytest
+
+from lightlab.search.peers import OptunaSearch
+from lightlab.space.hyper import Choice, Float, HyperSpace, Int
+
+SPACE = HyperSpace(
+    {"lr": Float(1e-3, 1.0, log=True), "n": Int(1, 9), "c": Choice((None, (1, 2), "s"))}
+)
+
+
+def value(config):
+    return math.log(config["lr"]) + config["n"] + (config["c"] == (1, 2))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_peers_answer_the_same_protocol(sampler):
+    search = OptunaSearch(SPACE, sampler, seed=0, n_initial=4, deterministic=sampler == "gp")
+    for _ in range(3):
+        configs = search.ask(2)
+        SPACE.encode(configs)
+        search.tell(configs, [value(configs[0]), math.nan])
+    assert [t.failed for t in search.trials] == [False, True] * 3
+    assert search.incumbent.value == max(value(t.config) for t in search.trials if not t.failed)
+
+
+def test_a_point_that_was_not_asked_is_refused():
+    search = OptunaSearch(SPACE, "tpe")
+    with pytest.raises(ValueError, match="not asked"):
+        search.tell([{"lr": 0.1, "n": 1, "c": None}], [0.0])

@@ -1,0 +1,134 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightlab.space.hyper import MAX_LEVELS, Choice, Float, HyperSpace, Int
+
+SPACE = HyperSpace(
+    {
+        "lr": Float(1e-4, 1.0, log=True),
+        "dropout": Float(0.0, 0.5),
+        "width": Int(8, 64),
+        "batch": Int(16, 1024, log=True),
+        "optimizer": Choice(("sgd", "adam", None)),
+    }
+)
+
+
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=5))
+def test_decoded_points_survive_the_round_trip(row):
+    point = SPACE.decode(np.array([row]))[0]
+    again = SPACE.decode(SPACE.encode([point]))[0]
+    assert again["width"] == point["width"]
+    assert again["batch"] == point["batch"]
+    assert again["optimizer"] == point["optimizer"]
+    assert again["lr"] == pytest.approx(point["lr"], rel=1e-12)
+    assert again["dropout"] == pytest.approx(point["dropout"], abs=1e-12)
+
+
+@given(st.integers(1, 500), st.integers(0, 500), st.booleans(), st.floats(0, 1))
+def test_integers_stay_integers_within_their_range(low, width, log, u):
+    value = Int(low, low + width, log).decode(u)
+    assert isinstance(value, int)
+    assert low <= value <= low + width
+
+
+def test_encoding_is_the_logarithms_place_in_the_range():
+    X = SPACE.encode([{"lr": 1e-2, "dropout": 0.125, "width": 8, "batch": 16, "optimizer": "adam"}])
+    assert X[0, 0] == pytest.approx(0.5)
+    assert X[0, 1] == pytest.approx(0.25)
+    assert X[0, 2] == pytest.approx(0.5 / 57)
+    assert X[0, 4] == pytest.approx(0.5)
+
+
+def test_samples_are_uniform_over_values():
+    points = SPACE.sample(np.random.default_rng(0), 6000)
+    counts = np.bincount([p["width"] for p in points])[8:]
+    assert len(counts) == 57
+    expected = 6000 / 57
+    chi2 = np.sum((counts - expected) ** 2 / expected)
+    assert chi2 < 56 + 4 * math.sqrt(2 * 56)
+    assert np.mean([p["lr"] < 1e-2 for p in points]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([p["optimizer"] is None for p in points]) == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_columns_tell_levels_and_order():
+    lr, _dropout, width, batch, optimizer = SPACE.columns
+    assert lr.levels is None
+    assert len(width.levels) == 57
+    assert width.ordered
+    assert batch.levels is None, f"more than {MAX_LEVELS} values are searched as continuous"
+    assert len(optimizer.levels) == 3
+    assert not optimizer.ordered
+
+
+def test_size_and_grid():
+    assert SPACE.size == math.inf
+    space = HyperSpace({"a": Int(1, 5), "b": Choice("xyz"), "c": Int(1, 100, log=True)})
+    assert space.size == 5 * 3 * 100
+    grid = space.grid(3)
+    assert len(grid) == len({tuple(p.values()) for p in grid}) == 27
+    assert {p["a"] for p in grid} == {1, 3, 5}
+    assert {p["c"] for p in grid} == {1, 10, 100}
+    assert len(HyperSpace({"a": Int(0, 1), "b": Float(0, 1)}).grid(4)) == 2 * 4
+    assert HyperSpace({"b": Float(0, 1)}).grid(1) == [{"b": 0.5}]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Float(1.0, 1.0),
+        lambda: Float(0.0, 1.0, log=True),
+        lambda: Float(0.0, math.inf),
+        lambda: Float(math.nan, 1.0),
+        lambda: Int(3, 2),
+        lambda: Int(0.5, 2),
+        lambda: Int(0, 8, log=True),
+        lambda: Choice(()),
+        lambda: Choice(("a", "a")),
+        lambda: HyperSpace({}),
+        lambda: SPACE.grid(0),
+    ],
+)
+def test_nonsense_is_refused(make):
+    with pytest.raises(ValueError, match=r"."):
+        make()
+
+
+GOOD = {"lr": 0.1, "dropout": 0.1, "width": 8, "batch": 16, "optimizer": "sgd"}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"lr": 2.0}, "lr"),
+        ({"lr": "0.1"}, "lr"),
+        ({"lr": math.nan}, "lr"),
+        ({"width": 8.5}, "width"),
+        ({"width": True}, "width"),
+        ({"optimizer": "rmsprop"}, "optimizer"),
+        ({"momentum": 0.9}, "momentum"),
+    ],
+)
+def test_a_point_of_another_space_is_refused_by_name(change, named):
+    with pytest.raises(ValueError, match=named):
+        SPACE.encode([GOOD | change])
+    with pytest.raises(ValueError, match="names"):
+        SPACE.encode([{k: v for k, v in GOOD.items() if k != "lr"}])
+
+
+def test_one_value_ranges_work():
+    space = HyperSpace({"a": Int(3, 3), "b": Choice(("x",))})
+    assert space.size == 1
+    assert space.sample(np.random.default_rng(0), 2) == [{"a": 3, "b": "x"}] * 2
+    assert space.sample(np.random.default_rng(0), 0) == []
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_a_seed_gives_the_same_sample(seed):
+    first = SPACE.sample(np.random.default_rng(seed), 3)
+    assert first == SPACE.sample(np.random.default_rng(seed), 3)
