@@ -120,7 +120,7 @@ def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
     return {
         "source": files.digest(_source(notebook)),
         "params": files.digest(unit.values),
-        "package": _package_hash(tuple(_lightlab_imports(notebook))),
+        "package": _package_hash(project, unit.notebook),
         "pins": _pins_hash(project.root),
         "data": files.digest(_outside_data(project.root, unit.values)),
         "inputs": files.digest({n: _results_hash(run_folder / n) for n in unit.needs}),
@@ -172,35 +172,39 @@ def _graph() -> Any:
     return grimp.build_graph("lightlab", cache_dir=None)
 
 
-@functools.cache
-def _package_hash(imported: tuple[str, ...]) -> str:
-    """A hash of the imported modules, all that they import, and the data files beside those."""
-    graph, modules = _graph(), set()
-    for name in imported:
-        if name in graph.modules:
-            modules |= {name} | set(graph.find_upstream_modules(name))
-            parts = name.split(".")  # importing a.b.c runs a and a.b first
-            modules |= {".".join(parts[:i]) for i in range(1, len(parts))}
+def _package_hash(project: Project, notebook: str) -> str:
+    """A hash of the modules that the notebook imports, all that those import, and the data files
+    beside them. A data file named after another notebook is that notebook's alone."""
     root = Path(str(resources.files("lightlab")))
+    others = project.notebooks.keys() - {notebook}
     paths = set()
-    for module in modules:
+    for module in _reached(tuple(_lightlab_imports(project.notebooks[notebook]))):
         path = root.joinpath(*module.split(".")[1:])
         paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
-    data = {p for folder in {p.parent for p in paths} for p in _data_files(folder)}
-    return files.digest(
-        {p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(paths | data)}
-    )
+    for folder in {p.parent for p in paths}:
+        paths |= {p for p in _data_files(folder) if p.stem not in others}
+    return files.digest({p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(paths)})
+
+
+@functools.cache
+def _reached(imported: tuple[str, ...]) -> set[str]:
+    """The modules that importing these runs: all that they import, and the packages around them."""
+    graph, reached, ahead = _graph(), set[str](), list(imported)
+    while ahead:
+        module = ahead.pop()
+        if module in graph.modules and module not in reached:
+            reached.add(module)
+            ahead += [module.rpartition(".")[0], *graph.find_modules_directly_imported_by(module)]
+    return reached
 
 
 def _data_files(folder: Path) -> list[Path]:
     """Data beside the modules of `folder`, as far as they are not another package's."""
-    found = []
-    for p in folder.iterdir():
-        if p.is_file() and p.suffix in (".yaml", ".csv"):
-            found.append(p)
-        elif p.is_dir() and not (p / "__init__.py").exists() and p.name != "__pycache__":
-            found += [q for q in p.rglob("*") if q.suffix in (".yaml", ".csv")]
-    return found
+    found = [p for p in folder.iterdir() if p.is_file()]
+    for sub in folder.iterdir():
+        if sub.is_dir() and not (sub / "__init__.py").exists():
+            found += sub.rglob("*")
+    return [p for p in found if p.suffix in (".yaml", ".csv")]
 
 
 @functools.cache

@@ -85,9 +85,10 @@ def read(notebook: Path) -> dict[str, Parameter]:
     inspected = _inspect(notebook)
     schema, faults = {}, []
     for line, name, found in _statements(source):
-        reason = found if isinstance(found, str) else _unreadable(name, *found, inspected)
-        if reason is None and name in schema:
+        if name in schema:
             reason = "is declared twice"
+        else:
+            reason = found if isinstance(found, str) else _unreadable(name, *found, inspected)
         if reason:
             faults.append(Fault(f"{where}, line {line}", f"{name}: {reason}"))
             continue

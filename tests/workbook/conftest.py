@@ -1,0 +1,100 @@
+"""Small workbooks in a temporary folder, with notebooks that take a second."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PARAMETERS = "seed: int = 0  # seed of all randomness [0..]\nn: int = 3  # how many [1..100]"
+
+
+def notebook(*cells: str, parameters: str = PARAMETERS, needs: tuple[str, ...] = ()) -> dict:
+    """A notebook with a parameters cell and these code cells."""
+    sources = [("parameters", parameters), *((None, c) for c in cells)]
+    return {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell-{i}",
+                "metadata": {"tags": [tag]} if tag else {},
+                "execution_count": None,
+                "outputs": [],
+                "source": source,
+            }
+            for i, (tag, source) in enumerate(sources)
+        ],
+        "metadata": {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "lightlab": {"needs": list(needs)},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+RECORDED = (
+    "import pandas as pd\n"
+    "from lightlab.workbook import record\n"
+    "run = record.start({name!r}, globals())",
+    "run.table(pd.DataFrame({{'i': range(n), 'seed': seed}}), 'numbers', caption='Numbers.')",
+    "run.finish()",
+)
+
+
+@dataclass
+class Workbook:
+    root: Path
+
+    def add(self, name: str, *cells: str, profiles: tuple[str, ...] = ("quick",), **kwargs) -> Path:
+        path = self.root / "notebooks" / f"{name}.ipynb"
+        path.write_text(json.dumps(notebook(*cells, **kwargs)), encoding="utf-8")
+        for profile in profiles:
+            self.values(name, "", profile)
+        return path
+
+    def add_recorded(self, name: str, *extra: str, **kwargs) -> Path:
+        """A notebook that saves one table of `n` rows through the record."""
+        first, *rest = [c.format(name=name) for c in RECORDED]
+        return self.add(name, first, *extra, *rest, **kwargs)
+
+    def values(self, name: str, text: str, profile: str = "quick") -> None:
+        path = self.root / "params" / profile / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "lightlab", *words]
+
+    def start(self, *words: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=self.root,
+            env=os.environ | {"COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __call__(self, *words: str, code: int | None = 0, timeout: float = 120) -> str:
+        """What `lightlab words…` prints; the exit code has to be `code`."""
+        process = self.start(*words)
+        printed, _ = process.communicate(timeout=timeout)
+        assert code is None or process.returncode == code, printed
+        return printed
+
+    def json(self, *parts: str) -> dict:
+        return json.loads(self.root.joinpath("results", *parts).read_text(encoding="utf-8"))
+
+    def states(self, run: str = "quick") -> dict[str, str]:
+        return {u["unit"]: u["state"] for u in self.json(run, "run.json")["units"]}
+
+
+@pytest.fixture
+def workbook(tmp_path: Path) -> Workbook:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "params" / "quick").mkdir(parents=True)
+    return Workbook(tmp_path)

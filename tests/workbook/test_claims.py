@@ -1,0 +1,96 @@
+"""Verdicts from intervals."""
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightlab.published import loader
+from lightlab.workbook import claims
+
+CLAIM = {
+    "id": "x.y",
+    "sentence": "S.",
+    "source": "A 1999",
+    "kind": "within",
+    "published": "0 to 1",
+    "measured": "m",
+    "profile": "smoke",
+    "holds_in": [0.0, 1.0],
+}
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        (0.5, claims.REPRODUCED),
+        (1.5, claims.NOT_REPRODUCED),
+        ([0.5, 0.51, 0.49], claims.REPRODUCED),
+        ([2.0, 2.01, 1.99], claims.NOT_REPRODUCED),
+        ([0.9, 1.1, 1.0], claims.INCONCLUSIVE),
+        ([0.5], claims.INCONCLUSIVE),
+        ([], claims.INCONCLUSIVE),
+        ([0.5, float("nan")], claims.INCONCLUSIVE),
+    ],
+)
+def test_the_verdict_follows_from_the_interval(measured, verdict):
+    checked = claims.check(CLAIM, measured, "smoke")
+    assert checked["verdict"] == verdict
+    assert claims.ours(checked)
+
+
+def test_below_its_profile_a_claim_is_inconclusive_and_says_so():
+    checked = claims.check(CLAIM | {"profile": "paper"}, 0.5, "quick")
+    assert checked["verdict"] == claims.INCONCLUSIVE
+    assert "from the profile paper on" in checked["note"]
+    assert claims.check(CLAIM | {"profile": "paper"}, 0.5, "paper")["verdict"] == claims.REPRODUCED
+
+
+def test_the_interval_is_students():
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    checked = claims.check(CLAIM, x, None)
+    half = 3.182446305 * x.std(ddof=1) / 2  # t(0.975, 3 degrees of freedom) from tables
+    assert checked["ci_low"] == pytest.approx(2.5 - half)
+    assert checked["ci_high"] == pytest.approx(2.5 + half)
+    assert checked["n"] == 4
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=8), st.floats(-3, 0), st.floats(0.01, 3))
+def test_verdicts_exclude_each_other(x, low, width):
+    claim = CLAIM | {"holds_in": [low, low + width]}
+    inside = claims.check(claim, x, None)["verdict"]
+    below = claims.check(claim | {"holds_in": [None, low]}, x, None)["verdict"]
+    assert not inside == below == claims.REPRODUCED or np.ptp(x) == 0
+
+
+def test_every_claim_file_is_well_formed_and_ids_are_unique():
+    folder = loader._HERE / "claims"
+    names = [p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")]
+    ids = [i for name in names for i in loader.claims(name)]
+    assert len(ids) == len(set(ids))
+    for name in names:
+        assert loader.claims(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kind": "maybe"}, "kind is one of"),
+        ({"holds_in": [1]}, "needs holds_in"),
+        ({"holds_in": [None, None]}, "needs holds_in"),
+        ({"kind": "exact"}, "needs a number"),
+        ({"extra": 1}, "unknown ['extra']"),
+    ],
+)
+def test_a_malformed_claim_is_refused(tmp_path, monkeypatch, change, told):
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims" / "nb.yaml").write_text(yaml.safe_dump([CLAIM | change]))
+    monkeypatch.setattr(loader, "_HERE", tmp_path)
+    with pytest.raises(ValueError, match=r"claims/nb\.yaml") as e:
+        loader.claims("nb")
+    assert told in str(e.value)
+
+
+def test_a_notebook_without_claims_has_none():
+    assert loader.claims("99_none") == {}

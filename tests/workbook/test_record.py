@@ -1,0 +1,135 @@
+"""What a notebook saves, and what the record refuses."""
+
+import json
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+import yaml
+
+from lightlab.published import loader
+from lightlab.workbook import claims, record
+from lightlab.workbook.faults import WorkbookError
+
+DF = pd.DataFrame({"name": ["a_b", "50 %"], "value": [1.23456789, float("nan")]})
+
+
+@pytest.fixture
+def run(workbook, monkeypatch):
+    workbook.add("01_a")
+    monkeypatch.chdir(workbook.root)
+    return record.start("01_a", {"seed": 5, "n": 3})
+
+
+def saved(run) -> dict:
+    return json.loads((run.folder / "record.json").read_text())
+
+
+def test_outside_the_runner_records_go_to_interactive(run, workbook):
+    assert run.folder == workbook.root / "results" / "interactive" / "01_a"
+    assert run.seed == 5
+    assert not saved(run)["finished"]
+    run.finish()
+    assert saved(run)["finished"]
+    facts = json.loads((run.folder / "manifest.json").read_text())
+    assert facts["params"] == {"seed": 5, "n": 3}
+    assert facts["provenance"]["packages"]["torch"]
+
+
+def test_outside_the_runner_parameters_are_checked_in_the_setup_cell(workbook, monkeypatch):
+    workbook.add("01_a")
+    monkeypatch.chdir(workbook.root)
+    with pytest.raises(WorkbookError, match="n = 1000: out of range"):
+        record.start("01_a", {"seed": 0, "n": 1000})
+
+
+def test_the_generators_are_fixed_by_seed_and_tag(run):
+    draws = [run.rng("a").random(), run.rng("a").random(), run.rng("b").random()]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_figure_is_saved_three_ways_and_shown_with_its_caption(run):
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+    shown = run.figure(fig, "line", caption="A <line>.", data=DF)
+    names = ["figures/line.svg", "figures/line.png", "figures/line.csv"]
+    assert saved(run)["figures"] == [{"name": "line", "caption": "A <line>.", "files": names}]
+    assert all((run.folder / n).stat().st_size > 0 for n in names)
+    assert 'id="fig-line"' in shown.data
+    assert "A &lt;line&gt;." in shown.data
+    assert plt.get_fignums() == []
+
+
+def test_equal_figures_are_equal_bytes(run):
+    def draw(name):
+        fig, ax = plt.subplots()
+        ax.plot([1, 3, 2])
+        ax.set_title("same")
+        run.figure(fig, name, caption="c")
+        return (run.folder / "figures" / f"{name}.svg").read_text().replace(name, "x")
+
+    assert draw("first") == draw("second")
+
+
+def test_a_table_is_saved_three_ways_and_escaped(run):
+    run.table(DF, "t", caption="50 % & more", volatile=["value"])
+    folder = run.folder / "tables"
+    assert pd.read_csv(folder / "t.csv")["value"][0] == 1.23456789
+    assert "1.23" in (folder / "t.md").read_text()
+    tex = (folder / "t.tex").read_text()
+    assert r"a\_b" in tex
+    assert r"50 \% \& more" in tex
+    assert saved(run)["tables"][0]["volatile"] == ["value"]
+
+
+def test_a_rule_for_a_column_that_is_not_there_is_refused(run):
+    with pytest.raises(ValueError, match="no columns"):
+        run.table(DF, "t", caption="c", tolerance={"valu": 0.1})
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden", "a b"])
+def test_a_name_cannot_leave_the_folder(run, name):
+    with pytest.raises(ValueError, match="file name"):
+        run.table(DF, name, caption="c")
+
+
+def test_a_promised_artifact_has_to_be_there(run):
+    path = run.artifact("net.json")
+    with pytest.raises(FileNotFoundError, match=r"artifacts/net\.json"):
+        run.finish()
+    path.write_text("{}")
+    run.finish()
+
+
+def test_claims_have_to_be_known_and_all_measured(workbook, monkeypatch, tmp_path):
+    (tmp_path / "claims").mkdir()
+    claim = {
+        "id": "a.b",
+        "sentence": "<S>",
+        "source": "A",
+        "kind": "exact",
+        "published": 3,
+        "measured": "m",
+        "profile": "smoke",
+    }
+    (tmp_path / "claims" / "01_a.yaml").write_text(yaml.safe_dump([claim]))
+    monkeypatch.setattr(loader, "_HERE", tmp_path)
+    workbook.add("01_a")
+    monkeypatch.chdir(workbook.root)
+    run = record.start("01_a", {})
+    with pytest.raises(KeyError, match=r"a\.c"):
+        run.claim("a.c", 3)
+    with pytest.raises(ValueError, match=r"without a measurement: a\.b"):
+        run.finish()
+    run.claim("a.b", 3)
+    shown = run.finish()
+    assert 'id="claim-a.b"' in shown.data
+    assert "&lt;S&gt;" in shown.data
+    assert json.loads((run.folder / "claims.json").read_text())[0]["verdict"] == claims.REPRODUCED
+
+
+def test_needs_outside_the_runner_are_the_interactive_results(run):
+    with pytest.raises(FileNotFoundError, match="no results of 00_x"):
+        run.inputs("00_x")
+    (run.folder.parent / "00_x").mkdir()
+    assert run.inputs("00_x") == [run.folder.parent / "00_x"]
