@@ -8,6 +8,7 @@ import base64
 import functools
 import hashlib
 import math
+import operator
 import re
 from importlib import resources
 from typing import Any
@@ -54,6 +55,7 @@ def _environment() -> jinja2.Environment:
         "interval_mark": interval_mark,
     }
     env.filters |= {"number": number, "href": href, "duration": duration, "when": when}
+    env.filters["combine"] = operator.or_
     env.filters["slug"] = lambda verdict: str(verdict).replace(" ", "-")
     return env
 
@@ -89,6 +91,11 @@ def number(value: Any, digits: int = 4) -> str:
         grouped = f"{int(text):,}".replace(",", "\u202f") if str(int(text)) == text else text
         return (grouped if len(text.lstrip("-")) > 4 else text).replace("-", "−")
     return _float(float(value), digits)
+
+
+def number_like(text: str) -> bool:
+    """True for text that is a number or stands for a missing one: such columns align right."""
+    return text in ("", "nan", "inf", "-inf") or bool(_NUMBER.fullmatch(text))
 
 
 def _float(x: float, digits: int) -> str:
@@ -129,7 +136,9 @@ def interval_mark(claim: dict[str, Any]) -> dict[str, float] | None:
     ours = [claim["value"] if x is None else x for x in ours]
     band = claim["holds_in"]
     points = [float(x) for x in (*ours, *band) if x is not None]
-    span = max(points) - min(points) or abs(points[0]) or 1.0
+    span = max(points) - min(points)
+    if not span:
+        return None
     left, width = min(points) - 0.2 * span, 1.4 * span
 
     def at(x: float) -> float:

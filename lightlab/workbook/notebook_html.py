@@ -1,30 +1,156 @@
 """An executed notebook as one HTML page: code folded, formulas as MathML, nothing from outside."""
 
-import base64
 import re
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import latex2mathml.converter
 import nbformat
-from latex2mathml.converter import convert
-from latex2mathml.exceptions import (
-    DenominatorNotFoundError,
-    DoubleSubscriptsError,
-    DoubleSuperscriptsError,
-    ExtraLeftOrMissingRightError,
-    InvalidAlignmentError,
-    InvalidStyleForGenfracError,
-    InvalidWidthError,
-    LimitsMustFollowMathOperatorError,
-    MissingEndError,
-    MissingSuperScriptOrSubscriptError,
-    NoAvailableTokensError,
-    NumeratorNotFoundError,
-)
 from markupsafe import Markup
 from nbconvert.filters.ansi import ansi2html, strip_ansi
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from lightlab.workbook import html
+
+_HIGHLIGHT = Highlight2HTML(pygments_lexer="ipython3")
+_NOTEBOOK_LINK = re.compile(r"(?:\./)?(\d\d_\w+)\.ipynb(?:#.*)?")
+# The richest form that needs no script; widgets and JavaScript cannot live in a static page.
+_SHOWN = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/latex")
+_SHOWN += ("text/plain",)
+_EXCERPT_LINES = 14
+
+
+def convert(source: Path, context: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The page of an executed notebook, and what the index tells of it: title and traceback.
+
+    `context` holds what the frame shows (unit, run, state, files). ValueError: not a notebook.
+    """
+    nb = nbformat.read(source, as_version=4)
+    cells = [_cell(cell, index) for index, cell in enumerate(nb.cells)]
+    failed = next((i for i, c in enumerate(cells) if c["error"]), None)
+    found = {
+        "title": _title(nb.cells) or context["unit"],
+        "traceback": cells[failed]["error"] if failed is not None else None,
+        "cell": failed,
+    }
+    return html.page("notebook.html.j2", cells=cells, **context, **found), found
+
+
+def _title(cells: list[Any]) -> str | None:
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            heading = re.search(r"^# +(.+?)#* *$", cell.source, re.MULTILINE)
+            if heading:
+                return re.sub(r"[*_`$]", "", heading[1]).strip()
+    return None
+
+
+def _cell(cell: Any, index: int) -> dict[str, Any]:
+    """A cell as the template shows it."""
+    tags = cell.metadata.get("tags", [])
+    shown = {"index": index, "type": cell.cell_type, "error": None, "outputs": [], "body": ""}
+    if cell.cell_type == "markdown":
+        return shown | {"body": Markup(markdown(cell.source, cell.get("attachments")))}
+    if cell.cell_type != "code":
+        return shown | {"body": cell.source}
+    errors = [o for o in cell.outputs if o.output_type == "error"]
+    return shown | {
+        "body": Markup(_HIGHLIGHT(cell.source)),
+        "label": _label(tags, cell.source),
+        "open": "teach" in tags or bool(errors),
+        "empty": not cell.source.strip() or "papermill-error-cell-tag" in tags,
+        "outputs": [o for o in map(_output, cell.outputs) if o],
+        "error": _excerpt(errors[0]) if errors else None,
+    }
+
+
+def _label(tags: list[str], source: str) -> str:
+    names = {
+        "parameters": "Parameters: the defaults",
+        "injected-parameters": "Parameters of this run",
+        "setup": "Set-up",
+    }
+    lines = source.count("\n") + 1
+    name = next((names[t] for t in tags if t in names), "Code")
+    return f"{name}, {lines} line{'s' * (lines > 1)}"
+
+
+def _output(output: Any) -> Markup | None:
+    """An output as HTML; None for what only a live page could show."""
+    if output.output_type == "stream":
+        return Markup(f'<pre class="stream {output.name}">{ansi2html(output.text)}</pre>')
+    if output.output_type == "error":
+        lines = "\n".join(output.traceback) or f"{output.ename}: {output.evalue}"
+        return Markup(f'<pre class="error">{ansi2html(lines)}</pre>')
+    data = output.data
+    if "application/vnd.jupyter.widget-view+json" in data:
+        return Markup(
+            '<p class="aside">A control to play with: open the notebook in JupyterLab.</p>'
+        )
+    kind = next((k for k in _SHOWN if k in data), None)
+    return None if kind is None else Markup(_rich(kind, data[kind]))
+
+
+def _rich(kind: str, value: str) -> str:
+    if kind == "text/html":
+        return f'<div class="rich">{value}</div>'
+    if kind == "text/markdown":
+        return markdown(value)
+    if kind == "text/latex":
+        return formula(value.strip().strip("$"), display=True)
+    if kind == "text/plain":
+        return f"<pre>{ansi2html(value)}</pre>"
+    if kind == "image/svg+xml":
+        import base64
+
+        value = base64.b64encode(value.encode()).decode()
+    return f'<img class="plot" alt="Output of this cell" src="data:{kind};base64,{value.strip()}">'
+
+
+def _excerpt(error: Any) -> str:
+    """The end of a traceback as plain text."""
+    text = strip_ansi("\n".join(error.traceback)) or f"{error.ename}: {error.evalue}"
+    lines = text.rstrip().splitlines()
+    return "\n".join((["…"] if len(lines) > _EXCERPT_LINES else []) + lines[-_EXCERPT_LINES:])
+
+
+def markdown(source: str, attachments: dict[str, Any] | None = None) -> str:
+    """Notebook Markdown as HTML, formulas as MathML."""
+    return MarkdownWithMath(renderer=_Renderer(escape=False, attachments=attachments)).render(
+        source
+    )
+
+
+class _Renderer(IPythonRenderer):
+    """nbconvert's renderer, but with formulas that need no script to be read."""
+
+    def block_math(self, body: str) -> str:
+        return formula(body, display=True)
+
+    def inline_math(self, body: str) -> str:
+        return formula(body, display=False)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return formula(f"\\begin{{{name}}}{body}\\end{{{name}}}", display=True)
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        """Links to other notebooks lead to their place in this run's index."""
+        other = _NOTEBOOK_LINK.fullmatch(url)
+        return super().link(text, f"../index.html#nb-{other[1]}" if other else url, title)
+
+
+def formula(latex: str, *, display: bool) -> str:
+    """LaTeX as MathML; what the converter does not know is shown as it was written."""
+    # Two constructs that latex2mathml lacks, and signs that it would pass on unescaped.
+    known = re.sub(r"\{(aligned|align|equation|gather)\*?\}", "{align*}", latex.strip())
+    known = re.sub(r"\\arg(?![a-zA-Z])", r"\\operatorname{arg}\\,", known)
+    known = known.replace("<", r"\lt ").replace(">", r"\gt ")
+    try:
+        math = latex2mathml.converter.convert(known, display="block" if display else "inline")
+    except Exception:  # its errors share no base class and some are bare KeyErrors
+        math = "\\"
+    if re.search(r">\s*\\", math) or math == "\\":
+        return f'<code class="math-source">{escape(latex)}</code>'
+    return math if not display else f'<div class="math">{math}</div>'

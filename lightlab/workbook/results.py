@@ -10,7 +10,7 @@ from typing import Any
 from lightlab.workbook import files
 from lightlab.workbook.faults import Fault, WorkbookError
 
-FINISHED = ("ok", "up-to-date", "earlier")  # states whose results are those of this run
+FINISHED = ("ok", "up-to-date")  # states whose results are those of this run
 FAILED = ".failed"
 
 
@@ -94,33 +94,19 @@ def read(folder: Path) -> Run:
     about = files.read_json(folder / "run.json")
     if not isinstance(about, dict):
         raise WorkbookError(Fault(str(folder), "is no finished run: run.json cannot be read"))
-    told = {u["unit"]: u for u in about.get("units", [])}
     units = [
         Unit(
-            name=name,
+            name=u["unit"],
             notebook=u["notebook"],
-            folder=folder / name,
+            folder=folder / u["unit"],
             state=u["state"],
             seconds=u.get("seconds"),
             cause=u.get("cause"),
             needs=tuple(u.get("needs", ())),
         )
-        for name, u in told.items()
+        for u in about.get("units", [])
     ]
-    units += [_earlier(p) for p in _others(folder, set(told))]
     return Run(folder, about, sorted(units, key=lambda u: _natural(u.name)))
-
-
-def _others(folder: Path, told: set[str]) -> list[Path]:
-    """Folders of units that the last invocation did not touch."""
-    found = [p.parent for p in folder.glob("*/manifest.json")]
-    return [p for p in found if p.name not in told and not p.name.endswith(FAILED)]
-
-
-def _earlier(folder: Path) -> Unit:
-    manifest = files.read_json(folder / "manifest.json") or {}
-    name = folder.name
-    return Unit(name, name.partition("@")[0], folder, "earlier", manifest.get("seconds"))
 
 
 def _natural(name: str) -> list[Any]:

@@ -1,0 +1,437 @@
+"""The review site, opened from disk in a headless Chromium, on a run saved through the record."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbformat import v4
+
+from lightlab.published import loader
+from lightlab.show import style
+from lightlab.workbook import faults, html, manifest, record, results, site
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+ATTACK = "A <script>document.title='owned'</script> & <img src=x onerror=alert(1)> bound"
+FIRST, SWEPT, BROKEN, SKIPPED = "01_ok", "02_sweep@seed=1", "03_broken", "04_skipped"
+
+
+def _claim(id, holds_in, **kwargs):
+    claim = {"id": id, "sentence": f"The claim {id} holds.", "source": "Shannon 1948, theorem 9"}
+    claim |= {"kind": "within", "published": "0 ≤ L − H < 1 bit", "measured": "what we measured"}
+    return claim | {"unit": "bits", "holds_in": holds_in, "profile": "smoke"} | kwargs
+
+
+CLAIMS = {
+    "first.in": _claim("first.in", [0.0, 1.0]),
+    "first.out": _claim("first.out", [2.0, None], sentence=ATTACK),
+    "first.edge": _claim("first.edge", [0.0, 0.5], note="Few seeds."),
+    "first.exact": _claim("first.exact", [6.0, 6.0], kind="exact", published=6, unit=""),
+}
+
+
+def _figure(rng):
+    fig, ax = style.subplots()
+    curve = pd.DataFrame({"trials": np.arange(40), "regret": np.minimum.accumulate(rng.random(40))})
+    ax.plot(curve.trials, curve.regret, label="random")
+    ax.set(xlabel="trials", ylabel="simple regret", title="Regret falls")
+    return fig, curve
+
+
+def _save(folder, notebook, monkeypatch, values, n_figures=1):
+    """A unit's folder as a notebook leaves it; returns what the saving calls displayed."""
+    folder.mkdir(parents=True)
+    (folder / "task.json").write_text(json.dumps({"params": values}))
+    monkeypatch.setenv(record.OUT, str(folder))
+    monkeypatch.setenv(record.PROFILE, "quick")
+    run = record.start(notebook, values)
+    shown = []
+    for i in range(n_figures):
+        fig, curve = _figure(run.rng(str(i)))
+        caption = "Regret over trials: mean of 12 seeds, band: 95 % interval."
+        shown.append(run.figure(fig, f"regret-{i}", caption=caption, data=curve))
+    table = pd.DataFrame(
+        {"method": ["random", "ours <b>"], "regret": [0.0512345678, -1.5e-7], "seconds": [1.0, 2.0]}
+    )
+    shown.append(run.table(table, "regret", caption="Final <i>regret</i>.", volatile=["seconds"]))
+    run.trials(table)
+    run.artifact("net.json").write_text("{}")
+    if run._published:
+        run.claim("first.in", np.linspace(0.4, 0.5, 12))
+        run.claim("first.out", np.linspace(0.1, 0.2, 5))
+        run.claim("first.edge", [0.2, 0.5, 0.9])
+        run.claim("first.exact", 6)
+    shown.append(run.finish())
+    (folder / "params.yaml").write_text(json.dumps(values))
+    (folder / "log.txt").write_text("cell 1 of 4\nKernel was killed by SIGKILL\n")
+    return [h.data for h in shown]
+
+
+def _notebook(folder, title, shown, error=None):
+    """The executed notebook, with the outputs that the record displayed."""
+    text = (
+        f"# {title}\n\nWhat is a good point? See [the next](02_sweep.ipynb), Shannon's\n\n"
+        r"$$H(p) = -\sum_{i=1}^{n} p_i \log_2 p_i,$$ with $p_i \ge 0$ and $\unknown{x}$."
+        "\n\n## Results\n\n<script>document.title='owned'</script>"
+    )
+    cells = [v4.new_markdown_cell(text)]
+    tagged = {"tags": ["parameters"]}
+    cells.append(v4.new_code_cell("seed: int = 0  # seed [0..]", metadata=tagged))
+    for html_shown in shown:
+        out = v4.new_output("display_data", {"text/html": html_shown, "text/plain": "HTML"})
+        cells.append(v4.new_code_cell("run.figure(fig, 'x')", outputs=[out]))
+    widget = {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "interactive(...)"}
+    outputs = [v4.new_output("stream", name="stdout", text="50 trials \x1b[31mdone\x1b[0m <b>\n")]
+    outputs += [v4.new_output("display_data", widget)]
+    cells.append(v4.new_code_cell("for trial in range(50):\n    step(trial)", outputs=outputs))
+    if error:
+        trace = ["\x1b[31mValueError\x1b[0m", "  line 3, in step", f"ValueError: {error}"]
+        out = v4.new_output("error", ename="ValueError", evalue=error, traceback=trace)
+        cells.append(v4.new_code_cell("step(51)", outputs=[out]))
+    nbformat.write(v4.new_notebook(cells=cells), folder / "notebook.ipynb")
+
+
+def _manifest(folder, unit, status="ok"):
+    facts = {"schema": 1, "unit": unit, "notebook": unit.partition("@")[0], "status": status}
+    facts |= {"params": {"seed": 1, "lr": [1e-3, 0.1]}, "provenance": PROVENANCE, "seconds": 12.3}
+    facts |= {"started": "2026-11-23T18:00:00+00:00", "ended": "2026-11-23T18:00:12+00:00"}
+    facts |= {"peak_memory_mib": 512, "files": manifest.hashes(folder)}
+    (folder / "manifest.json").write_text(json.dumps(facts))
+
+
+PROVENANCE = {"git_commit": "0123456789abcdef", "git_dirty": True, "python": "3.11.2"}
+PROVENANCE |= {"packages": {"torch": "2.13.0"}, "cpu": "A <cpu>", "cores": 2, "gpu": None}
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run: one good notebook, one sweep point, one failed over an older result, one skipped."""
+    run = tmp_path_factory.mktemp("results") / "quick"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loader, "claims", lambda name: CLAIMS if name == "01_ok" else {})
+        for unit, n_figures in ((FIRST, 3), (SWEPT, 1), (BROKEN, 1)):
+            shown = _save(run / unit, unit.partition("@")[0], patch, {"seed": 1}, n_figures)
+            _notebook(run / unit, f"{unit[:2]} The title of {unit[3:]}", shown)
+            _manifest(run / unit, unit)
+        tried = run / f"{BROKEN}.failed"
+        shown = _save(tried, BROKEN, patch, {"seed": 1})
+    _notebook(tried, "03 The title", shown[:1], error=ATTACK)
+    _manifest(tried, BROKEN, "failed")
+    states = [(FIRST, "ok", 12.3, None), (SWEPT, "up-to-date", None, None)]
+    states += [(BROKEN, "failed", 75.0, "cell 7 raised ValueError")]
+    states += [(SKIPPED, "skipped", None, f"needs {BROKEN}, which failed")]
+    units = [
+        {"unit": u, "notebook": u.partition("@")[0], "state": s, "seconds": t, "cause": c}
+        for u, s, t, c in states
+    ]
+    about = {"schema": 1, "run": "quick", "profile": "quick", "argv": ["run", "--profile", "quick"]}
+    about |= {"started": "2026-11-23T18:00:00+00:00", "ended": "2026-11-23T18:02:00+00:00"}
+    (run / "run.json").write_text(json.dumps(about | {"provenance": PROVENANCE, "units": units}))
+    site.build(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        args = ["--no-sandbox", "--disable-dev-shm-usage"]
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a file in a fresh context; asserts at the end that nothing left file:// and that no
+    page reported an error."""
+    asked, problems, contexts = [], [], []
+
+    def open_(path, **context):
+        contexts.append(browser.new_context(**context))
+        page = contexts[-1].new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("requestfailed", lambda request: problems.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert asked
+    assert [url for url in asked if urlsplit(url).scheme not in ("file", "data")] == []
+    assert problems == []
+
+
+class _Links(HTMLParser):
+    """What a page links to and loads, and the anchors that it offers."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.targets, self.anchors = [], set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):  # noqa: ARG002
+        given = dict(attrs)
+        self.anchors |= {given["id"]} if "id" in given else set()
+        self.targets += [given[k] for k in ("href", "src") if given.get(k)]
+
+
+def _broken_links(folder):
+    """(page, link) of every link that leads nowhere, over all pages below `folder`."""
+    broken, pages = [], {}
+    for page in folder.rglob("*.html"):
+        pages[page.resolve()] = _Links(page)
+    for page, links in list(pages.items()):
+        for target in links.targets:
+            url = urlsplit(target)
+            if url.scheme == "data":
+                continue
+            goal = (page.parent / unquote(url.path)).resolve() if url.path else page
+            anchors = pages[goal].anchors if goal in pages else set()
+            if (
+                url.scheme
+                or not goal.is_file()
+                or (url.fragment and unquote(url.fragment) not in anchors)
+            ):
+                broken.append((page.name, target))
+    return broken
+
+
+def test_every_link_leads_somewhere(run_folder):
+    assert _broken_links(run_folder) == [("notebook.html", "../index.html#nb-02_sweep")] * 4
+
+
+def test_a_dead_link_would_be_found(tmp_path):
+    (tmp_path / "a.html").write_text('<a href="b.html">x</a><a href="#no">y</a><p id="yes">')
+    assert len(_broken_links(tmp_path)) == 2
+
+
+@pytest.mark.browser
+def test_every_link_opens_in_a_browser(run_folder, open_page):
+    page = open_page(run_folder / "index.html")
+    links = page.eval_on_selector_all("a[href]", "all => all.map(a => [a.href, a.download])")
+    assert len(links) > 40
+    visited = 0
+    for url in sorted(
+        {u for u, _ in links if urlsplit(u).path.endswith((".html", ".svg", ".png"))}
+    ):
+        page.goto(url)
+        fragment = unquote(urlsplit(url).fragment)
+        if fragment:
+            assert page.locator(f'[id="{fragment}"]').count() == 1, url
+        visited += 1
+    assert visited > 15
+
+
+@pytest.mark.browser
+def test_scoreboard_filter_and_sort(run_folder, open_page):
+    page = open_page(run_folder / "index.html")
+    rows = page.locator("table.score tbody tr")
+    verdicts = [rows.nth(i).locator("td").first.inner_text() for i in range(rows.count())]
+    assert verdicts == ["✓ reproduced", "✗ not reproduced", "? inconclusive", "✓ reproduced"]
+    first = rows.first.inner_text()
+    assert "0.450 bits" in first
+    assert "n = 12" in first
+    assert "0 ≤ L − H < 1 bit" in first
+    assert rows.nth(1).inner_text().count(ATTACK) == 1
+    assert rows.nth(3).locator("td").nth(2).inner_text().startswith("6")
+    page.locator("#f-not-reproduced").check()
+    assert page.locator("table.score tbody tr:visible").count() == 1
+    page.locator("#f-all").check()
+    page.get_by_role("button", name="Measured here").click()
+    values = [
+        float(v)
+        for v in rows.locator("td[data-value]").evaluate_all(
+            "cells => cells.map(c => c.dataset.value)"
+        )
+    ]
+    assert values == sorted(values)
+    assert len(values) == 4
+    assert page.title() == "quick · lightlab results"
+
+
+@pytest.mark.browser
+def test_filter_works_without_scripts(run_folder, open_page):
+    page = open_page(run_folder / "index.html", java_script_enabled=False)
+    assert page.locator("table.score tbody tr:visible").count() == 4
+    page.locator("#f-inconclusive").check()
+    assert page.locator("table.score tbody tr:visible").count() == 1
+    assert page.locator("figure img").count() == 5
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fits_a_phone_and_both_colour_schemes(run_folder, open_page, scheme, look):
+    for name in ("index.html", f"{FIRST}/notebook.html", f"{BROKEN}.failed/notebook.html"):
+        page = open_page(
+            run_folder / name, viewport={"width": 390, "height": 844}, color_scheme=scheme
+        )
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        back = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert (sum(map(int, back[4:-1].split(","))) < 200) == (scheme == "dark")
+        look(page, f"phone-{scheme}-{name.replace('/', '-')}")
+    page = open_page(run_folder / "index.html", color_scheme=scheme)
+    plate = page.locator(".plate").first
+    assert plate.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(255, 255, 255)"
+    look(page, f"wide-{scheme}")
+
+
+@pytest.mark.browser
+def test_figures_are_shown_and_enlarge(run_folder, open_page):
+    page = open_page(run_folder / "index.html")
+    page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 100)")
+    page.locator(".plate").first.click()
+    assert page.locator("dialog[open] img").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+
+@pytest.mark.browser
+def test_notebook_page_folds_code_and_shows_formulas(run_folder, open_page, look):
+    page = open_page(run_folder / FIRST / "notebook.html")
+    look(page, "notebook")
+    assert page.title() == "01 The title of ok · quick"  # its <script> did not run
+    assert page.locator("section.code > details[open]").count() == 0
+    assert page.locator("math munderover").count() == 1
+    assert page.locator("math munderover").bounding_box()["height"] > 20
+    assert page.locator("code.math-source").inner_text() == r"\unknown{x}"
+    assert page.locator(".outputs figure img").count() == 3
+    assert "open the notebook in JupyterLab" in page.locator(".aside").inner_text()
+    page.get_by_role("button", name="Show all code").click()
+    assert page.locator("section.code > details[open]").count() > 4
+    assert "for trial in range(50)" in page.locator("main").inner_text()
+
+
+@pytest.mark.browser
+def test_failed_and_skipped_say_why_and_mark_old_results(run_folder, open_page):
+    page = open_page(run_folder / "index.html")
+    failed = page.locator(f'article[id="nb-{BROKEN}"]')
+    told = failed.inner_text()
+    assert "cell 7 raised ValueError" in told
+    assert f"ValueError: {ATTACK}" in told
+    assert "last good results, of 2026-11-23 18:00 UTC" in told
+    assert failed.locator("figure").count() == 1
+    assert "needs 03_broken" in page.locator(f'[id="nb-{SKIPPED}"]').inner_text()
+    assert page.locator("article.stale").count() == 1
+    failed.get_by_role("link", name="partial notebook").click()
+    assert page.locator("pre.error").is_visible()
+
+
+def test_nothing_is_done_twice(run_folder, monkeypatch):
+    before = {p: p.stat().st_mtime_ns for p in run_folder.rglob("*.html")}
+    monkeypatch.setattr(site, "_convert", lambda *_: pytest.fail("rendered again"))
+    site.build(run_folder)
+    assert {p: p.stat().st_mtime_ns for p in run_folder.rglob("*.html")} == before
+
+
+def test_only_the_changed_notebook_is_rendered(run_folder, tmp_path, monkeypatch):
+    run = shutil.copytree(run_folder, tmp_path / "quick")
+    source = run / FIRST / "notebook.ipynb"
+    source.write_text(source.read_text().replace("The title of", "Another title of"))
+    rendered = []
+    convert = site._convert
+    monkeypatch.setattr(site, "_convert", lambda *a: rendered.append(a[2]) or convert(*a))
+    index = site.build(run)
+    assert rendered == [source]
+    assert "01 Another title of ok" in index.read_text()
+
+
+def test_missing_and_torn_files_are_named(run_folder, tmp_path):
+    run = shutil.copytree(run_folder, tmp_path / "quick")
+    (run / FIRST / "figures" / "regret-0.svg").unlink()
+    (run / FIRST / "claims.json").write_text('[{"id": "first.in", ')
+    text = site.build(run).read_text()
+    assert "figures/regret-0.svg is missing" in text
+    assert "Cannot be read: claims.json" in text
+    assert not [b for b in _broken_links(run) if b[0] == "index.html"]
+
+
+def test_no_run_is_refused_in_one_line(tmp_path):
+    with pytest.raises(faults.WorkbookError, match=r"run\.json cannot be read"):
+        site.build(tmp_path)
+
+
+def test_text_from_outside_is_escaped(run_folder):
+    text = (run_folder / "index.html").read_text()
+    assert "<script>document" not in text
+    assert "<img src=x" not in text
+    assert "ours &lt;b&gt;" in text
+
+
+def test_hostile_names_stay_relative_links():
+    assert html.href("javascript:alert(1)") == "javascript%3Aalert%281%29"
+    assert html.href('a"b#c?d') == "a%22b%23c%3Fd"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (12345678, "12\u202f345\u202f678"),
+        (1948, "1948"),
+        ("1948", "1948"),
+        ("007", "007"),
+        (0.0512345678, "0.05123"),
+        (-1.5e-7, "−1.5 × 10⁻⁷"),
+        (2.0**70, "1.181 × 10²¹"),
+        (123456.7, "123\u202f457"),
+        (float("inf"), "∞"),
+        ("inf", "inf"),
+        (True, "True"),
+        ([1e-3, 16], "0.001, 16"),
+        ("mb_k5", "mb_k5"),
+    ],
+)
+def test_number(value, text):
+    assert html.number(value) == text
+
+
+def test_measured_rounds_to_its_interval():
+    claim = {"value": 0.123456, "ci_low": 0.111, "ci_high": 0.1359, "n": 5}
+    assert html.measured(claim) == ("0.123", "[0.111, 0.136], n = 5")
+    assert html.measured(claim | {"ci_low": None}) == ("0.1235", "n = 5, no interval")
+    assert html.measured({"value": 6.0, "ci_low": 6.0, "ci_high": 6.0, "n": 1}) == ("6", "")
+
+
+def test_interval_mark_keeps_order_and_open_ends():
+    claim = {"value": 2.0, "ci_low": 1.0, "ci_high": 3.0, "holds_in": [None, 1.5]}
+    mark = html.interval_mark(claim)
+    assert mark["low"] == 0.0
+    assert mark["ci_low"] < mark["low"] + mark["width"] < mark["value"] < mark["ci_high"] < 100
+    assert html.interval_mark(claim | {"value": None}) is None
+
+
+def test_sweep_points_sort_by_number(run_folder, tmp_path):
+    run = results.read(run_folder)
+    names = ["02_s@seed=10", "02_s@seed=2", "01_a"]
+    about = run.about | {"units": [{"unit": n, "notebook": n, "state": "ok"} for n in names]}
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    assert [u.name for u in results.read(tmp_path).units] == ["01_a", "02_s@seed=2", "02_s@seed=10"]
+    assert not replace(run.units[0], state="ok").is_stale
+
+
+@pytest.fixture
+def look():
+    """Saves a full-page picture for people where LIGHTLAB_LOOK names a folder."""
+
+    def save(page, name):
+        if os.environ.get("LIGHTLAB_LOOK"):
+            folder = Path(os.environ["LIGHTLAB_LOOK"])
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+    return save
