@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, PercentFormatter
 
 from lightlab.show import style
 from lightlab.show.plots.spaces import end_labels
@@ -34,10 +34,11 @@ def move_judgement(values: pd.DataFrame, shares: pd.DataFrame) -> Figure:
     for cell in values.itertuples():
         if not cell.stone:
             _square(axes[0], cell, words[int(cell.value)], tints[int(cell.value)])
+    most = shares["value"].max()
     for cell in shares.itertuples():
         if not cell.stone:
-            _square(axes[1], cell, f"{cell.value:.0%}", plt.cm.Oranges(0.6 * cell.value))
-    for ax, title in zip(axes, ("Minimax: what each move is worth", "MCTS: playouts"), strict=True):
+            _square(axes[1], cell, f"{cell.value:.0%}", plt.cm.Oranges(0.6 * cell.value / most))
+    for ax, title in zip(axes, ("Value of each move", "Playouts on each move"), strict=True):
         for cell in values[values["stone"] != 0].itertuples():
             _square(ax, cell, "X" if cell.stone == 1 else "O", "white", size=20)
         ax.set(xlim=(0, values["column"].max() + 1), ylim=(values["row"].max() + 1, 0))
@@ -60,10 +61,12 @@ def game_states(table: pd.DataFrame, by_ply: pd.DataFrame, n_positions: int) -> 
     fig, (left, right) = style.subplots(1, 2, height=2.9, width_ratios=[1.15, 1])
     y = np.arange(len(table))[::-1]
     left.axvline(n_positions, color=DARK, linestyle="--", linewidth=1.2)
-    left.text(n_positions, len(table) - 0.55, f"all {n_positions:,} positions", ha="center")
+    note = left.text(n_positions, len(table) - 0.5, f"all {n_positions:,} positions", ha="center")
+    note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     for at, row in zip(y, table.itertuples(), strict=True):
-        left.plot([n_positions, row.states], [at, at], color=COLOURS[row.method], linewidth=5)
-        left.plot(row.states, at, "o", color=COLOURS[row.method], markersize=8)
+        colour = COLOURS[row.method]
+        left.plot([n_positions, row.states], [at, at], color=colour, lw=5, solid_capstyle="butt")
+        left.plot(row.states, at, "o", color=colour, markersize=8)
         side = 9 if row.states >= n_positions else -9
         left.annotate(
             f"{row.states:,}",
@@ -75,7 +78,7 @@ def game_states(table: pd.DataFrame, by_ply: pd.DataFrame, n_positions: int) -> 
         )
     left.set(xscale="log", yticks=y, yticklabels=table["method"], ylim=(-0.6, len(table) - 0.1))
     smallest = min(n_positions, table["states"].min())
-    left.set(xlabel="states visited", xlim=(smallest / 9, table["states"].max() * 20))
+    left.set(xlabel="states visited", xlim=(smallest / 30, table["states"].max() * 20))
     left.grid(axis="y", visible=False)
     for method, mine in by_ply.groupby("method", sort=False):
         dash = "--" if method == "all positions" else "-"
@@ -130,10 +133,12 @@ def perfect_play(errors: pd.DataFrame) -> Figure:
         ax.plot(mine["playouts"], mine["mean"], "o-", color=colour, clip_on=False)
         low = mine["ci_low"].clip(lower=0)
         ax.fill_between(mine["playouts"], low, mine["ci_high"], color=colour, alpha=0.2, lw=0)
-    ax.set(xscale="log", xlabel="random games per decision (playouts)", ylim=(0, None))
+    ax.set(xscale="log", xlabel="random games per decision (playouts)")
+    ax.set_ylim(-0.03 * searches["ci_high"].max(), 1.08 * searches["ci_high"].max())
     ax.set(ylabel="decisions that lose value", xticks=np.unique(searches["playouts"]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
     ax.xaxis.set_minor_locator(FixedLocator([]))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     note = f"a random move loses value in {guess['mean']:.0%} (off the scale)"
     ax.text(0.99, 0.97, note, transform=ax.transAxes, ha="right", va="top", color="#555555")
@@ -152,8 +157,8 @@ def trade_off(sweep: pd.DataFrame, n_positions: int) -> Figure:
     sweep = sweep.assign(kib=kib.where(kib > 0, none))
     for method, mine in sweep.groupby("method", sort=False):
         ax.plot(mine["kib"], mine["states"], "o-", color=COLOURS[method])
-        middle = mine.iloc[len(mine) // 2]
-        notes = [(mine.iloc[0], (0, 7), "left"), (mine.iloc[-1], (0, 7), "right")]
+        middle = mine.iloc[len(mine) // 2 - 1]
+        notes = [(mine.iloc[0], (0, 7), "left"), (mine.iloc[-1], (4, -14), "right")]
         for end, offset, align in notes:
             ax.annotate(
                 f"{end['states']:,} states, {1000 * end['seconds']:.0f} ms",
@@ -175,7 +180,10 @@ def trade_off(sweep: pd.DataFrame, n_positions: int) -> Figure:
     full = n_positions * (sweep["memory_bytes"] / sweep["capacity"]).max() / 1024
     ax.axvline(full, color=style.GREY, linestyle="--", linewidth=1, zorder=0)
     ax.set(xscale="log", yscale="log", ylabel="time: states visited")
-    ax.set(xlabel="space: memory of the table (KiB)", ylim=(None, sweep["states"].max() * 2.2))
+    ax.set(
+        xlabel="space: memory of the table (KiB)",
+        ylim=(sweep["states"].min() / 1.8, sweep["states"].max() * 2.2),
+    )
     ax.text(full * 1.15, sweep["states"].max(), f"a slot for each of\n{n_positions:,} positions")
     ticks = [10.0**i for i in range(-2, 6) if none * 3 < 10.0**i <= kib.max()]
     ax.xaxis.set_major_locator(FixedLocator([none, *ticks]))

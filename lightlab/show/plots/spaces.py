@@ -107,6 +107,7 @@ def growth(measured: pd.DataFrame) -> Figure:
     fig, axes = style.subplots(1, 2, height=3.7, sharex=True)
     colours = dict(zip(measured["algorithm"].unique(), style.COLOURS, strict=False))
     sides = {"log n": ("center", 0), "n": ("left", 5), "2ⁿ": ("center", 0), "n!": ("right", -3)}
+    sides["n log n"] = ("center", 0)
     for ax, column in zip(axes, ("operations", "seconds"), strict=True):
         for algorithm, mine in measured.groupby("algorithm", sort=False):
             end = mine.loc[mine["n"].idxmax()]

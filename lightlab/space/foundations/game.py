@@ -7,6 +7,7 @@ always seen by the player who is to move (negamax), so a move's value is minus i
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 State = tuple[int, int]
 MAX_CELLS = 16
@@ -82,11 +83,14 @@ class MNK:
         codes = [table[states[:, 0]] << MAX_CELLS | table[states[:, 1]] for table in self._views()]
         return len(np.unique(np.min(codes, axis=0)))
 
-    def grid(self, state: State) -> np.ndarray:
-        """(n, m) array of 1 (first player), −1 (second player) and 0 (free)."""
-        to_move = 1 if state[0].bit_count() == state[1].bit_count() else -1
-        cells = [bool(state[0] & c) - bool(state[1] & c) for c in self._cells]
-        return to_move * np.array(cells).reshape(self.n, self.m)
+    def frame(self, state: State, values: dict[int, float]) -> pd.DataFrame:
+        """One row per cell: row, column, stone (1 first player, −1 second, 0 free) and the value
+        that `values` gives to a move there (NaN: none)."""
+        turn = 1 if state[0].bit_count() == state[1].bit_count() else -1
+        row, column = np.divmod(np.arange(self.m * self.n), self.m)
+        stones = [turn * (bool(state[0] & c) - bool(state[1] & c)) for c in self._cells]
+        value = [values.get(cell, np.nan) for cell in self._cells]
+        return pd.DataFrame({"row": row, "column": column, "stone": stones, "value": value})
 
     def _lines(self) -> list[int]:
         lines = []

@@ -128,6 +128,21 @@ def perfect_moves(game: MNK, values: dict[State, int]) -> dict[State, set[int]]:
     return positions
 
 
+def telling_position(game: MNK, values: dict[State, int]) -> State:
+    """The position with most moves among those where one move wins, one draws and one loses.
+
+    ValueError if the game has none.
+    """
+    found = [s for s in perfect_moves(game, values) if len(_outcomes(game, s, values)) == 3]
+    if not found:
+        raise ValueError(f"{game} has no position with winning, drawing and losing moves")
+    return max(found, key=lambda state: (len(game.moves(state)), state))
+
+
+def _outcomes(game: MNK, state: State, values: dict[State, int]) -> set[int]:
+    return set(move_values(game, state, values).values())
+
+
 def perfect_play(
     game: MNK,
     playouts: Sequence[int],

@@ -6,9 +6,10 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from lightlab.space.foundations.game import MAX_CELLS, MNK, Game, State
+from lightlab.space.foundations.game import MAX_CELLS, MNK, Game, State, UniformTree
 
 _MIX = 0x9E3779B97F4A7C15  # odd, 2**64 / golden ratio: spreads neighbouring keys (Knuth, TAOCP 6.4)
 
@@ -122,6 +123,29 @@ def alpha_beta(game: Game, table: TranspositionTable | None = None) -> Visits:
 
     seen.value = int(value(game.start, -math.inf, math.inf, 0))
     return seen
+
+
+def ordering(
+    branching: int, depths: Sequence[int], n_trees: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Leaves that alpha–beta visits in random uniform trees, by the order in which moves are tried.
+
+    Columns: method ("no cuts": minimax, "random order", "best move first"), depth, tree, leaves,
+    value.
+    """
+    rows = []
+    for depth in depths:
+        for tree in range(n_trees):
+            seed = int(rng.integers(2**31))  # the same leaves in both orders
+            for method, order, search in (
+                ("no cuts", "random", minimax),
+                ("random order", "random", alpha_beta),
+                ("best move first", "best", alpha_beta),
+            ):
+                grown = UniformTree(branching, depth, np.random.default_rng(seed), order)
+                seen = search(grown)
+                rows.append((method, depth, tree, seen.leaves, seen.value))
+    return pd.DataFrame(rows, columns=["method", "depth", "tree", "leaves", "value"])
 
 
 def table_sweep(game: MNK, capacities: Sequence[int], repeats: int = 1) -> pd.DataFrame:
