@@ -86,7 +86,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return str(self.about.get("run", self.folder.name))
+        return self.folder.resolve().name
 
 
 def read(folder: Path) -> Run:

@@ -16,7 +16,7 @@ from nbformat import v4
 
 from lightlab.published import loader
 from lightlab.show import style
-from lightlab.workbook import faults, html, manifest, record, results, site
+from lightlab.workbook import compare, faults, html, manifest, record, results, site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ATTACK = "A <script>document.title='owned'</script> & <img src=x onerror=alert(1)> bound"
@@ -423,6 +423,30 @@ def test_sweep_points_sort_by_number(run_folder, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(about))
     assert [u.name for u in results.read(tmp_path).units] == ["01_a", "02_s@seed=2", "02_s@seed=10"]
     assert not replace(run.units[0], state="ok").is_stale
+
+
+@pytest.mark.browser
+def test_comparison_page_opens_from_disk(run_folder, tmp_path, open_page, look):
+    folders = [shutil.copytree(run_folder, tmp_path / name) for name in ("quick", "other")]
+    table = folders[1] / FIRST / "tables" / "regret.csv"
+    table.write_text(table.read_text().replace("0.0512345678", "0.0499"))
+    drawn = folders[1] / FIRST / "figures" / "regret-0.svg"
+    drawn.write_text(drawn.read_text().replace("#0072b2", "#d55e00"))
+    claims = folders[1] / FIRST / "claims.json"
+    claims.write_text(claims.read_text().replace('"reproduced"', '"inconclusive"', 1))
+    site.build(folders[1])
+    path = compare.build(*folders)
+    page = open_page(path, viewport={"width": 390, "height": 844}, color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    look(page, "compare-phone-dark")
+    page = open_page(path)
+    look(page, "compare-wide")
+    assert page.locator("figure.pair img").count() == 2
+    assert page.locator("tr.moved").count() == 1
+    assert "0.0512346" in page.inner_text("main")
+    assert "−2.60 %" in page.inner_text("main")
+    page.get_by_role("link", name="other").click()
+    assert page.title() == "other · lightlab results"
 
 
 @pytest.fixture
