@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import lightlab.workbook.quick_imports  # noqa: F401
 from lightlab.workbook import files, manifest
 from lightlab.workbook.watchdog import Cause, Limits, Watchdog
 

@@ -1,0 +1,87 @@
+"""Each notebook keeps the form that readers and the runner rely on."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from lightlab.published import loader
+from lightlab.workbook import params
+from lightlab.workbook.project import Project
+
+PROJECT = Project.find(Path(__file__).parents[2])
+NOTEBOOKS = list(PROJECT.notebooks)
+PROFILES = ("smoke", "quick", "cifar10", "paper")
+
+
+def cells(name: str) -> list[dict]:
+    return json.loads(PROJECT.notebooks[name].read_text(encoding="utf-8"))["cells"]
+
+
+def code(name: str) -> list[str]:
+    return ["".join(c["source"]) for c in cells(name) if c["cell_type"] == "code"]
+
+
+def tags(name: str) -> list[str]:
+    return [t for c in cells(name) for t in c["metadata"].get("tags", [])]
+
+
+def test_there_are_notebooks():
+    assert len(NOTEBOOKS) >= 5
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_cells_are_few_and_short(name):
+    lines = [len(source.splitlines()) for source in code(name)]
+    assert 12 <= len(cells(name)) <= 40
+    assert max(lines) <= 20
+    assert sorted(lines)[len(lines) // 2] <= 8
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_no_outputs_no_long_functions_no_plots_by_hand(name):
+    assert all(not c.get("outputs") for c in cells(name))
+    for source in code(name):
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno + 1 <= 10, node.name
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported = [a.name for a in node.names] + [getattr(node, "module", "") or ""]
+                assert not any(n.startswith("matplotlib") for n in imported)
+        assert ".backward(" not in source
+        assert "/work/" not in source
+        assert "/home/" not in source
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_order_of_a_notebook(name):
+    first = cells(name)[0]
+    assert first["cell_type"] == "markdown"
+    assert "".join(first["source"]).startswith("# ")
+    assert tags(name).count("parameters") == 1
+    assert tags(name).index("parameters") < tags(name).index("setup")
+    assert "run = record.start(" in "\n".join(code(name))
+    assert "run.finish()" in code(name)[-1]
+    words = "\n".join("".join(c["source"]) for c in cells(name) if c["cell_type"] == "markdown")
+    assert "ifferences from" in words
+    assert loader.claims(name), "checks no claim"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_defaults_are_the_profile_smoke(name):
+    resolved = params.resolve(PROJECT, name, "smoke")
+    assert resolved.values == {p.name: p.default for p in resolved.schema.values()}
+    assert "seed" in resolved.values
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_values_file_fits_its_notebook(name, profile):
+    params.resolve(PROJECT, name, profile)
+
+
+def test_no_values_file_is_left_over():
+    files = PROJECT.root.glob("params/*/*.yaml")
+    assert [f for f in files if f.stem not in NOTEBOOKS or f.parent.name not in PROFILES] == []
