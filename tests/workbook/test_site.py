@@ -157,11 +157,15 @@ def open_page(browser):
     page reported an error."""
     asked, problems, contexts = [], [], []
 
+    def note_failure(request):
+        if request.failure != "net::ERR_ABORTED":  # the test itself left the page
+            problems.append(f"{request.url}: {request.failure}")
+
     def open_(path, **context):
         contexts.append(browser.new_context(**context))
         page = contexts[-1].new_page()
         page.on("request", lambda request: asked.append(request.url))
-        page.on("requestfailed", lambda request: problems.append(request.url))
+        page.on("requestfailed", note_failure)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(path.as_uri())
         return page
