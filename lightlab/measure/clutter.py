@@ -22,6 +22,7 @@ class Clutter:
     """What is drawn around and done to a digit on the canvas of 32x32 pixels."""
 
     digit_px: tuple[float, float] = (10.0, 18.0)  # side of the digit, drawn uniformly
+    wander: float = 1.0  # share of the free room in which a digit is put; 0 is the middle
     rotation: float = 0.5  # largest angle in rad, either way
     fragments: int = 4  # pieces of other digits
     fragment_px: float = 4.0  # side of a piece, which is a quarter of another digit
@@ -29,14 +30,17 @@ class Clutter:
 
     @classmethod
     def at(cls, difficulty: float) -> "Clutter":
-        """Clutter scaled by one number: 0 upright and clean, 1 the default, 2 twice as bad.
+        """Clutter by one number: 0 plain digits in the middle, 1 the default, 2 twice the clutter.
 
         ValueError outside 0..2.
         """
         if not 0 <= difficulty <= MAX_DIFFICULTY:
             raise ValueError(f"difficulty must lie in 0..{MAX_DIFFICULTY:g}, got {difficulty}")
-        base = cls()
+        base, within = cls(), min(difficulty, 1.0)  # size and place cannot vary more than fully
+        middle = sum(base.digit_px) / 2
         return cls(
+            digit_px=tuple(middle + within * (side - middle) for side in base.digit_px),
+            wander=base.wander * within,
             rotation=base.rotation * difficulty,
             fragments=round(base.fragments * difficulty),
             noise=base.noise * difficulty,
@@ -65,21 +69,24 @@ def _draw_block(
     k = clutter.fragments
     chosen = torch.from_numpy(rng.integers(len(source), size=_BLOCK))
     side = rng.uniform(*clutter.digit_px, size=_BLOCK)
-    canvas = _place(source[chosen], side, clutter.rotation, rng)
+    canvas = _place(source[chosen], side, clutter.rotation, clutter.wander, rng)
     if k:
         others = source[torch.from_numpy(rng.integers(len(source), size=_BLOCK * k))]
         pieces = _crop(others, source.shape[-1] // 2, rng)
-        placed = _place(pieces, np.full(_BLOCK * k, clutter.fragment_px), clutter.rotation, rng)
+        side = np.full(_BLOCK * k, clutter.fragment_px)
+        placed = _place(pieces, side, clutter.rotation, 1.0, rng)
         canvas = torch.maximum(canvas, placed.view(_BLOCK, k, CANVAS_PX, CANVAS_PX).amax(1, True))
     canvas += clutter.noise * torch.from_numpy(rng.standard_normal(canvas.shape))
     return (canvas.clamp(0, 1) * 255).round().to(torch.uint8), chosen
 
 
-def _place(pieces: Tensor, side: np.ndarray, rotation: float, rng: np.random.Generator) -> Tensor:
-    """Each piece (N, 1, s, s) scaled to `side` pixels, turned, put anywhere inside the canvas."""
+def _place(
+    pieces: Tensor, side: np.ndarray, rotation: float, wander: float, rng: np.random.Generator
+) -> Tensor:
+    """Each piece (N, 1, s, s) scaled to `side` pixels, turned, and put somewhere on the canvas."""
     angle = torch.from_numpy(rng.uniform(-rotation, rotation, size=(len(pieces), 1, 1)))
     zoom = torch.from_numpy(CANVAS_PX / side).view(-1, 1, 1)
-    room = 1 - 1 / zoom  # in units of half a canvas, which is what grid_sample counts in
+    room = wander * (1 - 1 / zoom)  # in units of half a canvas, which is what grid_sample counts in
     centre_x, centre_y = (room * torch.from_numpy(rng.uniform(-1, 1, room.shape)) for _ in "xy")
     line = (torch.arange(CANVAS_PX) + 0.5) * (2 / CANVAS_PX) - 1
     x, y = zoom * (line - centre_x), zoom * (line[:, None] - centre_y)

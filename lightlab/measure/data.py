@@ -57,7 +57,7 @@ class DataSet:
     `mean` and `std` are those of the training pixels in 0..1; `fingerprint` is a SHA-256.
     """
 
-    name: str
+    spec: str
     train: Split
     val: Split
     test: Split
@@ -182,7 +182,7 @@ def _finish(settings: dict, raw: dict[str, np.ndarray], resolution: int | None) 
         for name in POOLS
     }
     return DataSet(
-        name=settings["spec"],
+        spec=settings["spec"],
         **splits,
         class_names=tuple("0123456789"),
         mean=mean,

@@ -77,9 +77,7 @@ def fit(
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train()
     x, y = split.x.to(device), split.y.to(device)
-    batch = min(recipe.batch_size, len(split))
-    per_epoch = len(split) // batch
-    n_steps = max(1, round(recipe.epochs * per_epoch))
+    batch, per_epoch, n_steps = _plan(recipe, len(split))
     if macs_per_image is None:
         macs_per_image = cost.macs(model, tuple(x.shape[1:]))
     optimizer = _optimizer(model, recipe)
@@ -102,6 +100,12 @@ def fit(
             if step % (eval_every or per_epoch) == 0 or step == n_steps:
                 history.report(step)
     return pd.DataFrame(history.rows)
+
+
+def samples(recipe: Recipe, n_images: int) -> int:
+    """Images that training on `n_images` sees, repeats counted: its cost is proportional to it."""
+    batch, _, n_steps = _plan(recipe, n_images)
+    return batch * n_steps
 
 
 @torch.no_grad()
@@ -142,6 +146,13 @@ def shift(images: Tensor, max_px: int, generator: torch.Generator) -> Tensor:
     columns = (torch.arange(width) + moves[1]).to(images.device)
     image = torch.arange(n, device=images.device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
+
+
+def _plan(recipe: Recipe, n_images: int) -> tuple[int, int, int]:
+    """Images per batch, steps per epoch, steps in all."""
+    batch = min(recipe.batch_size, n_images)
+    per_epoch = n_images // batch
+    return batch, per_epoch, max(1, round(recipe.epochs * per_epoch))
 
 
 class _History:

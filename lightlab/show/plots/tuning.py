@@ -1,0 +1,159 @@
+"""Pictures of hyperparameter tuning. Data frames in, figures out; accuracies in 0..1."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from lightlab.show import style
+
+
+def examples(pictures: np.ndarray, titles: list[str], ncols: int = 8) -> Figure:
+    """Grey pictures (N, H, W) in a row or more, each under its title."""
+    nrows = -(-len(pictures) // ncols)
+    fig, axes = style.subplots(nrows, ncols, height=1.15 * nrows, squeeze=False)
+    for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):
+        ax.imshow(picture, cmap="gray", interpolation="nearest")
+        ax.set_title(title, loc="center")
+    for ax in axes.flat:
+        ax.axis("off")
+    return fig
+
+
+def folds(scores: pd.DataFrame, xlabel: str) -> Figure:
+    """Fold accuracies (x, fold, accuracy), their mean and one standard error (x, mean, sd)."""
+    fig, ax = style.subplots(height=2.8)
+    means = scores.drop_duplicates("x")
+    ax.plot(scores["x"], scores["accuracy"], "o", mfc="none", color=style.GREY, label="one fold")
+    ax.errorbar(
+        means["x"],
+        means["mean"],
+        2 * means["sd"],
+        fmt="D",
+        capsize=4,
+        color=style.COLOURS[0],
+        label="mean of the folds ± 2 of its standard deviations",
+    )
+    ax.set(xscale="log", xlabel=xlabel, ylabel="accuracy")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(loc="upper left")
+    return fig
+
+
+def replay(beliefs: pd.DataFrame, observed: pd.DataFrame, xlabel: str) -> Figure:
+    """Posterior above, acquisition below, one column per number of trials.
+
+    `beliefs`: n_trials, x, mean, sd, acqf. `observed`: x, value, sd in the order of the trials.
+    """
+    sizes = list(dict.fromkeys(beliefs["n_trials"]))
+    fig, axes = style.subplots(
+        2, len(sizes), height=4.2, sharex=True, sharey="row", gridspec_kw={"height_ratios": [2, 1]}
+    )
+    axes = np.reshape(axes, (2, len(sizes)))
+    for (upper, lower), size in zip(axes.T, sizes, strict=True):
+        belief = beliefs[beliefs["n_trials"] == size]
+        seen = observed.iloc[:size]
+        best = belief.loc[belief["acqf"].idxmax()]
+        _band(upper, belief)
+        upper.errorbar(seen["x"], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
+        upper.set(title=f"after {size} trials", xscale="log")
+        lower.fill_between(belief["x"], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
+        lower.set(xlabel=xlabel, xscale="log")
+        for ax in (upper, lower):
+            ax.axvline(best["x"], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
+        lower.annotate(
+            "next",
+            (best["x"], 0.92),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="top",
+            color=style.COLOURS[1],
+        )
+    axes[0, 0].set_ylabel("accuracy")
+    axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[1, 0].set_ylabel("expected\nimprovement\n(% points)")
+    return fig
+
+
+def anytime(curves: pd.DataFrame, xlabel: str) -> Figure:
+    """Mean over seeds with its 95 % band: method, cost, mean, low, high."""
+    fig, ax = style.subplots(height=3.2)
+    for name, part in curves.groupby("method", sort=False):
+        look = style.method(name)
+        ax.plot(part["cost"], part["mean"], **(look | {"marker": None}))
+        ax.fill_between(part["cost"], part["low"], part["high"], color=look["color"], alpha=0.13)
+    ax.set(xlabel=xlabel, ylabel="held-out accuracy of the incumbent")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(loc="lower right")
+    return fig
+
+
+def differences(pairs: pd.DataFrame) -> Figure:
+    """One row per comparison, one dot per seed, mean and 95 % interval (comparison, difference,
+    mean, low, high), in percentage points."""
+    names = list(dict.fromkeys(pairs["comparison"]))
+    fig, ax = style.subplots(height=0.9 + 0.5 * len(names))
+    for row, name in enumerate(names):
+        part = pairs[pairs["comparison"] == name]
+        first = part.iloc[0]
+        ax.plot(part["difference"], np.full(len(part), row), "o", mfc="none", color=style.GREY)
+        ax.plot([first["low"], first["high"]], [row, row], color=style.COLOURS[0], linewidth=3)
+        ax.plot(first["mean"], row, "D", color=style.COLOURS[0], markersize=7)
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    ax.set_xlabel("difference in held-out accuracy (% points)")
+    ax.grid(axis="y", visible=False)
+    return fig
+
+
+def slices(
+    curves: pd.DataFrame, observed: pd.DataFrame, incumbent: Mapping[str, float], log: list[str]
+) -> Figure:
+    """Mean ± 2σ through the incumbent, one panel per hyperparameter.
+
+    `curves`: name, x, mean, sd. `observed`: one column per hyperparameter and `value`. The names in
+    `log` get a logarithmic axis.
+    """
+    names = list(dict.fromkeys(curves["name"]))
+    ncols = 3
+    nrows = -(-len(names) // ncols)
+    fig, axes = style.subplots(nrows, ncols, height=2.1 * nrows, sharey=True, squeeze=False)
+    for ax, name in zip(axes.flat, names, strict=False):
+        ax.plot(observed[name], observed["value"], ".", color=style.GREY, alpha=0.7)
+        _band(ax, curves[curves["name"] == name])
+        ax.axvline(incumbent[name], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
+        ax.set(xlabel=name.replace("_", " "), xscale="log" if name in log else "linear")
+    for ax in axes.flat[len(names) :]:
+        ax.axis("off")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("accuracy")
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
+    return fig
+
+
+def relevance(shares: pd.DataFrame) -> Figure:
+    """Share of each hyperparameter in the model's variation: one dot per seed, bar at the mean."""
+    means = shares.groupby("name")["share"].mean().sort_values()
+    fig, ax = style.subplots(height=0.8 + 0.32 * len(means))
+    ax.barh(range(len(means)), means, color=style.COLOURS[0], alpha=0.55, height=0.65)
+    for row, name in enumerate(means.index):
+        values = shares.loc[shares["name"] == name, "share"]
+        ax.plot(values, np.full(len(values), row), "o", mfc="white", color="black")
+    ax.axvline(1 / len(means), color=style.GREY, linestyle=":")
+    ax.annotate("all alike", (1 / len(means), -0.42), xytext=(3, 0), textcoords="offset points")
+    ax.set(yticks=range(len(means)), yticklabels=[n.replace("_", " ") for n in means.index])
+    ax.set_xlabel("share of 1/ℓ²")
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.grid(axis="y", visible=False)
+    return fig
+
+
+def _band(ax: Axes, belief: pd.DataFrame) -> None:
+    """Posterior mean and two standard deviations to both sides."""
+    low, high = belief["mean"] - 2 * belief["sd"], belief["mean"] + 2 * belief["sd"]
+    ax.fill_between(belief["x"], low, high, color=style.COLOURS[0], alpha=0.18, linewidth=0)
+    ax.plot(belief["x"], belief["mean"], color=style.COLOURS[0])
