@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from lightlab.show import style
 
@@ -71,7 +71,7 @@ def survey(visited: pd.DataFrame, excess: pd.DataFrame) -> Figure:
                 mine["density"], mine["ci_low"], mine["ci_high"], color=colour, alpha=0.2, lw=0
             )
         ax.set(xlabel="share of cells that are obstacles", ylim=(0, None))
-        ax.set_xticks(np.unique(frame["density"]))
+        ax.xaxis.set_major_locator(MultipleLocator(0.1))
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes[0].set(ylabel="free cells visited", title="Work: cells visited")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
