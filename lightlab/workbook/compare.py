@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +136,12 @@ def _agree(a: str, b: str, allowed: float | None) -> str:
     x, y = _number(a), _number(b)
     if x is None or y is None:
         return MOVED
-    if x == y:
+    if Decimal(a) == Decimal(b):  # 3 and 3.0; long integers compare to the last digit
         return IDENTICAL
+    if math.isinf(x) or math.isinf(y):  # infinite, or too long an integer for a float
+        return MOVED
     close = math.isclose(x, y, rel_tol=_RELATIVE, abs_tol=0.0)
-    if allowed is not None and math.isfinite(x - y):
+    if allowed is not None:
         close = close or abs(x - y) <= allowed * (1 + 1e-9)
     return WITHIN if close else MOVED
 

@@ -10,12 +10,13 @@ import hashlib
 import math
 import operator
 import re
+from decimal import Decimal
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _TEMPLATES = resources.files("lightlab.workbook") / "templates"
 SIGNS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?"}
@@ -55,6 +56,7 @@ def _environment() -> jinja2.Environment:
         "interval_mark": interval_mark,
     }
     env.filters |= {"number": number, "href": href, "duration": duration, "when": when}
+    env.filters["soft"] = lambda name: Markup(re.sub(r"([._@])", r"\1<wbr>", str(escape(name))))
     env.filters["combine"] = operator.or_
     env.filters["slug"] = lambda verdict: str(verdict).replace(" ", "-")
     return env
@@ -86,10 +88,11 @@ def number(value: Any, digits: int = 4) -> str:
         return ", ".join(number(v, digits) for v in value)
     if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value)):
         return str(value)
-    if re.fullmatch(r"[+-]?\d+", str(value)):
-        text = str(value)
-        grouped = f"{int(text):,}".replace(",", "\u202f") if str(int(text)) == text else text
-        return (grouped if len(text.lstrip("-")) > 4 else text).replace("-", "−")
+    text = str(value)
+    if re.fullmatch(r"[+-]?0\d+", text):  # an identifier: a number has no leading zero
+        return text
+    if re.fullmatch(r"[+-]?\d+", text):
+        return _integer(text, digits)
     return _float(float(value), digits)
 
 
@@ -98,17 +101,28 @@ def number_like(text: str) -> bool:
     return text in ("", "nan", "inf", "-inf") or bool(_NUMBER.fullmatch(text))
 
 
+def _integer(text: str, digits: int) -> str:
+    n_digits = len(text.lstrip("+-"))
+    if n_digits > 15:
+        return _power_of_ten(f"{Decimal(text):.{digits - 1}e}")
+    grouped = f"{Decimal(text):,}".replace(",", "\u202f")
+    return (grouped if n_digits > 4 else text).replace("-", "−")
+
+
 def _float(x: float, digits: int) -> str:
     if not math.isfinite(x):
         return {math.inf: "∞", -math.inf: "−∞"}.get(x, "NaN")
     if x and not 1e-4 <= abs(x) < 1e6:
-        mantissa, exponent = f"{x:.{digits - 1}e}".split("e")
-        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        power = str(int(exponent)).translate(_SUPERSCRIPT)
-        return f"{mantissa} × 10{power}".replace("-", "−")
+        return _power_of_ten(f"{x:.{digits - 1}e}")
     if abs(x) >= 10**digits:
         return f"{x:,.0f}".replace(",", "\u202f").replace("-", "−")
     return f"{x:.{digits}g}".replace("-", "−")
+
+
+def _power_of_ten(text: str) -> str:
+    mantissa, exponent = text.split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}".replace("-", "−")
 
 
 def measured(claim: dict[str, Any]) -> tuple[str, str]:

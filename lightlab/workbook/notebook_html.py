@@ -1,5 +1,6 @@
 """An executed notebook as one HTML page: code folded, formulas as MathML, nothing from outside."""
 
+import base64
 import re
 from html import escape
 from pathlib import Path
@@ -103,8 +104,6 @@ def _rich(kind: str, value: str) -> str:
     if kind == "text/plain":
         return f"<pre>{ansi2html(value)}</pre>"
     if kind == "image/svg+xml":
-        import base64
-
         value = base64.b64encode(value.encode()).decode()
     return f'<img class="plot" alt="Output of this cell" src="data:{kind};base64,{value.strip()}">'
 
@@ -143,9 +142,11 @@ class _Renderer(IPythonRenderer):
 
 def formula(latex: str, *, display: bool) -> str:
     """LaTeX as MathML; what the converter does not know is shown as it was written."""
-    # Two constructs that latex2mathml lacks, and signs that it would pass on unescaped.
+    # What latex2mathml lacks: aligned, \\arg, limits below; and signs that it would not escape.
     known = re.sub(r"\{(aligned|align|equation|gather)\*?\}", "{align*}", latex.strip())
     known = re.sub(r"\\arg(?![a-zA-Z])", r"\\operatorname{arg}\\,", known)
+    if display:
+        known = re.sub(r"\\(max|min|sup|inf|lim)(?=\s*_)", r"\\\1\\limits", known)
     known = known.replace("<", r"\lt ").replace(">", r"\gt ")
     try:
         math = latex2mathml.converter.convert(known, display="block" if display else "inline")

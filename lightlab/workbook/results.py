@@ -50,7 +50,8 @@ class Unit:
 
     @cached_property
     def claims(self) -> list[dict[str, Any]]:
-        return files.read_json(self.folder / "claims.json") or []
+        checked = files.read_json(self.folder / "claims.json") or []
+        return [{"unit": ""} | claim for claim in checked]  # a ratio has no unit
 
     @property
     def unreadable(self) -> list[str]:

@@ -78,6 +78,8 @@ def test_without_a_tolerance_a_relative_1e6_is_allowed():
         ("nan", "nan", "identical"),
         ("", "", "identical"),
         ("3", "3.0", "identical"),
+        ("1" + "0" * 30, "1" + "0" * 29 + "1", "within tolerance"),
+        ("1" + "0" * 400, "2" + "0" * 400, "moved"),
         ("nan", "0.1", "moved"),
         ("0.1", "", "moved"),
         ("inf", "1e9", "moved"),

@@ -33,8 +33,9 @@ CLAIMS = {
     "first.in": _claim("first.in", [0.0, 1.0]),
     "first.out": _claim("first.out", [2.0, None], sentence=ATTACK),
     "first.edge": _claim("first.edge", [0.0, 0.5], note="Few seeds."),
-    "first.exact": _claim("first.exact", [6.0, 6.0], kind="exact", published=6, unit=""),
+    "first.exact": _claim("first.exact", [6.0, 6.0], kind="exact", published=6),
 }
+del CLAIMS["first.exact"]["unit"]  # a claim need not have one
 
 
 def _figure(rng):
@@ -387,6 +388,8 @@ def test_hostile_names_stay_relative_links():
         (None, "–"),
         (0, "0"),
         (12345678, "12\u202f345\u202f678"),
+        (2 * 10**170 + 1, "2 × 10¹⁷⁰"),
+        ("-123456", "−123\u202f456"),
         (1948, "1948"),
         ("1948", "1948"),
         ("007", "007"),

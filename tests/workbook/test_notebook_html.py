@@ -1,0 +1,74 @@
+"""Formulas without a script, links between notebooks, and outputs as a static page shows them."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from nbformat import v4
+
+from lightlab.workbook import notebook_html
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
+
+
+@pytest.mark.parametrize(
+    ("latex", "tag"),
+    [
+        (r"\frac{a}{b}", "mfrac"),
+        (r"\begin{aligned} a &= b \\ c &= d \end{aligned}", "mtable"),
+        (r"\max_{x} f(x)", "munder"),
+        (r"x^* = \arg\max_{x \in \mathcal{X}} \mathbb{E}[f(x)]", "munder"),
+        (r"\operatorname{EI}(x) = \sigma(x)\left[z\Phi(z) + \varphi(z)\right]", "mrow"),
+        (r"a < b > c \text{ <b>}", "mtext"),
+    ],
+)
+def test_formula_is_well_formed_mathml(latex, tag):
+    text = notebook_html.formula(latex, display=True)
+    assert "math-source" not in text
+    root = ElementTree.fromstring(text.replace("&nbsp;", " "))
+    space = "{http://www.w3.org/1998/Math/MathML}"
+    assert list(root.iter(f"{space}{tag}"))
+    assert not list(root.iter("b"))
+
+
+@pytest.mark.parametrize("latex", [r"\nosuch{x}", r"\begin{nothing} x", r"a_b_c", ""])
+def test_what_cannot_be_converted_is_shown_as_written(latex):
+    text = notebook_html.formula(latex, display=False)
+    assert text == f'<code class="math-source">{latex}</code>'
+
+
+def test_inline_formulas_keep_their_limits_beside():
+    assert "munder" not in notebook_html.formula(r"\max_x f", display=False)
+
+
+def test_links_to_other_notebooks_lead_to_the_index():
+    text = notebook_html.markdown("[next](02_entropy.ipynb#Work), [paper](https://x.org/a.ipynb)")
+    assert 'href="../index.html#nb-02_entropy"' in text
+    assert 'href="https://x.org/a.ipynb"' in text
+
+
+def _shown(data):
+    return notebook_html._output(v4.new_output("display_data", data))
+
+
+def test_the_richest_static_form_of_an_output_is_shown():
+    assert "<b>rich</b>" in _shown({"text/plain": "plain", "text/html": "<b>rich</b>"})
+    assert _shown({"text/plain": "a < b"}) == "<pre>a &lt; b</pre>"
+    assert "<math" in _shown({"text/latex": r"$\frac{1}{2}$", "text/plain": "1/2"})
+    assert "data:image/svg+xml;base64," in _shown({"image/svg+xml": "<svg/>"})
+    assert _shown({"application/javascript": "alert(1)"}) is None
+
+
+def test_title_is_the_first_heading_without_its_marks():
+    cells = [v4.new_markdown_cell("text\n\n## Not this"), v4.new_markdown_cell("# 01 The *A* \n")]
+    assert notebook_html._title(cells) == "01 The A"
+    assert notebook_html._title([v4.new_code_cell("# no heading")]) is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_formula_of_the_workbook_can_be_shown(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "".join("".join(c["source"]) + "\n\n" for c in cells if c["cell_type"] == "markdown")
+    unknown = [p.split("</code>")[0] for p in notebook_html.markdown(text).split("math-source")[1:]]
+    assert unknown == []
