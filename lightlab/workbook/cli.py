@@ -166,10 +166,11 @@ def verify(
     from lightlab.workbook.runner import Options
 
     project, folder = Project.find(), _existing(run)
-    units, profile = verification.units_of(project, folder, notebook or [])
+    units, profile, threads = verification.units_of(project, folder, notebook or [])
     scratch = project.results / ".verify" / folder.name
     shutil.rmtree(scratch, ignore_errors=True)
-    ok = _execute(project, units, scratch, Options(profile, jobs, force=True), False)
+    options = Options(profile, jobs, force=True, threads=threads)
+    ok = _execute(project, units, scratch, options, False)
     found = [d for u in units for d in pages.verify(folder / u.name, scratch / u.name)]
     for difference in found:
         err.print(str(difference), soft_wrap=True, markup=False)
@@ -206,7 +207,7 @@ def _execute(project: Project, units: list, folder: Path, options, follow: bool)
     from lightlab.workbook.executor import LocalExecutor
     from lightlab.workbook.runner import Run
 
-    threads = max(1, (os.cpu_count() or 1) // options.jobs)
+    threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
     executor = LocalExecutor(project.root, threads, options.profile, watched=follow)
     kind = progress.Follow if follow else progress.Screen if out.is_terminal else progress.Plain
     with kind(out) as screen:

@@ -49,6 +49,7 @@ class Options:
     force: bool = False
     fail_fast: bool = False
     retries: int = 0
+    threads: int | None = None  # compute threads of each notebook; None: cores / jobs
 
 
 class Run:

@@ -8,14 +8,15 @@ from lightlab.workbook.plan import Unit
 from lightlab.workbook.project import Project, needs
 
 
-def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit], str]:
-    """The run's units with their recorded values, and the run's profile.
+def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit], str, int | None]:
+    """The run's units with their recorded values, its profile, its compute threads (sums come
+    out in another order with another number of threads).
 
     WorkbookError where the run has no finished result, or where a notebook or a value that was
     recorded does not exist any more.
     """
     names = set(project.select(wanted)) if wanted else None
-    units, faults, profile = [], [], ""
+    units, faults, profile, threads = [], [], "", None
     for folder in sorted(p.parent for p in run.glob("*/manifest.json")):
         facts = store.recorded(folder)
         if not facts or facts["status"] != "ok" or "hashes" not in facts:
@@ -29,7 +30,7 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit]
         schema = params.read(project.notebooks[notebook])
         values, wrong = params.check(schema, facts["params"], f"{folder.name}/manifest.json")
         faults += wrong
-        profile = facts["profile"]
+        profile, threads = facts["profile"], facts["provenance"]["threads"]
         wants = needs(project.notebooks[notebook])
         units.append(Unit(folder.name, notebook, values, tuple(wants)))
     if not units and not faults:
@@ -37,6 +38,11 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit]
     if faults:
         raise WorkbookError(faults)
     present = {u.name for u in units}
-    return [
-        Unit(u.name, u.notebook, u.values, tuple(n for n in u.needs if n in present)) for u in units
-    ], profile
+    return (
+        [
+            Unit(u.name, u.notebook, u.values, tuple(n for n in u.needs if n in present))
+            for u in units
+        ],
+        profile,
+        threads,
+    )

@@ -1,0 +1,55 @@
+"""Intervals against textbook values and against their own promise."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.measure import stats
+
+
+def test_the_t_interval_of_a_textbook_sample():
+    # Student's t(0.975, 9) = 2.262157 (any table)
+    x = np.arange(10.0)
+    mean, low, high = stats.mean_ci(x)
+    half = 2.262157 * x.std(ddof=1) / np.sqrt(10)
+    assert (mean, low, high) == pytest.approx((4.5, 4.5 - half, 4.5 + half), rel=1e-6)
+
+
+def test_one_value_has_no_interval_and_none_is_refused():
+    mean, low, high = stats.mean_ci([3.0])
+    assert mean == 3.0
+    assert np.isnan([low, high]).all()
+    for bad in ([], [1.0, float("nan")]):
+        with pytest.raises(ValueError, match="at least one value"):
+            stats.mean_ci(bad)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        _, low, high = stats.mean_ci(rng.normal(1.0, 2.0, size=5))
+        covered += low <= 1.0 <= high
+    assert covered / 2000 == pytest.approx(0.95, abs=0.02)
+
+
+def test_pairing_takes_out_what_the_seeds_share():
+    rng = np.random.default_rng(1)
+    shared = rng.normal(0, 10, size=20)
+    a, b = shared + 1 + rng.normal(0, 0.1, 20), shared + rng.normal(0, 0.1, 20)
+    mean, low, high = stats.paired_ci(a, b)
+    assert low > 0.8
+    assert high < 1.2
+    assert mean == pytest.approx(np.mean(a) - np.mean(b))
+    with pytest.raises(ValueError, match="equal shapes"):
+        stats.paired_ci([1, 2], [1])
+
+
+def test_groups_have_the_interval_of_each_group():
+    df = pd.DataFrame({"m": ["a"] * 4 + ["b"], "v": [1.0, 2, 3, 4, 7]})
+    rows = stats.grouped_ci(df, "m", "v").set_index("m")
+    mean, low, high = stats.mean_ci([1, 2, 3, 4])
+    assert rows.loc["a", ["mean", "ci_low", "ci_high", "n"]].tolist() == pytest.approx(
+        [mean, low, high, 4]
+    )
+    assert np.isnan(rows.loc["b", "ci_low"])

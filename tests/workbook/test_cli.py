@@ -1,0 +1,112 @@
+"""The commands as a user types them."""
+
+import json
+
+import pytest
+
+
+def test_help_says_what_each_command_is_for(workbook):
+    printed = workbook("--help")
+    for command in ("run", "list", "params", "report", "compare", "verify", "clean"):
+        assert f" {command} " in printed
+        assert len(workbook(command, "--help").split()) > 20
+
+
+def test_a_run_leaves_everything_that_the_design_names(workbook):
+    workbook.add_recorded("01_a")
+    printed = workbook("run", "-p", "n=4", "--name", "mine")
+    assert "results/mine/index.html" in printed
+    folder = workbook.root / "results/mine"
+    for name in ("run.json", "index.html"):
+        assert (folder / name).is_file()
+    names = "notebook.ipynb notebook.html params.yaml log.txt manifest.json record.json"
+    for name in [*names.split(), "tables/numbers.csv", "tables/numbers.md", "tables/numbers.tex"]:
+        assert (folder / "01_a" / name).is_file(), name
+    facts = workbook.json("mine", "01_a", "manifest.json")
+    assert facts["params"]["n"] == 4
+    assert facts["seeds"] == [0]
+    assert facts["peak_memory_mib"] > 10
+    assert [c["index"] for c in facts["cells"]] == [1, 2, 3, 4, 5]
+    for key in ("git_commit", "git_dirty", "python", "packages", "cpu", "cores", "threads", "os"):
+        assert key in facts["provenance"]
+    assert set(facts["files"]) >= {"notebook.ipynb", "tables/numbers.csv", "record.json"}
+    metadata = json.dumps(workbook.json("mine", "01_a", "notebook.ipynb")["metadata"])
+    assert str(workbook.root) not in metadata
+
+
+def test_a_sweep_runs_a_notebook_once_for_each_value(workbook):
+    workbook.add_recorded("01_a")
+    workbook("run", "--sweep", "seed=0,1", "--sweep", "n=2,5")
+    assert sorted(workbook.states()) == [f"01_a@seed={s},n={n}" for s in (0, 1) for n in (2, 5)]
+    assert workbook.json("quick", "01_a@seed=1,n=5", "manifest.json")["params"] == {
+        "seed": 1,
+        "n": 5,
+    }
+
+
+def test_a_notebook_reads_the_results_that_it_needs(workbook):
+    workbook.add_recorded("01_a")
+    workbook.add(
+        "02_b",
+        "from lightlab.workbook import record\nrun = record.start('02_b', globals())",
+        "import pandas as pd\n"
+        "print(len(pd.read_csv(run.inputs('01_a')[0] / 'tables/numbers.csv')))",
+        "run.finish()",
+        needs=("01_a",),
+    )
+    workbook("run", "02", "-p", "n=6")
+    assert "\n6\n" in (workbook.root / "results/quick/02_b/log.txt").read_text()
+
+
+def test_follow_shows_what_notebooks_print_as_they_print_it(workbook):
+    workbook.add("01_a", "import time\nfor i in range(3):\n    print('line', i); time.sleep(0.5)")
+    printed = workbook("run", "--follow")
+    assert "01_a | line 0" in printed
+    assert "01_a | line 2" in printed
+
+
+def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbook):
+    workbook.add_recorded("01_same")
+    moving = "run.table(pd.DataFrame({'t': [__import__('random').random()]}), 'clock', caption='c')"
+    workbook("run")
+    assert "came out again" in workbook("verify", "quick")
+    workbook.add_recorded("02_moves", moving)
+    workbook("run")
+    printed = workbook("verify", "quick", code=1)
+    assert "02_moves: table clock" in printed
+    assert "moved" in printed
+    assert "01_same: " not in printed
+
+
+def test_compare_writes_a_page(workbook):
+    workbook.add_recorded("01_a")
+    workbook("run", "--name", "a")
+    workbook("run", "--name", "b", "-p", "n=5")
+    printed = workbook("compare", "a", "b")
+    assert ".html" in printed
+
+
+def test_report_makes_the_site_anew(workbook):
+    workbook.add_recorded("01_a")
+    workbook("run")
+    (workbook.root / "results/quick/index.html").unlink()
+    workbook("report", "quick")
+    assert (workbook.root / "results/quick/index.html").is_file()
+
+
+@pytest.mark.parametrize("words", [["report", "x"], ["compare", "x", "y"], ["verify", "quik"]])
+def test_a_run_that_is_not_there_is_one_line(workbook, words):
+    workbook.add_recorded("01_a")
+    workbook("run")
+    printed = workbook(*words, code=2)
+    assert "there is no results/" in printed
+    assert len(printed.strip().splitlines()) == 1
+
+
+def test_clean_removes_runs_but_not_the_reference(workbook):
+    for run in ("a", "b", "reference"):
+        (workbook.root / "results" / run).mkdir(parents=True)
+    workbook("clean", "a", "--yes")
+    assert sorted(p.name for p in (workbook.root / "results").iterdir()) == ["b", "reference"]
+    workbook("clean", "--yes")
+    assert [p.name for p in (workbook.root / "results").iterdir()] == ["reference"]
