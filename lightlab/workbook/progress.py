@@ -50,8 +50,8 @@ class Screen(Plain):
 
     def __init__(self, console: Console):
         super().__init__(console)
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._table)
         self._run: Run | None = None
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._table)
 
     def __enter__(self) -> "Screen":
         self._live.start()

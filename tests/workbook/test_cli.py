@@ -1,6 +1,11 @@
 """The commands as a user types them."""
 
+import contextlib
 import json
+import os
+import pty
+import re
+import subprocess
 
 import pytest
 
@@ -63,6 +68,29 @@ def test_follow_shows_what_notebooks_print_as_they_print_it(workbook):
     printed = workbook("run", "--follow")
     assert "01_a | line 0" in printed
     assert "01_a | line 2" in printed
+
+
+def test_in_a_terminal_a_live_table_shows_where_each_notebook_stands(workbook):
+    workbook.add("01_a", "import time; time.sleep(2)")
+    workbook.add("02_b", "1 / 0")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        workbook.command("run"),
+        cwd=workbook.root,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux: reading from a terminal that was closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    assert process.wait(30) == 1
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    assert re.search(r"▶ +01_a +3/3", text)
+    assert re.search(r"✓ +01_a", text)
+    assert re.search(r"✗ +02_b", text)
 
 
 def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbook):
