@@ -3,7 +3,7 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -110,11 +110,10 @@ def _aligned(old: list[Row], new: list[Row]) -> Iterator[tuple[str, Row | None, 
     Rows belong together by their text (a method's name), else by text and integers, where that
     tells the rows of both tables apart; else by their order.
     """
-    for integers in (False, True):
-        keys = _key_columns(old + new, integers)
+    for keys in _key_columns(old + new):
         before, after = ({tuple(r[k] for k in keys): r for r in rows} for rows in (old, new))
         unique = len(before) == len(old) and len(after) == len(new)
-        if keys and unique and (before.keys() == after.keys() or len(old) != len(new)):
+        if unique and (before.keys() == after.keys() or len(old) != len(new)):
             for key in before | after:
                 label = ", ".join(f"{k}={v}" for k, v in zip(keys, key, strict=True))
                 yield label, before.get(key), after.get(key)
@@ -123,11 +122,16 @@ def _aligned(old: list[Row], new: list[Row]) -> Iterator[tuple[str, Row | None, 
         yield f"row {i + 1}", *(rows[i] if i < len(rows) else None for rows in (old, new))
 
 
-def _key_columns(rows: list[Row], integers: bool) -> list[str]:
-    def is_key(cell: str) -> bool:
-        return not html.number_like(cell) or (integers and cell.lstrip("+-").isdigit())
+def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
+    """Columns that may name a row, fewest first: texts, then texts and integers."""
 
-    return [c for c in (rows[0] if rows else ()) if all(is_key(row[c]) for row in rows)]
+    def hold(test: Callable[[str], bool]) -> list[str]:
+        return [c for c in (rows[0] if rows else ()) if all(test(row[c]) for row in rows)]
+
+    texts = hold(lambda cell: not html.number_like(cell))
+    both = hold(lambda cell: not html.number_like(cell) or cell.lstrip("+-").isdigit())
+    for columns in (texts, texts + [c for c in both if c not in texts]):
+        yield from (columns[:i] for i in range(1, len(columns) + 1))
 
 
 def _agree(a: str, b: str, allowed: float | None) -> str:

@@ -127,19 +127,20 @@ def _power_of_ten(text: str) -> str:
 
 def measured(claim: dict[str, Any]) -> tuple[str, str]:
     """Our value of a claim, and its interval with n as a second text ("" where there is none)."""
-    value, low, high, n = (claim.get(k) for k in ("value", "ci_low", "ci_high", "n"))
+    value, low, high = (claim.get(k) for k in ("value", "ci_low", "ci_high"))
+    n = f"n\u00a0=\u00a0{claim.get('n')}"
     if value is None:
         return "not measured", ""
     if low is None or high is None:
-        return number(value), f"n = {n}, no interval"
+        return number(value), f"{n}, no interval"
     half = max(high - value, value - low)
     if half == 0:
-        return number(value), f"n = {n}" if (n or 1) > 1 else ""
+        return number(value), n if (claim.get("n") or 1) > 1 else ""
     if not 1e-5 <= half < 1e4:
-        return number(value), f"[{number(low)}, {number(high)}], n = {n}"
+        return number(value), f"[{number(low)}, {number(high)}], {n}"
     places = max(0, 1 - math.floor(math.log10(half)))  # two digits of the half-width
     value, low, high = (f"{x:.{places}f}".replace("-", "−") for x in (value, low, high))
-    return value, f"[{low}, {high}], n = {n}"
+    return value, f"[{low}, {high}], {n}"
 
 
 def interval_mark(claim: dict[str, Any]) -> dict[str, float] | None:

@@ -119,6 +119,12 @@ def test_rows_with_the_same_text_are_told_apart_by_integers():
     assert labels == [("m=a, n=1", False), ("m=a, n=2", False), ("m=a, n=3", True)]
 
 
+def test_the_fewest_columns_that_name_a_row_are_its_label():
+    rows = [{"method": m, "meaning": "long text", "n": "1", "y": "0.5"} for m in ("a", "b")]
+    labels = [label for label, *_ in compare._aligned(rows, rows[::-1])]
+    assert labels == ["method=a", "method=b"]
+
+
 def test_a_missing_table_or_unit_is_a_difference(tmp_path):
     a, b = _unit(tmp_path / "a" / "01_a"), _unit(tmp_path / "b" / "01_a")
     (b / "tables" / "regret.csv").unlink()

@@ -248,7 +248,7 @@ def test_scoreboard_filter_and_sort(run_folder, open_page):
     assert verdicts == ["✓ reproduced", "✗ not reproduced", "? inconclusive", "✓ reproduced"]
     first = rows.first.inner_text()
     assert "0.450 bits" in first
-    assert "n = 12" in first
+    assert "n\u00a0=\u00a012" in first
     assert "0 ≤ L − H < 1 bit" in first
     assert rows.nth(1).inner_text().count(ATTACK) == 1
     assert rows.nth(3).locator("td").nth(2).inner_text().startswith("6")
@@ -410,8 +410,8 @@ def test_number(value, text):
 
 def test_measured_rounds_to_its_interval():
     claim = {"value": 0.123456, "ci_low": 0.111, "ci_high": 0.1359, "n": 5}
-    assert html.measured(claim) == ("0.123", "[0.111, 0.136], n = 5")
-    assert html.measured(claim | {"ci_low": None}) == ("0.1235", "n = 5, no interval")
+    assert html.measured(claim) == ("0.123", "[0.111, 0.136], n\u00a0=\u00a05")
+    assert html.measured(claim | {"ci_low": None}) == ("0.1235", "n\u00a0=\u00a05, no interval")
     assert html.measured({"value": 6.0, "ci_low": 6.0, "ci_high": 6.0, "n": 1}) == ("6", "")
 
 
