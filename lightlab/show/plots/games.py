@@ -167,6 +167,7 @@ def trade_off(sweep: pd.DataFrame, n_positions: int) -> Figure:
                 textcoords="offset points",
                 color=COLOURS[method],
                 ha=align,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
         ax.annotate(
             method,

@@ -126,7 +126,7 @@ def growth(measured: pd.DataFrame) -> Figure:
         ax.set(xscale="log", yscale="log", xlabel="size of the input, n")
         ax.set(xlim=(1.5, 3e6), ylim=(None, ax.get_ylim()[1] * 2))
     axes[0].set(ylabel="operations", title="Counted operations")
-    axes[1].set(ylabel="seconds", title="Median seconds in Python")
+    axes[1].set(ylabel="seconds", title="CPU time in Python, median")
     handles = [plt.Line2D([], [], color=c, marker="o", label=a) for a, c in colours.items()]
     fig.legend(
         handles=handles,

@@ -182,16 +182,17 @@ def sizes(law: Law, budget: int, n_sizes: int = 8) -> list[int]:
 def measure(budget: int, repeats: int, rng: np.random.Generator) -> pd.DataFrame:
     """Run all algorithms on random inputs of growing size, up to about `budget` operations each.
 
-    Columns: algorithm, order, n, repeat, operations, seconds.
+    Columns: algorithm, order, n, repeat, operations, seconds (CPU time: a busy machine does not
+    show).
     """
     rows = []
     for law in LAWS:
         for n in sizes(law, budget):
             for repeat in range(repeats):
                 inputs = law.inputs(n, rng)
-                begin = time.perf_counter()
+                begin = time.thread_time()
                 _, operations = law.run(*inputs)
-                seconds = time.perf_counter() - begin
+                seconds = time.thread_time() - begin
                 rows.append((law.algorithm, law.order, n, repeat, operations, seconds))
     return pd.DataFrame(
         rows, columns=["algorithm", "order", "n", "repeat", "operations", "seconds"]
