@@ -106,6 +106,11 @@ def test_blocks() -> None:
     assert coding.text_blocks("abab", 2) == {"ab": pytest.approx(2 / 3), "ba": pytest.approx(1 / 3)}
 
 
+def test_estimate() -> None:
+    assert coding.estimate("aab", "abc") == pytest.approx({"a": 2.5 / 4.5, "b": 1 / 3, "c": 1 / 9})
+    assert coding.estimate("", "ab") == {"a": 0.5, "b": 0.5}
+
+
 def test_sound_classes() -> None:
     assert coding.sound_classes("every vowel i y") == "vcvcc cvcvc v c"
 

@@ -64,14 +64,34 @@ def test_carry_takes_the_distance_in_moves() -> None:
     assert (xy >= 0).all()
 
 
-@pytest.mark.parametrize("order", ["one after the other", "a little everywhere", "nearest first"])
+@pytest.mark.parametrize("order", disorder.ORDERS)
 def test_tidy_up_ends_in_order(order: str) -> None:
     xy = disorder.scatter(300, 6, rng())
-    curve = disorder.tidy_up(xy, 6, order, rng(), n_points=20)
-    assert len(curve) == 20
-    assert curve.entropy_bits.iloc[-1] == 0
-    assert curve.entropy_bits.iloc[0] > 4.5
-    assert curve.moves.iloc[-1] == pytest.approx(xy.sum() / 300)
+    counts, moves = disorder.tidy_up(xy, 6, order, rng(), n_points=20)
+    assert counts.shape == (20, 6, 6)
+    assert (counts.sum(axis=(1, 2)) == 300).all()
+    assert counts[-1, 0, 0] == 300
+    assert moves[-1] == xy.sum()  # no move is wasted
+    distance = np.add.outer(np.arange(6), np.arange(6))
+    assert (xy.sum() - (counts * distance).sum(axis=(1, 2)) == moves).all()
+
+
+def test_more_work_keeps_more_order() -> None:
+    held = disorder.balance([4, 6], [0.0, 0.2, 0.5, 1.0])
+    for side, rows in held.groupby("side"):
+        assert rows.entropy_bits.iloc[0] == pytest.approx(2 * np.log2(side))
+        assert rows.entropy_bits.is_monotonic_decreasing
+        assert rows.entropy_bits.iloc[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_room_table() -> None:
+    table = disorder.room_table({"a": np.array([[1, 0], [2, 1]])})
+    assert table.values.tolist() == [
+        ["a", 0, 0, 0.25],
+        ["a", 0, 1, 0],
+        ["a", 1, 0, 0.5],
+        ["a", 1, 1, 0.25],
+    ]
 
 
 def test_unknown_order_of_work() -> None:

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import count, product
 
+import numpy as np
 import pandas as pd
+
+from .entropy import entropy, kl_divergence
 
 Probs = Mapping[Hashable, float]
 Code = dict[Hashable, str]  # symbol -> answers to its questions, "0" and "1"
@@ -28,6 +31,17 @@ def frequencies(symbols: Iterable[Hashable]) -> dict[Hashable, float]:
         raise ValueError("no symbols to count")
     total = counts.total()
     return {symbol: n / total for symbol, n in sorted(counts.items(), key=lambda kv: -kv[1])}
+
+
+def estimate(symbols: Iterable[Hashable], alphabet: Iterable[Hashable]) -> dict[Hashable, float]:
+    """Believed shares after a look at `symbols`: half a count is added to each of `alphabet`.
+
+    So what was not seen yet stays possible (Krichevsky & Trofimov 1981).
+    """
+    counts = Counter(dict.fromkeys(alphabet, 0.5))
+    counts.update(symbols)
+    total = counts.total()
+    return {symbol: n / total for symbol, n in counts.items()}
 
 
 def huffman_code(probs: Probs) -> Code:
@@ -70,6 +84,19 @@ def expected_length(code: Code, probs: Probs) -> float:
     return math.fsum(p * len(code[symbol]) for symbol, p in probs.items())
 
 
+def random_excess(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Huffman's questions minus entropy for `n` random alphabets of 2 to 31 symbols, shape (n,).
+
+    Dirichlet(0.3): from even to lopsided.
+    """
+    excess = np.empty(n)
+    for i in range(n):
+        p = rng.dirichlet(np.full(2 + i % 30, 0.3))
+        probs = dict(enumerate(p))
+        excess[i] = expected_length(huffman_code(probs), probs) - entropy(p)
+    return excess
+
+
 def kraft_sum(code: Code) -> float:
     """Σ 2^−length; ≤ 1 for every prefix code, 1 when no question is idle (Kraft 1949)."""
     return math.fsum(2.0 ** -len(word) for word in code.values())
@@ -106,9 +133,61 @@ def text_blocks(text: str, n: int) -> dict[Hashable, float]:
     return frequencies(text[i : i + n] for i in range(len(text) - n + 1))
 
 
+def next_letter_entropies(text: str, longest: int) -> np.ndarray:
+    """Shannon's F1..F_longest in bits: entropy of a letter when the n − 1 before it are known.
+
+    F_n = H(blocks of n) − H(blocks of n − 1); Shannon 1951, equation 1.
+    """
+    blocks = [entropy(list(text_blocks(text, n).values())) for n in range(1, longest + 1)]
+    return np.diff([0.0, *blocks])
+
+
 def sound_classes(text: str) -> str:
     """`text` (a–z, space) with v for each vowel and c for each consonant, as in Markov 1913."""
     return re.sub(r"[^ V]", "c", re.sub(r"[aeiou]", "V", text)).lower()
+
+
+def block_table(symbols: str, max_block: int) -> pd.DataFrame:
+    """Huffman codes for blocks of 1..max_block symbols, independent ones and those of the text.
+
+    Columns: reading, n, questions (per symbol), entropy_bits (of a symbol by itself).
+    """
+    one, rows = frequencies(symbols), []
+    for n in range(1, max_block + 1):
+        blocks = {
+            "letters drawn independently": independent_blocks(one, n),
+            "letters as they stand": text_blocks(symbols, n),
+        }
+        for reading, block in blocks.items():
+            rows.append((reading, n, expected_length(huffman_code(block), block) / n))
+    table = pd.DataFrame(rows, columns=["reading", "n", "questions"])
+    return table.assign(entropy_bits=entropy(list(one.values())))
+
+
+def wrong_code_costs(
+    probs: Probs, beliefs: Mapping[str, Probs], n_letters: int, n_repeats: int, seed: int
+) -> pd.DataFrame:
+    """Draw letters from `probs`, code them as each of the `beliefs` would, count the answers.
+
+    Columns: belief, repeat, kl_bits, wasted (questions per letter beyond those of the right code;
+    Huffman codes of letter pairs), over (answers per letter of the belief's Shannon code minus
+    H(p) + KL: between 0 and 1 by the theorem). Ties in building a code are drawn anew each time.
+    """
+    alphabet = list(probs)
+    p = np.array([probs[s] for s in alphabet])
+    right, rows = huffman_code(independent_blocks(probs, 2)), []
+    for name, belief in beliefs.items():
+        kl = kl_divergence(p, [belief[s] for s in alphabet])
+        letters, pair_list = shannon_code(belief), list(independent_blocks(belief, 2).items())
+        for repeat in range(n_repeats):
+            rng = np.random.default_rng([seed, repeat])  # all beliefs get the same letters
+            drawn = rng.choice(alphabet, size=n_letters, p=p).tolist()
+            two = list(zip(drawn[::2], drawn[1::2], strict=False))
+            pairs = huffman_code(dict(pair_list[i] for i in rng.permutation(len(pair_list))))
+            wasted = (len(encode(two, pairs)) - len(encode(two, right))) / (2 * len(two))
+            over = len(encode(drawn, letters)) / n_letters - entropy(p) - kl
+            rows.append((name, repeat, kl, wasted, over))
+    return pd.DataFrame(rows, columns=["belief", "repeat", "kl_bits", "wasted", "over"])
 
 
 def tree_table(code: Code, probs: Probs) -> pd.DataFrame:

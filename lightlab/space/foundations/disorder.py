@@ -4,12 +4,12 @@ The room is a square of `side` × `side` cells; the corner (0, 0) is where thing
 Positions are integer arrays of shape (n, 2).
 """
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
 
-from .entropy import entropy, normalise
+from .entropy import entropy, log2_arrangements, normalise, stirling_gap, type_class_bound
 
 _STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
 
@@ -69,6 +69,50 @@ def occupation_entropy(counts: np.ndarray) -> np.ndarray:
     return entropy(shares.reshape(len(counts), -1), axis=1)
 
 
+def boltzmann_gaps(p: np.ndarray, sizes: list[int], rng: np.random.Generator) -> pd.DataFrame:
+    """Occupations of different size drawn from `p`: how far (log2 W)/N stays below the entropy.
+
+    Columns: particles, gap_bits (counted), stirling_bits (predicted), bound_bits (method of types).
+    """
+    rows = []
+    for size in sizes:
+        counts = rng.multinomial(size, p)
+        gap = entropy(normalise(counts)) - log2_arrangements(counts) / size
+        rows.append((size, gap, stirling_gap(counts), type_class_bound(size, p.size)))
+    return pd.DataFrame(rows, columns=["particles", "gap_bits", "stirling_bits", "bound_bits"])
+
+
+def walk_table(counts: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
+    """Bits per particle of a walk: step, entropy_bits, arrangements_bits ((log2 W)/N), exact_bits.
+
+    `counts` (steps, side, side) from `simulate`, `exact` (steps, cells) from `evolve`.
+    """
+    flat = counts.reshape(len(counts), -1)
+    return pd.DataFrame(
+        {
+            "step": np.arange(len(counts)),
+            "entropy_bits": occupation_entropy(counts),
+            "arrangements_bits": log2_arrangements(flat, axis=1) / flat[0].sum(),
+            "exact_bits": entropy(exact, axis=1),
+        }
+    )
+
+
+def falls(side: int, n_steps: int, sizes: list[int], seed: int) -> pd.DataFrame:
+    """How often and how deep entropy falls by chance while particles leave their corner.
+
+    Columns: particles, falling_percent (of the steps), deepest_fall_bits, rise_bits (start to end).
+    """
+    rows = []
+    for size in sizes:
+        start = np.zeros((size, 2), dtype=int)
+        counts, _ = simulate(start, side, n_steps, np.random.default_rng([seed, size]))
+        change = np.diff(occupation_entropy(counts))
+        rows.append((size, 100 * (change < 0).mean(), -change.min(), change.sum()))
+    columns = ["particles", "falling_percent", "deepest_fall_bits", "rise_bits"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def transition_matrix(side: int, work_rate: float = 0.0) -> np.ndarray:
     """Chances M[i, j] that a particle in cell i stands in cell j a step later, (side², side²).
 
@@ -105,10 +149,13 @@ def stationary(matrix: np.ndarray) -> np.ndarray:
     return normalise(np.maximum(np.linalg.solve(system, right), 0.0))
 
 
+ORDERS = ("nearest first", "one after the other", "a little everywhere")
+
+
 def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) -> np.ndarray:
     """Whom to carry at each move, so that all get home: particle numbers, shape (Σ distance,).
 
-    `order`: "one after the other", "a little everywhere" or "nearest first"; else ValueError.
+    `order` is one of ORDERS, else ValueError.
     """
     if order == "nearest first":
         return np.repeat(np.argsort(distance), np.sort(distance))
@@ -123,17 +170,75 @@ def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) ->
 
 def tidy_up(
     xy: np.ndarray, side: int, order: str, rng: np.random.Generator, n_points: int = 60
-) -> pd.DataFrame:
-    """Entropy while an agent carries all particles home and nothing disturbs it.
+) -> tuple[np.ndarray, np.ndarray]:
+    """An agent carries all particles home and nothing disturbs it; `order` as in `work_schedule`.
 
-    Columns: order, moves (per particle), entropy_bits; `n_points` rows from disorder to order.
+    Returns occupations (n_points, side, side), the last one in order, and the moves made by then.
     """
     schedule = work_schedule(xy.sum(axis=1), order, rng)
     stops = np.linspace(0, len(schedule), n_points).astype(int)
-    bits = [float(entropy(normalise(occupation(xy, side))))]
+    counts = [occupation(xy, side)]
     for start, stop in pairwise(stops):
         times = np.bincount(schedule[start:stop], minlength=len(xy))
         for again in range(times.max(initial=0)):
             xy = np.where((times > again)[:, None], carry(xy), xy)
-        bits.append(float(entropy(normalise(occupation(xy, side)))))
-    return pd.DataFrame({"order": order, "moves": stops / len(xy), "entropy_bits": bits})
+        counts.append(occupation(xy, side))
+    return np.stack(counts), stops
+
+
+def compare_orders(
+    xy: np.ndarray, side: int, rng: np.random.Generator
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """`tidy_up` in each of ORDERS, and the rooms after half the work.
+
+    Returns the curves (order, moves per particle, entropy_bits) and the occupations by title.
+    """
+    curves, halfway = [], {}
+    for order in ORDERS:
+        counts, moves = tidy_up(xy, side, order, rng, n_points=61)
+        bits = occupation_entropy(counts)
+        per_particle = moves / len(xy)
+        curves.append(pd.DataFrame({"order": order, "moves": per_particle, "entropy_bits": bits}))
+        halfway[f"{order}\nH = {bits[30]:.1f} bits"] = counts[30]
+    return pd.concat(curves, ignore_index=True), halfway
+
+
+def work_runs(
+    side: int, n_particles: int, n_steps: int, rates: list[float], n_repeats: int, seed: int
+) -> pd.DataFrame:
+    """Entropy step by step under each work rate: work_rate, start, repeat, step, entropy_bits.
+
+    `start` is "strewn", in repeat 0 also "tidy". The rates share their random numbers, so that
+    their differences can be paired by repeat.
+    """
+    frames = []
+    for repeat in range(n_repeats):
+        starts = {"strewn": scatter(n_particles, side, np.random.default_rng([seed, repeat]))}
+        if repeat == 0:
+            starts["tidy"] = np.zeros((n_particles, 2), dtype=int)
+        for (start, xy), rate in product(starts.items(), rates):
+            rng = np.random.default_rng([seed, repeat, 1])
+            bits = occupation_entropy(simulate(xy, side, n_steps, rng, rate)[0])
+            frame = pd.DataFrame({"step": np.arange(n_steps + 1), "entropy_bits": bits})
+            frames.append(frame.assign(work_rate=rate, start=start, repeat=repeat))
+    return pd.concat(frames, ignore_index=True)
+
+
+def balance(sides: list[int], work_rates: list[float]) -> pd.DataFrame:
+    """Where work and diffusion hold each other, exactly: side, work_rate, entropy_bits."""
+    rows = [
+        (side, rate, float(entropy(stationary(transition_matrix(side, rate)))))
+        for side in sides
+        for rate in work_rates
+    ]
+    return pd.DataFrame(rows, columns=["side", "work_rate", "entropy_bits"])
+
+
+def room_table(rooms: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Occupations by title as rows (room, x, y, share) for a figure, shares of all particles."""
+    frames = []
+    for title, counts in rooms.items():
+        x, y = np.divmod(np.arange(counts.size), counts.shape[1])
+        share = normalise(counts).ravel()
+        frames.append(pd.DataFrame({"room": title, "x": x, "y": y, "share": share}))
+    return pd.concat(frames, ignore_index=True)

@@ -84,6 +84,21 @@ def candidates(answers: np.ndarray, game: pd.DataFrame, asked: int) -> np.ndarra
     return np.flatnonzero(left)
 
 
+def film(
+    images: np.ndarray, answers: np.ndarray, asked: pd.DataFrame, game: pd.DataFrame
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Mean of the `images` (n, height, width) still possible at each stage of a `game`.
+
+    Returns the means, and the stages: left, entropy_bits and the question that comes next (row,
+    column, threshold, answer; NaN at the last). `asked` comes from `threshold_questions`.
+    """
+    means = np.stack([images[candidates(answers, game, k)].mean(axis=0) for k in game["asked"]])
+    next_up = asked.loc[game["question"].iloc[1:]].reset_index(drop=True)
+    next_up["row"], next_up["column"] = np.divmod(next_up.pop("feature"), images.shape[2])
+    next_up["answer"] = np.where(game["answer"].iloc[1:], "yes", "no")
+    return means, game[["left", "entropy_bits"]].join(next_up)
+
+
 def play_many(
     answers: np.ndarray, secrets: np.ndarray, players: dict[str, Player], seed: int
 ) -> pd.DataFrame:
