@@ -1,5 +1,6 @@
 """K-fold cross-validation: one training recipe in, a mean accuracy and its noise out."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ class CrossValidation:
     ) -> None:
         self._folds = list(k_folds(split, k, seed))
         self._network, self._recipe = network, recipe
-        self._n_images, self._held_out, self._seed = len(split), held_out, seed
+        self._split, self._held_out, self._seed = split, held_out, seed
         self._scores: dict[tuple, Score] = {}
         self._prices: dict[tuple, int] = {}
 
@@ -80,6 +81,13 @@ class CrossValidation:
             self._prices[key] = macs * sum(train.samples(recipe, len(r)) for r, _ in self._folds)
         return self._prices[key]
 
+    def retrain(self, config: Config, test: Split) -> float:
+        """Train one network on the whole split; its accuracy on `test`, also if it diverged."""
+        model = self._network(config, self._seed)
+        with contextlib.suppress(train.DivergedError):
+            train.fit(model, self._split, self._recipe(config), seed=self._seed, macs_per_image=0)
+        return train.evaluate(model, test)["accuracy"]
+
     def _train(self, config: Config) -> Score:
         recipe, folds, held_out = self._recipe(config), [], []
         try:
@@ -92,5 +100,5 @@ class CrossValidation:
         except train.DivergedError:
             nan = float("nan")
             return Score((nan,) * len(self._folds), nan, nan, nan, self.price(config))
-        mean, noise_var = mean_and_noise(np.array(folds), self._n_images)
+        mean, noise_var = mean_and_noise(np.array(folds), len(self._split))
         return Score(tuple(folds), mean, noise_var, float(np.mean(held_out)), self.price(config))

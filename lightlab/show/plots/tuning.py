@@ -80,12 +80,14 @@ def replay(beliefs: pd.DataFrame, observed: pd.DataFrame, xlabel: str) -> Figure
 
 
 def anytime(curves: pd.DataFrame, xlabel: str) -> Figure:
-    """Mean over seeds with its 95 % band: method, cost, mean, low, high."""
+    """Mean over seeds with its 95 % band: method, cost, mean, ci_low, ci_high."""
     fig, ax = style.subplots(height=3.2)
     for name, part in curves.groupby("method", sort=False):
         look = style.method(name)
         ax.plot(part["cost"], part["mean"], **(look | {"marker": None}))
-        ax.fill_between(part["cost"], part["low"], part["high"], color=look["color"], alpha=0.13)
+        ax.fill_between(
+            part["cost"], part["ci_low"], part["ci_high"], color=look["color"], alpha=0.13
+        )
     ax.set(xlabel=xlabel, ylabel="held-out accuracy of the incumbent")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend(loc="lower right")
@@ -94,14 +96,16 @@ def anytime(curves: pd.DataFrame, xlabel: str) -> Figure:
 
 def differences(pairs: pd.DataFrame) -> Figure:
     """One row per comparison, one dot per seed, mean and 95 % interval (comparison, difference,
-    mean, low, high), in percentage points."""
+    mean, ci_low, ci_high), in percentage points."""
     names = list(dict.fromkeys(pairs["comparison"]))
     fig, ax = style.subplots(height=0.9 + 0.5 * len(names))
     for row, name in enumerate(names):
         part = pairs[pairs["comparison"] == name]
         first = part.iloc[0]
         ax.plot(part["difference"], np.full(len(part), row), "o", mfc="none", color=style.GREY)
-        ax.plot([first["low"], first["high"]], [row, row], color=style.COLOURS[0], linewidth=3)
+        ax.plot(
+            [first["ci_low"], first["ci_high"]], [row, row], color=style.COLOURS[0], linewidth=3
+        )
         ax.plot(first["mean"], row, "D", color=style.COLOURS[0], markersize=7)
     ax.axvline(0, color="black", linewidth=1)
     ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
