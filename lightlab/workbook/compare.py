@@ -250,10 +250,9 @@ def _compare_figures(a: Unit, b: Unit, found: Changes) -> None:
         if old and new and files.sha256(old) == files.sha256(new):
             found.unchanged["figures"] += 1
         else:
-            caption = (after.get(name) or before[name])["caption"]
-            found.figures.append(
-                {"unit": a.name, "name": name, "caption": caption, "a": old, "b": new}
-            )
+            captions = [fs[name]["caption"] if name in fs else None for fs in (before, after)]
+            pair = {"unit": a.name, "name": name, "captions": captions, "a": old, "b": new}
+            found.figures.append(pair)
 
 
 def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:

@@ -60,6 +60,7 @@ def _cell(cell: Any, index: int) -> dict[str, Any]:
     return shown | {
         "body": Markup(_HIGHLIGHT(cell.source)),
         "label": _label(tags, cell.source),
+        "ran": cell.execution_count is not None,
         "open": "teach" in tags or bool(errors),
         "empty": not cell.source.strip() or "papermill-error-cell-tag" in tags,
         "outputs": [o for o in map(_output, cell.outputs) if o],

@@ -11,6 +11,7 @@ from lightlab.workbook import files
 from lightlab.workbook.faults import Fault, WorkbookError
 
 FINISHED = ("ok", "up-to-date")  # states whose results are those of this run
+TRIED = ("failed", "cancelled")  # states of an attempt that may have left partial results
 FAILED = ".failed"
 
 
@@ -24,7 +25,6 @@ class Unit:
     state: str
     seconds: float | None = None
     cause: str | None = None
-    needs: tuple[str, ...] = ()
 
     @property
     def failed_folder(self) -> Path:
@@ -103,7 +103,6 @@ def read(folder: Path) -> Run:
             state=u["state"],
             seconds=u.get("seconds"),
             cause=u.get("cause"),
-            needs=tuple(u.get("needs", ())),
         )
         for u in about.get("units", [])
     ]

@@ -31,7 +31,7 @@ def build(run_dir: Path) -> Path:
 def _card(run: Run, unit: Unit) -> dict[str, Any]:
     """Everything that the index shows of one unit."""
     page = _render(run, unit, unit.folder) if unit.has_results else None
-    tried = _render(run, unit, unit.failed_folder) if unit.state not in results.FINISHED else None
+    tried = _render(run, unit, unit.failed_folder) if unit.state in results.TRIED else None
     first = page or tried
     return {
         "unit": unit,
@@ -98,7 +98,7 @@ def _papers(folder: Path) -> tuple[str, ...]:
 
 def _trouble(unit: Unit, tried: Page | None) -> str | None:
     """What a failed attempt left behind: the end of its traceback, else the end of its log."""
-    if unit.state in results.FINISHED:
+    if unit.state not in results.TRIED:
         return None
     if tried and tried.traceback:
         return tried.traceback

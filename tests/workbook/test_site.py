@@ -330,6 +330,7 @@ def test_failed_and_skipped_say_why_and_mark_old_results(run_folder, open_page):
     assert f"ValueError: {ATTACK}" in told
     assert "last good results, of 2026-11-23 18:00 UTC" in told
     assert failed.locator("figure").count() == 1
+    assert failed.get_by_role("link", name="last good notebook").count() == 1
     assert "needs 03_broken" in page.locator(f'[id="nb-{SKIPPED}"]').inner_text()
     assert page.locator("article.stale").count() == 1
     failed.get_by_role("link", name="partial notebook").click()
@@ -363,6 +364,28 @@ def test_missing_and_torn_files_are_named(run_folder, tmp_path):
     assert "figures/regret-0.svg is missing" in text
     assert "Cannot be read: claims.json" in text
     assert not [b for b in _broken_links(run) if b[0] == "index.html"]
+
+
+def test_an_older_failure_is_not_told_of_a_skipped_notebook(run_folder, tmp_path):
+    run = shutil.copytree(run_folder, tmp_path / "quick")
+    about = json.loads((run / "run.json").read_text())
+    about["units"][2] |= {"state": "skipped", "cause": "needs 02"}
+    (run / "run.json").write_text(json.dumps(about))
+    text = site.build(run).read_text()
+    assert "partial notebook" not in text
+    assert "line 3, in step" not in text
+    assert "Everything below is older" in text
+
+
+def test_a_killed_kernel_shows_the_end_of_its_log(run_folder, tmp_path):
+    run = shutil.copytree(run_folder, tmp_path / "quick")
+    source = run / f"{BROKEN}.failed" / "notebook.ipynb"
+    nb = nbformat.read(source, as_version=4)
+    nb.cells.pop()  # the cell with the traceback
+    nbformat.write(nb, source)
+    text = site.build(run).read_text()
+    assert "Kernel was killed by SIGKILL" in text
+    assert "#error" not in text
 
 
 def test_no_run_is_refused_in_one_line(tmp_path):
