@@ -27,14 +27,15 @@ def cnn(
     dropout: float = 0.0,
     *,
     depth: int = 3,
+    pool: int = 1,
     in_channels: int = 1,
     n_out: int = 10,
     seed: int = 0,
 ) -> nn.Module:
     """`depth` 3x3 convolutions of stride 2 whose channels double from `width`, then a linear layer.
 
-    Every convolution is followed by batch normalisation and ReLU; `dropout` stands before the
-    linear layer.
+    Every convolution is followed by batch normalisation and ReLU. The last maps are averaged to
+    `pool` x `pool` cells; `dropout` stands before the linear layer.
     """
     with _seeded(seed):
         layers: list[nn.Module] = []
@@ -42,7 +43,7 @@ def cnn(
             channels = width * 2**i
             layers.append(_conv_bn_relu(in_channels, channels, stride=2))
             in_channels = channels
-        return nn.Sequential(*layers, *_head(in_channels, n_out, dropout))
+        return nn.Sequential(*layers, *_head(in_channels, n_out, dropout, pool))
 
 
 def mobilenet(
@@ -95,10 +96,15 @@ def _conv_bn_relu(
     return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
 
-def _head(channels: int, n_out: int, dropout: float) -> list[nn.Module]:
-    """Global average, dropout where asked for, linear layer."""
+def _head(channels: int, n_out: int, dropout: float, pool: int = 1) -> list[nn.Module]:
+    """Average over the map's parts, dropout where asked for, linear layer."""
     drop = [nn.Dropout(dropout)] if dropout else []
-    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *drop, nn.Linear(channels, n_out)]
+    return [
+        nn.AdaptiveAvgPool2d(pool),
+        nn.Flatten(),
+        *drop,
+        nn.Linear(channels * pool**2, n_out),
+    ]
 
 
 @contextmanager
