@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,3 +137,36 @@ def test_tree_table() -> None:
     assert nodes[nodes.symbol.isna()].prob.sum() == pytest.approx(
         coding.expected_length(code, probs)
     )
+
+
+def test_next_letter_entropies() -> None:
+    # after a comes b, after b comes a: the second letter is known
+    first, second = coding.next_letter_entropies("ab" * 500, 2)
+    assert first == pytest.approx(1)
+    assert second == pytest.approx(0, abs=0.01)
+
+
+def test_block_table() -> None:
+    table = coding.block_table("aaab" * 200, 3).set_index(["reading", "n"])
+    h = e.entropy([0.75, 0.25])
+    assert table.entropy_bits.tolist() == pytest.approx([h] * 6)
+    for n in (1, 2, 3):
+        assert h <= table.loc[("letters drawn independently", n), "questions"] <= h + 1 / n
+    assert table.loc[("letters as they stand", 3), "questions"] < h
+
+
+def test_random_excess_stays_below_one_question() -> None:
+    excess = coding.random_excess(60, np.random.default_rng(0))
+    assert excess.min() >= -1e-9
+    assert excess.max() < 1
+
+
+def test_wrong_code_costs() -> None:
+    probs = {"a": 0.5, "b": 0.25, "c": 0.125, "d": 0.125}
+    beliefs = {"right": probs, "alike": dict.fromkeys(probs, 0.25)}
+    costs = coding.wrong_code_costs(probs, beliefs, 4000, 3, 0).groupby("belief").mean()
+    assert costs.loc["right"].tolist()[1:3] == pytest.approx([0, 0], abs=1e-12)
+    # 2 questions instead of 1.75, with codes that fit both exactly
+    assert costs.loc["alike", "kl_bits"] == pytest.approx(0.25)
+    assert costs.loc["alike", "wasted"] == pytest.approx(0.25, abs=0.03)
+    assert costs.loc["alike", "over"] == pytest.approx(0, abs=1e-12)

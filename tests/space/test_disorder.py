@@ -102,3 +102,34 @@ def test_unknown_order_of_work() -> None:
 def test_occupation_entropy() -> None:
     counts = np.stack([np.full((2, 2), 3), np.array([[12, 0], [0, 0]])])
     assert disorder.occupation_entropy(counts) == pytest.approx([2, 0])
+
+
+def test_boltzmann_gaps_shrink_below_their_bound() -> None:
+    gaps = disorder.boltzmann_gaps(np.full(9, 1 / 9), [10, 1000, 100_000], rng())
+    assert (gaps.gap_bits > 0).all()
+    assert (gaps.gap_bits < gaps.bound_bits).all()
+    assert gaps.gap_bits.is_monotonic_decreasing
+    assert gaps.stirling_bits.iloc[-1] == pytest.approx(gaps.gap_bits.iloc[-1], rel=1e-3)
+
+
+def test_falls_get_shallow_with_more_particles() -> None:
+    falls = disorder.falls(4, 60, [5, 5000], seed=0)
+    assert falls.deepest_fall_bits.iloc[0] > 10 * falls.deepest_fall_bits.iloc[1]
+    assert falls.rise_bits.iloc[1] == pytest.approx(4, abs=0.05)
+
+
+def test_all_orders_of_work_cost_the_same() -> None:
+    xy = disorder.scatter(200, 6, rng())
+    curves, halfway = disorder.compare_orders(xy, 6, rng())
+    ends = curves.groupby("order").last()
+    assert ends.moves.tolist() == pytest.approx([xy.sum() / 200] * 3)
+    assert ends.entropy_bits.tolist() == [0, 0, 0]
+    assert [counts.sum() for counts in halfway.values()] == [200] * 3
+
+
+def test_work_runs_are_paired_and_reproducible() -> None:
+    runs = disorder.work_runs(4, 100, 10, [0.0, 0.5], 2, seed=3)
+    assert runs.equals(disorder.work_runs(4, 100, 10, [0.0, 0.5], 2, seed=3))
+    first = runs[(runs.step == 0) & (runs.start == "strewn")]
+    assert (first.groupby("repeat").entropy_bits.nunique() == 1).all()
+    assert (runs[runs.start == "tidy"].repeat == 0).all()

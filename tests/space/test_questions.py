@@ -53,3 +53,17 @@ def test_play_many_fills_up_found_games() -> None:
     assert (games.groupby(["player", "game"]).left.last() == 1).all()
     again = questions.play_many(answers, np.array([3, 9]), players, seed=0)
     assert games.equals(again)
+
+
+def test_film() -> None:
+    images = np.array([[[0.0, 1.0]], [[0.0, 3.0]], [[2.0, 3.0]]])
+    answers, asked = questions.threshold_questions(images.reshape(3, -1))
+    game = questions.play(answers, 2, questions.most_informative, rng())
+    means, frames = questions.film(images, answers, asked, game)
+    assert means[0].ravel() == pytest.approx([2 / 3, 7 / 3])
+    assert means[-1].ravel() == pytest.approx([2, 3])
+    assert frames.left.tolist() == game.left.tolist()
+    for frame in frames.iloc[:-1].itertuples():
+        answer = images[2, int(frame.row), int(frame.column)] >= frame.threshold
+        assert frame.answer == ("yes" if answer else "no")
+    assert frames.iloc[-1][["row", "column", "threshold"]].isna().all()

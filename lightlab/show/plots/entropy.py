@@ -34,7 +34,7 @@ def rooms(table: pd.DataFrame, *, ncols: int = 6, floor: float = 1e-4) -> Figure
         ax.grid(False)
         for spine in ax.spines.values():
             spine.set(visible=True, color=style.GREY)
-    bar = fig.colorbar(image, ax=axes, aspect=14, pad=0.01, extend="min")
+    bar = fig.colorbar(image, ax=list(axes.flat[: len(titles)]), aspect=14, pad=0.01, extend="min")
     bar.set_label("share of particles")
     bar.ax.grid(False)
     return fig
