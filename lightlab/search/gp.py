@@ -107,6 +107,13 @@ class GP:
         var = self.hyper.variance - np.einsum("ij,ij->j", v, v)
         return self.hyper.mean + k @ self.alpha, np.sqrt(np.maximum(var, 1e-14))
 
+    def covariance(self, Z: np.ndarray) -> np.ndarray:
+        """Posterior covariance (m, m) of the noise-free function between the places Z (m, p)."""
+        scaled = Z / self._scale
+        k = self.hyper.variance * matern(_sq_dist(scaled, self._scaled))[0]
+        v = solve_triangular(self.chol, k.T, lower=True, check_finite=False)
+        return self.hyper.variance * matern(_sq_dist(scaled, scaled))[0] - v.T @ v
+
     def predict_grad(self, z: np.ndarray) -> tuple[float, float, np.ndarray, np.ndarray]:
         """Mean, standard deviation, and their gradients (p,) at one place z (p,)."""
         delta = z / self._scale - self._scaled

@@ -18,6 +18,7 @@ from botorch.sampling import SobolQMCNormalSampler
 from botorch.utils.multi_objective.hypervolume import infer_reference_point
 from botorch.utils.multi_objective.pareto import is_non_dominated
 from gpytorch.kernels import MaternKernel, ScaleKernel
+from gpytorch.settings import min_fixed_noise
 
 from lightlab.search.gp import GP, JITTER
 from lightlab.search.surrogate import Surrogate
@@ -40,13 +41,14 @@ def to_botorch(process: GP) -> SingleTaskGP:
     noise = np.where(np.isnan(process.noise_var), hyper.noise, process.noise_var)
     p = process.Z.shape[1]
     kernel = ScaleKernel(MaternKernel(nu=2.5, ard_num_dims=p)).double()
-    model = SingleTaskGP(
-        torch.from_numpy(process.Z),
-        torch.from_numpy(process.y)[:, None],
-        torch.from_numpy(noise + JITTER * hyper.variance)[:, None],
-        covar_module=kernel,
-        outcome_transform=None,
-    )
+    with min_fixed_noise(double_value=1e-10):  # GPyTorch would raise exact readings' to 1e-6
+        model = SingleTaskGP(
+            torch.from_numpy(process.Z),
+            torch.from_numpy(process.y)[:, None],
+            torch.from_numpy(noise + JITTER * hyper.variance)[:, None],
+            covar_module=kernel,
+            outcome_transform=None,
+        )
     kernel.base_kernel.lengthscale = torch.from_numpy(hyper.lengthscales[process.group])
     kernel.outputscale = hyper.variance
     model.mean_module.constant.data.fill_(hyper.mean)

@@ -63,17 +63,28 @@ class OptunaSearch(TrialLog):
     def tell(
         self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
     ) -> None:
-        """Values (n,) of points that were asked here; the noise variances are recorded only."""
+        """Values (n,) of points, asked here or not; the noise variances are recorded only."""
         super().tell(configs, values, noise_var)
         for config, value in zip(configs, np.ravel(np.asarray(values, dtype=float)), strict=True):
             at = next((i for i, (c, _) in enumerate(self._running) if c == config), None)
             if at is None:
-                raise ValueError(f"{config} was not asked for, or was told before")
-            _, trial = self._running.pop(at)
+                trial = self._foreign(config)
+            else:
+                _, trial = self._running.pop(at)
             if np.isfinite(value):
                 self._study.tell(trial, float(value))
             else:
                 self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+    def _foreign(self, config: dict[str, Any]) -> optuna.Trial:
+        """A running trial of the study at a point that Optuna did not choose."""
+        self.space.encode([config])  # refuses points of another space
+        params = {
+            name: d.options.index(config[name]) if isinstance(d, Choice) else config[name]
+            for name, d in self.space.dimensions.items()
+        }
+        self._study.enqueue_trial(params)
+        return self._study.ask(self._distributions)
 
 
 def _distribution(dimension: Any) -> Distribution:

@@ -25,7 +25,12 @@ def test_peers_answer_the_same_protocol(sampler):
     assert search.incumbent.value == max(value(t.config) for t in search.trials if not t.failed)
 
 
-def test_a_point_that_was_not_asked_is_refused():
-    search = OptunaSearch(SPACE, "tpe")
-    with pytest.raises(ValueError, match="not asked"):
-        search.tell([{"lr": 0.1, "n": 1, "c": None}], [0.0])
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_points_that_were_not_asked_may_be_told(sampler):
+    search = OptunaSearch(SPACE, sampler, n_initial=2)
+    points = [{"lr": 0.1, "n": n, "c": (1, 2)} for n in (1, 9)]
+    search.tell(points, [value(p) for p in points])
+    assert search.incumbent.config == points[1]
+    assert search.ask(1)[0] not in points
+    with pytest.raises(ValueError, match="names"):
+        search.tell([{"lr": 0.1}], [0.0])

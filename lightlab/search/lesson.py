@@ -1,0 +1,187 @@
+"""A Gaussian process watched while it learns a curve: data frames for the notebook's pictures."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from botorch.acquisition import LogExpectedImprovement
+from sklearn.datasets import load_digits
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, Matern
+from sklearn.model_selection import cross_val_score
+from sklearn.svm import SVC
+
+from lightlab.search import acquisition, gp, surrogate
+from lightlab.search.nehvi import to_botorch
+from lightlab.search.searcher import Trial
+from lightlab.space.hyper import Float, HyperSpace
+
+GRID = np.linspace(0.0, 1.0, 301)
+KERNELS = {
+    "Matérn-1/2": lambda length: Matern(length, nu=0.5),
+    "Matérn-3/2": lambda length: Matern(length, nu=1.5),
+    "Matérn-5/2": lambda length: Matern(length, nu=2.5),
+    "RBF": lambda length: RBF(length),
+}
+Acqf = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def hills(x: np.ndarray) -> np.ndarray:
+    """The curve to be found out: three hills on [0, 1], the highest at the right."""
+    return x * np.sin(2 * np.pi * (1.25 - 1.2 * x)) + 0.7 * np.sin(2 * np.pi * (1.7 - 2.6 * x))
+
+
+def prior_samples(length: float, n: int, seed: int) -> pd.DataFrame:
+    """`n` curves from each kernel's prior: kernel, sample, x, value. The same noise for each."""
+    rows = []
+    for name, kernel in KERNELS.items():
+        prior = GaussianProcessRegressor(kernel(length))
+        curves = prior.sample_y(GRID[:, None], n, random_state=seed)
+        rows += [
+            pd.DataFrame({"kernel": name, "sample": i, "x": GRID, "value": curves[:, i]})
+            for i in range(n)
+        ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def condition(
+    x: np.ndarray, y: np.ndarray, length: float, variance: float = 1.0, noise: float | None = None
+) -> gp.GP:
+    """Zero-mean Matérn-5/2 process on [0, 1] given (n,) places and values, nothing fitted."""
+    hyper = gp.Hyperparameters(np.array([length]), variance, 0.0, 0.0)
+    known = np.full(len(x), 0.0 if noise is None else noise)
+    return gp.GP(np.asarray(x)[:, None], np.asarray(y), hyper, np.array([0]), known)
+
+
+def band(process: gp.GP, **labels: object) -> pd.DataFrame:
+    """The posterior along [0, 1]: x, mean, sd, and the labels as columns."""
+    mean, sd = process.predict(GRID[:, None])
+    return pd.DataFrame({"x": GRID, "mean": mean, "sd": sd} | labels)
+
+
+def evidence(x: np.ndarray, y: np.ndarray, lengths: Sequence[float]) -> pd.DataFrame:
+    """log p(y | length scale) and its two parts (Rasmussen & Williams 2006, eq. 2.30)."""
+    rows = []
+    for length in lengths:
+        process = condition(x, y, length, noise=1e-4)
+        fit = -0.5 * float(y @ process.alpha)
+        simplicity = -float(np.log(np.diag(process.chol)).sum())
+        rows.append((length, fit, simplicity, fit + simplicity - len(y) / 2 * np.log(2 * np.pi)))
+    return pd.DataFrame(rows, columns=["length", "fit", "simplicity", "log_evidence"])
+
+
+def judged(process: gp.GP, judges: dict[str, Acqf]) -> pd.DataFrame:
+    """The posterior and each acquisition function on it: judge, x, mean, sd, acqf, chosen."""
+    frames = []
+    for name, judge in judges.items():
+        frame = band(process, judge=name)
+        frame["acqf"] = judge(frame["mean"].to_numpy(), frame["sd"].to_numpy())
+        frame["chosen"] = frame.index == frame["acqf"].idxmax()
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def thompson(process: gp.GP, rng: np.random.Generator) -> Acqf:
+    """One curve drawn from the posterior: its highest place is the next point (Thompson 1933)."""
+    Z = GRID[:, None]
+    K = process.covariance(Z)
+    factor = np.linalg.cholesky(K + 1e-8 * np.eye(len(K)))
+    curve = process.predict(Z)[0] + factor @ rng.standard_normal(len(K))
+    return lambda _mean, _sd: curve
+
+
+def climb(first: Sequence[float], steps: int, length: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Bayesian optimisation of `hills` by expected improvement, watched: beliefs and points.
+
+    Beliefs as in `judged` with a column n (points seen); points: x, value in order.
+    """
+    x, beliefs = list(first), []
+    for _ in range(steps):
+        y = hills(np.array(x))
+        judge = {"EI": lambda m, s, y=y: acquisition.expected_improvement(m, s, y.max())}
+        beliefs.append(judged(condition(np.array(x), y, length), judge).assign(n=len(x)))
+        x.append(float(beliefs[-1].loc[beliefs[-1]["chosen"], "x"].iloc[0]))
+    points = pd.DataFrame({"x": x, "value": hills(np.array(x))})
+    return pd.concat(beliefs, ignore_index=True), points
+
+
+def coverage(length: float, n_seen: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Share of unseen places where a curve lies within ±2 sd, per curve drawn from the prior."""
+    places = rng.random((n_draws, n_seen + 50))
+    shares = []
+    for x in places:
+        K = condition(np.empty(0), np.empty(0), length).covariance(x[:, None])
+        y = np.linalg.cholesky(K + 1e-8 * np.eye(len(x))) @ rng.standard_normal(len(x))
+        mean, sd = condition(x[:n_seen], y[:n_seen], length).predict(x[n_seen:, None])
+        shares.append(np.mean(np.abs(y[n_seen:] - mean) < 2 * np.hypot(sd, 1e-4)))
+    return np.array(shares)
+
+
+def shrinkage(places: np.ndarray, length: float) -> float:
+    """The largest growth of the standard deviation anywhere when one more place is observed."""
+    sds = [
+        condition(places[:n], hills(places[:n]), length).predict(GRID[:, None])[1]
+        for n in range(len(places) + 1)
+    ]
+    return float(np.max(np.diff(sds, axis=0)))
+
+
+def ucb(beta: float) -> Acqf:
+    """The upper confidence bound as a judge."""
+    return lambda mean, sd: acquisition.upper_confidence_bound(mean, sd, beta)
+
+
+def ucb_order(length: float, n: int, rng: np.random.Generator) -> int:
+    """How often, over `n` random posteriors, a larger β took a place that is known better."""
+    wrong = 0
+    for _ in range(n):
+        process = condition(x := rng.random(4), hills(x), length)
+        swept = judged(process, {str(b): ucb(b) for b in np.geomspace(0.01, 1000, 12)})
+        wrong += int((np.diff(swept.loc[swept["chosen"], "sd"]) < 0).sum())
+    return wrong
+
+
+def botorch_ei(process: gp.GP, Z: np.ndarray, best_f: float) -> np.ndarray:
+    """BoTorch's expected improvement (m,) at places Z (m, p) over the same process."""
+    acqf = LogExpectedImprovement(to_botorch(process), best_f)
+    with torch.no_grad():
+        return acqf(torch.from_numpy(Z)[:, None, :]).exp().numpy()
+
+
+def digits_folds(n_folds: int, log_gammas: np.ndarray, seed: int) -> pd.DataFrame:
+    """Accuracy of a support vector machine on digits: x = log10 gamma, fold, accuracy."""
+    X, y = load_digits(return_X_y=True)
+    keep = np.random.default_rng(seed).permutation(len(y))[:600]
+    rows = []
+    for x in log_gammas:
+        scores = cross_val_score(SVC(gamma=10**x), X[keep], y[keep], cv=n_folds)
+        rows += [(x, fold, score) for fold, score in enumerate(scores)]
+    return pd.DataFrame(rows, columns=["x", "fold", "accuracy"])
+
+
+def folds_to_belief(
+    folds: pd.DataFrame, counts: Sequence[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Beliefs about the accuracy after the first of the tried values, and the points seen by then.
+
+    The fold mean is the observation, the fold variance over the number of folds its noise. All
+    panels share the hyperparameters fitted to all points; columns as in `plots.posteriors`.
+    """
+    seen = folds.groupby("x", sort=False)["accuracy"].agg(["mean", "var", "count"]).reset_index()
+    seen["sd"] = np.sqrt(seen["var"] / seen["count"])
+    space = HyperSpace({"x": Float(seen["x"].min(), seen["x"].max())})
+    trials = [
+        Trial({"x": x}, (m,), (s**2,)) for x, m, s in seen[["x", "mean", "sd"]].to_numpy().tolist()
+    ]
+    model = surrogate.fit(space, trials, sign=1.0)
+    whole, bands, points = model.process, [], []
+    for n in counts:
+        part = gp.GP(whole.Z[:n], whole.y[:n], whole.hyper, whole.group, whole.noise_var[:n])
+        belief = band(part, panel=f"{n} values tried")
+        belief["x"] = [c["x"] for c in space.decode(belief[["x"]].to_numpy())]
+        belief["mean"] = model.shift + model.scale * belief["mean"]
+        belief["sd"] *= model.scale
+        bands.append(belief)
+        points.append(seen[:n].assign(panel=f"{n} values tried", value=seen["mean"]))
+    return pd.concat(bands), pd.concat(points)

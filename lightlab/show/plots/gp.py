@@ -1,0 +1,214 @@
+"""Pictures of Gaussian processes and of searches that use them; data frames in, figures out."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from lightlab.show import style
+
+_BLUE, _TRUTH, _NEXT = style.COLOURS[0], style.COLOURS[7], style.COLOURS[1]
+NAMES = {
+    "ours": "ours (GP, LogEI)",
+    "optuna-gp": "Optuna GP",
+    "tpe": "Optuna TPE",
+    "random": "random",
+    "grid": "grid",
+}
+
+
+def kernels(samples: pd.DataFrame) -> Figure:
+    """Curves drawn from priors, one panel per kernel; columns kernel, sample, x, value."""
+    groups = list(samples.groupby("kernel", sort=False))
+    fig, axes = style.subplots(1, len(groups), height=2.0, sharey=True)
+    for ax, (name, group) in zip(axes, groups, strict=True):
+        ax.axhspan(-2, 2, color=style.LIGHT, alpha=0.5, lw=0)
+        for _, curve in group.groupby("sample"):
+            ax.plot(curve["x"], curve["value"], lw=1.2)
+        ax.set(title=name, xlabel="x")
+    axes[0].set_ylabel("f(x)")
+    return fig
+
+
+def posteriors(
+    bands: pd.DataFrame,
+    points: pd.DataFrame,
+    truth: pd.DataFrame | None = None,
+    ncols: int = 3,
+    labels: tuple[str, str] = ("x", "f(x)"),
+) -> Figure:
+    """One panel per `panel` of `bands` (x, mean, sd): mean, ±2 sd, the points seen by then.
+
+    `points` (panel, x, value, optionally sd) and `truth` (x, value).
+    """
+    groups = list(bands.groupby("panel", sort=False))
+    nrows = -(-len(groups) // ncols)
+    fig, axes = style.subplots(nrows, ncols, height=1.75 * nrows + 0.3, sharex=True, sharey=True)
+    for ax, (panel, group) in zip(np.ravel(axes), groups, strict=False):
+        _belief(ax, group, points[points["panel"] == panel], truth)
+        ax.set_title(panel)
+    for ax in np.ravel(axes)[len(groups) :]:
+        ax.set_axis_off()
+    for ax in np.atleast_2d(axes)[-1]:
+        ax.set_xlabel(labels[0])
+    for ax in np.atleast_2d(axes)[:, 0]:
+        ax.set_ylabel(labels[1])
+    _key(fig, truth is not None)
+    return fig
+
+
+def evidence(
+    bands: pd.DataFrame, points: pd.DataFrame, curve: pd.DataFrame, truth: pd.DataFrame
+) -> Figure:
+    """Above, posteriors at three length scales; below, log evidence and its two parts."""
+    groups = list(bands.groupby("panel", sort=False))
+    fig, axes = style.subplots(2, len(groups), height=4.3, height_ratios=[1, 1.2])
+    grid = axes[1, 0].get_gridspec()
+    for ax in axes[1]:
+        ax.remove()
+    for i, (panel, group) in enumerate(groups):
+        _belief(axes[0, i], group, points, truth)
+        axes[0, i].set(title=panel, xlabel="x", ylim=(-2.6, 2.6))
+    axes[0, 0].set_ylabel("f(x)")
+    ax = fig.add_subplot(grid[1, :])
+    parts = {
+        "fit": (style.COLOURS[2], "fit: are these values likely?"),
+        "simplicity": (style.COLOURS[3], "simplicity: are few other values likely?"),
+        "log_evidence": (_BLUE, "log evidence: the sum of both"),
+    }
+    for column, (colour, text) in parts.items():
+        width = 2.4 if column == "log_evidence" else 1.3
+        ax.plot(curve["length"], curve[column], color=colour, lw=width, label=text)
+    for length in bands["length"].unique():
+        ax.axvline(length, color=style.GREY, ls=":", lw=1)
+    span = curve["log_evidence"].quantile([0.15, 1.0])
+    ax.set(xscale="log", xlabel="length scale", ylabel="nats")
+    ax.set_ylim(span.min() - 5, max(span.max(), curve["simplicity"].max()) + 3)
+    ax.legend(loc="lower left")
+    return fig
+
+
+def acquisitions(
+    judged: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame | None = None
+) -> Figure:
+    """Posterior above, acquisition function below with its maximum: a column per `judge`.
+
+    `judged`: judge, x, mean, sd, acqf, chosen; `points`: x, value, and judge where they differ.
+    """
+    groups = list(judged.groupby("judge", sort=False))
+    fig, axes = style.subplots(
+        2, len(groups), height=3.4, sharex=True, sharey="row", height_ratios=[2, 1], squeeze=False
+    )
+    for (upper, lower), (name, group) in zip(axes.T, groups, strict=True):
+        seen = points[points["judge"] == name] if "judge" in points else points
+        _belief(upper, group, seen, truth)
+        _next(upper, lower, group)
+        upper.set_title(name)
+        lower.set_xlabel("x")
+    axes[0, 0].set_ylabel("f(x)")
+    axes[1, 0].set_ylabel("acquisition\n(scaled)")
+    axes[1, 0].set_yticks([])
+    _key(fig, truth is not None, chosen=True)
+    return fig
+
+
+def plane(judged: pd.DataFrame, best_f: float) -> Figure:
+    """Mean against standard deviation of every place, and which one each judge takes."""
+    fig, ax = style.subplots(height=3.3, width=5.6)
+    one = judged[judged["judge"] == judged["judge"].iloc[0]]
+    ax.plot(one["sd"], one["mean"], ".", color=style.LIGHT, ms=4, zorder=1)
+    front = _front(one)
+    ax.plot(front["sd"], front["mean"], ".", color=_BLUE, ms=5, zorder=2)
+    ax.axhline(best_f, color=style.GREY, ls=":", lw=1)
+    ax.annotate(
+        "best value seen", (0, best_f), (4, 3), textcoords="offset points", color=style.GREY
+    )
+    for i, (name, at) in enumerate(judged[judged["chosen"]].groupby("judge", sort=False)):
+        place = (at["sd"].iloc[0], at["mean"].iloc[0])
+        ax.plot(*place, "o", mfc="none", mec=_NEXT, ms=9, mew=1.5, zorder=3)
+        offset = (10, 4 - 12 * (i % 2))
+        ax.annotate(name, place, offset, textcoords="offset points", color=_NEXT, fontsize=8.5)
+    ax.set(xlabel="standard deviation: how little is known", ylabel="mean: how good it looks")
+    return fig
+
+
+def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
+    """log10 regret against trials, a panel per problem.
+
+    `curves`: problem, method, trial, mean, ci_low, ci_high.
+    """
+    groups = list(curves.groupby("problem", sort=False))
+    ncols = min(3, len(groups))
+    nrows = -(-len(groups) // ncols)
+    fig, axes = style.subplots(nrows, ncols, height=2.5 * nrows + 0.4, sharex=True, squeeze=False)
+    for ax, (name, group) in zip(axes.flat, groups, strict=False):
+        ax.axvspan(0, n_initial, color=style.LIGHT, alpha=0.5, lw=0)
+        for method, line in group.groupby("method", sort=False):
+            look = style.method(str(method)) | {"marker": "", "label": NAMES[str(method)]}
+            ax.plot(line["trial"], line["mean"], **look)
+            ax.fill_between(
+                line["trial"],
+                line["ci_low"],
+                line["ci_high"],
+                color=look["color"],
+                alpha=0.15,
+                lw=0,
+            )
+        ax.set(title=name, xlabel="trials", xlim=(1, None))
+    for ax in axes.flat[len(groups) :]:
+        ax.set_axis_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel("log10 regret")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return fig
+
+
+def _belief(ax: Axes, band: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame | None) -> None:
+    ax.fill_between(
+        band["x"],
+        band["mean"] - 2 * band["sd"],
+        band["mean"] + 2 * band["sd"],
+        color=_BLUE,
+        alpha=0.18,
+        lw=0,
+    )
+    ax.plot(band["x"], band["mean"], color=_BLUE)
+    if truth is not None:
+        ax.plot(truth["x"], truth["value"], color=_TRUTH, ls="--", lw=1)
+    error = 2 * points["sd"] if "sd" in points else None
+    ax.errorbar(points["x"], points["value"], error, fmt="o", color=_TRUTH, ms=4.5, capsize=3)
+
+
+def _next(upper: Axes, lower: Axes, group: pd.DataFrame) -> None:
+    """The acquisition function scaled to 0..1, its maximum marked in both panels."""
+    values = group["acqf"].to_numpy()
+    scaled = (values - values.min()) / max(np.ptp(values), 1e-300)
+    lower.fill_between(group["x"], scaled, color=style.COLOURS[2], alpha=0.25, lw=0)
+    lower.plot(group["x"], scaled, color=style.COLOURS[2], lw=1.2)
+    x = float(group.loc[group["chosen"], "x"].iloc[0])
+    lower.plot(x, 1.0, "v", color=_NEXT, ms=6, clip_on=False)
+    for ax in (upper, lower):
+        ax.axvline(x, color=_NEXT, lw=1.2, alpha=0.8)
+
+
+def _key(fig: Figure, truth: bool, chosen: bool = False) -> None:
+    handles: list[Any] = [
+        Line2D([], [], color=_BLUE, label="mean"),
+        Line2D([], [], color=_BLUE, alpha=0.25, lw=7, label="±2 standard deviations"),
+        Line2D([], [], color=_TRUTH, marker="o", ls="", label="seen"),
+    ]
+    if truth:
+        handles.append(Line2D([], [], color=_TRUTH, ls="--", lw=1, label="truth"))
+    if chosen:
+        handles.append(Line2D([], [], color=_NEXT, marker="v", label="next point"))
+    fig.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+
+
+def _front(places: pd.DataFrame) -> pd.DataFrame:
+    """Places that no other beats in both mean and standard deviation."""
+    ordered = places.sort_values(["sd", "mean"], ascending=False)
+    return ordered[ordered["mean"] > ordered["mean"].shift(fill_value=-np.inf).cummax()]
