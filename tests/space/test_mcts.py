@@ -84,3 +84,13 @@ def test_convergence_rate_of_a_power_law() -> None:
         }
     )
     assert mcts.convergence_rate(errors, n) == pytest.approx([-0.5, -1.0], abs=1e-3)
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_exploration_sets_how_evenly_moves_are_tried(tree: bool) -> None:
+    """The bound outweighs any mean if c is huge, and no move is tried twice in vain if c is 0."""
+    evenly = mcts.UCT(GAME, GAME.start, 0, exploration=1e6, tree=tree).run(90)
+    assert set(evenly.visits.values()) == {10}
+    greedy = mcts.UCT(GAME, X_TO_WIN, 0, exploration=0.0, tree=tree).run(200)
+    assert min(greedy.visits.values()) < 5
+    assert greedy.visits[1 << 2] > 150

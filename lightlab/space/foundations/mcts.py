@@ -69,7 +69,7 @@ class UCT:
     def _select(self) -> list[_Node]:
         """From the root along the largest bound to a node with an untried move; add that child."""
         node, path = self.root, [self.root]
-        while not node.untried and node.children and (self.tree or node is self.root):
+        while not node.untried and node.children:
             node = max(node.children, key=lambda child: self._bound(child, node.visits))
             path.append(node)
             self._count(node.state)
