@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lightlab.show import style
 from lightlab.show.plots import entropy, questions
-from lightlab.space.foundations import coding, disorder
+from lightlab.space.foundations import chances, coding, disorder
 from lightlab.space.foundations import entropy as bits
 
 mpl.use("Agg")
@@ -82,7 +82,7 @@ def test_training_has_a_place_for_no_work() -> None:
 
 def test_work_has_one_colour_per_rate() -> None:
     runs = disorder.work_runs(4, 50, 20, [0.0, 0.5], 2, 0)
-    held = disorder.balance([4], [0.1, 0.5])
+    held = chances.balance([4], [0.1, 0.5])
     measured = pd.DataFrame({"work_rate": [0.5], "mean": [1.0], "ci_low": [0.9], "ci_high": [1.1]})
     fig = entropy.work_against_diffusion(runs[runs.repeat == 0], held, measured)
     left, right = fig.axes

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightlab.space.foundations import disorder
+from lightlab.space.foundations import chances, disorder
 from lightlab.space.foundations import entropy as e
 
 
@@ -15,7 +15,7 @@ def rng() -> np.random.Generator:
 
 @pytest.mark.parametrize("work_rate", [0.0, 0.3, 1.0])
 def test_chances_sum_to_one(work_rate: float) -> None:
-    matrix = disorder.transition_matrix(5, work_rate)
+    matrix = chances.transition_matrix(5, work_rate)
     assert matrix.sum(axis=1) == pytest.approx(np.ones(25))
     # only the walk without work is as easily left as entered
     assert (np.abs(matrix.sum(axis=0) - 1).max() < 1e-12) == (work_rate == 0)
@@ -24,12 +24,12 @@ def test_chances_sum_to_one(work_rate: float) -> None:
 @given(st.lists(st.integers(0, 9), min_size=16, max_size=16).filter(any))
 @settings(max_examples=30)
 def test_second_law(counts: list[int]) -> None:
-    path = disorder.evolve(e.normalise(counts), disorder.transition_matrix(4), 30)
+    path = chances.evolve(e.normalise(counts), chances.transition_matrix(4), 30)
     assert np.diff(e.entropy(path, axis=1)).min() >= -1e-12
 
 
 def test_work_can_lower_entropy() -> None:
-    path = disorder.evolve(np.full(16, 1 / 16), disorder.transition_matrix(4, 0.5), 30)
+    path = chances.evolve(np.full(16, 1 / 16), chances.transition_matrix(4, 0.5), 30)
     assert np.diff(e.entropy(path, axis=1))[0] < -0.1
 
 
@@ -38,7 +38,7 @@ def test_walk_follows_its_chain(work_rate: float) -> None:
     n, side, steps = 40_000, 4, 12
     start = np.zeros((n, 2), dtype=int)
     counts, moves = disorder.simulate(start, side, steps, rng(), work_rate)
-    path = disorder.evolve(np.eye(16)[0], disorder.transition_matrix(side, work_rate), steps)
+    path = chances.evolve(np.eye(16)[0], chances.transition_matrix(side, work_rate), steps)
     # 5 standard errors of a share
     assert np.abs(counts.reshape(steps + 1, -1) / n - path).max() < 5 * 0.5 / np.sqrt(n)
     assert (counts.sum(axis=(1, 2)) == n).all()
@@ -48,11 +48,11 @@ def test_walk_follows_its_chain(work_rate: float) -> None:
 
 
 def test_stationary() -> None:
-    assert disorder.stationary(disorder.transition_matrix(5)) == pytest.approx(np.full(25, 0.04))
-    matrix = disorder.transition_matrix(5, 0.4)
-    p = disorder.stationary(matrix)
+    assert chances.stationary(chances.transition_matrix(5)) == pytest.approx(np.full(25, 0.04))
+    matrix = chances.transition_matrix(5, 0.4)
+    p = chances.stationary(matrix)
     assert p @ matrix == pytest.approx(p, abs=1e-12)
-    assert disorder.stationary(disorder.transition_matrix(5, 1.0))[0] == pytest.approx(1)
+    assert chances.stationary(chances.transition_matrix(5, 1.0))[0] == pytest.approx(1)
 
 
 def test_carry_takes_the_distance_in_moves() -> None:
@@ -77,7 +77,7 @@ def test_tidy_up_ends_in_order(order: str) -> None:
 
 
 def test_more_work_keeps_more_order() -> None:
-    held = disorder.balance([4, 6], [0.0, 0.2, 0.5, 1.0])
+    held = chances.balance([4, 6], [0.0, 0.2, 0.5, 1.0])
     for side, rows in held.groupby("side"):
         assert rows.entropy_bits.iloc[0] == pytest.approx(2 * np.log2(side))
         assert rows.entropy_bits.is_monotonic_decreasing

@@ -108,8 +108,14 @@ def work_against_diffusion(
         _note(left, f"work {rate:g}", rows["step"].max(), level, (0, 4), colour)
     left.set(xlabel="step", ylabel="entropy [bits per particle]")
     left.set_title("From tidy (—) or strewn (– –): same end")
+    legend = "half of the disorder"
     for shade, (side, rows) in zip(("0.75", "0.55", "0.2"), held.groupby("side"), strict=False):
         right.semilogx(rows["work_rate"], rows["entropy_bits"], color=shade)
+        half = np.log2(side)  # of log2(side²)
+        falling = rows.sort_values("entropy_bits")
+        rate = np.interp(half, falling["entropy_bits"], falling["work_rate"])
+        right.plot(rate, half, "x", color="black", ms=6, mew=1.6, zorder=4, label=legend)
+        legend = None
         right.annotate(
             f"{side} × {side} cells",
             (rows["work_rate"].iloc[0], rows["entropy_bits"].iloc[0]),
@@ -125,6 +131,7 @@ def work_against_diffusion(
     right.set(xlabel="work rate [chance to be carried, per step]")
     right.set(ylim=(0, 1.08 * held["entropy_bits"].max()))
     right.set_title("More work, more order")
+    right.legend(loc="lower left")
     return fig
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .entropy import entropy, log2_arrangements, normalise, stirling_gap, type_class_bound
 
-_STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
 
 
 def diffuse(xy: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -19,7 +19,7 @@ def diffuse(xy: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
 
     Every cell is entered as easily as it is left, so the room is fair: evenly filled stays so.
     """
-    moved = xy + _STEPS[rng.integers(4, size=len(xy))]
+    moved = xy + STEPS[rng.integers(4, size=len(xy))]
     inside = ((moved >= 0) & (moved < side)).all(axis=1)
     return np.where(inside[:, None], moved, xy)
 
@@ -113,42 +113,6 @@ def falls(side: int, n_steps: int, sizes: list[int], seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def transition_matrix(side: int, work_rate: float = 0.0) -> np.ndarray:
-    """Chances M[i, j] that a particle in cell i stands in cell j a step later, (side², side²).
-
-    With `work_rate` 0 rows and columns sum to 1: the condition of the second law (below).
-    """
-    n_cells = side * side
-    cells = np.stack(np.divmod(np.arange(n_cells), side), axis=1)
-    walk = np.zeros((n_cells, n_cells))
-    for step in _STEPS:
-        moved = cells + step
-        inside = ((moved >= 0) & (moved < side)).all(axis=1)
-        target = np.where(inside[:, None], moved, cells) @ (side, 1)
-        np.add.at(walk, (np.arange(n_cells), target), 0.25)
-    tidy = (1 - work_rate) * np.eye(n_cells)
-    np.add.at(tidy, (np.arange(n_cells), carry(cells) @ (side, 1)), work_rate)
-    return walk @ tidy
-
-
-def evolve(p: np.ndarray, matrix: np.ndarray, n_steps: int) -> np.ndarray:
-    """Distributions p, pM, pM², … as rows, (n_steps + 1, cells): infinitely many particles."""
-    path = np.empty((n_steps + 1, p.size))
-    path[0] = p
-    for step in range(n_steps):
-        path[step + 1] = path[step] @ matrix
-    return path
-
-
-def stationary(matrix: np.ndarray) -> np.ndarray:
-    """The distribution that `matrix` leaves as it is, shape (cells,): disorder against work."""
-    system = matrix.T - np.eye(len(matrix))
-    system[-1] = 1.0  # one balance equation follows from the others: put Σp = 1 in its place
-    right = np.zeros(len(matrix))
-    right[-1] = 1.0
-    return normalise(np.maximum(np.linalg.solve(system, right), 0.0))
-
-
 ORDERS = ("nearest first", "one after the other", "a little everywhere")
 
 
@@ -222,16 +186,6 @@ def work_runs(
             frame = pd.DataFrame({"step": np.arange(n_steps + 1), "entropy_bits": bits})
             frames.append(frame.assign(work_rate=rate, start=start, repeat=repeat))
     return pd.concat(frames, ignore_index=True)
-
-
-def balance(sides: list[int], work_rates: list[float]) -> pd.DataFrame:
-    """Where work and diffusion hold each other, exactly: side, work_rate, entropy_bits."""
-    rows = [
-        (side, rate, float(entropy(stationary(transition_matrix(side, rate)))))
-        for side in sides
-        for rate in work_rates
-    ]
-    return pd.DataFrame(rows, columns=["side", "work_rate", "entropy_bits"])
 
 
 def room_table(rooms: dict[str, np.ndarray]) -> pd.DataFrame:
