@@ -1,4 +1,4 @@
-"""One look for every figure: colours that colour-blind readers tell apart, units readable in print."""
+"""One look for every figure: colours that colour-blind readers tell apart, text fit for print."""
 
 from typing import Any
 

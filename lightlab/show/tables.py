@@ -1,8 +1,13 @@
 """A data frame as CSV (full precision), Markdown and LaTeX, and as HTML for the notebook."""
 
+import math
+import re
+from numbers import Number
 from pathlib import Path
 
 import pandas as pd
+
+from lightlab.show import numbers
 
 
 def write(df: pd.DataFrame, folder: Path, name: str, caption: str, digits: int = 3) -> list[Path]:
@@ -25,12 +30,12 @@ def html(df: pd.DataFrame, digits: int = 3) -> str:
 
 
 def rounded(df: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """Every float as text with `digits` significant digits; missing values as an en dash."""
+    """Every number as a reader sees it, with `digits` significant digits; missing: an en dash."""
 
     def text(value: object) -> str:
-        if isinstance(value, float):
-            return "–" if pd.isna(value) else f"{value:.{digits}g}" if value else "0"
-        return "–" if value is None else str(value)
+        if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+            return "–"
+        return numbers.number(value, digits) if isinstance(value, Number) else str(value)
 
     return df.astype(object).map(text)
 
@@ -42,4 +47,10 @@ def _flat(df: pd.DataFrame) -> pd.DataFrame:
 def _latex_escape(text: object) -> str:
     special = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
     special |= {"~": r"\textasciitilde{}", "^": r"\^{}", "\\": r"\textbackslash{}"}
-    return "".join(special.get(c, c) for c in str(text))
+    special |= {"−": "$-$", "\u202f": r"\,", "×": r"$\times$", "–": "--", "∞": r"$\infty$"}
+    escaped = "".join(special.get(c, c) for c in str(text))
+    return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", _superscript, escaped)
+
+
+def _superscript(match: re.Match) -> str:
+    return f"$^{{{match.group().translate(str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '0123456789-'))}}}$"

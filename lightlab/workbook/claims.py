@@ -54,15 +54,3 @@ def _verdict(holds_in: list[float | None], low: float, high: float) -> tuple[str
 
 def _below(profile: str, lowest: str) -> bool:
     return loader.PROFILES.index(profile) < loader.PROFILES.index(lowest)
-
-
-def ours(claim: dict[str, Any]) -> str:
-    """Our value as a reader sees it: mean [low, high] unit (n)."""
-    if claim["value"] is None:
-        return "not measured"
-    unit = f" {claim['unit']}" if claim.get("unit") else ""
-    if claim["ci_low"] is None or claim["ci_low"] == claim["ci_high"] == claim["value"]:
-        n = f" (n = {claim['n']})" if claim["n"] > 1 or claim["ci_low"] is None else ""
-        return f"{claim['value']:.6g}{unit}{n}"
-    interval = f"[{claim['ci_low']:.3g}, {claim['ci_high']:.3g}]"
-    return f"{claim['value']:.3g} {interval}{unit} (n = {claim['n']})"

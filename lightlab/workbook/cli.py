@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import lightlab.workbook.quick_imports  # noqa: F401
+import lightlab.workbook.running.quick_imports  # noqa: F401
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import Project
 
@@ -76,9 +76,9 @@ def run(
     Each NOTEBOOK runs with the values of params/PROFILE/NOTEBOOK.yaml, in a process of its own;
     what it needs runs first. Results go to results/RUN/. The exit code is 1 where one failed.
     """
-    from lightlab.workbook import plan
-    from lightlab.workbook.runner import Options
-    from lightlab.workbook.watchdog import Limits
+    from lightlab.workbook.running import plan
+    from lightlab.workbook.running.runner import Options
+    from lightlab.workbook.running.watchdog import Limits
 
     project = Project.find()
     axes = {k: _items(v) for k, v in _pairs(sweep, "--sweep").items()}
@@ -87,7 +87,7 @@ def run(
     options = Options(profile, jobs, limits, force, fail_fast, retries)
     folder = project.run_folder(name or profile)
     ok = _execute(project, units, folder, options, follow)
-    from lightlab.workbook import site
+    from lightlab.workbook.review import site
 
     out.print(f"Review site: {site.build(folder)}", soft_wrap=True)
     raise typer.Exit(0 if ok else 1)
@@ -96,7 +96,7 @@ def run(
 @app.command("list")
 def list_() -> None:
     """The notebooks: what each needs, and the state and age of its last results."""
-    from lightlab.workbook import overview
+    from lightlab.workbook.running import overview
 
     table = Table(box=None, pad_edge=False)
     for column in ("notebook", "needs", "last run", "state", "age", "time"):
@@ -132,7 +132,7 @@ def params(
 @app.command()
 def report(run: RunName) -> None:
     """Build the review site of RUN anew from what the run saved."""
-    from lightlab.workbook import site
+    from lightlab.workbook.review import site
 
     out.print(f"Review site: {site.build(_existing(run))}", soft_wrap=True)
 
@@ -140,7 +140,7 @@ def report(run: RunName) -> None:
 @app.command()
 def compare(run_a: RunName, run_b: RunName) -> None:
     """A page with two runs side by side: parameters, table cells, verdicts, figures."""
-    from lightlab.workbook import compare as pages
+    from lightlab.workbook.review import compare as pages
 
     page = pages.build(_existing(run_a), _existing(run_b), None)
     out.print(f"Comparison: {page}", soft_wrap=True)
@@ -161,9 +161,9 @@ def verify(
     Columns that hold timings are not compared; others have to agree within the tolerance that
     the notebook states for them, else to a relative 1e-6. The exit code is 1 where they differ.
     """
-    from lightlab.workbook import compare as pages
-    from lightlab.workbook import verification
-    from lightlab.workbook.runner import Options
+    from lightlab.workbook.review import compare as pages
+    from lightlab.workbook.running import verification
+    from lightlab.workbook.running.runner import Options
 
     project, folder = Project.find(), _existing(run)
     units, profile, threads = verification.units_of(project, folder, notebook or [])
@@ -203,9 +203,9 @@ def clean(
 
 def _execute(project: Project, units: list, folder: Path, options, follow: bool) -> bool:
     """Run the units with the screen that suits where the output goes."""
-    from lightlab.workbook import progress
-    from lightlab.workbook.executor import LocalExecutor
-    from lightlab.workbook.runner import Run
+    from lightlab.workbook.running import progress
+    from lightlab.workbook.running.executor import LocalExecutor
+    from lightlab.workbook.running.runner import Run
 
     threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
     executor = LocalExecutor(project.root, threads, options.profile, watched=follow)

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from lightlab.published import loader
-from lightlab.show import style, tables
+from lightlab.show import numbers, style, tables
 from lightlab.workbook import claims, files, manifest
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import NAME, OUT, PROFILE, Project
@@ -211,7 +211,7 @@ class Record:
         if OUT not in os.environ:
             manifest.write_interactive(self.folder, self.notebook, self.params)
         checked = list(self._claims.values())
-        lines = [f"{c['verdict']}: {c['id']}, {claims.ours(c)}" for c in checked]
+        lines = [f"{c['verdict']}: {c['id']}, {' '.join(_ours(c))}" for c in checked]
         return Shown(_claims_html(checked), "\n".join(lines) or "no claims")
 
     def _folder(self, kind: str, name: str) -> Path:
@@ -240,10 +240,18 @@ def _claims_html(checked: list[dict[str, Any]]) -> str:
         f'<tr id="claim-{html.escape(c["id"])}"><td>{html.escape(c["sentence"])}<br>'
         f"<small>{html.escape(c['source'])}</small></td>"
         f"<td>{html.escape(str(c['published']))}</td>"
-        f"<td>{html.escape(claims.ours(c))}<br><small>{html.escape(c['measured'])}</small></td>"
+        f"<td>{html.escape(_ours(c)[0])}<br><small>{html.escape(_ours(c)[1])}</small>"
+        f"<br><small>{html.escape(c['measured'])}</small></td>"
         f"<td><strong>{signs[c['verdict']]} {c['verdict']}</strong>"
         f"<br><small>{html.escape(c['note'])}</small></td></tr>"
         for c in checked
     )
     head = "<tr><th>claim</th><th>published</th><th>ours</th><th>verdict</th></tr>"
     return f'<table class="claims"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+
+
+def _ours(claim: dict[str, Any]) -> tuple[str, str]:
+    """Our value with its unit; its interval with n."""
+    value, interval = numbers.measured(claim)
+    unit = claim.get("unit", "") if claim["value"] is not None else ""
+    return f"{value} {unit}".strip(), interval

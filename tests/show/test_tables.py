@@ -8,8 +8,13 @@ from lightlab.show import style, tables
 
 def test_digits_are_significant_and_missing_is_a_dash():
     df = pd.DataFrame({"x": [1234.5678, 0.000123456, 0.0, float("nan"), 2.0], "n": [1, 2, 3, 4, 5]})
-    assert tables.rounded(df)["x"].tolist() == ["1.23e+03", "0.000123", "0", "–", "2"]
+    assert tables.rounded(df)["x"].tolist() == ["1\u202f235", "0.000123", "0", "–", "2"]
     assert tables.rounded(df)["n"].tolist() == ["1", "2", "3", "4", "5"]
+
+
+def test_powers_of_ten_and_signs_survive_latex(tmp_path):
+    tex = tables.write(pd.DataFrame({"x": [-2.17587e19]}), tmp_path, "t", "c")[2].read_text()
+    assert r"$-$2.18 $\times$ 10$^{19}$" in tex
 
 
 def test_a_named_index_becomes_a_column(tmp_path):

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, html, results
-from lightlab.workbook.results import Run, Unit
+from lightlab.show import numbers
+from lightlab.workbook import files
+from lightlab.workbook.review import html, results
+from lightlab.workbook.review.results import Run, Unit
 
 _ROWS_SHOWN = 60
 _LOG_LINES = 14
@@ -81,7 +83,7 @@ def _render(run: Run, unit: Unit, folder: Path) -> Page | None:
 
 
 def _convert(run: Run, unit: Unit, source: Path, target: Path, papers: tuple) -> dict[str, Any]:
-    from lightlab.workbook import notebook_html  # nbconvert takes a second to import
+    from lightlab.workbook.review import notebook_html  # nbconvert takes a second to import
 
     context = {"unit": unit.name, "run": run.name, "papers": papers}
     context["is_partial"] = source.parent == unit.failed_folder
@@ -134,7 +136,7 @@ def _table(unit: Unit, entry: dict[str, Any]) -> dict[str, Any]:
     """A recorded table with its first rows."""
     path = unit.path(entry, "csv")
     header, rows = results.read_csv(path) if path else ([], [])
-    numeric = [all(html.number_like(r[i]) for r in rows) for i in range(len(header))]
+    numeric = [all(numbers.number_like(r[i]) for r in rows) for i in range(len(header))]
     shown = {"header": header, "rows": rows[:_ROWS_SHOWN], "n_rows": len(rows), "numeric": numeric}
     return _saved(unit, entry, ("csv", "tex", "md")) | shown
 

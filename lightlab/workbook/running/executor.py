@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from lightlab.workbook import files
 from lightlab.workbook.project import OUT, PROFILE, ROOT
-from lightlab.workbook.watchdog import TAG, end_processes
+from lightlab.workbook.running.watchdog import TAG, end_processes
 
 _POLL_S = 0.1
 _CANCEL_S = 10.0
@@ -62,7 +62,7 @@ class LocalExecutor:
         """Start the attempt whose task lies in `folder`."""
         errors = tempfile.TemporaryFile(mode="w+", errors="replace")  # noqa: SIM115
         process = subprocess.Popen(
-            [sys.executable, "-m", "lightlab.workbook.attempt", str(folder)],
+            [sys.executable, "-m", "lightlab.workbook.running.attempt", str(folder)],
             cwd=self._root,
             env=self._env | {OUT: str(folder), TAG: folder.name},
             stdin=subprocess.DEVNULL,

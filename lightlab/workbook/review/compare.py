@@ -9,8 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, html, results
-from lightlab.workbook.results import Run, Unit
+from lightlab.show import numbers
+from lightlab.workbook import files
+from lightlab.workbook.review import html, results
+from lightlab.workbook.review.results import Run, Unit
 
 IDENTICAL, WITHIN, MOVED = "identical", "within tolerance", "moved"
 MISSING, ADDED = "missing", "added"
@@ -128,8 +130,8 @@ def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
     def hold(test: Callable[[str], bool]) -> list[str]:
         return [c for c in (rows[0] if rows else ()) if all(test(row[c]) for row in rows)]
 
-    texts = hold(lambda cell: not html.number_like(cell))
-    both = hold(lambda cell: not html.number_like(cell) or cell.lstrip("+-").isdigit())
+    texts = hold(lambda cell: not numbers.number_like(cell))
+    both = hold(lambda cell: not numbers.number_like(cell) or cell.lstrip("+-").isdigit())
     for columns in (texts, texts + [c for c in both if c not in texts]):
         yield from (columns[:i] for i in range(1, len(columns) + 1))
 

@@ -13,7 +13,7 @@ from nbconvert.filters.ansi import ansi2html, strip_ansi
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from lightlab.workbook import html
+from lightlab.workbook.review import html
 
 _HIGHLIGHT = Highlight2HTML(pygments_lexer="ipython3")
 _NOTEBOOK_LINK = re.compile(r"(?:\./)?(\d\d_\w+)\.ipynb(?:#.*)?")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lightlab.workbook import files, manifest
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.watchdog import end_processes
+from lightlab.workbook.running.watchdog import end_processes
 
 _MIN_FREE_BYTES = 50 * 2**20
 

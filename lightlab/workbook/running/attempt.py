@@ -1,4 +1,4 @@
-"""One attempt at one unit, in a process of its own: `python -m lightlab.workbook.attempt FOLDER`.
+"""One attempt at one unit, in a process of its own; the argument is the attempt's folder.
 
 The folder holds task.json; everything is written below it. The saved notebook's own status cannot
 be trusted (papermill calls cells completed that never ran), so success is judged here.
@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import lightlab.workbook.quick_imports  # noqa: F401
+import lightlab.workbook.running.quick_imports  # noqa: F401
 from lightlab.workbook import files, manifest
-from lightlab.workbook.watchdog import Cause, Limits, Watchdog
+from lightlab.workbook.running.watchdog import Cause, Limits, Watchdog
 
 
 def run(folder: Path) -> Cause | None:
     """Execute the task in `folder`; what went wrong, or None. Leaves notebook, log, manifest."""
-    from lightlab.workbook.engine import Journal
+    from lightlab.workbook.running.engine import Journal
 
     task = files.read_json(folder / "task.json")
     started, clock = manifest.now(), time.monotonic()
@@ -71,7 +71,7 @@ def _execute(
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    from lightlab.workbook.engine import Engine
+    from lightlab.workbook.running.engine import Engine
 
     nb = parameterize_notebook(load_notebook_node(task["source"]), task["params"])
     output, cause = str(folder / "notebook.ipynb"), None

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from lightlab.workbook import compare
 from lightlab.workbook.faults import WorkbookError
+from lightlab.workbook.review import compare
 
 HEADER = "method,n_trials,regret,seconds"
 ROWS = ("random,50,0.1234567,1.5", "ours,50,0.0123,2.5", "tpe,50,0.2,3.5")

@@ -12,11 +12,12 @@ from typing import Any
 
 import yaml
 
-from lightlab.workbook import files, manifest, plan, store
-from lightlab.workbook.executor import Event, Executor
-from lightlab.workbook.plan import Unit
+from lightlab.workbook import files, manifest
 from lightlab.workbook.project import Project
-from lightlab.workbook.watchdog import Limits
+from lightlab.workbook.running import plan, store
+from lightlab.workbook.running.executor import Event, Executor
+from lightlab.workbook.running.plan import Unit
+from lightlab.workbook.running.watchdog import Limits
 
 # "waiting", "running" and then one of these
 OK, CURRENT, FAILED, SKIPPED, CANCELLED = "ok", "up-to-date", "failed", "skipped", "cancelled"

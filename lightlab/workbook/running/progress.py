@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lightlab.workbook.runner import CANCELLED, CURRENT, FAILED, OK, SKIPPED, Run, State
+from lightlab.workbook.running.runner import CANCELLED, CURRENT, FAILED, OK, SKIPPED, Run, State
 
 _LOOK = {
     "waiting": ("·", "dim"),
@@ -85,7 +85,8 @@ class Screen(Plain):
 
     def _elapsed(self, state: State) -> str:
         if state.state == "running":
-            return f"{time.monotonic() - self._began[state.unit]:.0f} s"
+            # drawn by another thread, maybe between the state's change and our hearing of it
+            return f"{time.monotonic() - self._began.get(state.unit, time.monotonic()):.0f} s"
         return f"{state.seconds:.0f} s" if state.seconds else ""
 
 

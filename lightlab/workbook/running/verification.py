@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from lightlab.workbook import params, store
+from lightlab.workbook import params
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.plan import Unit
 from lightlab.workbook.project import Project, needs
+from lightlab.workbook.running import store
+from lightlab.workbook.running.plan import Unit
 
 
 def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit], str, int | None]:

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 from nbformat import v4
 
-from lightlab.workbook import notebook_html
+from lightlab.workbook.review import notebook_html
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[3] / "notebooks").glob("[0-9]*.ipynb"))
 
 
 @pytest.mark.parametrize(

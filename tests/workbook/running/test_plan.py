@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from lightlab.workbook import plan
 from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.plan import Unit
 from lightlab.workbook.project import Project
+from lightlab.workbook.running import plan
+from lightlab.workbook.running.plan import Unit
 
 
 def names(units) -> list[str]:

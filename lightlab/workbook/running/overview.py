@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import plan, store
-from lightlab.workbook.plan import Unit
 from lightlab.workbook.project import Project, needs
+from lightlab.workbook.running import plan, store
+from lightlab.workbook.running.plan import Unit
 
 
 def rows(project: Project) -> list[tuple[str, str, str, str, str, str]]:

@@ -1,0 +1,1 @@
+"""Running notebooks: what there is to do, attempts in processes of their own, their results."""
