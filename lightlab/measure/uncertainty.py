@@ -1,6 +1,7 @@
 """How sure a network is, in bits, while it is trained: entropy against the work spent."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -64,38 +65,47 @@ def log_steps(n_steps: int, n_points: int) -> list[int]:
 
 def training_entropy(
     make: Callable[[int], nn.Module],
-    dataset: DataSet,
+    datasets: Mapping[int, DataSet],
     recipe: train.Recipe,
-    seeds: list[int],
     bin_width: float,
     n_bins: int,
     n_points: int = 24,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train `make(seed)` for each seed and look at about `n_points` moments, step 0 among them.
+    """Train `make(seed)` on each seed's data, looking at `n_points` moments from step 0 on.
 
-    Returns the curve (seed, step, macs, the keys of `in_bits` on the test images,
-    weights_fixed_bits, weights_stretched_bits) and the first seed's weights at first and last
-    (moment, weight).
+    Give each seed its own split: networks that share test images are not independent. Returns
+    the curve (seed, step, macs, keys of `in_bits` on the test images, weights_fixed_bits,
+    weights_stretched_bits) and the first seed's weights at both ends (moment, weight).
     """
     rows, snapshots = [], []
-    for seed in seeds:
+    for seed, dataset in datasets.items():
         model = make(seed)
-
-        def look(model: nn.Module, at: dict[str, float], seed: int = seed) -> None:
-            w = weights(model)
-            rows.append(
-                {"seed": seed, "step": int(at["step"]), "macs": int(at["macs"])}
-                | in_bits(train.logits(model, dataset.test), dataset.test.y)
-                | {"weights_fixed_bits": histogram_entropy(w, bin_width=bin_width)}
-                | {"weights_stretched_bits": histogram_entropy(w, n_bins=n_bins)}
-            )
-
+        look = functools.partial(_note, rows, dataset.test, seed, bin_width, n_bins)
         first = weights(model)
         look(model, {"step": 0, "macs": 0})
         _fit_and_look(model, dataset.train, recipe, seed, n_points, look)
         snapshots = snapshots or [("random", first), ("trained", weights(model))]
     moments = [pd.DataFrame({"moment": moment, "weight": w}) for moment, w in snapshots]
     return pd.DataFrame(rows), pd.concat(moments, ignore_index=True)
+
+
+def _note(
+    rows: list[dict[str, float]],
+    test: Split,
+    seed: int,
+    bin_width: float,
+    n_bins: int,
+    model: nn.Module,
+    at: dict[str, float],
+) -> None:
+    """Add to `rows` what `model` is like at this step of its training."""
+    w = weights(model)
+    rows.append(
+        {"seed": seed, "step": int(at["step"]), "macs": int(at["macs"])}
+        | in_bits(train.logits(model, test), test.y)
+        | {"weights_fixed_bits": histogram_entropy(w, bin_width=bin_width)}
+        | {"weights_stretched_bits": histogram_entropy(w, n_bins=n_bins)}
+    )
 
 
 def _fit_and_look(

@@ -57,10 +57,10 @@ def test_weights_are_matrices_only() -> None:
 
 
 def test_training_entropy() -> None:
-    digits = data.load("digits", n_train=320, n_val=0, n_test=200)
+    digits = {s: data.load("digits", seed=s, n_train=320, n_val=0, n_test=200) for s in (0, 1)}
     recipe = train.Recipe(epochs=8, batch_size=32, lr=0.1)
     curve, weights = uncertainty.training_entropy(
-        lambda seed: small.mlp(64, (16,), seed=seed), digits, recipe, [0, 1], 0.01, 64, n_points=5
+        lambda seed: small.mlp(64, (16,), seed=seed), digits, recipe, 0.01, 64, n_points=5
     )
     assert curve.groupby("seed").step.first().tolist() == [0, 0]
     assert curve.groupby("seed").step.last().tolist() == [80, 80]

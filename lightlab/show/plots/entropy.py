@@ -114,7 +114,7 @@ def work_against_diffusion(
         half = np.log2(side)  # of log2(side²)
         falling = rows.sort_values("entropy_bits")
         rate = np.interp(half, falling["entropy_bits"], falling["work_rate"])
-        right.plot(rate, half, "x", color="black", ms=6, mew=1.6, zorder=4, label=legend)
+        right.plot(rate, half, "x", color="black", ms=6, mew=1.6, zorder=2, label=legend)
         legend = None
         right.annotate(
             f"{side} × {side} cells",
