@@ -80,8 +80,10 @@ class BayesianOptimization(TrialLog):
     def surrogates(self) -> list[Surrogate]:
         """The model of each objective given the trials told; ValueError before one finished."""
         if self._fitted[0] != len(self.trials):
+            power = 1.0 if len(self.signs) > 1 else None  # a power would distort hypervolumes
             models = [
-                surrogate.fit(self.space, self.trials, sign, k) for k, sign in enumerate(self.signs)
+                surrogate.fit(self.space, self.trials, sign, k, power)
+                for k, sign in enumerate(self.signs)
             ]
             self._fitted = (len(self.trials), models)
         return self._fitted[1]

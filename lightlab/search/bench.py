@@ -47,9 +47,10 @@ def run_one(
     """One search, one row a trial; no rows for a grid that does not fit.
 
     Columns: method, problem, seed, trial, value (as observed), regret and log_regret (of the best
-    point tried, by its true value), cpu_s (of asking and telling), suggested (False for the first
-    `n_initial` points, which are random and the same for every method but the grid, so that
-    differences are paired by seed).
+    point tried, by its true value), incumbent_regret (at the end, of the point that the searcher
+    itself recommends: with noise it cannot know which is best), cpu_s (of asking and telling),
+    suggested (False for the first `n_initial` points, which are random and the same for every
+    method but the grid, so that differences are paired by seed).
     """
     noisy = noise_sd > 0
     search = make(method, at.space, seed, n_trials, n_initial, noisy)
@@ -72,7 +73,10 @@ def run_one(
     frame.insert(2, "seed", seed)
     frame["regret"] = frame.pop("true_value").cummin() - at.optimal_value
     frame["log_regret"] = np.log10(frame["regret"].clip(lower=FLOOR))
-    return frame.assign(suggested=frame["trial"] > len(first))
+    recommended = at(search.incumbent.config) if rows else np.nan
+    return frame.assign(
+        suggested=frame["trial"] > len(first), incumbent_regret=recommended - at.optimal_value
+    )
 
 
 def study(

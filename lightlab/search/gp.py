@@ -25,8 +25,8 @@ class Prior:
     The length scale's location grows with √d, so that a space of many columns starts out smooth.
     """
 
-    length_loc: float = np.sqrt(2.0)
-    length_scale: float = np.sqrt(3.0)
+    length_loc: float = np.sqrt(2.0) - 2.0
+    length_scale: float = 1.0
     variance_loc: float = 0.0
     variance_scale: float = 1.0
     noise_loc: float = np.log(1e-5)

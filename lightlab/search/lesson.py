@@ -1,6 +1,6 @@
 """A Gaussian process watched while it learns a curve: data frames for the notebook's pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,12 +45,10 @@ def prior_samples(length: float, n: int, seed: int) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def condition(
-    x: np.ndarray, y: np.ndarray, length: float, variance: float = 1.0, noise: float | None = None
-) -> gp.GP:
-    """Zero-mean Matérn-5/2 process on [0, 1] given (n,) places and values, nothing fitted."""
-    hyper = gp.Hyperparameters(np.array([length]), variance, 0.0, 0.0)
-    known = np.full(len(x), 0.0 if noise is None else noise)
+def condition(x: np.ndarray, y: np.ndarray, length: float, noise: float = 0.0) -> gp.GP:
+    """Zero-mean Matérn-5/2 process of variance 1 given (n,) places and values, nothing fitted."""
+    hyper = gp.Hyperparameters(np.array([length]), 1.0, 0.0, 0.0)
+    known = np.full(len(x), noise)
     return gp.GP(np.asarray(x)[:, None], np.asarray(y), hyper, np.array([0]), known)
 
 
@@ -60,15 +58,39 @@ def band(process: gp.GP, **labels: object) -> pd.DataFrame:
     return pd.DataFrame({"x": GRID, "mean": mean, "sd": sd} | labels)
 
 
-def evidence(x: np.ndarray, y: np.ndarray, lengths: Sequence[float]) -> pd.DataFrame:
+def learning(
+    x: np.ndarray, y: np.ndarray, length: float, counts: Sequence[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The posterior after the first `counts` observations, and those: columns panel, x, …"""
+    bands, points = [], []
+    for n in counts:
+        panel = f"{n} observation" + "s" * (n != 1)
+        bands.append(band(condition(x[:n], y[:n], length), panel=panel))
+        points.append(pd.DataFrame({"panel": panel, "x": x[:n], "value": y[:n]}))
+    return pd.concat(bands), pd.concat(points)
+
+
+def evidence(
+    x: np.ndarray, y: np.ndarray, noise_sd: float, lengths: Sequence[float]
+) -> pd.DataFrame:
     """log p(y | length scale) and its two parts (Rasmussen & Williams 2006, eq. 2.30)."""
     rows = []
     for length in lengths:
-        process = condition(x, y, length, noise=1e-4)
+        process = condition(x, y, length, noise=noise_sd**2)
         fit = -0.5 * float(y @ process.alpha)
         simplicity = -float(np.log(np.diag(process.chol)).sum())
         rows.append((length, fit, simplicity, fit + simplicity - len(y) / 2 * np.log(2 * np.pi)))
     return pd.DataFrame(rows, columns=["length", "fit", "simplicity", "log_evidence"])
+
+
+def at_lengths(
+    x: np.ndarray, y: np.ndarray, noise_sd: float, lengths: Mapping[str, float]
+) -> pd.DataFrame:
+    """The posterior at each of the named length scales: panel, length, x, mean, sd."""
+    return pd.concat(
+        band(condition(x, y, v, noise_sd**2), panel=f"{name}: {v:.2g}", length=v)
+        for name, v in lengths.items()
+    )
 
 
 def judged(process: gp.GP, judges: dict[str, Acqf]) -> pd.DataFrame:
@@ -152,7 +174,7 @@ def botorch_ei(process: gp.GP, Z: np.ndarray, best_f: float) -> np.ndarray:
 def digits_folds(n_folds: int, log_gammas: np.ndarray, seed: int) -> pd.DataFrame:
     """Accuracy of a support vector machine on digits: x = log10 gamma, fold, accuracy."""
     X, y = load_digits(return_X_y=True)
-    keep = np.random.default_rng(seed).permutation(len(y))[:600]
+    keep = np.random.default_rng(seed).permutation(len(y))[:300]
     rows = []
     for x in log_gammas:
         scores = cross_val_score(SVC(gamma=10**x), X[keep], y[keep], cv=n_folds)
@@ -180,8 +202,9 @@ def folds_to_belief(
         part = gp.GP(whole.Z[:n], whole.y[:n], whole.hyper, whole.group, whole.noise_var[:n])
         belief = band(part, panel=f"{n} values tried")
         belief["x"] = [c["x"] for c in space.decode(belief[["x"]].to_numpy())]
-        belief["mean"] = model.shift + model.scale * belief["mean"]
-        belief["sd"] *= model.scale
+        belief["mean"], belief["sd"] = model.warp.moments(
+            belief["mean"].to_numpy(), belief["sd"].to_numpy()
+        )
         bands.append(belief)
         points.append(seen[:n].assign(panel=f"{n} values tried", value=seen["mean"]))
     return pd.concat(bands), pd.concat(points)

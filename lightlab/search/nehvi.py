@@ -78,7 +78,7 @@ class LogNEHVI:
             reference = infer_reference_point(Y[is_non_dominated(Y)])
         else:
             pairs = zip(ref_point, models, strict=True)
-            reference = torch.tensor([(r - m.shift) / m.scale for r, m in pairs]).double()
+            reference = torch.tensor([m.inside([r])[0] for r, m in pairs], dtype=torch.double)
         self.acqf = qLogNoisyExpectedHypervolumeImprovement(
             ModelListGP(*[to_botorch(m.process) for m in models]),
             ref_point=reference,

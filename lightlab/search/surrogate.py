@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lightlab.search import gp
+from lightlab.search import gp, warp
 from lightlab.search.acquisition import log_ei_grad, log_expected_improvement
 from lightlab.search.searcher import SearchSpace, Trial
+from lightlab.search.warp import Warp
 from lightlab.space.hyper import Column
 
 
@@ -16,20 +17,25 @@ from lightlab.space.hyper import Column
 class Surrogate:
     """What a search believes about one objective after some trials.
 
-    Inside, values are standardised and larger is better.
+    Inside, larger is better and values are warped to be nearly normal.
     """
 
     space: SearchSpace
     features: gp.Features
     process: gp.GP
     X: np.ndarray  # places of the trials, (n, d)
-    shift: float
-    scale: float  # negative where small values are better
+    sign: float  # −1 where small values are better
+    warp: Warp
 
     def predict(self, configs: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (m,) of the noise-free objective, in its own units."""
-        mean, sd = self.process.predict(self.features(self.space.encode(configs)))
-        return self.shift + self.scale * mean, abs(self.scale) * sd
+        belief = self.process.predict(self.features(self.space.encode(configs)))
+        mean, sd = self.warp.moments(*belief)
+        return self.sign * mean, sd
+
+    def inside(self, values: Sequence[float]) -> np.ndarray:
+        """Values in the objective's units as the process sees them."""
+        return self.warp(self.sign * np.asarray(values, dtype=float))
 
     @property
     def length_scales(self) -> dict[str, float]:
@@ -37,19 +43,20 @@ class Surrogate:
         names = [c.name for c in self.space.columns]
         return dict(zip(names, self.process.hyper.lengthscales.tolist(), strict=True))
 
-    @property
-    def noise_sd(self) -> float:
-        """The standard deviation of the observation noise that was inferred, in natural units."""
-        return abs(self.scale) * float(np.sqrt(self.process.hyper.noise))
-
 
 def features_of(columns: Sequence[Column]) -> gp.Features:
     """The kernel's features for the columns of a space."""
     return gp.Features(tuple(None if c.ordered else c.levels for c in columns))
 
 
-def fit(space: SearchSpace, trials: Sequence[Trial], sign: float, objective: int = 0) -> Surrogate:
-    """Fit one objective; `sign` is −1 where small is better.
+def fit(
+    space: SearchSpace,
+    trials: Sequence[Trial],
+    sign: float,
+    objective: int = 0,
+    power: float | None = None,
+) -> Surrogate:
+    """Fit one objective; `sign` is −1 where small is better, `power` that of the warp if given.
 
     A failed trial counts as the worst value seen, so that the search keeps away from its place.
     ValueError if no trial finished.
@@ -59,16 +66,15 @@ def fit(space: SearchSpace, trials: Sequence[Trial], sign: float, objective: int
     if not finished.any():
         raise ValueError("no trial has finished: there is nothing to fit")
     y = np.where(finished, raw, raw[finished].min())
-    shift, scale = float(y.mean()), float(y.std())
-    scale = scale if scale > 1e-12 * max(1.0, abs(shift)) else 1.0
-    known = [np.nan if t.noise_var is None else t.noise_var[objective] for t in trials]
-    noise_var = np.where(finished, np.array(known) / scale**2, np.nan)
+    shape = warp.fit(y, power)
+    known = np.array([np.nan if t.noise_var is None else t.noise_var[objective] for t in trials])
+    noise_var = np.where(finished, known * shape.slope(y) ** 2, np.nan)
     if np.isfinite(noise_var).any():  # a failure is no reading: it gets the noise of the others
         noise_var[~finished] = np.nanmedian(noise_var)
     X = space.encode([t.config for t in trials])
     features = features_of(space.columns)
-    process = gp.fit(features(X), (y - shift) / scale, features.group, noise_var)
-    return Surrogate(space, features, process, X, sign * shift, sign * scale)
+    process = gp.fit(features(X), shape(y), features.group, noise_var)
+    return Surrogate(space, features, process, X, sign, shape)
 
 
 class LogEI:

@@ -84,9 +84,8 @@ def evidence(
         ax.plot(curve["length"], curve[column], color=colour, lw=width, label=text)
     for length in bands["length"].unique():
         ax.axvline(length, color=style.GREY, ls=":", lw=1)
-    span = curve["log_evidence"].quantile([0.15, 1.0])
-    ax.set(xscale="log", xlabel="length scale", ylabel="nats")
-    ax.set_ylim(span.min() - 5, max(span.max(), curve["simplicity"].max()) + 3)
+    top = curve["log_evidence"].max()
+    ax.set(xscale="log", xlabel="length scale", ylabel="nats", ylim=(top - 45, None))
     ax.legend(loc="lower left")
     return fig
 
@@ -124,13 +123,29 @@ def plane(judged: pd.DataFrame, best_f: float) -> Figure:
     ax.plot(front["sd"], front["mean"], ".", color=_BLUE, ms=5, zorder=2)
     ax.axhline(best_f, color=style.GREY, ls=":", lw=1)
     ax.annotate(
-        "best value seen", (0, best_f), (4, 3), textcoords="offset points", color=style.GREY
+        "best value seen",
+        (1, best_f),
+        (0, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        color=style.GREY,
     )
-    for i, (name, at) in enumerate(judged[judged["chosen"]].groupby("judge", sort=False)):
-        place = (at["sd"].iloc[0], at["mean"].iloc[0])
-        ax.plot(*place, "o", mfc="none", mec=_NEXT, ms=9, mew=1.5, zorder=3)
-        offset = (10, 4 - 12 * (i % 2))
-        ax.annotate(name, place, offset, textcoords="offset points", color=_NEXT, fontsize=8.5)
+    taken = judged[judged["chosen"]].groupby(["sd", "mean"])["judge"].agg("\n".join)
+    for i, ((sd, mean), names) in enumerate(taken.items()):
+        up = i % 2 == 0
+        ax.plot(sd, mean, "o", mfc="none", mec=_NEXT, ms=9, mew=1.5, zorder=3)
+        ax.annotate(
+            names,
+            (sd, mean),
+            (6, 7) if up else (0, -9),
+            textcoords="offset points",
+            va="bottom" if up else "top",
+            ha="left" if up else "center",
+            color=_NEXT,
+            fontsize=8.5,
+        )
+    ax.margins(x=0.12, y=0.1)
     ax.set(xlabel="standard deviation: how little is known", ylabel="mean: how good it looks")
     return fig
 
