@@ -182,6 +182,18 @@ def verify(
 
 
 @app.command()
+def bless(run: RunName) -> None:
+    """Keep the tables, SVG figures and claims of RUN as results/reference/, which git holds."""
+    from lightlab.workbook.review import reference
+
+    project = Project.find()
+    left_out = reference.keep(_existing(run), project.results / "reference")
+    out.print(f"results/reference/ is now {run}.")
+    for name in left_out:
+        out.print(f"left out, too large: {name}")
+
+
+@app.command()
 def clean(
     run: Annotated[str | None, typer.Argument(help="A run; default: all but reference.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -12,7 +12,7 @@ import pytest
 
 def test_help_says_what_each_command_is_for(workbook):
     printed = workbook("--help")
-    for command in ("run", "list", "params", "report", "compare", "verify", "clean"):
+    for command in ("run", "list", "params", "report", "compare", "verify", "bless", "clean"):
         assert f" {command} " in printed
         assert len(workbook(command, "--help").split()) > 20
 
@@ -112,6 +112,21 @@ def test_compare_writes_a_page(workbook):
     workbook("run", "--name", "b", "-p", "n=5")
     printed = workbook("compare", "a", "b")
     assert ".html" in printed
+
+
+def test_a_blessed_run_is_small_and_can_be_compared_with(workbook):
+    workbook.add_recorded("01_a")
+    workbook("run")
+    workbook("bless", "quick")
+    kept = workbook.root / "results/reference/01_a"
+    assert (kept / "tables/numbers.csv").is_file()
+    assert not (kept / "notebook.ipynb").exists()
+    workbook("report", "reference")
+    workbook("compare", "reference", "quick")
+    workbook.add("01_a", "1 / 0")
+    workbook("run", code=1)
+    assert "not finished: 01_a" in workbook("bless", "quick", code=2)
+    assert (kept / "tables/numbers.csv").is_file()
 
 
 def test_report_makes_the_site_anew(workbook):

@@ -1,0 +1,55 @@
+"""The reference: the small parts of a run that is kept in git, itself a run to compare with."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightlab.workbook import files
+from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.review import results
+
+_PAPERS = ("manifest.json", "claims.json", "params.yaml")
+_KEPT = (".svg", ".csv", ".md", ".tex")
+_MAX_BYTES = 300_000
+
+
+def keep(run_folder: Path, reference: Path) -> list[str]:
+    """Copy tables, SVG figures, claims and provenance of a run to `reference`, which is replaced.
+
+    Returns the names of larger files that were left out. WorkbookError where a notebook of the
+    run is not in a good state: a reference has to be whole.
+    """
+    run = results.read(run_folder)
+    bad = [u.name for u in run.units if u.state not in results.FINISHED]
+    if bad:
+        raise WorkbookError(Fault(str(run_folder), f"not finished: {', '.join(bad)}"))
+    shutil.rmtree(reference, ignore_errors=True)
+    about = run.about | {"run": reference.name}
+    files.write_json(reference / "run.json", about)
+    return [left for unit in run.units for left in _copy(unit, reference / unit.name)]
+
+
+def _copy(unit: results.Unit, to: Path) -> list[str]:
+    left_out = []
+
+    def keeps(name: str) -> bool:
+        path = unit.folder / name
+        if path.suffix not in _KEPT or (name.startswith("figures/") and path.suffix == ".csv"):
+            return False
+        if path.stat().st_size > _MAX_BYTES:
+            left_out.append(f"{unit.name}/{name}")
+            return False
+        return True
+
+    def entries(kind: str) -> list[dict[str, Any]]:
+        found = [e | {"files": [n for n in e["files"] if keeps(n)]} for e in unit.record[kind]]
+        return [e for e in found if e["files"]]
+
+    record = unit.record | {"artifacts": [], "trials": None}
+    record |= {kind: entries(kind) for kind in ("figures", "tables")}
+    files.write_json(to / "record.json", record)
+    names = [n for kind in ("figures", "tables") for e in record[kind] for n in e["files"]]
+    for name in [*names, *(p for p in _PAPERS if (unit.folder / p).is_file())]:
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(unit.folder / name, to / name)
+    return left_out
