@@ -1,0 +1,117 @@
+"""Linear classifiers whose weights come from a person or a formula, not from steps of training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+
+from lightlab.measure.data import DataSet, Split
+
+INK = {".": 0.0, "+": 0.5, "#": 1.0}
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Scores x @ weights + bias; weights (d, classes), bias (classes,)."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """(n, classes) for inputs (n, d)."""
+        return X @ self.weights + self.bias
+
+    def accuracy(self, split: Split) -> float:
+        """Share of images, 0..1, whose highest score is that of their class."""
+        return float(np.mean(self.scores(points(split)).argmax(1) == split.y.numpy()))
+
+
+def points(split: Split) -> np.ndarray:
+    """The images as points of float64, one row each: (n, C * H * W)."""
+    return split.x.flatten(1).numpy().astype(float)
+
+
+def one_hot(split: Split, n_classes: int = 10) -> np.ndarray:
+    """(n, classes): 1 in the column of the image's class, else 0."""
+    return np.eye(n_classes)[split.y.numpy()]
+
+
+def drawn(drawings: Sequence[str], ds: DataSet) -> Linear:
+    """Templates drawn by hand (characters `.`, `+`, `#`), one per class: correlation with each.
+
+    Templates have mean 0 and length 1, so that one with more ink has no advantage. The drawing
+    needs the images' size, else ValueError.
+    """
+    ink = np.array([[INK[c] for c in "".join(d.split())] for d in drawings])
+    if ink.shape != (len(ds.class_names), int(np.prod(ds.input_shape))):
+        raise ValueError(f"drawings of shape {ink.shape} for images of shape {ds.input_shape}")
+    centred = ink - ink.mean(1, keepdims=True)
+    templates = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    return Linear(templates.T, np.zeros(len(templates)))
+
+
+def class_means(split: Split) -> Linear:
+    """Nearest class mean: |x - m|^2 is smallest where 2 m.x - |m|^2 is largest, linear in x."""
+    X, Y = points(split), one_hot(split)
+    means = (Y.T @ X) / Y.sum(0)[:, None]
+    return Linear(2 * means.T, -np.sum(means**2, axis=1))
+
+
+def ridge(split: Split, penalty: float) -> Linear:
+    """Least squares on one-hot targets with `penalty` times the squared weights (Hoerl 1970).
+
+    W = (X'X + penalty I)^-1 X'Y with X and Y centred; the bias is not penalised.
+    """
+    X, Y = points(split), one_hot(split)
+    x_mean, y_mean = X.mean(0), Y.mean(0)
+    Xc = X - x_mean
+    gram = Xc.T @ Xc + penalty * np.eye(X.shape[1])
+    weights = np.linalg.solve(gram, Xc.T @ (Y - y_mean))
+    return Linear(weights, y_mean - x_mean @ weights)
+
+
+def ridge_objective(model: Linear, split: Split, penalty: float) -> float:
+    """What ridge regression minimises: summed squared error plus the penalised weights."""
+    error = model.scores(points(split)) - one_hot(split)
+    return float(np.sum(error**2) + penalty * np.sum(model.weights**2))
+
+
+def ridge_by_gradient(split: Split, penalty: float, max_steps: int = 1000) -> pd.DataFrame:
+    """The same objective minimised step by step from zero weights with conjugate gradients.
+
+    Columns: step, objective. The gradient is exact: 2 X'(XW + b - Y) + 2 penalty W.
+    """
+    X, Y = points(split), one_hot(split)
+    shape = (X.shape[1] + 1, Y.shape[1])
+    X1 = np.hstack([X, np.ones((len(X), 1))])
+    decay = penalty * np.append(np.ones(X.shape[1]), 0.0)[:, None]
+
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        W = flat.reshape(shape)
+        error = X1 @ W - Y
+        value = np.sum(error**2) + np.sum(decay * W**2)
+        return value, (2 * X1.T @ error + 2 * decay * W).ravel()
+
+    start = np.zeros(shape[0] * shape[1])
+    values = [value_and_gradient(start)[0]]
+    minimize(
+        value_and_gradient,
+        start,
+        jac=True,
+        method="CG",
+        callback=lambda flat: values.append(value_and_gradient(flat)[0]),
+        options={"maxiter": max_steps, "gtol": 1e-9},
+    )
+    return pd.DataFrame({"step": range(len(values)), "objective": values})
+
+
+def macs(kind: str, n: int, d: int, classes: int) -> int:
+    """Multiply-accumulates to find the weights: none when drawn, one pass for means, X'X, X'Y and
+    a Cholesky solution (d^3 / 6 and 2 d^2 / 2 per class) for ridge. KeyError for another kind."""
+    return {
+        "drawn": 0,
+        "class means": n * d,
+        "ridge": n * d * d // 2 + n * d * classes + d**3 // 6 + d * d * classes,
+    }[kind]
