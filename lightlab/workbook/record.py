@@ -27,6 +27,7 @@ from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import NAME, OUT, PROFILE, Project
 
 _INLINE_SVG_BYTES = 400_000
+_LEFT = '<td style="text-align:left;vertical-align:top">'
 
 
 def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
@@ -247,7 +248,9 @@ def _claims_html(checked: list[dict[str, Any]]) -> str:
         for c in checked
     )
     head = "<tr><th>claim</th><th>published</th><th>ours</th><th>verdict</th></tr>"
-    return f'<table class="claims"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    # JupyterLab sets tables flush right, which suits numbers but not sentences
+    cells = f"<thead>{head}</thead><tbody>{rows}</tbody>".replace("<td>", _LEFT)
+    return f'<table class="claims">{cells.replace("<th>", _LEFT.replace("td", "th"))}</table>'
 
 
 def _ours(claim: dict[str, Any]) -> tuple[str, str]:
