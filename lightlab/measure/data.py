@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -109,13 +109,14 @@ def load(
 def k_folds(split: Split, k: int, seed: int = 0) -> Iterator[tuple[Split, Split]]:
     """`k` pairs (rest, fold): every image is in one fold, images of one original in the same fold.
 
-    DataError unless 2 <= k <= the number of originals.
+    Classes are spread evenly: one that is frequent in a fold is rare in the rest, and networks
+    trained there would look worse than they are. DataError unless 2 <= k <= the originals at hand.
     """
     n_groups = len(torch.unique(split.groups))
     if not 2 <= k <= n_groups:
         raise DataError(f"k must lie in 2..{n_groups} (the originals at hand), got {k}")
-    folds = GroupKFold(n_splits=k, shuffle=True, random_state=seed)
-    for rest, fold in folds.split(split.y, groups=split.groups):
+    folds = StratifiedGroupKFold(n_splits=k, shuffle=True, random_state=seed)
+    for rest, fold in folds.split(split.y, split.y, split.groups):
         yield split.take(rest), split.take(fold)
 
 

@@ -44,10 +44,8 @@ def make(method: str, space: HyperSpace, seed: int, n_initial: int, levels: int)
     return makers[method]()
 
 
-def run(
-    searcher: Searcher, objective: Objective, budget: float, first: Sequence[Any] = ()
-) -> pd.DataFrame:
-    """One search until the next trial would pass `budget`; `first` come before what it asks for.
+def run(searcher: Searcher, objective: Objective, budget: float) -> pd.DataFrame:
+    """One search until the next trial would pass `budget`.
 
     One row per trial: its configuration, value, noise_var, held_out and cumulated cost, and value
     and held-out value of the trial that the searcher would recommend by then (incumbent_…).
@@ -56,7 +54,7 @@ def run(
     held_out: dict[str, float] = {}
     spent = 0.0
     while len(rows) < MAX_TRIALS:
-        asked = [first[len(rows)]] if len(rows) < len(first) else searcher.ask(1)
+        asked = searcher.ask(1)
         if not asked or spent + (price := objective.price(asked[0])) > budget:
             break
         spent += price
@@ -90,16 +88,14 @@ def compare(
 ) -> tuple[pd.DataFrame, dict[tuple[str, int], Searcher]]:
     """Every method on every (seed, objective): the trials, and the searchers as they ended.
 
-    All but the grid start from the same `n_initial` random points of the seed, so that differences
-    are paired. A budget too small for a single trial is a ValueError.
+    Methods with a model place their first `n_initial` points themselves. A budget too small for a
+    single trial is a ValueError.
     """
     tables, searchers = [], {}
     for seed, objective in objectives:
-        first = RandomSearch(space, seed).ask(n_initial)
         for method in methods:
             searcher = make(method, space, seed, n_initial, levels)
-            start = () if method in ("grid", "random") else first  # random's first are these
-            table = run(searcher, objective, budget, start)
+            table = run(searcher, objective, budget)
             if table.empty:
                 raise ValueError(f"{method}, seed {seed}: the budget does not buy one trial")
             tables.append(table.assign(method=method, seed=seed))

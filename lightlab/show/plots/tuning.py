@@ -6,9 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from lightlab.show import style
+
+_NAMES = {
+    "bo": "Bayesian optimisation",
+    "random": "random search",
+    "grid": "grid search",
+    "tpe": "TPE (Optuna)",
+}
 
 
 def examples(pictures: np.ndarray, titles: list[str], ncols: int = 8) -> Figure:
@@ -39,7 +46,7 @@ def folds(scores: pd.DataFrame, xlabel: str) -> Figure:
     )
     ax.set(xscale="log", xlabel=xlabel, ylabel="accuracy")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.legend(loc="upper left")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return fig
 
 
@@ -59,7 +66,7 @@ def replay(beliefs: pd.DataFrame, observed: pd.DataFrame, xlabel: str) -> Figure
         best = belief.loc[belief["acqf"].idxmax()]
         _band(upper, belief)
         upper.errorbar(seen["x"], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
-        upper.set(title=f"after {size} trials", xscale="log")
+        upper.set(title=f"after {size} trials", xscale="log", ylim=(0, 1))
         lower.fill_between(belief["x"], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
         lower.set(xlabel=xlabel, xscale="log")
         for ax in (upper, lower):
@@ -84,31 +91,30 @@ def anytime(curves: pd.DataFrame, xlabel: str) -> Figure:
     fig, ax = style.subplots(height=3.2)
     for name, part in curves.groupby("method", sort=False):
         look = style.method(name)
-        ax.plot(part["cost"], part["mean"], **(look | {"marker": None}))
+        ax.plot(part["cost"], part["mean"], **(look | {"marker": None, "label": _NAMES[name]}))
         ax.fill_between(
             part["cost"], part["ci_low"], part["ci_high"], color=look["color"], alpha=0.13
         )
-    ax.set(xlabel=xlabel, ylabel="held-out accuracy of the incumbent")
+    ax.set(xlabel=xlabel, ylabel="held-out accuracy of the incumbent", ylim=(0, 1))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend(loc="lower right")
     return fig
 
 
 def differences(pairs: pd.DataFrame) -> Figure:
-    """One row per comparison, one dot per seed, mean and 95 % interval (comparison, difference,
-    mean, ci_low, ci_high), in percentage points."""
-    names = list(dict.fromkeys(pairs["comparison"]))
-    fig, ax = style.subplots(height=0.9 + 0.5 * len(names))
-    for row, name in enumerate(names):
-        part = pairs[pairs["comparison"] == name]
-        first = part.iloc[0]
-        ax.plot(part["difference"], np.full(len(part), row), "o", mfc="none", color=style.GREY)
-        ax.plot(
-            [first["ci_low"], first["ci_high"]], [row, row], color=style.COLOURS[0], linewidth=3
-        )
-        ax.plot(first["mean"], row, "D", color=style.COLOURS[0], markersize=7)
+    """One row per pair of methods, one dot per seed, mean and 95 % interval (first, second,
+    difference, mean, ci_low, ci_high), in percentage points."""
+    groups = list(pairs.groupby(["first", "second"], sort=False))
+    fig, ax = style.subplots(height=0.9 + 0.55 * len(groups))
+    blue, labels = style.COLOURS[0], []
+    for row, ((first, second), part) in enumerate(groups):
+        low, mean, high = part.iloc[0][["ci_low", "mean", "ci_high"]]
+        ax.plot([low, high], [row, row], color=blue, linewidth=3)
+        ax.plot(mean, row, "D", color=blue, markersize=7)
+        ax.plot(part["difference"], np.full(len(part), row - 0.25), "o", mfc="none", color="black")
+        labels.append(f"{_NAMES[first]}\nminus {_NAMES[second]}")
     ax.axvline(0, color="black", linewidth=1)
-    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    ax.set(yticks=range(len(groups)), yticklabels=labels, ylim=(len(groups) - 0.5, -0.6))
     ax.set_xlabel("difference in held-out accuracy (% points)")
     ax.grid(axis="y", visible=False)
     return fig
@@ -130,7 +136,9 @@ def slices(
         ax.plot(observed[name], observed["value"], ".", color=style.GREY, alpha=0.7)
         _band(ax, curves[curves["name"] == name])
         ax.axvline(incumbent[name], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
-        ax.set(xlabel=name.replace("_", " "), xscale="log" if name in log else "linear")
+        ax.set_xlabel(name.replace("_", " "))
+        if name in log:
+            _log_axis(ax, observed[name])
     for ax in axes.flat[len(names) :]:
         ax.axis("off")
     for ax in axes[:, 0]:
@@ -154,6 +162,15 @@ def relevance(shares: pd.DataFrame) -> Figure:
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="y", visible=False)
     return fig
+
+
+def _log_axis(ax: Axes, values: pd.Series) -> None:
+    """Powers of ten over many decades; over one or two, powers of two written out."""
+    if values.max() / values.min() > 100:
+        ax.set_xscale("log")
+    else:
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter(ScalarFormatter())
 
 
 def _band(ax: Axes, belief: pd.DataFrame) -> None:
