@@ -97,11 +97,6 @@ def random_excess(n: int, rng: np.random.Generator) -> np.ndarray:
     return excess
 
 
-def kraft_sum(code: Code) -> float:
-    """Σ 2^−length; ≤ 1 for every prefix code, 1 when no question is idle (Kraft 1949)."""
-    return math.fsum(2.0 ** -len(word) for word in code.values())
-
-
 def encode(symbols: Iterable[Hashable], code: Code) -> str:
     """The answers of all symbols in a row, as a string of 0 and 1."""
     return "".join(code[symbol] for symbol in symbols)

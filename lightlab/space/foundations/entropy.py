@@ -43,13 +43,6 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
     return cross_entropy(p, q) - float(entropy(p))
 
 
-def mutual_information(joint: ArrayLike) -> float:
-    """H(rows) + H(columns) − H(joint) in bits, `joint` a table of probabilities that sums to 1."""
-    joint = np.asarray(joint, dtype=float)
-    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-    return float(entropy(rows) + entropy(columns) - entropy(joint))
-
-
 def log2_arrangements(counts: ArrayLike, axis: int | None = None) -> np.ndarray | float:
     """log2 of W = N! / Πnᵢ!, the ways to put N labelled particles into cells with `counts` each.
 
