@@ -40,16 +40,17 @@ def activations(model: nn.Sequential, x: Tensor) -> Points:
 def watch(
     model: nn.Sequential, ds: DataSet, recipe: train.Recipe, epochs: Sequence[int], seed: int
 ) -> dict[int, tuple[Points, Points]]:
-    """Train `model` and keep the points of training and test images at these epochs (0: before).
+    """Train `model`; keep the points of training and test images at these epochs and before.
 
     ValueError for an epoch that the recipe does not reach.
     """
     if not epochs or not 0 <= min(epochs) <= max(epochs) <= recipe.epochs:
         raise ValueError(f"epochs have to lie in 0..{recipe.epochs}, got {list(epochs)}")
+    wanted = {0, *epochs}
     kept: dict[int, tuple[Points, Points]] = {}
 
     def keep(network: nn.Module, row: Mapping[str, float]) -> None:
-        if row["epoch"] in epochs:
+        if row["epoch"] in wanted:
             kept[int(row["epoch"])] = (
                 activations(network, ds.train.x),
                 activations(network, ds.test.x),

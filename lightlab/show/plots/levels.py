@@ -1,5 +1,6 @@
 """Figures of a task solved at three levels: parameters, hyperparameters, architecture."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import matplotlib.patheffects as effects
@@ -26,7 +27,10 @@ _POINTS = {
     "ridge": (style.COLOURS[2], "D"),
 }
 _TOP = 0.995  # intervals of few seeds may reach over 100 %; they are cut off here
-_TICKS = [0.2, 0.5, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99]
+_TICKS = {
+    "x": [0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99],
+    "y": [0.2, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99],
+}
 
 
 def weights(rows: Mapping[str, np.ndarray], notes: Mapping[str, str]) -> Figure:
@@ -121,26 +125,28 @@ def networks(trials: pd.DataFrame) -> Figure:
         colours = np.where(frame.network.str.contains("conv"), style.COLOURS[0], style.COLOURS[1])
         alpha = 0.5 if marker == "s" else 1.0
         ax.scatter(frame.macs_image, frame.val_accuracy, size, colours, marker, alpha=alpha, lw=0)
-    for i, t in hand.iterrows():
-        above = i % 2 == 0
-        text = ax.annotate(
-            t.network.replace(" dense", "\ndense"),
-            (t.macs_image, t.val_accuracy),
-            (0, 8 if above else -8),
-            textcoords="offset points",
-            fontsize=8,
-            ha="center",
-            va="bottom" if above else "top",
-            linespacing=0.95,
-        )
-        text.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
+    for with_conv, family in hand.groupby(hand.network.str.contains("conv")):
+        for t, align in zip(
+            family.itertuples(), itertools.cycle(("right", "center", "left")), strict=False
+        ):
+            text = ax.annotate(
+                t.network.replace(" ", "\n"),
+                (t.macs_image, t.val_accuracy),
+                (0, 8 if with_conv else -8),
+                textcoords="offset points",
+                fontsize=8,
+                ha=align,
+                va="bottom" if with_conv else "top",
+                linespacing=0.95,
+            )
+            text.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
     marks = (("convolutions", style.COLOURS[0], "o"), ("dense only", style.COLOURS[1], "o"))
     marks += (("by hand", style.COLOURS[7], "*"), ("random", style.COLOURS[7], "s"))
     handles = [Line2D([], [], color=c, marker=m, ls="", ms=6, label=n) for n, c, m in marks]
     fig.legend(handles=handles, loc="outside upper center", ncols=4)
     ax.set_xscale("log")
     ax.margins(x=0.08)
-    _accuracy_axis(ax, "y", max(0.05, hand.val_accuracy.min() - 0.2), trials.val_accuracy.max())
+    _accuracy_axis(ax, "y", max(0.05, trials.val_accuracy.min() - 0.05), trials.val_accuracy.max())
     ax.set_xlabel("multiply-accumulates for one image (log)")
     ax.set_ylabel("validation accuracy (log error)")
     return fig
@@ -206,7 +212,7 @@ def _accuracy_axis(ax: Axes, which: str, low: float, high: float) -> None:
         ),
     )
     getattr(ax, f"set_{which}lim")(low, high)
-    ticks = [t for t in _TICKS if low <= t <= high]
+    ticks = [t for t in _TICKS[which] if low <= t <= high]
     getattr(ax, f"set_{which}ticks")(ticks, [f"{t:.0%}" for t in ticks])
 
 
