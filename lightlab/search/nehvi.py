@@ -43,8 +43,8 @@ def to_botorch(process: GP) -> SingleTaskGP:
     kernel = ScaleKernel(MaternKernel(nu=2.5, ard_num_dims=p)).double()
     with min_fixed_noise(double_value=1e-10):  # GPyTorch would raise exact readings' to 1e-6
         model = SingleTaskGP(
-            torch.from_numpy(process.Z),
-            torch.from_numpy(process.y)[:, None],
+            torch.tensor(process.Z),
+            torch.tensor(process.y)[:, None],
             torch.from_numpy(noise + JITTER * hyper.variance)[:, None],
             covar_module=kernel,
             outcome_transform=None,

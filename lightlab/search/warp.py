@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.stats import yeojohnson, yeojohnson_llf
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
@@ -27,7 +26,7 @@ class Warp:
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Warped values, of any shape."""
         z = (np.asarray(values, dtype=float) - self.shift) / self.scale
-        return (yeojohnson(z, self.power) - self.mean) / self.sd
+        return (_bend(z, self.power) - self.mean) / self.sd
 
     def slope(self, values: np.ndarray) -> np.ndarray:
         """Derivative of the warp: what it does to small noise."""
@@ -58,19 +57,32 @@ def fit(values: np.ndarray, power: float | None = None) -> Warp:
     z = (values - shift) / scale
     if power is None:
         power = float(_likeliest(z))
-    w = yeojohnson(z, power)
+    w = _bend(z, power)
     return Warp(shift, scale, power, float(w.mean()), float(w.std()))
 
 
 def _likeliest(z: np.ndarray) -> float:
+    """The power of highest likelihood, as `scipy.stats.yeojohnson_normmax` at a fraction of its
+    time."""
+    jacobian = np.sum(np.sign(z) * np.log1p(np.abs(z)))
+
     def loss(power: float) -> float:
-        return -yeojohnson_llf(power, z)
+        return 0.5 * len(z) * np.log(_bend(z, power).var()) - (power - 1) * jacobian
 
     return minimize_scalar(loss, bounds=(0.0, 2.0), method="bounded").x
 
 
+def _bend(z: np.ndarray, power: float) -> np.ndarray:
+    """Yeo & Johnson's transform: the Box-Cox power of 1 + z above 0, its mirror image below."""
+    high, low = np.maximum(z, 0), np.maximum(-z, 0)
+    return np.where(z >= 0, _shrink(high, power), -_shrink(low, 2 - power))
+
+
+def _shrink(z: np.ndarray, power: float) -> np.ndarray:
+    """((1 + z)^power − 1) / power of z ≥ 0."""
+    return np.log1p(z) if abs(power) < 1e-6 else np.expm1(power * np.log1p(z)) / power
+
+
 def _grow(w: np.ndarray, power: float) -> np.ndarray:
-    """z ≥ 0 with ((1 + z)^power − 1) / power = w."""
-    if abs(power) < 1e-6:
-        return np.expm1(w)
-    return (1 + power * w) ** (1 / power) - 1
+    """The z that `_shrink` takes to w ≥ 0."""
+    return np.expm1(w) if abs(power) < 1e-6 else np.expm1(np.log1p(power * w) / power)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import skew
+from scipy.stats import skew, yeojohnson, yeojohnson_normmax
 
 from lightlab.search import warp
 
@@ -54,3 +54,12 @@ def test_equal_values_stay_equal():
     w = warp.fit(np.full(5, 7.0))
     assert w(np.full(5, 7.0)) == pytest.approx(0.0)
     assert w.inverse(np.zeros(1)) == pytest.approx(7.0)
+
+
+def test_equals_scipys_transform():
+    z = np.random.default_rng(0).gamma(2.0, size=50) - 2
+    for power in POWERS:
+        w = warp.Warp(0.0, 1.0, power, 0.0, 1.0)
+        np.testing.assert_allclose(w(z), yeojohnson(z, power), rtol=1e-9, atol=1e-12)
+    standard = (z - z.mean()) / z.std()
+    assert warp.fit(z).power == pytest.approx(yeojohnson_normmax(standard), abs=1e-4)

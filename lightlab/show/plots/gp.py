@@ -172,7 +172,9 @@ def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
                 alpha=0.15,
                 lw=0,
             )
-        ax.set(title=name, xlabel="trials", xlim=(1, None))
+        low, high = group["mean"].min(), group["mean"].max()
+        pad = 0.15 * (high - low) + 0.1  # not the bands': with few seeds they are wider than all
+        ax.set(title=name, xlabel="trials", xlim=(1, None), ylim=(low - pad, high + pad))
     for ax in axes.flat[len(groups) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
