@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from lightlab.measure import cost, train
@@ -102,3 +103,13 @@ class CrossValidation:
             return Score((nan,) * len(self._folds), nan, nan, nan, self.price(config))
         mean, noise_var = mean_and_noise(np.array(folds), len(self._split))
         return Score(tuple(folds), mean, noise_var, float(np.mean(held_out)), self.price(config))
+
+
+def table(scores: Mapping[float, Score]) -> pd.DataFrame:
+    """Scores by the value `x` of one hyperparameter: x, fold, accuracy, mean, sd (of the mean)."""
+    rows = [
+        {"x": x, "fold": i, "accuracy": a, "mean": score.mean, "sd": score.noise_var**0.5}
+        for x, score in scores.items()
+        for i, a in enumerate(score.folds)
+    ]
+    return pd.DataFrame(rows)

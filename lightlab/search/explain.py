@@ -32,13 +32,22 @@ def slices(
     return pd.concat(parts, ignore_index=True)
 
 
+def observations(trials: Sequence[Trial]) -> pd.DataFrame:
+    """One row per trial: its hyperparameters, value, and sd of its noise (NaN where unknown)."""
+    rows = [
+        {**t.config, "value": t.values[0], "sd": (t.noise_var or (np.nan,))[0] ** 0.5}
+        for t in trials
+    ]
+    return pd.DataFrame(rows)
+
+
 def replay(
     space: HyperSpace, trials: Sequence[Trial], sizes: Sequence[int], n: int = 201
 ) -> pd.DataFrame:
     """What a search of one hyperparameter believed after its first `sizes` trials.
 
-    Columns n_trials, x, mean, sd, acqf: expected improvement over the best mean at the trials so
-    far, whose maximum is the next point.
+    Columns n_trials, the hyperparameter, mean, sd, acqf: expected improvement over the best mean
+    at the trials so far, whose maximum is the next point.
     """
     (name,) = space.dimensions
     parts = []
@@ -49,7 +58,7 @@ def replay(
         best_f = surrogate.predict([t.config for t in trials[:size]])[0].max()
         table = {
             "n_trials": size,
-            "x": [c[name] for c in configs],
+            name: [c[name] for c in configs],
             "mean": mean,
             "sd": sd,
             "acqf": expected_improvement(mean, sd, best_f),

@@ -1,6 +1,6 @@
 """Pictures of hyperparameter tuning. Data frames in, figures out; accuracies in 0..1."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ _NAMES = {
 }
 
 
-def examples(pictures: np.ndarray, titles: list[str], ncols: int = 8) -> Figure:
+def examples(pictures: np.ndarray, titles: Sequence[object], ncols: int = 8) -> Figure:
     """Grey pictures (N, H, W) in a row or more, each under its title."""
     nrows = -(-len(pictures) // ncols)
     fig, axes = style.subplots(nrows, ncols, height=1.15 * nrows, squeeze=False)
@@ -50,10 +50,11 @@ def folds(scores: pd.DataFrame, xlabel: str) -> Figure:
     return fig
 
 
-def replay(beliefs: pd.DataFrame, observed: pd.DataFrame, xlabel: str) -> Figure:
+def replay(beliefs: pd.DataFrame, observed: pd.DataFrame, name: str, xlabel: str) -> Figure:
     """Posterior above, acquisition below, one column per number of trials.
 
-    `beliefs`: n_trials, x, mean, sd, acqf. `observed`: x, value, sd in the order of the trials.
+    `beliefs`: n_trials, the hyperparameter `name`, mean, sd, acqf. `observed`: `name`, value, sd,
+    in the order of the trials.
     """
     sizes = list(dict.fromkeys(beliefs["n_trials"]))
     fig, axes = style.subplots(
@@ -64,16 +65,16 @@ def replay(beliefs: pd.DataFrame, observed: pd.DataFrame, xlabel: str) -> Figure
         belief = beliefs[beliefs["n_trials"] == size]
         seen = observed.iloc[:size]
         best = belief.loc[belief["acqf"].idxmax()]
-        _band(upper, belief)
-        upper.errorbar(seen["x"], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
+        _band(upper, belief, name)
+        upper.errorbar(seen[name], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
         upper.set(title=f"after {size} trials", xscale="log", ylim=(0, 1))
-        lower.fill_between(belief["x"], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
+        lower.fill_between(belief[name], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
         lower.set(xlabel=xlabel, xscale="log")
         for ax in (upper, lower):
-            ax.axvline(best["x"], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
+            ax.axvline(best[name], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
         lower.annotate(
             "next",
-            (best["x"], 0.92),
+            (best[name], 0.92),
             xycoords=("data", "axes fraction"),
             xytext=(4, 0),
             textcoords="offset points",
@@ -134,7 +135,7 @@ def slices(
     fig, axes = style.subplots(nrows, ncols, height=2.1 * nrows, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
         ax.plot(observed[name], observed["value"], ".", color=style.GREY, alpha=0.7)
-        _band(ax, curves[curves["name"] == name])
+        _band(ax, curves[curves["name"] == name], "x")
         ax.axvline(incumbent[name], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
         ax.set_xlabel(name.replace("_", " "))
         if name in log:
@@ -173,8 +174,8 @@ def _log_axis(ax: Axes, values: pd.Series) -> None:
         ax.xaxis.set_major_formatter(ScalarFormatter())
 
 
-def _band(ax: Axes, belief: pd.DataFrame) -> None:
+def _band(ax: Axes, belief: pd.DataFrame, x: str) -> None:
     """Posterior mean and two standard deviations to both sides."""
     low, high = belief["mean"] - 2 * belief["sd"], belief["mean"] + 2 * belief["sd"]
-    ax.fill_between(belief["x"], low, high, color=style.COLOURS[0], alpha=0.18, linewidth=0)
-    ax.plot(belief["x"], belief["mean"], color=style.COLOURS[0])
+    ax.fill_between(belief[x], low, high, color=style.COLOURS[0], alpha=0.18, linewidth=0)
+    ax.plot(belief[x], belief["mean"], color=style.COLOURS[0])
