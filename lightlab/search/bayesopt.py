@@ -18,11 +18,10 @@ MAX_DRAWS = 100  # draws before a repeat is accepted, in a space nearly used up
 class BayesianOptimization(TrialLog):
     """Gaussian process with log expected improvement over a mixed space.
 
-    `n_initial` points of a scrambled Sobol sequence come first. What is asked next depends only on
-    the seed, the trials told and the points pending, so that a search goes on from a list of
-    trials as if it had not been interrupted. With a tuple `maximize` there are several objectives,
-    searched by expected hypervolume improvement (qLogNEHVI; Daulton et al. 2021, Ament et al.
-    2023) above `ref_point`, inferred from the trials where it is None.
+    After `n_initial` points of a scrambled Sobol sequence, what is asked depends only on the seed,
+    the trials told and the points pending: a search goes on from a list of trials as if it had
+    never stopped. A tuple `maximize` means several objectives, searched by expected hypervolume
+    improvement (qLogNEHVI, Ament et al. 2023) above `ref_point`, inferred where it is None.
     """
 
     def __init__(

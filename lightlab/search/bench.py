@@ -46,11 +46,10 @@ def run_one(
 ) -> pd.DataFrame:
     """One search, one row a trial; no rows for a grid that does not fit.
 
-    Columns: method, problem, seed, trial, value (as observed), regret and log_regret (of the best
-    point tried, by its true value), incumbent_regret (at the end, of the point that the searcher
-    itself recommends: with noise it cannot know which is best), cpu_s (of asking and telling),
-    suggested (False for the first `n_initial` points, which are random and the same for every
-    method but the grid, so that differences are paired by seed).
+    `regret` is that of the best point tried, by its true value; `incumbent_regret`, at the end, of
+    the point that the searcher itself recommends. The first `n_initial` points (`suggested` False)
+    are random and the same for every method but the grid, so that differences are paired by seed.
+    `cpu_s`: asking and telling.
     """
     noisy = noise_sd > 0
     search = make(method, at.space, seed, n_trials, n_initial, noisy)

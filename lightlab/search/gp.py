@@ -11,8 +11,10 @@ import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 SQRT5 = np.sqrt(5.0)
+SQUARED = "sqeuclidean"
 JITTER = 1e-8  # of the kernel's variance
 LOG_NOISE_FLOOR = np.log(1e-7)  # of the standardised values' variance
 
@@ -93,16 +95,16 @@ class GP:
         self.Z, self.y, self.hyper, self.group, self.noise_var = Z, y, hyper, group, noise_var
         self._scale = hyper.lengthscales[group]
         self._scaled = Z / self._scale
-        M = matern(_sq_dist(self._scaled, self._scaled))[0]
+        M = matern(cdist(self._scaled, self._scaled, SQUARED))[0]
         K = hyper.variance * M
         K[np.diag_indices_from(K)] += np.where(np.isnan(noise_var), hyper.noise, noise_var)
         K[np.diag_indices_from(K)] += JITTER * hyper.variance
-        self.chol = np.linalg.cholesky(K)
+        self.chol = _cholesky(K, hyper.variance)
         self.alpha = cho_solve((self.chol, True), y - hyper.mean)
 
     def predict(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the noise-free function at Z (m, p), each (m,)."""
-        k = self.hyper.variance * matern(_sq_dist(Z / self._scale, self._scaled))[0]
+        k = self.hyper.variance * matern(cdist(Z / self._scale, self._scaled, SQUARED))[0]
         v = solve_triangular(self.chol, k.T, lower=True, check_finite=False)
         var = self.hyper.variance - np.einsum("ij,ij->j", v, v)
         return self.hyper.mean + k @ self.alpha, np.sqrt(np.maximum(var, 1e-14))
@@ -110,9 +112,9 @@ class GP:
     def covariance(self, Z: np.ndarray) -> np.ndarray:
         """Posterior covariance (m, m) of the noise-free function between the places Z (m, p)."""
         scaled = Z / self._scale
-        k = self.hyper.variance * matern(_sq_dist(scaled, self._scaled))[0]
+        k = self.hyper.variance * matern(cdist(scaled, self._scaled, SQUARED))[0]
         v = solve_triangular(self.chol, k.T, lower=True, check_finite=False)
-        return self.hyper.variance * matern(_sq_dist(scaled, scaled))[0] - v.T @ v
+        return self.hyper.variance * matern(cdist(scaled, scaled, SQUARED))[0] - v.T @ v
 
     def predict_grad(self, z: np.ndarray) -> tuple[float, float, np.ndarray, np.ndarray]:
         """Mean, standard deviation, and their gradients (p,) at one place z (p,)."""
@@ -132,6 +134,15 @@ class GP:
         return GP(np.vstack([self.Z, Z]), y, self.hyper, self.group, noise)
 
 
+def _cholesky(K: np.ndarray, variance: float) -> np.ndarray:
+    """The lower factor of K, with as little more on the diagonal as it takes."""
+    for more in (0.0, 1e-7, 1e-6, 1e-5):
+        chol, failed = dpotrf(K + more * variance * np.eye(len(K)), lower=1, clean=1)
+        if not failed:
+            return chol
+    raise np.linalg.LinAlgError("the covariance of the trials is not positive definite")
+
+
 def matern(sq_dist: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Matérn-5/2 correlation and its derivative by the squared scaled distance."""
     r = SQRT5 * np.sqrt(sq_dist)
@@ -139,20 +150,22 @@ def matern(sq_dist: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (1 + r + r * r / 3) * e, -5 / 6 * (1 + r) * e
 
 
-def _sq_dist(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    delta = A[:, None, :] - B[None, :, :]
-    return np.einsum("ijk,ijk->ij", delta, delta)
-
-
 class _Objective:
     """Negative log posterior density of the log hyperparameters, with its gradient."""
 
-    def __init__(self, Z, y, group, noise_var, prior: Prior) -> None:
+    def __init__(
+        self,
+        Z: np.ndarray,
+        y: np.ndarray,
+        group: np.ndarray,
+        noise_var: np.ndarray,
+        prior: Prior = Prior(),
+    ) -> None:
         self.y, self.unknown = y, np.isnan(noise_var)
         self.known = np.where(self.unknown, 0.0, noise_var)
         self.d = group[-1] + 1
-        sq = (Z[:, None, :] - Z[None, :, :]) ** 2
-        self.sq = np.stack([sq[:, :, group == j].sum(2) for j in range(self.d)]).reshape(self.d, -1)
+        columns = [Z[:, group == j] for j in range(self.d)]
+        self.sq = np.stack([cdist(z, z, SQUARED).ravel() for z in columns])
         self.loc = np.concatenate(
             [
                 np.full(self.d, prior.length_loc + 0.5 * np.log(self.d)),
@@ -191,18 +204,12 @@ class _Objective:
         return loss + 0.5 * z @ z, grad + z / self.width
 
 
-def fit(
-    Z: np.ndarray,
-    y: np.ndarray,
-    group: np.ndarray,
-    noise_var: np.ndarray,
-    prior: Prior | None = None,
-) -> GP:
+def fit(Z: np.ndarray, y: np.ndarray, group: np.ndarray, noise_var: np.ndarray) -> GP:
     """The process of highest posterior density, from a few fixed starts (deterministic).
 
     `y` (n,) is expected standardised; `noise_var` (n,) on the same scale, NaN to infer.
     """
-    objective = _Objective(Z, y, group, noise_var, prior or Prior())
+    objective = _Objective(Z, y, group, noise_var)
     d = objective.d
     bounds = [(np.log(0.01), np.log(100.0))] * d + [
         (np.log(1e-3), np.log(1e3)),

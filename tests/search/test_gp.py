@@ -121,3 +121,10 @@ def test_constant_values_and_repeated_places_fit():
     mean, sd = process.predict(np.array([[0.9, 0.9]]))
     assert np.isfinite(mean).all()
     assert np.isfinite(sd).all()
+
+
+def test_many_readings_in_one_place_do_not_break_the_factorisation():
+    Z = np.linspace(0.5, 0.5 + 1e-9, 120)[:, None]
+    hyper = gp.Hyperparameters(np.array([5.0]), 100.0, 0.0, 0.0)
+    mean, _ = gp.GP(Z, np.ones(120), hyper, np.array([0]), np.zeros(120)).predict(Z[:1])
+    assert mean[0] == pytest.approx(1.0, abs=1e-4)
