@@ -6,6 +6,7 @@ Daulton et al. 2021, "Parallel Bayesian optimization of multiple noisy objective
 
 import importlib.util
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from botorch.utils.multi_objective.hypervolume import infer_reference_point
 from botorch.utils.multi_objective.pareto import is_non_dominated
 from gpytorch.kernels import MaternKernel, ScaleKernel
 from gpytorch.settings import min_fixed_noise
+from linear_operator.utils.warnings import NumericalWarning
 
 from lightlab.search.gp import GP, JITTER
 from lightlab.search.surrogate import Surrogate
@@ -90,10 +92,15 @@ class LogNEHVI:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return self.acqf(torch.from_numpy(self.features(X))[:, None, :]).numpy()
+            return self._at(torch.from_numpy(self.features(X))).numpy()
 
     def grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        z = torch.from_numpy(self.features(x[None])).requires_grad_()
-        value = self.acqf(z[:, None, :]).sum()
-        (slope,) = torch.autograd.grad(value, z)
+        Z = torch.from_numpy(self.features(x[None])).requires_grad_()
+        value = self._at(Z).sum()
+        (slope,) = torch.autograd.grad(value, Z)
         return value.item(), self.features.pull_back(slope[0].numpy())
+
+    def _at(self, Z: torch.Tensor) -> torch.Tensor:
+        with warnings.catch_warnings():  # exact readings: the jitter that it adds is expected
+            warnings.simplefilter("ignore", NumericalWarning)
+            return self.acqf(Z[:, None, :])

@@ -149,6 +149,23 @@ def test_a_noisier_reading_weighs_less():
     assert mean[1] == pytest.approx(0.1, abs=0.02)
 
 
+def test_known_unknown_and_no_noise_may_be_mixed():
+    bo = BayesianOptimization(MIXED, seed=1, n_initial=2)
+    for noise_var in (None, [0.01], [0.0], None, [0.01]):
+        configs = bo.ask(1)
+        bo.tell(configs, [mixed(configs[0])], noise_var)
+    assert np.isfinite(bo.incumbent.value)
+    assert bo.trials[1].noise_var == (0.01,)
+
+
+@pytest.mark.parametrize("values", [[1e30, -1e30, 0.0, 1e-30], [math.inf, 0.0, 1.0, -math.inf]])
+def test_extreme_values(values):
+    bo = BayesianOptimization(MIXED, seed=0, n_initial=2)
+    bo.tell(bo.ask(4), values)
+    MIXED.encode(bo.ask(2))
+    assert bo.incumbent.value == max(v for v in values if math.isfinite(v))
+
+
 @pytest.mark.parametrize(
     ("values", "noise"),
     [([1.0, 2.0], None), ([[1.0, 2.0]], None), ([1.0], [-1.0]), ([1.0], [math.nan])],
@@ -166,9 +183,11 @@ def test_several_objectives_spread_along_the_front():
         return [config["x"] ** 2 + (config["kind"] == "a"), -((config["x"] - 2) ** 2)]
 
     bo = BayesianOptimization(space, seed=0, n_initial=6, maximize=(False, True))
-    run(bo, both, 10)
-    asked = [t.config for t in bo.trials[6:]]  # four
+    asked = [t.config for t in run(bo, both, 10).trials[6:]]
     assert np.mean([c["kind"] == "b" and -0.1 <= c["x"] <= 2.1 for c in asked]) >= 0.75
+    bo.tell([{"x": -2.0, "kind": "a"}], [[math.nan, 1.0]])
+    X = space.encode(asked + bo.ask(2))
+    assert (np.abs(X[:, None] - X[None]).max(2) + np.eye(6)).min() > 1e-3
     with pytest.raises(ValueError, match="Pareto"):
         _ = bo.incumbent
 
