@@ -1,0 +1,49 @@
+"""Controls that redraw a figure.
+
+Not `ipywidgets.interact`: its Output widget makes the client of an executed notebook write to the
+kernel while it waits for the reply, and now and then the reply is never seen (papermill#723,
+nbclient#312). An Image widget needs no answer from the client.
+"""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from ipywidgets import Image, VBox, Widget, interactive
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+
+def knob(draw: Callable[..., Figure], **controls: Any) -> VBox:
+    """The figure that `draw` returns, below a control for each of its arguments.
+
+    A control is a widget, or short for one as in `ipywidgets.interact`: `(0.0, 1.0, 0.1)` for a
+    slider, a list for a choice. Every change draws anew; an executed notebook shows the figure
+    at the controls' first values.
+    """
+    widgets = {n: _widget(n, c) for n, c in controls.items()}
+    image = Image(format="png", layout={"max_width": "100%"})
+
+    def redraw(*_: Any) -> None:
+        image.value = _png(draw(**{n: w.value for n, w in widgets.items()}))
+
+    for widget in widgets.values():
+        widget.observe(redraw, "value")
+    redraw()
+    return VBox([*widgets.values(), image])
+
+
+def _widget(name: str, control: Any) -> Widget:
+    widget = interactive.widget_from_abbrev(control)
+    if widget is None:
+        raise ValueError(f"{control!r} is no control for {name!r}: a widget, a tuple or a list")
+    widget.description = widget.description or name.replace("_", " ")
+    widget.continuous_update = False  # a drag would draw a figure for every step on its way
+    return widget
+
+
+def _png(fig: Figure) -> bytes:
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=110)
+    plt.close(fig)
+    return buffer.getvalue()
