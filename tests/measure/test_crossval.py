@@ -51,6 +51,16 @@ def test_equal_seeds_equal_scores_and_one_training_for_one_configuration(digits)
     assert len(score.folds) == 3
 
 
+def test_held_out_is_scored_on_images_of_no_fold(digits):
+    config = {"width": 4, "lr": 0.2}
+    accuracies = []
+    for i, (rest, _) in enumerate(data.k_folds(digits.train, 3, 0)):
+        model = small.cnn(4, depth=2, seed=i)
+        train.fit(model, rest, train.Recipe(epochs=4, batch_size=16, lr=0.2), seed=i)
+        accuracies.append(train.evaluate(model, digits.val)["accuracy"])
+    assert problem(digits)(config).held_out == pytest.approx(np.mean(accuracies))
+
+
 def test_training_helps(digits):
     good, none = (problem(digits)({"width": 8, "lr": lr}) for lr in (0.3, 1e-7))
     assert good.mean > 0.5 > 0.25 > none.mean
