@@ -1,7 +1,7 @@
 """Is Bayesian optimisation here as good as its peers, and as cheap? Regret on known optima.
 
 Writes benchmarks/bo.csv while it runs (started again, it goes on) and benchmarks/bo.md at its end.
-About 15 minutes of one core with the defaults: OMP_NUM_THREADS=1 python benchmarks/bo.py
+About 5 minutes of one idle core with the defaults: OMP_NUM_THREADS=1 python benchmarks/bo.py
 """
 
 import argparse
@@ -73,6 +73,7 @@ def tables(rows: pd.DataFrame) -> list[str]:
             f"{m:.2f} ± {h - m:.2f}" for m, h in zip(found.log10_regret, found.ci_high, strict=True)
         ]
         n = ends.groupby(["problem", "method"]).size()
+        seeds = str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"
         regret = found.pivot(index="problem", columns="method", values="text")
         cpu = found.pivot(index="problem", columns="method", values="cpu_ms")
         names = list(dict.fromkeys(ends["problem"]))
@@ -84,7 +85,7 @@ def tables(rows: pd.DataFrame) -> list[str]:
         order = [m for m in bench.METHODS if m in regret]
         title = f"with noise ({NOISE:g} sd of the function)" if is_noisy else "without noise"
         parts += [
-            f"## Observations {title}, {n.min()}–{n.max()} seeds",
+            f"## Observations {title}, {seeds} seeds",
             "log10 regret, mean ± half of its 95 % interval:",
             regret.loc[names, order].fillna("–").to_markdown(),
             "Peer minus ours in decades (positive: ours is better), paired by seed, 95 % interval:",
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument(
         "--functions", nargs="+", choices=(*every, *DEVELOPMENT), default=every, metavar="NAME"
     )
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--noisy-seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--initial", type=int, default=10)

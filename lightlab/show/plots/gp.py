@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from lightlab.show import style
 
@@ -173,6 +174,7 @@ def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
                 lw=0,
             )
         low, high = group["mean"].min(), group["mean"].max()
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         pad = 0.15 * (high - low) + 0.1  # not the bands': with few seeds they are wider than all
         ax.set(title=name, xlabel="trials", xlim=(1, None), ylim=(low - pad, high + pad))
     for ax in axes.flat[len(groups) :]:
