@@ -34,7 +34,8 @@ def workbook(root: Path, n: int) -> list[Path]:
             }
             for j, source in enumerate(CELLS)
         ]
-        nb = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        about = {"metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        nb = {"cells": cells} | about
         for folder in ("notebooks", "params/quick"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         (root / f"notebooks/{i:02d}_empty.ipynb").write_text(json.dumps(nb))
