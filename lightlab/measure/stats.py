@@ -1,7 +1,5 @@
 """Means with intervals. Every stochastic number of the workbook passes through here."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -44,31 +42,3 @@ def paired_ci(
     if a.shape != b.shape:
         raise ValueError(f"paired values need equal shapes, got {a.shape} and {b.shape}")
     return mean_ci(a - b, confidence)
-
-
-def bootstrap_ci(
-    x: ArrayLike,
-    statistic: Callable[..., np.ndarray] = np.mean,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
-    confidence: float = CONFIDENCE,
-) -> tuple[float, float, float]:
-    """`statistic` of `x` with its bias-corrected accelerated bootstrap interval (Efron 1987)."""
-    x = np.asarray(x, dtype=float).ravel()
-    value = float(statistic(x))
-    if x.size < 2 or np.ptp(x) == 0:
-        return (
-            value,
-            (float("nan") if x.size < 2 else value),
-            (float("nan") if x.size < 2 else value),
-        )
-    result = _stats.bootstrap(
-        (x,),
-        statistic,
-        n_resamples=n_resamples,
-        confidence_level=confidence,
-        rng=np.random.default_rng(seed),
-        vectorized=False,
-    )
-    return value, float(result.confidence_interval.low), float(result.confidence_interval.high)
