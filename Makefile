@@ -20,7 +20,7 @@ run: .venv/ready ## execute the notebooks, build the review site (PROFILE=quick 
 	@$(BIN)/lightlab run $(NOTEBOOKS) --profile $(PROFILE) $(ARGS)
 
 test: .venv/ready lint ## all tests, under ten minutes on two cores (ARGS="-k board")
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lab: .venv/ready ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=.
