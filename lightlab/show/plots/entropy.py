@@ -58,11 +58,11 @@ def growth(curve: pd.DataFrame, gaps: pd.DataFrame, n_cells: int) -> Figure:
     left.set_title("Disorder comes by itself")
     left.legend(loc="lower right")
     n = gaps["particles"]
-    right.loglog(n, gaps["bound_bits"], color=style.GREY, ls=":", label="never above (theory)")
-    right.loglog(n, gaps["stirling_bits"], color=style.LIGHT, lw=5, label="Stirling's formula")
+    right.loglog(n, gaps["bound_bits"], color=style.GREY, ls=":", label="bound: never above")
+    right.loglog(n, gaps["stirling_bits"], color=style.LIGHT, lw=5, label="predicted (Stirling)")
     right.loglog(n, gaps["gap_bits"], "o", color=style.COLOURS[1], label="counted")
     right.set(xlabel="particles N", ylabel="H − (log₂ W) / N  [bits]")
-    right.set_title("Two measures become one")
+    right.set_title("The gap between the two closes")
     right.legend(loc="lower left")
     return fig
 
@@ -108,7 +108,7 @@ def work_against_diffusion(
         _note(left, f"work {rate:g}", rows["step"].max(), level, (0, 4), colour)
     left.set(xlabel="step", ylabel="entropy [bits per particle]")
     left.set_title("From tidy (—) or strewn (– –): same end")
-    legend = "half of the disorder"
+    legend = "half of the disorder gone"
     for shade, (side, rows) in zip(("0.75", "0.55", "0.2"), held.groupby("side"), strict=False):
         right.semilogx(rows["work_rate"], rows["entropy_bits"], color=shade)
         half = np.log2(side)  # of log2(side²)
@@ -215,6 +215,6 @@ def weights(curves: pd.DataFrame, values: pd.DataFrame) -> Figure:
         axes[-1].hist(rows["weight"], bins, histtype="step", color=colour, lw=1.4, label=moment)
     axes[-1].set(yscale="log", xlabel="weight", ylabel="weights in a bin")
     axes[-1].set_ylim(0.7, axes[-1].get_ylim()[1] * 6)
-    axes[-1].set_title("The weights")
+    axes[-1].set_title("Weights of one network")
     axes[-1].legend(loc="upper center", ncols=2, columnspacing=1, handlelength=1.2)
     return fig

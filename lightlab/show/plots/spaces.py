@@ -26,15 +26,16 @@ def visits(cells: pd.DataFrame) -> Figure:
     `cells`: columns method, row, column, obstacle, visit, step (`board.visits`).
     """
     methods = list(cells["method"].unique())
-    width, height = (style.WIDTH_IN, 2.75) if len(methods) > 1 else (4.6, 4.4)
+    width, height = (style.WIDTH_IN, 2.85) if len(methods) > 1 else (4.6, 4.4)
     fig, axes = style.subplots(1, len(methods), height=height, width=width, squeeze=False)
     for ax, (method, mine) in zip(axes[0], cells.groupby("method", sort=False), strict=True):
         image = _board(ax, mine)
         n, steps = mine["visit"].notna().sum(), mine["step"].max()
         ax.set_title(f"{n} visited, path {steps:.0f} steps", weight="normal", pad=4)
-        ax.text(0, 1.1, method, transform=ax.transAxes, weight="bold", size=10.5, va="bottom")
+        ax.text(0, 1.09, method, transform=ax.transAxes, weight="bold", size=10.5, va="bottom")
     bar = fig.colorbar(image, ax=axes[0], shrink=0.8, ticks=[0, 1], pad=0.01)
     bar.ax.set_yticklabels(["first", "last"])
+    bar.ax.set_ylim(0, 1)
     bar.set_label("order of visit", labelpad=-14)
     return fig
 
@@ -107,7 +108,7 @@ def growth(measured: pd.DataFrame) -> Figure:
     fig, axes = style.subplots(1, 2, height=3.7, sharex=True)
     colours = dict(zip(measured["algorithm"].unique(), style.COLOURS, strict=False))
     sides = {"log n": ("center", 0), "n": ("left", 5), "2ⁿ": ("center", 0), "n!": ("right", -3)}
-    sides["n log n"] = ("center", 0)
+    sides |= {"n log n": ("center", 0), "n²": ("center", -2)}
     for ax, column in zip(axes, ("operations", "seconds"), strict=True):
         for algorithm, mine in measured.groupby("algorithm", sort=False):
             end = mine.loc[mine["n"].idxmax()]
