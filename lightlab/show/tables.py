@@ -17,7 +17,10 @@ def write(df: pd.DataFrame, folder: Path, name: str, caption: str, digits: int =
     shown = rounded(flat, digits)
     paths = [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]
     flat.to_csv(paths[0], index=False)
-    paths[1].write_text(f"{shown.to_markdown(index=False)}\n\n{caption}\n", encoding="utf-8")
+    bars = shown.map(lambda text: text.replace("|", r"\|"))
+    # as text: tabulate would make 1.1 of the version 1.10
+    text = bars.to_markdown(index=False, disable_numparse=True, colalign=_aligned(flat))
+    paths[1].write_text(f"{text}\n\n{caption}\n", encoding="utf-8")
     style = shown.map(_latex_escape).rename(columns=_latex_escape).style.hide(axis="index")
     latex = style.to_latex(hrules=True, caption=_latex_escape(caption), label=f"tab:{name}")
     paths[2].write_text(latex, encoding="utf-8")
@@ -42,6 +45,11 @@ def rounded(df: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
 
 def _flat(df: pd.DataFrame) -> pd.DataFrame:
     return df.reset_index() if any(n is not None for n in df.index.names) else df
+
+
+def _aligned(df: pd.DataFrame) -> list[str] | None:
+    numeric = [pd.api.types.is_numeric_dtype(d) for d in df.dtypes]
+    return ["right" if n else "left" for n in numeric] if len(df) else None
 
 
 def _latex_escape(text: object) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 import lightlab.workbook.running.quick_imports  # noqa: F401
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import RESERVED, Project
 
 app = typer.Typer(
     help="Run the notebooks of this workbook, check their claims, review and compare the results.",
@@ -21,8 +21,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# without markup: names, values and causes are shown as they are, brackets and all
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
 
 Notebooks = Annotated[
     list[str] | None,
@@ -86,6 +87,8 @@ def run(
     limits = Limits(timeout, notebook_timeout, stall_timeout)
     options = Options(profile, jobs, limits, force, fail_fast, retries)
     folder = project.run_folder(name or profile)
+    if folder.name in RESERVED:
+        raise WorkbookError(Fault("run name", f"{folder.name!r} is reserved", "choose with --name"))
     ok = _execute(project, units, folder, options, follow)
     from lightlab.workbook.review import site
 
@@ -162,18 +165,18 @@ def verify(
     the notebook states for them, else to a relative 1e-6. The exit code is 1 where they differ.
     """
     from lightlab.workbook.review import compare as pages
-    from lightlab.workbook.running import verification
+    from lightlab.workbook.running import store, verification
     from lightlab.workbook.running.runner import Options
 
     project, folder = Project.find(), _existing(run)
     units, profile, threads = verification.units_of(project, folder, notebook or [])
     scratch = project.results / ".verify" / folder.name
-    shutil.rmtree(scratch, ignore_errors=True)
+    store.empty(scratch)
     options = Options(profile, jobs, force=True, threads=threads)
     ok = _execute(project, units, scratch, options, False)
     found = [d for u in units for d in pages.verify(folder / u.name, scratch / u.name)]
     for difference in found:
-        err.print(str(difference), soft_wrap=True, markup=False)
+        err.print(str(difference), soft_wrap=True)
     if found or not ok:
         out.print(f"{folder.name}: {len(found)} differences; the fresh results are in {scratch}")
         raise typer.Exit(1)
@@ -199,6 +202,8 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove results: one RUN, or all of them but results/reference/."""
+    from lightlab.workbook.running import store
+
     project = Project.find()
     every = project.results.iterdir() if project.results.is_dir() else ()
     folders = [_existing(run)] if run else [p for p in every if p.name != "reference"]
@@ -209,6 +214,8 @@ def clean(
     if not yes:
         typer.confirm(f"Remove {names} below {project.results}?", abort=True)
     for folder in folders:
+        if (folder / ".lock").exists():
+            store.empty(folder)  # refuses where a runner holds it
         shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     out.print(f"Removed {names}.")
 
@@ -269,9 +276,9 @@ def main() -> None:
         app()
     except WorkbookError as e:
         for fault in e.faults:
-            err.print(f"lightlab: {fault}", soft_wrap=True, markup=False)
+            err.print(f"lightlab: {fault}", soft_wrap=True)
         sys.exit(2)
     except OSError as e:
         where = f": {e.filename}" if e.filename else ""
-        err.print(f"lightlab: {e.strerror or e}{where}", soft_wrap=True, markup=False)
+        err.print(f"lightlab: {e.strerror or e}{where}", soft_wrap=True)
         sys.exit(1)

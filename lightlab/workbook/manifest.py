@@ -29,7 +29,7 @@ def provenance(root: Path) -> dict[str, Any]:
         "packages": {p: metadata.version(p) for p in PACKAGES if _installed(p)},
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+        "threads": _threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpu": _gpu(),
         "os": platform.platform(),
@@ -97,6 +97,12 @@ def _installed(package: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
+
+
+def _threads() -> int | None:
+    """OMP_NUM_THREADS, of which OpenMP allows a list, one number for each level of nesting."""
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(text) if text.isdigit() else os.cpu_count()
 
 
 def _cpu() -> str:

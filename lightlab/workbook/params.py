@@ -53,7 +53,7 @@ def load_file(path: Path, shown: str) -> dict[str, Any]:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
     except FileNotFoundError as e:
         raise WorkbookError(Fault(shown, "there is no such file")) from e
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: 2026-99-99, say
         reason = " ".join(str(e).split())
         raise WorkbookError(Fault(shown, f"does not parse: {reason}")) from e
     if loaded is None:
@@ -105,7 +105,7 @@ def from_text(parameter: Parameter, text: str) -> Any:
         return [item.strip().strip("'\"") for item in text.strip()[1:-1].split(",") if item.strip()]
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
 

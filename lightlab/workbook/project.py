@@ -13,6 +13,7 @@ from lightlab.workbook.faults import Fault, WorkbookError, nearest
 # the workbook's root.
 OUT, PROFILE, ROOT = "LIGHTLAB_OUT", "LIGHTLAB_PROFILE", "LIGHTLAB_ROOT"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,@+-]*")  # a run's or unit's folder: no separators
+RESERVED = ("reference", "interactive")  # folders of results/ that no runner writes to
 
 
 @dataclass(frozen=True)

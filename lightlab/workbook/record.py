@@ -39,7 +39,10 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     style.use()
     out = os.environ.get(OUT)
     if out:
-        folder, values = Path(out), files.read_json(Path(out) / "task.json")["params"]
+        folder, task = Path(out), files.read_json(Path(out) / "task.json")
+        values = task["params"]
+        if notebook != task["notebook"]:
+            raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
     else:
         project = Project.find()
         folder, values = (

@@ -153,3 +153,62 @@ def test_clean_removes_runs_but_not_the_reference(workbook):
     assert sorted(p.name for p in (workbook.root / "results").iterdir()) == ["b", "reference"]
     workbook("clean", "--yes")
     assert [p.name for p in (workbook.root / "results").iterdir()] == ["reference"]
+
+
+READS = (
+    "from lightlab.workbook import record\nrun = record.start('02_b', globals())",
+    "run.inputs('01_a')",
+    "run.finish()",
+)
+
+
+def test_a_sweep_with_needs_is_up_to_date_and_can_be_verified(workbook):
+    workbook.add_recorded("01_a")
+    workbook.add("02_b", *READS, needs=("01_a",))
+    workbook("run", "--sweep", "seed=0,1")
+    assert "stale" not in workbook("list")
+    printed = workbook("verify", "quick", "--notebook", "02")
+    assert "every table and claim of 4 notebooks came out again" in printed
+
+
+def test_a_notebook_without_a_record_has_nothing_to_differ(workbook):
+    workbook.add("01_a", "print(1)")
+    workbook("run")
+    assert "came out again" in workbook("verify", "quick")
+
+
+def test_the_reference_is_no_run(workbook):
+    workbook.add_recorded("01_a")
+    workbook("run")
+    workbook("bless", "quick")
+    kept = workbook.root / "results/reference/01_a/tables/numbers.csv"
+    assert "is the reference itself" in workbook("bless", "reference", code=2)
+    for name in ("reference", "interactive"):
+        assert "is reserved" in workbook("run", "--name", name, code=2)
+    workbook("clean", "quick", "--yes")
+    assert "never run" in workbook("list")  # what git holds is no result of this machine
+    assert kept.is_file()
+
+
+def test_a_cause_with_brackets_is_shown_as_it_is(workbook):
+    workbook.add("01_a", "raise ValueError('[/b] [red]x')")
+    assert "[/b] [red]x" in workbook("run", code=1)
+    assert "[/b] [red]x" in workbook("list")
+
+
+def test_follow_shows_the_last_words(workbook):
+    workbook.add("01_a", "print('all well')", "raise ValueError('last words')")
+    printed = workbook("run", "--follow", code=1)
+    assert "01_a | ValueError: last words" in printed
+
+
+def test_a_value_that_is_swept_cannot_be_fixed_too(workbook):
+    workbook.add("01_a")
+    printed = workbook("run", "-p", "n=4", "--sweep", "n=5", code=2)
+    assert "'n' is given to both" in printed
+
+
+def test_a_long_value_still_makes_a_folder(workbook):
+    workbook.add("01_a", "print(kind)", parameters="kind: str = 'a'  # text")
+    workbook("run", "--sweep", f"kind={'z' * 300},{'z' * 301}")
+    assert list(workbook.states().values()) == ["ok", "ok"]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lightlab.published import loader
-from lightlab.workbook import claims, record
+from lightlab.workbook import claims, manifest, record
 from lightlab.workbook.faults import WorkbookError
 
 DF = pd.DataFrame({"name": ["a_b", "50 %"], "value": [1.23456789, float("nan")]})
@@ -82,6 +82,13 @@ def test_a_table_is_saved_three_ways_and_escaped(run):
     assert saved(run)["tables"][0]["volatile"] == ["value"]
 
 
+def test_texts_in_a_markdown_table_stay_what_they_are(run):
+    run.table(pd.DataFrame({"version": ["1.10", "a|b"], "n": [1, 2]}), "t", caption="c")
+    rows = (run.folder / "tables" / "t.md").read_text().splitlines()
+    assert rows[2].split() == ["|", "1.10", "|", "1", "|"]
+    assert r"a\|b" in rows[3]
+
+
 def test_a_rule_for_a_column_that_is_not_there_is_refused(run):
     with pytest.raises(ValueError, match="no columns"):
         run.table(DF, "t", caption="c", tolerance={"valu": 0.1})
@@ -133,3 +140,8 @@ def test_needs_outside_the_runner_are_the_interactive_results(run):
         run.inputs("00_x")
     (run.folder.parent / "00_x").mkdir()
     assert run.inputs("00_x") == [run.folder.parent / "00_x"]
+
+
+def test_threads_may_be_a_list_for_nested_loops(monkeypatch, tmp_path):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,1")
+    assert manifest.provenance(tmp_path)["threads"] == 3

@@ -61,6 +61,8 @@ def _unit(folder: Path) -> Unit:
 
 def cells(a: Unit, b: Unit) -> Iterator[Difference]:
     """Every compared cell and claim of two results of a unit, the equal ones too."""
+    if not a.record and not b.record:  # a notebook that saves nothing
+        return
     for unit, verdict in ((a, ADDED), (b, MISSING)):
         if not unit.record:
             yield Difference(a.name, "record.json", None, None, verdict)

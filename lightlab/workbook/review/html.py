@@ -46,7 +46,8 @@ def _environment() -> jinja2.Environment:
     env.globals |= {
         "style": Markup(style),
         "script": Markup(script),
-        "policy": "default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline'; "
+        "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        "img-src 'self' file: data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'",
         "fingerprint": _fingerprint(),
         "signs": SIGNS,

@@ -19,6 +19,8 @@ def keep(run_folder: Path, reference: Path) -> list[str]:
     Returns the names of larger files that were left out. WorkbookError where a notebook of the
     run is not in a good state: a reference has to be whole.
     """
+    if run_folder.resolve() == reference.resolve():
+        raise WorkbookError(Fault(str(run_folder), "is the reference itself"))
     run = results.read(run_folder)
     bad = [u.name for u in run.units if u.state not in results.FINISHED]
     if bad:

@@ -144,6 +144,7 @@ def _facts(
         "params": files.plain(task["params"]),
         "key": files.digest(task["hashes"]),
         "hashes": task["hashes"],
+        "needs": list(task["inputs"]),
         "seeds": [record["seed"]] if record else [],
         "data": record.get("data", []),
         "provenance": manifest.provenance(Path(task["root"])),

@@ -61,10 +61,13 @@ class _Client(PapermillNotebookClient):
             ok = True
             return result
         finally:
+            cell.outputs = _coalesced(cell.get("outputs", []))
             self.journal.cell_ends(cell_index, ok)
 
     def process_message(self, msg: dict, *args: Any, **kwargs: Any) -> Any:
         output = super().process_message(msg, *args, **kwargs)
+        if msg["msg_type"] not in ("status", "execute_input"):  # a bar that moves is no silence
+            self.journal.last_output = time.monotonic()
         if text := _as_text(msg):
             self.journal.write(text)
         return output
@@ -74,8 +77,7 @@ def _as_text(msg: dict) -> str:
     """A message as a line of the log: carriage returns folded, colours taken out."""
     kind, content = msg["msg_type"], msg["content"]
     if kind == "stream":
-        lines = content["text"].split("\n")
-        return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
+        return _folded(content["text"])
     if kind == "error":
         return _ANSI.sub("", "\n".join(content["traceback"])) + "\n"
     if kind in ("display_data", "execute_result"):
@@ -83,6 +85,26 @@ def _as_text(msg: dict) -> str:
         figure = any(k.startswith("image/") for k in data)
         return "[figure]\n" if figure else f"{data.get('text/plain', '')}\n"
     return ""
+
+
+def _folded(text: str) -> str:
+    """What a terminal would still show of lines that carriage returns wrote over."""
+    return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
+
+
+def _coalesced(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """The outputs with one stream of each name, where it began. nbclient's own way takes time
+    that grows with the square of a line's length: minutes for a line of a megabyte."""
+    kept, texts = [], dict[str, list[str]]()
+    for output in outputs:
+        if output.output_type != "stream" or output.name not in texts:
+            kept.append(output)
+        if output.output_type == "stream":
+            texts.setdefault(output.name, []).append(output.text)
+    for output in kept:
+        if output.output_type == "stream":
+            output.text = _folded("".join(texts[output.name]))
+    return kept
 
 
 class _Manager(NotebookExecutionManager):
@@ -117,7 +139,6 @@ class Engine(NBClientEngine):
             config=config,
             startup_timeout=60,
             timeout=None,
-            coalesce_streams=True,
             shutdown_kernel="immediate",
         )
         client.journal = journal

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from lightlab.workbook import files
 from lightlab.workbook.project import OUT, PROFILE, ROOT
-from lightlab.workbook.running.watchdog import TAG, end_processes
+from lightlab.workbook.running.watchdog import RUNNER, TAG, end_processes
 
 _POLL_S = 0.1
 _CANCEL_S = 10.0
@@ -55,6 +55,7 @@ class LocalExecutor:
         self._root, self._children = root, dict[str, _Child]()
         self._env = os.environ | dict.fromkeys(_THREADS, str(threads))
         self._env |= {PROFILE: profile, ROOT: str(root), "PYTHONHASHSEED": "0"}
+        self._env[RUNNER] = str(os.getpid())
         if not watched:
             self._env["TQDM_DISABLE"] = "1"
 

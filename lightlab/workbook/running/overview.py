@@ -30,6 +30,8 @@ def _last(project: Project, notebook: str) -> tuple[Path, dict[str, Any]] | None
     """The newest result of a notebook in any run, failed ones too."""
     found = []
     for manifest in project.results.glob(f"*/{notebook}*/manifest.json"):
+        if manifest.parents[1].name == "reference":  # holds only parts of what was recorded
+            continue
         facts = store.recorded(manifest.parent)
         if facts and facts.get("notebook") == notebook and facts.get("ended"):
             found.append((facts["ended"], manifest.parent, facts))
@@ -41,8 +43,7 @@ def _state(project: Project, folder: Path, facts: dict[str, Any]) -> str:
         return f"failed: {facts['cause']}"
     if "hashes" not in facts:
         return "interactive"
-    wanted = tuple(n for n in needs(project.notebooks[facts["notebook"]]))
-    unit = Unit(facts["unit"], facts["notebook"], facts["params"], wanted)
+    unit = Unit(facts["unit"], facts["notebook"], facts["params"], tuple(facts.get("needs", ())))
     why = plan.stale(facts, plan.hashes(project, unit, folder.parent), folder)
     return f"stale ({why})" if why else "up to date"
 

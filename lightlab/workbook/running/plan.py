@@ -46,6 +46,7 @@ def make(
     units: dict[str, Unit] = {}
     faults: list[Fault] = []
     unused = {*overrides, *sweep}
+    faults += [Fault("-p / --sweep", f"{n!r} is given to both") for n in overrides if n in sweep]
     declared: set[str] = set()
     for name in names:
         try:
@@ -100,7 +101,8 @@ def _unit_name(notebook: str, point: Mapping[str, str]) -> str:
         return notebook
     text = ",".join(f"{k}={v}" for k, v in point.items())
     safe = re.sub(r"[^A-Za-z0-9.=,+-]", "_", text)
-    return f"{notebook}@{safe}" + ("" if safe == text else f"_{files.digest(text)[:6]}")
+    short = safe[: 180 - len(notebook)]  # file systems allow 255 bytes, attempts add to it
+    return f"{notebook}@{short}" + ("" if short == text else f"_{files.digest(text)[:6]}")
 
 
 def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:

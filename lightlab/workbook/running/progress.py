@@ -130,4 +130,5 @@ def tell(run: Run, console: Console) -> None:
     for state in run.states.values():
         if state.state == FAILED:
             console.print(Text(f"✗ {state.unit}: {state.cause}", "bold red"))
-            console.print(f"  partial notebook and log: {run.folder.name}/{state.unit}.failed/")
+            place = run.project.relative(run.folder / f"{state.unit}.failed")
+            console.print(f"  partial notebook and log: {place}/", soft_wrap=True)

@@ -1,6 +1,7 @@
 """Runs units in the order of their needs, as many at once as asked, and keeps run.json true."""
 
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -116,7 +117,10 @@ class Run:
         why = plan.stale(store.recorded(place), now, place)
         if self.options.force:
             return "running", "forced"
-        return ("running", why) if why else (CURRENT, None)
+        if why:
+            return "running", why
+        store.forget_failure(self.folder, name)
+        return CURRENT, None
 
     def _begin(self, name: str, why: str | None) -> None:
         unit, state = self.units[name], self.states[name]
@@ -145,12 +149,14 @@ class Run:
         if not event.ended:
             self._told(name, event.status)
             return
+        self._told(name, event.status)  # the last lines of the log, while it lies there
         attempt = self._attempts.pop(name)
         facts = store.recorded(attempt) or {}
         ok = event.error is None and facts.get("status") == "ok"
         cause = event.error or facts.get("cause") or (event.status.get("cause") or {}).get("text")
         allowed = {"kernel-died": self.options.retries, "kernel-start": _RETRY_START}
         if not ok and state.attempts <= allowed.get(facts.get("kind", ""), 0):
+            shutil.rmtree(attempt, ignore_errors=True)
             self._begin(name, f"again, for {cause}")
             return
         state.seconds = facts.get("seconds")
@@ -185,7 +191,10 @@ class Run:
         """run.json: the units of this call beside those of earlier calls into the same run."""
         earlier = files.read_json(self.folder / "run.json") or {"units": []}
         others = [u for u in earlier["units"] if u["unit"] not in self.states]
-        others = [u for u in others if (self.folder / u["unit"]).is_dir()]
+        others = [u for u in others if store.has_any(self.folder, u["unit"])]
+        for unit in others:  # left by a runner that was killed: we hold the folder now
+            if unit["state"] in ("waiting", "running"):
+                unit |= {"state": CANCELLED, "cause": "the runner was killed"}
         states = [asdict(s) for s in self.states.values()]
         about = {
             "schema": 1,
@@ -202,7 +211,7 @@ class Run:
 
 def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:
     facts = {"schema": 1, "unit": unit.name, "notebook": unit.notebook, "status": "failed"}
-    rest = {"cause": cause, "params": unit.values, "files": {}}
+    rest = {"cause": cause, "params": unit.values, "ended": manifest.now(), "files": {}}
     with suppress(OSError):  # on a full disk the cause still stands in the runner's own words
         files.write_json(attempt / "manifest.json", facts | rest)
 

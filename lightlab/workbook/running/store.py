@@ -17,7 +17,7 @@ _MIN_FREE_BYTES = 50 * 2**20
 
 
 @contextlib.contextmanager
-def held(run_folder: Path) -> Iterator[None]:
+def held(run_folder: Path, to_write: bool = True) -> Iterator[None]:
     """Hold the run's folder; WorkbookError where another runner does, or where it cannot be
     written. The system drops the lock when the holder dies, however it dies."""
     try:
@@ -34,15 +34,26 @@ def held(run_folder: Path) -> Iterator[None]:
             hint = "wait for it, or give this run another name with --name"
             raise WorkbookError(Fault(str(run_folder), f"is held by {holder}", hint)) from None
         try:
-            if shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
+            if to_write and shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
                 what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
                 raise WorkbookError(Fault(str(run_folder), what, "free some space and run again"))
-            lock.truncate(0)
-            lock.write(f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}")
-            lock.flush()
+            if to_write:  # else a full disk could not be cleaned
+                lock.truncate(0)
+                holder = f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
+                lock.write(holder)
+                lock.flush()
         except OSError as e:
             raise WorkbookError(Fault(str(run_folder), f"cannot be written: {e.strerror}")) from e
         yield
+
+
+def empty(run_folder: Path) -> None:
+    """Remove all that a run's folder holds; WorkbookError where a runner is at work in it."""
+    with held(run_folder, to_write=False):
+        recover(run_folder)
+        for path in run_folder.iterdir():
+            if path.name not in (".lock", ".attempts"):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def recover(run_folder: Path) -> None:
@@ -76,13 +87,23 @@ def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
     attempt.rename(place)
     shutil.rmtree(aside, ignore_errors=True)
     if ok:
-        shutil.rmtree(run_folder / f"{unit}.failed", ignore_errors=True)
+        forget_failure(run_folder, unit)
     fd = os.open(run_folder, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
     return place
+
+
+def forget_failure(run_folder: Path, unit: str) -> None:
+    """Remove a failed attempt that a good result of the same unit has overtaken."""
+    shutil.rmtree(run_folder / f"{unit}.failed", ignore_errors=True)
+
+
+def has_any(run_folder: Path, unit: str) -> bool:
+    """True where the unit has a result or a failed attempt to show."""
+    return any((run_folder / name).is_dir() for name in (unit, f"{unit}.failed"))
 
 
 def recorded(folder: Path) -> dict | None:

@@ -4,26 +4,26 @@ from pathlib import Path
 
 from lightlab.workbook import params
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import Project, needs
+from lightlab.workbook.project import Project
 from lightlab.workbook.running import store
 from lightlab.workbook.running.plan import Unit
 
 
 def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit], str, int | None]:
     """The run's units with their recorded values, its profile, its compute threads (sums come
-    out in another order with another number of threads).
+    out in another order with another number of threads). What the wanted ones need comes along.
 
     WorkbookError where the run has no finished result, or where a notebook or a value that was
     recorded does not exist any more.
     """
-    names = set(project.select(wanted)) if wanted else None
+    names = _with_needs(run, set(project.select(wanted))) if wanted else None
     units, faults, profile, threads = [], [], "", None
     for folder in sorted(p.parent for p in run.glob("*/manifest.json")):
         facts = store.recorded(folder)
         if not facts or facts["status"] != "ok" or "hashes" not in facts:
             continue
         notebook = facts["notebook"]
-        if names is not None and notebook not in names:
+        if names is not None and folder.name not in names:
             continue
         if notebook not in project.notebooks:
             faults.append(Fault(str(folder), f"there is no notebooks/{notebook}.ipynb any more"))
@@ -32,8 +32,7 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit]
         values, wrong = params.check(schema, facts["params"], f"{folder.name}/manifest.json")
         faults += wrong
         profile, threads = facts["profile"], facts["provenance"]["threads"]
-        wants = needs(project.notebooks[notebook])
-        units.append(Unit(folder.name, notebook, values, tuple(wants)))
+        units.append(Unit(folder.name, notebook, values, tuple(facts.get("needs", ()))))
     if not units and not faults:
         faults.append(Fault(str(run), "has no finished results to verify"))
     if faults:
@@ -47,3 +46,16 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit]
         profile,
         threads,
     )
+
+
+def _with_needs(run: Path, notebooks: set[str]) -> set[str]:
+    """The recorded units of these notebooks and, in turn, those that they read."""
+    recorded = {p.parent.name: store.recorded(p.parent) or {} for p in run.glob("*/manifest.json")}
+    found: set[str] = set()
+    ahead = [n for n, facts in recorded.items() if facts.get("notebook") in notebooks]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead += recorded.get(name, {}).get("needs", ())
+    return found

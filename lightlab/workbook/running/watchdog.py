@@ -14,6 +14,7 @@ import psutil
 from lightlab.workbook import files, manifest
 
 TAG = "LIGHTLAB_ATTEMPT"  # in the environment of every process that belongs to an attempt
+RUNNER = "LIGHTLAB_RUNNER"  # the process that the attempt must not outlive
 _TICK_S, _GRACE_S = 0.2, 5.0
 
 
@@ -48,7 +49,7 @@ class Watchdog(threading.Thread):
     def __init__(self, folder: Path, journal: Any, limits: Limits):
         super().__init__(daemon=True)
         self._path, self._journal, self._limits = folder / "status.json", journal, limits
-        self._began, self._parent = time.monotonic(), os.getppid()
+        self._began, self._parent = time.monotonic(), int(os.environ[RUNNER])
         self._killing_since: float | None = None
         self._state = {"state": "running", "pid": os.getpid(), "started": manifest.now()}
         self.cause: Cause | None = None

@@ -50,7 +50,8 @@ def _figure(rng):
 def _save(folder, notebook, monkeypatch, values, n_figures=1):
     """A unit's folder as a notebook leaves it; returns what the saving calls displayed."""
     folder.mkdir(parents=True)
-    (folder / "task.json").write_text(json.dumps({"params": values}))
+    task = {"notebook": notebook, "params": values}
+    (folder / "task.json").write_text(json.dumps(task))
     monkeypatch.setenv(record.OUT, str(folder))
     monkeypatch.setenv(record.PROFILE, "quick")
     run = record.start(notebook, values)

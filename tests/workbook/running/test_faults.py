@@ -153,6 +153,36 @@ def test_a_talking_cell_is_not_stalled(workbook):
     workbook("run", "--stall-timeout", "2")
 
 
+def test_a_display_that_changes_is_not_silent(workbook):
+    change = (
+        "import time\n"
+        "shown = display('0', display_id=True)\n"
+        "for i in range(8):\n"
+        "    time.sleep(0.4); shown.update(str(i))"
+    )
+    workbook.add("01_a", change)
+    workbook("run", "--stall-timeout", "2")
+
+
+def test_long_lines_and_many_small_prints_become_one_stream(workbook):
+    workbook.add(
+        "01_a",
+        "print('x' * 5_000_000)",
+        "import sys\n"
+        "for i in range(500):\n"
+        "    print(f'\\r{i} of 500', end='', flush=True)\n"
+        "    print('e', file=sys.stderr, flush=True)",
+    )
+    began = time.monotonic()
+    workbook("run")
+    assert time.monotonic() - began < 30
+    cells = workbook.json("quick", "01_a", "notebook.ipynb")["cells"]
+    assert [len("".join(o["text"])) for o in cells[-2]["outputs"]] == [5_000_001]
+    streams = {o["name"]: "".join(o["text"]) for o in cells[-1]["outputs"]}
+    assert len(cells[-1]["outputs"]) == 2
+    assert streams == {"stdout": "499 of 500", "stderr": "e\n" * 500}
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_runner_ends_its_children_and_the_next_run_goes_on(workbook, sign):
     workbook.add_recorded("01_quick")
@@ -229,6 +259,9 @@ def test_a_full_disk_is_told_and_loses_nothing(workbook, small_disk):
     (small_disk / "fill").unlink()
     workbook.add_recorded("01_a")
     assert "Nothing to do" in workbook("run", "01")
+    (small_disk / "fill").write_bytes(bytes(40 * 2**20))
+    workbook("clean", "quick", "--yes")  # which is what one does then
+    assert not (small_disk / "quick").exists()
 
 
 def test_a_read_only_results_folder_is_told(workbook, small_disk):
@@ -263,3 +296,65 @@ def test_killed_twenty_times_at_any_moment(workbook):
     for name in ("01_a", "02_b", "03_c"):
         assert manifest.damaged(places / name, workbook.json("quick", name, "manifest.json")) == []
     assert "Nothing to do" in workbook("run")
+
+
+def test_a_runner_killed_while_an_attempt_starts_leaves_nothing_running(workbook):
+    workbook.add("01_a", "import time; time.sleep(300)")
+    process = workbook.start("run")
+    attempts = workbook.root / "results/quick/.attempts"
+    (attempt,) = wait_for(lambda: list(attempts.glob("01_a~*")))
+    wait_for(lambda: processes_of(attempt))
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not processes_of(attempt), 15)
+
+
+def test_a_killed_attempt_is_told_by_list_and_what_a_killed_runner_left_is_not_running(workbook):
+    workbook.add("01_a", "print(1)", "import time; time.sleep(300)")
+    process = workbook.start("run")
+    status = wait_for(lambda: running_cell(workbook, "01_a"))
+    os.kill(status["pid"], signal.SIGKILL)
+    printed, _ = process.communicate(timeout=30)
+    assert "the attempt's process was killed by signal 9" in printed
+    assert processes_of(status["folder"]) == []
+    assert "failed: the attempt's process was killed" in workbook("list")
+    workbook.add("00_free", "print(1)")
+    process = workbook.start("run", "--jobs", "2")
+    wait_for(lambda: running_cell(workbook, "01_a"))
+    wait_for(lambda: workbook.states() == {"00_free": "ok", "01_a": "running"})
+    process.kill()
+    process.communicate()
+    workbook("run", "00")
+    assert workbook.states() == {"00_free": "up-to-date", "01_a": "cancelled"}
+
+
+def test_a_failure_stays_in_the_run_until_the_notebook_is_good_again(workbook):
+    workbook.add("01_a", "print(1)")
+    workbook.add("02_b", "1 / 0")
+    workbook("run", code=1)
+    workbook("run", "01")
+    assert workbook.states() == {"01_a": "up-to-date", "02_b": "failed"}
+    workbook.add("01_a", "1 / 0")
+    workbook("run", "01", code=1)
+    workbook.add("01_a", "print(1)")
+    assert "Nothing to do" in workbook("run", "01")
+    assert "01_a      –      quick     up to date" in workbook("list")
+
+
+def test_a_run_at_work_is_not_cleaned_away(workbook):
+    workbook.add("01_a", "print(1)", "import time; time.sleep(300)")
+    process = workbook.start("run")
+    try:
+        wait_for(lambda: running_cell(workbook, "01_a"))
+        assert "is held by process" in workbook("clean", "quick", "--yes", code=2)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    workbook("clean", "quick", "--yes")
+    assert not (workbook.root / "results/quick").exists()
+
+
+def test_a_record_of_another_notebook_is_refused(workbook):
+    workbook.add("01_a")
+    workbook.add("02_b", "from lightlab.workbook import record\nrecord.start('01_a', globals())")
+    assert "'01_a' is not '02_b'" in workbook("run", "02", code=1)
