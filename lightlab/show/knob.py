@@ -5,6 +5,7 @@ kernel while it waits for the reply, and now and then the reply is never seen (p
 nbclient#312). An Image widget needs no answer from the client.
 """
 
+import base64
 import io
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,15 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 
-def knob(draw: Callable[..., Figure], **controls: Any) -> VBox:
+class Knob(VBox):
+    """Controls above the picture that they redraw; pages without a kernel show the picture."""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        picture = base64.b64encode(self.children[-1].value).decode()
+        return super()._repr_mimebundle_(**kwargs) | {"image/png": picture}
+
+
+def knob(draw: Callable[..., Figure], **controls: Any) -> Knob:
     """The figure that `draw` returns, below a control for each of its arguments.
 
     A control is a widget, or short for one as in `ipywidgets.interact`: `(0.0, 1.0, 0.1)` for a
@@ -30,7 +39,7 @@ def knob(draw: Callable[..., Figure], **controls: Any) -> VBox:
     for widget in widgets.values():
         widget.observe(redraw, "value")
     redraw()
-    return VBox([*widgets.values(), image])
+    return Knob([*widgets.values(), image])
 
 
 def _widget(name: str, control: Any) -> Widget:

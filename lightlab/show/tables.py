@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Iterable
+from html import escape
 from numbers import Number
 from pathlib import Path
 
@@ -28,8 +30,18 @@ def write(df: pd.DataFrame, folder: Path, name: str, caption: str, digits: int =
 
 
 def html(df: pd.DataFrame, digits: int = 3) -> str:
-    """The table as plain HTML, values rounded, text escaped."""
-    return rounded(_flat(df), digits).to_html(index=False, border=0, classes="table", escape=True)
+    """The table as plain HTML, values rounded, text escaped; numbers flush right, words left."""
+    flat = _flat(df)
+    shown = rounded(flat, digits)
+    sides = ["right" if pd.api.types.is_numeric_dtype(t) else "left" for t in flat.dtypes]
+
+    def row(tag: str, values: Iterable[object]) -> str:
+        cells = zip(values, sides, strict=True)
+        return "".join(f'<{tag} style="text-align:{s}">{escape(str(v))}</{tag}>' for v, s in cells)
+
+    body = "".join(f"<tr>{row('td', r)}</tr>" for r in shown.itertuples(index=False, name=None))
+    head = f"<thead><tr>{row('th', shown.columns)}</tr></thead>"
+    return f'<table class="table">{head}<tbody>{body}</tbody></table>'
 
 
 def rounded(df: pd.DataFrame, digits: int = 3) -> pd.DataFrame:

@@ -171,7 +171,7 @@ class Record:
         self._note("tables", entry | rules)
         return Shown(
             f'<div id="tab-{name}" style="overflow-x:auto">{tables.html(df, digits)}'
-            f"<p><em>{html.escape(caption)}</em></p></div>",
+            f'<p class="caption">{html.escape(caption)}</p></div>',
             f"table {name} ({len(df)} rows): {caption}",
         )
 

@@ -1,5 +1,7 @@
 """A control redraws the figure, without an Output widget."""
 
+import base64
+
 import ipywidgets
 import pytest
 from matplotlib import pyplot as plt
@@ -29,6 +31,12 @@ def test_every_change_draws_the_figure_anew():
     assert calls[1:] == [(3.0, "a"), (3.0, "b")]
     assert bytes(image.value) != before
     assert plt.get_fignums() == []
+
+
+def test_a_page_without_a_kernel_shows_the_picture():
+    bundle = knob(drawer([]), power=(0, 4))._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
 def test_no_output_widget_that_could_hang_an_executed_notebook():

@@ -38,6 +38,11 @@ def test_html_is_escaped():
     assert "<script>" not in tables.html(pd.DataFrame({"<script>": ["<b>"]}))
 
 
+def test_numbers_stand_right_and_words_left():
+    html = tables.html(pd.DataFrame({"what": ["a"], "n": [1]}))
+    assert '<td style="text-align:left">a</td><td style="text-align:right">1</td>' in html
+
+
 def test_colours_differ_for_readers_who_see_no_red_or_green():
     """Okabe and Ito's colours stay apart in lightness or hue: no two are equal in grey and blue."""
     rgb = [tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in style.COLOURS]

@@ -88,9 +88,9 @@ def _output(output: Any) -> Markup | None:
         return Markup(f'<pre class="error">{ansi2html(lines)}</pre>')
     data = output.data
     if "application/vnd.jupyter.widget-view+json" in data:
-        return Markup(
-            '<p class="aside">A control to play with: open the notebook in JupyterLab.</p>'
-        )
+        still = _rich("image/png", data["image/png"]) if "image/png" in data else ""
+        note = "A control to play with: open the notebook in JupyterLab."
+        return Markup(f'{still}<p class="aside">{note}</p>')
     kind = next((k for k in _SHOWN if k in data), None)
     return None if kind is None else Markup(_rich(kind, data[kind]))
 
