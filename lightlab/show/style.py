@@ -23,7 +23,7 @@ _METHODS = {
     "tpe": (COLOURS[2], "^", "-."),
     "optuna-gp": (COLOURS[1], "v", "-"),
     "evolution": (COLOURS[3], "P", "-"),
-    "hand": (COLOURS[7], "*", "-"),
+    "hand": (COLOURS[6], "*", "-"),
 }
 
 _RC = {

@@ -101,5 +101,5 @@ def test_relevance_is_sorted_with_a_dot_per_seed():
     )
     fig = tuning.relevance(shares)
     assert [bar.get_width() for bar in fig.axes[0].patches] == pytest.approx([0.2, 0.8])
-    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["width", "lr"]
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["width", "learning rate"]
     assert [len(line.get_xdata()) for line in fig.axes[0].lines[:2]] == [2, 2]

@@ -78,7 +78,7 @@ def evidence(
     parts = {
         "fit": (style.COLOURS[2], "fit: are these values likely?"),
         "simplicity": (style.COLOURS[3], "simplicity: are few other values likely?"),
-        "log_evidence": (_BLUE, "log evidence: the sum of both"),
+        "log_evidence": (_BLUE, "log evidence: their sum, less a constant"),
     }
     for column, (colour, text) in parts.items():
         width = 2.4 if column == "log_evidence" else 1.3

@@ -1,9 +1,7 @@
 """Figures of a task solved at three levels: parameters, hyperparameters, architecture."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
-import matplotlib.patheffects as effects
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,16 +11,17 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from lightlab.show import style
 
-FINDERS = {"hand": style.COLOURS[7], "formula": style.COLOURS[2], "machine": style.COLOURS[0]}
+_HAND = style.COLOURS[6]
+FINDERS = {"hand": _HAND, "formula": style.COLOURS[2], "machine": style.COLOURS[0]}
 _LINES = {
     "softmax": {"color": style.COLOURS[0], "linestyle": "-"},
     "one hidden layer": {"color": style.COLOURS[5], "linestyle": "-"},
-    "hand": {"color": style.COLOURS[7], "linestyle": "-"},
+    "hand": {"color": _HAND, "linestyle": "-"},
     "grid": {"color": style.COLOURS[4], "linestyle": ":"},
     "random": {"color": style.GREY, "linestyle": "--"},
 }
 _POINTS = {
-    "drawn": (style.COLOURS[7], "*"),
+    "drawn": (_HAND, "*"),
     "class means": (style.COLOURS[2], "^"),
     "ridge": (style.COLOURS[2], "D"),
 }
@@ -90,7 +89,7 @@ def slices(trials: pd.DataFrame, factors: Mapping[str, str], shares: Mapping[str
     """
     fig, axes = style.subplots(1, len(factors), height=2.9, sharey=True)
     looks = {"random": (style.GREY, "s", 11), "grid": (style.COLOURS[4], "D", 15)}
-    looks["hand"] = (style.COLOURS[7], "*", 42)
+    looks["hand"] = (_HAND, "*", 42)
     for ax, (column, label) in zip(axes, factors.items(), strict=True):
         for method, (colour, marker, size) in looks.items():
             t = trials[trials.way == method]
@@ -100,7 +99,7 @@ def slices(trials: pd.DataFrame, factors: Mapping[str, str], shares: Mapping[str
             ax.set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
             ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel(label)
-        ax.set_title(f"explains {shares[column]:.0%} of the grid")
+        ax.set_title(f"{shares[column]:.0%} of grid's variance")
     axes[0].set_ylabel("validation accuracy")
     axes[0].yaxis.set_major_formatter(lambda a, _: f"{a:.0%}")
     handles = [
@@ -125,31 +124,41 @@ def networks(trials: pd.DataFrame) -> Figure:
         colours = np.where(frame.network.str.contains("conv"), style.COLOURS[0], style.COLOURS[1])
         alpha = 0.5 if marker == "s" else 1.0
         ax.scatter(frame.macs_image, frame.val_accuracy, size, colours, marker, alpha=alpha, lw=0)
-    for with_conv, family in hand.groupby(hand.network.str.contains("conv")):
-        for t, align in zip(
-            family.itertuples(), itertools.cycle(("right", "center", "left")), strict=False
-        ):
-            text = ax.annotate(
-                t.network.replace(" ", "\n"),
-                (t.macs_image, t.val_accuracy),
-                (0, 8 if with_conv else -8),
-                textcoords="offset points",
-                fontsize=8,
-                ha=align,
-                va="bottom" if with_conv else "top",
-                linespacing=0.95,
-            )
-            text.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
     marks = (("convolutions", style.COLOURS[0], "o"), ("dense only", style.COLOURS[1], "o"))
     marks += (("by hand", style.COLOURS[7], "*"), ("random", style.COLOURS[7], "s"))
-    handles = [Line2D([], [], color=c, marker=m, ls="", ms=6, label=n) for n, c, m in marks]
+    handles = [
+        Line2D([], [], color=c, marker=m, ls="", ms=9 if m == "*" else 6, label=n)
+        for n, c, m in marks
+    ]
     fig.legend(handles=handles, loc="outside upper center", ncols=4)
     ax.set_xscale("log")
     ax.margins(x=0.08)
-    _accuracy_axis(ax, "y", max(0.05, trials.val_accuracy.min() - 0.05), trials.val_accuracy.max())
+    _accuracy_axis(ax, "y", max(0.05, trials.val_accuracy.min() - 0.15), trials.val_accuracy.max())
+    for with_conv, family in hand.groupby(hand.network.str.contains("conv")):
+        _name_stars(ax, family, above=with_conv)
     ax.set_xlabel("multiply-accumulates for one image (log)")
-    ax.set_ylabel("validation accuracy (log error)")
+    ax.set_ylabel("validation accuracy (even steps of log error)")
     return fig
+
+
+def _name_stars(ax: Axes, stars: pd.DataFrame, above: bool) -> None:
+    """Names of networks in a row at the top or bottom of the axes, a thin line to each star."""
+    x = ax.transLimits.transform(np.c_[np.log10(stars.macs_image), np.ones(len(stars))])[:, 0]
+    for i in range(1, len(x)):
+        x[i] = max(x[i], x[i - 1] + 0.13)
+    x -= max(0, x[-1] - 0.93)
+    for at, t in zip(x, stars.itertuples(), strict=True):
+        ax.annotate(
+            t.network.replace(" ", "\n"),
+            (t.macs_image, t.val_accuracy),
+            (at, 0.98 if above else 0.03),
+            textcoords="axes fraction",
+            ha="center",
+            va="top" if above else "bottom",
+            fontsize=8,
+            linespacing=0.95,
+            arrowprops={"arrowstyle": "-", "color": style.GREY, "lw": 0.7, "shrinkB": 6},
+        )
 
 
 def three_levels(curves: pd.DataFrame, ends: pd.DataFrame, titles: Sequence[str]) -> Figure:
@@ -175,7 +184,7 @@ def three_levels(curves: pd.DataFrame, ends: pd.DataFrame, titles: Sequence[str]
     _accuracy_axis(
         axes[0], "y", ends["mean"].min() - 0.2, max(curves.ci_high.max(), ends.ci_high.max())
     )
-    axes[0].set_ylabel("accuracy (log error)")
+    axes[0].set_ylabel("accuracy (even steps of log error)")
     return fig
 
 
@@ -185,6 +194,9 @@ def _ends(ax: Axes, ends: pd.DataFrame, last: float) -> list[Line2D]:
     Returns the legend's handles, best first.
     """
     slot, handles = last * 1.08, []
+    ax.axvspan(last * 1.03, last * 1.29, color=style.LIGHT, alpha=0.45, lw=0)
+    ax.text(last * 1.16, 0.985, "test", transform=ax.get_xaxis_transform(), ha="center", va="top")
+    ax.set_xlim(None, last * 1.29)
     for _, end in ends.sort_values("mean", ascending=False).iterrows():
         if end.way in _POINTS:
             colour, marker = _POINTS[end.way]
@@ -241,7 +253,7 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
             color=colour,
         )
         right.plot([1, max(r.macs, 1)], [at, at], color=colour, lw=1.2, alpha=0.5)
-        right.plot(max(r.macs, 1), at, "o", color=colour, ms=6.5)
+        right.plot(max(r.macs, 1), at, "o", color=colour, ms=6.5, clip_on=False)
         right.annotate(
             _short(r.macs),
             (max(r.macs, 1), at),
@@ -268,7 +280,7 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
     left.grid(axis="y", visible=False)
     right.grid(axis="y", visible=False)
     _accuracy_axis(left, "x", rows["mean"].min() - 0.2, rows.ci_high.max())
-    left.set_xlabel("test accuracy (log error)")
+    left.set_xlabel("test accuracy (even steps of log error)")
     left.set_title("How good")
     right.set_xscale("log")
     right.set_xlim(1, rows.macs.max() * 300)
@@ -280,12 +292,8 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
 
 
 def _short(number: float) -> str:
-    """13 k, 2.1 M, 0.4 G."""
+    """12.8 k, 2.1 M, 0.4 G."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
-            return (
-                f"{number / size:.2g}{unit}"
-                if number < 100 * size
-                else f"{number / size:.0f}{unit}"
-            )
+            return f"{number / size:.3g}{unit}"
     return f"{number:.0f}"

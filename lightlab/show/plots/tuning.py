@@ -16,6 +16,7 @@ _NAMES = {
     "grid": "grid search",
     "tpe": "TPE (Optuna)",
 }
+_LABELS = {"lr": "learning rate"}
 
 
 def examples(pictures: np.ndarray, titles: Sequence[object], ncols: int = 8) -> Figure:
@@ -137,7 +138,7 @@ def slices(
         ax.plot(observed[name], observed["value"], ".", color=style.GREY, alpha=0.7)
         _band(ax, curves[curves["name"] == name], "x")
         ax.axvline(incumbent[name], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
-        ax.set_xlabel(name.replace("_", " "))
+        ax.set_xlabel(_label(name))
         if name in log:
             _log_axis(ax, observed[name])
     for ax in axes.flat[len(names) :]:
@@ -158,11 +159,15 @@ def relevance(shares: pd.DataFrame) -> Figure:
         ax.plot(values, np.full(len(values), row), "o", mfc="white", color="black")
     ax.axvline(1 / len(means), color=style.GREY, linestyle=":")
     ax.annotate("all alike", (1 / len(means), -0.42), xytext=(3, 0), textcoords="offset points")
-    ax.set(yticks=range(len(means)), yticklabels=[n.replace("_", " ") for n in means.index])
+    ax.set(yticks=range(len(means)), yticklabels=[_label(n) for n in means.index])
     ax.set_xlabel("share of 1/ℓ²")
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="y", visible=False)
     return fig
+
+
+def _label(name: str) -> str:
+    return _LABELS.get(name, name.replace("_", " "))
 
 
 def _log_axis(ax: Axes, values: pd.Series) -> None:
