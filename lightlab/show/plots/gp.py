@@ -139,14 +139,15 @@ def plane(judged: pd.DataFrame, best_f: float) -> Figure:
         ax.annotate(
             names,
             (sd, mean),
-            (6, 7) if up else (0, -9),
+            (0, 20 if up else -20),
             textcoords="offset points",
             va="bottom" if up else "top",
-            ha="left" if up else "center",
+            ha="center",
             color=_NEXT,
             fontsize=8.5,
+            arrowprops={"arrowstyle": "-", "color": _NEXT, "lw": 0.8, "shrinkA": 0, "shrinkB": 5},
         )
-    ax.margins(x=0.12, y=0.1)
+    ax.margins(x=0.12, y=0.17)
     ax.set(xlabel="standard deviation: how little is known", ylabel="mean: how good it looks")
     return fig
 
