@@ -122,8 +122,8 @@ def networks(trials: pd.DataFrame) -> Figure:
     hand = hand.reset_index().sort_values("macs_image", ignore_index=True)
     for frame, marker, size in ((random, "s", 20), (hand, "*", 130)):
         colours = np.where(frame.network.str.contains("conv"), style.COLOURS[0], style.COLOURS[1])
-        alpha = 0.5 if marker == "s" else 1.0
-        ax.scatter(frame.macs_image, frame.val_accuracy, size, colours, marker, alpha=alpha, lw=0)
+        look = {"marker": marker, "alpha": 0.5 if marker == "s" else 1.0, "lw": 0}
+        ax.scatter(frame.macs_image, frame.val_accuracy, size, colours, **look)
     marks = (("convolutions", style.COLOURS[0], "o"), ("dense only", style.COLOURS[1], "o"))
     marks += (("by hand", style.COLOURS[7], "*"), ("random", style.COLOURS[7], "s"))
     handles = [
