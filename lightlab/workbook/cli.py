@@ -30,6 +30,8 @@ Notebooks = Annotated[
     typer.Argument(metavar="[NOTEBOOK]...", help="Names or numbers (04); default: all."),
 ]
 Profile = Annotated[str, typer.Option("--profile", help="Folder below params/ with the values.")]
+_JOBS = "Notebooks at once, each with cores / jobs threads; default: cores, at most all notebooks."
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help=_JOBS, show_default=False)]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder below results/.")]
 
 
@@ -47,9 +49,7 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="The run's folder; default: the profile's name.")
     ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Notebooks at once; default: cores.")
-    ] = os.cpu_count() or 1,
+    jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Run what is up to date, too.")] = False,
     fail_fast: Annotated[
         bool,
@@ -85,7 +85,7 @@ def run(
     axes = {k: _items(v) for k, v in _pairs(sweep, "--sweep").items()}
     units = plan.make(project, notebooks or [], profile, _pairs(param, "-p"), axes)
     limits = Limits(timeout, notebook_timeout, stall_timeout)
-    options = Options(profile, jobs, limits, force, fail_fast, retries)
+    options = Options(profile, _jobs(project, jobs), limits, force, fail_fast, retries)
     folder = project.run_folder(name or profile)
     if folder.name in RESERVED:
         raise WorkbookError(Fault("run name", f"{folder.name!r} is reserved", "choose with --name"))
@@ -152,9 +152,7 @@ def compare(run_a: RunName, run_b: RunName) -> None:
 @app.command()
 def verify(
     run: RunName,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Notebooks at once; default: cores.")
-    ] = os.cpu_count() or 1,
+    jobs: Jobs = None,
     notebook: Annotated[
         list[str] | None, typer.Option("--notebook", help="Only these; default: all of the run.")
     ] = None,
@@ -172,7 +170,7 @@ def verify(
     units, profile, threads = verification.units_of(project, folder, notebook or [])
     scratch = project.results / ".verify" / folder.name
     store.empty(scratch)
-    options = Options(profile, jobs, force=True, threads=threads)
+    options = Options(profile, _jobs(project, jobs), force=True, threads=threads)
     ok = _execute(project, units, scratch, options, False)
     found = [d for u in units for d in pages.verify(folder / u.name, scratch / u.name)]
     for difference in found:
@@ -239,6 +237,12 @@ def _execute(project: Project, units: list, folder: Path, options, follow: bool)
             raise typer.Exit(130) from e
     progress.tell(run, out)
     return ok
+
+
+def _jobs(project: Project, asked: int | None) -> int:
+    """How many notebooks at once. The default does not depend on which are selected: with the
+    threads of each, its sums would come out in another order."""
+    return asked or min(os.cpu_count() or 1, max(1, len(project.notebooks)))
 
 
 def _existing(run: str) -> Path:

@@ -4,6 +4,8 @@ Everything is checked before a kernel starts, and all faults are told at once.
 """
 
 import math
+import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +36,15 @@ class Resolved:
     sources: dict[str, str]
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader, but a key written twice is an error and not the last one's."""
+class _Values(yaml.SafeLoader):
+    """YAML's safe loader, but a key written twice is an error and not the last one's, and 010 and
+    1:30 are no octal eight and no ninety (YAML 1.1): an integer is what people read as one."""
+
+    _INT = "tag:yaml.org,2002:int"
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:int"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [self.construct_object(k, deep=True) for k, _ in node.value]
@@ -47,10 +56,14 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Values.add_implicit_resolver(_Values._INT, re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
+_Values.add_constructor(_Values._INT, lambda loader, node: int(loader.construct_scalar(node)))
+
+
 def load_file(path: Path, shown: str) -> dict[str, Any]:
     """A flat YAML mapping; WorkbookError where the file is missing or does not parse."""
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_Values)  # a SafeLoader
     except FileNotFoundError as e:
         raise WorkbookError(Fault(shown, "there is no such file")) from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: 2026-99-99, say
@@ -104,7 +117,7 @@ def from_text(parameter: Parameter, text: str) -> Any:
     if parameter.type == "list[str]":
         return [item.strip().strip("'\"") for item in text.strip()[1:-1].split(",") if item.strip()]
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_Values)  # a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
@@ -127,7 +140,7 @@ def check(
         for error in e.errors():
             wrong.setdefault(str(error["loc"][0]), _reason(error, schema))
         for name, reason in wrong.items():
-            faults.append(Fault(where, f"{name} = {known[name]!r}: {reason}"))
+            faults.append(Fault(where, f"{name} = {reprlib.repr(known[name])}: {reason}"))
         right = {n: v for n, v in known.items() if n not in wrong}
         good = _model(schema, right)(**right).model_dump(include=set(right))
     return good, faults

@@ -87,7 +87,12 @@ class Project:
 
 def needs(notebook: Path) -> list[str]:
     """The notebooks whose results `notebook` reads, from its metadata `lightlab.needs`."""
-    return list(read_notebook(notebook).get("metadata", {}).get("lightlab", {}).get("needs", []))
+    found = read_notebook(notebook).get("metadata", {}).get("lightlab", {}).get("needs", [])
+    if not (isinstance(found, list) and all(isinstance(n, str) for n in found)):
+        raise WorkbookError(
+            Fault(f"notebooks/{notebook.name}", "`needs` has to be a list of names")
+        )
+    return found
 
 
 def read_notebook(path: Path) -> dict:

@@ -37,24 +37,29 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     cell; WorkbookError lists what is wrong with them.
     """
     style.use()
-    out = os.environ.get(OUT)
-    if out:
-        folder, task = Path(out), files.read_json(Path(out) / "task.json")
-        values = task["params"]
-        if notebook != task["notebook"]:
-            raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
-    else:
-        project = Project.find()
-        folder, values = (
-            project.results / "interactive" / notebook,
-            _checked(project, notebook, namespace),
-        )
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    return Record(notebook, folder, values, os.environ.get(PROFILE))
+    if OUT in os.environ:
+        return _under_runner(notebook, Path(os.environ[OUT]))
+    project = Project.find()
+    values, profile = _by_itself(project, notebook, namespace)
+    folder = project.results / "interactive" / notebook
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return Record(notebook, folder, values, profile)
 
 
-def _checked(project: Project, notebook: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
+def _under_runner(notebook: str, folder: Path) -> "Record":
+    task = files.read_json(folder / "task.json")
+    if notebook != task["notebook"]:
+        raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
+    if (folder / "record.json").exists():
+        raise WorkbookError(Fault("record.start", "was called before in this notebook"))
+    return Record(notebook, folder, task["params"], os.environ.get(PROFILE))
+
+
+def _by_itself(
+    project: Project, notebook: str, namespace: Mapping[str, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """The checked values, and the profile that has the same ones, if there is one."""
     from lightlab.workbook import params, schema
 
     if notebook not in project.notebooks:
@@ -64,7 +69,10 @@ def _checked(project: Project, notebook: str, namespace: Mapping[str, Any]) -> d
     values, faults = params.check(declared, given, notebook)
     if faults:
         raise WorkbookError(faults)
-    return values
+    for profile in (p for p in loader.PROFILES if project.params_file(p, notebook).is_file()):
+        if params.resolve(project, notebook, profile).values == values:
+            return values, profile
+    return values, None
 
 
 class Shown(HTML):

@@ -51,6 +51,14 @@ def test_values_come_from_cell_then_file_then_command_line(workbook):
     assert resolved.sources["kind"] == "default"
 
 
+def test_integers_are_what_people_read(workbook):
+    workbook.add("01_a", parameters=CELL)
+    workbook.values("01_a", "seed: 010\n")
+    assert resolve(workbook).values["seed"] == 10
+    assert resolve(workbook, seed="012").values["seed"] == 12
+    assert "seed = '1:30': wrong type" in faults_of(lambda: resolve(workbook, seed="1:30"))[0]
+
+
 def test_exponent_that_yaml_reads_as_text_is_the_float_it_means(workbook):
     workbook.add("01_a", parameters=CELL)
     workbook.values("01_a", "lr: 1e-3\n")

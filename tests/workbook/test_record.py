@@ -43,6 +43,15 @@ def test_outside_the_runner_parameters_are_checked_in_the_setup_cell(workbook, m
         record.start("01_a", {"seed": 0, "n": 1000})
 
 
+def test_outside_the_runner_the_profile_is_known_by_its_values(workbook, monkeypatch):
+    workbook.add("01_a", profiles=("smoke", "quick"))
+    workbook.values("01_a", "n: 7\n", "quick")
+    monkeypatch.chdir(workbook.root)
+    assert record.start("01_a", {"seed": 0, "n": 3}).profile == "smoke"
+    assert record.start("01_a", {"seed": 0, "n": 7}).profile == "quick"
+    assert record.start("01_a", {"seed": 0, "n": 8}).profile is None
+
+
 def test_the_generators_are_fixed_by_seed_and_tag(run):
     draws = [run.rng("a").random(), run.rng("a").random(), run.rng("b").random()]
     assert draws[0] == draws[1] != draws[2]

@@ -25,10 +25,13 @@ def keep(run_folder: Path, reference: Path) -> list[str]:
     bad = [u.name for u in run.units if u.state not in results.FINISHED]
     if bad:
         raise WorkbookError(Fault(str(run_folder), f"not finished: {', '.join(bad)}"))
+    new = reference.with_name(f".{reference.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    files.write_json(new / "run.json", run.about | {"run": reference.name})
+    left_out = [left for unit in run.units for left in _copy(unit, new / unit.name)]
     shutil.rmtree(reference, ignore_errors=True)
-    about = run.about | {"run": reference.name}
-    files.write_json(reference / "run.json", about)
-    return [left for unit in run.units for left in _copy(unit, reference / unit.name)]
+    new.rename(reference)
+    return left_out
 
 
 def _copy(unit: results.Unit, to: Path) -> list[str]:
@@ -44,7 +47,9 @@ def _copy(unit: results.Unit, to: Path) -> list[str]:
         return True
 
     def entries(kind: str) -> list[dict[str, Any]]:
-        found = [e | {"files": [n for n in e["files"] if keeps(n)]} for e in unit.record[kind]]
+        found = [
+            e | {"files": [n for n in e["files"] if keeps(n)]} for e in unit.record.get(kind, [])
+        ]
         return [e for e in found if e["files"]]
 
     record = unit.record | {"artifacts": [], "trials": None}

@@ -89,9 +89,16 @@ def _death(journal: Any) -> str:
     code = journal.kernel_exit()
     how = "ended"
     if code is not None:
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+        how = f"was killed by {_signal(-code)}" if code < 0 else f"exited with {code}"
     unfinished = set(range(journal.cells)) - journal.finished
     return f"the kernel {how} in cell {min(unfinished, default=0) + 1}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals between SIGRTMIN and SIGRTMAX have no names
+        return f"signal {number}"
 
 
 def _missing(nb: Any, folder: Path, journal: Any) -> Cause | None:
@@ -142,6 +149,7 @@ def _facts(
         "cause": cause.text if cause else None,
         "kind": cause.kind if cause else None,
         "params": files.plain(task["params"]),
+        "typed": task["typed"],
         "key": files.digest(task["hashes"]),
         "hashes": task["hashes"],
         "needs": list(task["inputs"]),

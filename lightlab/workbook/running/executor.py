@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,7 @@ class Executor(Protocol):
     """Runs attempts somewhere that sees the same folders."""
 
     def submit(self, unit: str, folder: Path) -> None: ...
-    def cancel(self, unit: str) -> None: ...
+    def cancel(self, units: Iterable[str]) -> None: ...
     def events(self) -> Iterator[Event]: ...
 
 
@@ -73,20 +73,20 @@ class LocalExecutor:
         )
         self._children[unit] = _Child(process, folder, errors)
 
-    def cancel(self, unit: str) -> None:
-        """End the attempt: asked first, killed with all that it started after ten seconds."""
-        child = self._children.get(unit)
-        if child is None:
-            return
-        child.process.terminate()
-        try:
-            child.process.wait(_CANCEL_S)
-        except subprocess.TimeoutExpired:
-            child.process.kill()
-            child.process.wait()
-        end_processes(child.folder.name)
-        child.errors.close()
-        del self._children[unit]
+    def cancel(self, units: Iterable[str]) -> None:
+        """End attempts: all are asked at once, after ten seconds killed with all they started."""
+        children = [self._children.pop(u) for u in units if u in self._children]
+        for child in children:
+            child.process.terminate()
+        deadline = time.monotonic() + _CANCEL_S
+        for child in children:
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            end_processes(child.folder.name)
+            child.errors.close()
 
     def events(self) -> Iterator[Event]:
         """What happened since the last call; waits a moment where nothing did."""

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lightlab.workbook import params
+from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.project import Project, needs
 from lightlab.workbook.running import plan, store
 from lightlab.workbook.running.plan import Unit
@@ -43,7 +45,11 @@ def _state(project: Project, folder: Path, facts: dict[str, Any]) -> str:
         return f"failed: {facts['cause']}"
     if "hashes" not in facts:
         return "interactive"
-    unit = Unit(facts["unit"], facts["notebook"], facts["params"], tuple(facts.get("needs", ())))
+    try:
+        values = params.resolve(project, facts["notebook"], facts["profile"], facts["typed"]).values
+    except WorkbookError as e:
+        return f"stale ({e.faults[0]})"
+    unit = Unit(facts["unit"], facts["notebook"], values, tuple(facts["needs"]))
     why = plan.stale(facts, plan.hashes(project, unit, folder.parent), folder)
     return f"stale ({why})" if why else "up to date"
 

@@ -8,7 +8,7 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class Unit:
     values: dict[str, Any]
     needs: tuple[str, ...] = ()
     sweep: dict[str, str] = field(default_factory=dict)
+    typed: dict[str, str] = field(default_factory=dict)  # values from the command line, as typed
 
 
 def make(
@@ -57,7 +58,7 @@ def make(
             unused -= {*own, *axes}
             for point in _points(axes):
                 values = params.resolve(project, name, profile, own | point).values
-                unit = Unit(_unit_name(name, point), name, values, (), point)
+                unit = Unit(_unit_name(name, point), name, values, (), point, own | point)
                 units[unit.name] = unit
         except WorkbookError as e:
             faults += e.faults
@@ -113,7 +114,7 @@ def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
         if u.notebook in wants
         and all(u.sweep[k] == v for k, v in unit.sweep.items() if k in u.sweep)
     ]
-    return Unit(unit.name, unit.notebook, unit.values, tuple(fit), unit.sweep)
+    return replace(unit, needs=tuple(fit))
 
 
 def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:

@@ -132,6 +132,7 @@ class Run:
             "root": str(self.project.root),
             "profile": self.options.profile,
             "params": unit.values,
+            "typed": unit.typed,
             "limits": asdict(self.options.limits),
             "hashes": plan.hashes(self.project, unit, self.folder),
             "inputs": {n: str(self.folder / n) for n in unit.needs},
@@ -172,8 +173,8 @@ class Run:
         self._told(name)
 
     def _stop(self) -> None:
-        for name in list(self._attempts):
-            self._executor.cancel(name)
+        self._executor.cancel(list(self._attempts))
+        for name in self._attempts:
             self.states[name].state = CANCELLED
         for state in self.states.values():
             if state.state == "waiting":

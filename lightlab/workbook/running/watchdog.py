@@ -16,6 +16,7 @@ from lightlab.workbook import files, manifest
 TAG = "LIGHTLAB_ATTEMPT"  # in the environment of every process that belongs to an attempt
 RUNNER = "LIGHTLAB_RUNNER"  # the process that the attempt must not outlive
 _TICK_S, _GRACE_S = 0.2, 5.0
+_MEASURE_S = 1.0  # between looks at the memory: walking the process tree takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Watchdog(threading.Thread):
         self._path, self._journal, self._limits = folder / "status.json", journal, limits
         self._began, self._parent = time.monotonic(), int(os.environ[RUNNER])
         self._killing_since: float | None = None
+        self._next_measure = 0.0
         self._state = {"state": "running", "pid": os.getpid(), "started": manifest.now()}
         self.cause: Cause | None = None
         self.peak_memory_bytes = 0
@@ -61,7 +63,9 @@ class Watchdog(threading.Thread):
             if os.getppid() != self._parent:  # the runner died: nobody waits for this result
                 end_processes(os.environ[TAG])
                 os._exit(1)
-            self._measure()
+            if time.monotonic() >= self._next_measure:
+                self._measure()
+                self._next_measure = time.monotonic() + _MEASURE_S
             self.cause = self.cause or self._past_limit()
             if self.cause:
                 self._end_kernel()
@@ -79,7 +83,7 @@ class Watchdog(threading.Thread):
             "done": len(self._journal.finished),
             "cause": asdict(cause) if cause else None,
         }
-        files.write_json(self._path, self._state)
+        files.write_json(self._path, self._state, durable=state == "ended")
 
     def _past_limit(self) -> Cause | None:
         now, j, cell = time.monotonic(), self._journal, self._journal.cell

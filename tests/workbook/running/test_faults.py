@@ -103,6 +103,12 @@ def test_an_unfinished_record_is_no_success(workbook):
     assert "run.finish() was never called" in workbook("run", code=1)
 
 
+def test_a_second_start_of_the_record_is_refused(workbook):
+    start = "from lightlab.workbook import record\nrun = record.start('01_a', globals())"
+    workbook.add("01_a", start, start, "run.finish()")
+    assert "record.start: was called before in this notebook" in workbook("run", code=1)
+
+
 def test_a_killed_kernel_is_told_within_seconds_and_retried_when_asked(workbook):
     die_once = (
         "import os, pathlib, signal\n"

@@ -25,6 +25,15 @@ def test_needs_come_along_and_first(workbook):
     assert units[1].needs == ("02_b",)
 
 
+def test_needs_have_to_be_a_list(workbook):
+    path = workbook.add("01_a")
+    nb = json.loads(path.read_text())
+    nb["metadata"]["lightlab"]["needs"] = "02_b"
+    path.write_text(json.dumps(nb))
+    with pytest.raises(WorkbookError, match="has to be a list of names"):
+        plan.make(Project(workbook.root), [], "quick")
+
+
 def test_a_circle_and_a_missing_need_are_told(workbook):
     workbook.add("01_a", needs=("02_b",))
     workbook.add("02_b", needs=("01_a",))
@@ -137,6 +146,9 @@ def test_list_tells_state_and_age(workbook):
     assert "never run" in rows["03_c"]
     workbook.add_recorded("01_a", "print(1)")
     assert "stale (changed: source)" in workbook("list")
+    workbook.add_recorded("01_a")
+    workbook.values("01_a", "n: 9\n")
+    assert "stale (changed: params)" in workbook("list")
 
 
 def test_a_changed_data_folder_makes_stale(workbook):
