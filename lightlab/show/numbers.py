@@ -1,10 +1,11 @@
-"""How numbers are written for readers: significant digits, thin spaces, a true minus."""
+"""How numbers and verdicts are written: significant digits, thin spaces, a true minus, a sign."""
 
 import math
 import re
 from decimal import Decimal
 from typing import Any
 
+SIGNS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?"}
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 

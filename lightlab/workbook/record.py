@@ -4,8 +4,6 @@ Under `lightlab run` everything goes to the run's folder; in JupyterLab or raw p
 `results/interactive/<notebook>/`.
 """
 
-import base64
-import html
 import os
 import shutil
 import zlib
@@ -15,19 +13,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from lightlab.published import loader
-from lightlab.show import numbers, style, tables
-from lightlab.workbook import claims, files, manifest
+from lightlab.show import style, tables
+from lightlab.workbook import claims, display, files, manifest
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import NAME, OUT, PROFILE, Project
-
-_INLINE_SVG_BYTES = 400_000
-_LEFT = '<td style="text-align:left;vertical-align:top">'
 
 
 def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
@@ -73,17 +67,6 @@ def _by_itself(
         if params.resolve(project, notebook, profile).values == values:
             return values, profile
     return values, None
-
-
-class Shown(HTML):
-    """HTML for the notebook, one plain line for the log."""
-
-    def __init__(self, data: str, line: str):
-        super().__init__(data)
-        self._line = line
-
-    def __repr__(self) -> str:
-        return self._line
 
 
 class Record:
@@ -134,7 +117,7 @@ class Record:
 
     def figure(
         self, fig: Figure, name: str, *, caption: str, data: pd.DataFrame | None = None
-    ) -> Shown:
+    ) -> display.Shown:
         """Save a figure as SVG and PNG with its plotted data as CSV; shows it with its caption."""
         folder = self._folder("figures", name)
         paths = [folder / f"{name}.svg", folder / f"{name}.png"]
@@ -145,15 +128,7 @@ class Record:
             paths.append(folder / f"{name}.csv")
             data.to_csv(paths[-1], index=any(n is not None for n in data.index.names))
         self._note("figures", {"name": name, "caption": caption, "files": self._names(paths)})
-        shown = paths[0] if paths[0].stat().st_size <= _INLINE_SVG_BYTES else paths[1]
-        kind = "svg+xml" if shown.suffix == ".svg" else "png"
-        image = base64.b64encode(shown.read_bytes()).decode()
-        return Shown(
-            f'<figure id="fig-{name}" style="margin:0"><img alt="{html.escape(caption)}" '
-            f'src="data:image/{kind};base64,{image}" style="max-width:100%;background:#fff"/>'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>",
-            f"figure {name}: {caption}",
-        )
+        return display.figure(name, caption, paths[0], paths[1])
 
     def table(
         self,
@@ -164,7 +139,7 @@ class Record:
         volatile: Sequence[str] = (),
         tolerance: Mapping[str, float] | None = None,
         digits: int = 3,
-    ) -> Shown:
+    ) -> display.Shown:
         """Save a table as CSV, Markdown and LaTeX; shows it rounded to `digits` digits.
 
         `volatile` columns (timings) are never compared with another run's; `tolerance` allows
@@ -177,11 +152,7 @@ class Record:
         entry = {"name": name, "caption": caption, "files": self._names(paths)}
         rules = {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
         self._note("tables", entry | rules)
-        return Shown(
-            f'<div id="tab-{name}" style="overflow-x:auto">{tables.html(df, digits)}'
-            f'<p class="caption">{html.escape(caption)}</p></div>',
-            f"table {name} ({len(df)} rows): {caption}",
-        )
+        return display.table(df, name, caption, digits)
 
     def trials(self, df: pd.DataFrame) -> None:
         """Save what was tried, one row a trial, each with its cost, as trials.csv."""
@@ -204,7 +175,7 @@ class Record:
         }
         files.write_json(self.folder / "claims.json", list(self._claims.values()))
 
-    def finish(self) -> Shown:
+    def finish(self) -> display.Shown:
         """Close the record: every claim checked, every promised file there; shows the verdicts."""
         missing = [c for c in self._published if c not in self._claims]
         if missing:
@@ -222,9 +193,7 @@ class Record:
         self._write()
         if OUT not in os.environ:
             manifest.write_interactive(self.folder, self.notebook, self.params)
-        checked = list(self._claims.values())
-        lines = [f"{c['verdict']}: {c['id']}, {' '.join(_ours(c))}" for c in checked]
-        return Shown(_claims_html(checked), "\n".join(lines) or "no claims")
+        return display.claims(list(self._claims.values()))
 
     def _folder(self, kind: str, name: str) -> Path:
         if not NAME.fullmatch(name):
@@ -242,30 +211,3 @@ class Record:
 
     def _write(self) -> None:
         files.write_json(self.folder / "record.json", self._saved)
-
-
-def _claims_html(checked: list[dict[str, Any]]) -> str:
-    if not checked:
-        return "<p>This notebook checks no published claim.</p>"
-    signs = {claims.REPRODUCED: "✓", claims.NOT_REPRODUCED: "✗", claims.INCONCLUSIVE: "?"}
-    rows = "".join(
-        f'<tr id="claim-{html.escape(c["id"])}"><td>{html.escape(c["sentence"])}<br>'
-        f"<small>{html.escape(c['source'])}</small></td>"
-        f"<td>{html.escape(str(c['published']))}</td>"
-        f"<td>{html.escape(_ours(c)[0])}<br><small>{html.escape(_ours(c)[1])}</small>"
-        f"<br><small>{html.escape(c['measured'])}</small></td>"
-        f"<td><strong>{signs[c['verdict']]} {c['verdict']}</strong>"
-        f"<br><small>{html.escape(c['note'])}</small></td></tr>"
-        for c in checked
-    )
-    head = "<tr><th>claim</th><th>published</th><th>ours</th><th>verdict</th></tr>"
-    # JupyterLab sets tables flush right, which suits numbers but not sentences
-    cells = f"<thead>{head}</thead><tbody>{rows}</tbody>".replace("<td>", _LEFT)
-    return f'<table class="claims">{cells.replace("<th>", _LEFT.replace("td", "th"))}</table>'
-
-
-def _ours(claim: dict[str, Any]) -> tuple[str, str]:
-    """Our value with its unit; its interval with n."""
-    value, interval = numbers.measured(claim)
-    unit = claim.get("unit", "") if claim["value"] is not None else ""
-    return f"{value} {unit}".strip(), interval

@@ -16,10 +16,10 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup, escape
 
+from lightlab.show import numbers
 from lightlab.show.numbers import measured, number
 
 _TEMPLATES = resources.files("lightlab.workbook.review") / "templates"
-SIGNS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?"}
 
 
 def page(template: str, **values: Any) -> str:
@@ -50,7 +50,7 @@ def _environment() -> jinja2.Environment:
         "img-src 'self' file: data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'",
         "fingerprint": _fingerprint(),
-        "signs": SIGNS,
+        "signs": numbers.SIGNS,
         "measured": measured,
         "interval_mark": interval_mark,
     }

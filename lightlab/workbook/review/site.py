@@ -23,7 +23,7 @@ def build(run_dir: Path) -> Path:
     run = results.read(Path(run_dir))
     cards = [_card(run, unit) for unit in run.units]
     claims = [c for card in cards for c in card["claims"]]
-    counts = {v: sum(c["verdict"] == v for c in claims) for v in html.SIGNS}
+    counts = {v: sum(c["verdict"] == v for c in claims) for v in numbers.SIGNS}
     text = html.page("index.html.j2", run=run, cards=cards, claims=claims, counts=counts)
     index = run.folder / "index.html"
     _write_if_new(index, text)

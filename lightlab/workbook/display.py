@@ -1,0 +1,81 @@
+"""How a notebook shows what it saved: figures, tables, verdicts. The site links to their ids."""
+
+import base64
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+from lightlab.show import numbers, tables
+
+_INLINE_SVG_BYTES = 400_000
+# JupyterLab sets tables flush right, which suits numbers but not sentences
+_LEFT = 'style="text-align:left;vertical-align:top"'
+
+
+class Shown(HTML):
+    """HTML for the notebook, plain lines for the log."""
+
+    def __init__(self, data: str, line: str):
+        super().__init__(data)
+        self._line = line
+
+    def __repr__(self) -> str:
+        return self._line
+
+
+def figure(name: str, caption: str, svg: Path, png: Path) -> Shown:
+    """The saved figure with its caption: sharp where that is small, else as pixels."""
+    shown = svg if svg.stat().st_size <= _INLINE_SVG_BYTES else png
+    kind = "svg+xml" if shown is svg else "png"
+    image = base64.b64encode(shown.read_bytes()).decode()
+    return Shown(
+        f'<figure id="fig-{name}" style="margin:0"><img alt="{escape(caption)}" '
+        f'src="data:image/{kind};base64,{image}" style="max-width:100%;background:#fff"/>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>",
+        f"figure {name}: {caption}",
+    )
+
+
+def table(df: pd.DataFrame, name: str, caption: str, digits: int) -> Shown:
+    """The table, rounded, with its caption."""
+    return Shown(
+        f'<div id="tab-{name}" style="overflow-x:auto">{tables.html(df, digits)}'
+        f'<p class="caption">{escape(caption)}</p></div>',
+        f"table {name} ({len(df)} rows): {caption}",
+    )
+
+
+def claims(checked: list[dict[str, Any]]) -> Shown:
+    """The checked claims, one row each: sentence, published, ours, verdict."""
+    if not checked:
+        return Shown("<p>This notebook checks no published claim.</p>", "no claims")
+    titles = ("claim", "published", "ours", "verdict")
+    head = "".join(f"<th {_LEFT}>{title}</th>" for title in titles)
+    rows = "".join(_row(claim) for claim in checked)
+    return Shown(
+        f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>',
+        "\n".join(f"{c['verdict']}: {c['id']}, {' '.join(_ours(c))}" for c in checked),
+    )
+
+
+def _row(claim: dict[str, Any]) -> str:
+    value, interval = _ours(claim)
+    verdict = claim["verdict"]
+    cells = (
+        f"{escape(claim['sentence'])}<br><small>{escape(claim['source'])}</small>",
+        escape(str(claim["published"])),
+        f"{escape(value)}<br><small>{escape(interval)}<br>{escape(claim['measured'])}</small>",
+        f"<strong>{numbers.SIGNS[verdict]} {verdict}</strong><br><small>{escape(claim['note'])}</small>",
+    )
+    row = "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells)
+    return f'<tr id="claim-{escape(claim["id"])}">{row}</tr>'
+
+
+def _ours(claim: dict[str, Any]) -> tuple[str, str]:
+    """Our value with its unit; its interval with n."""
+    value, interval = numbers.measured(claim)
+    unit = claim.get("unit", "") if claim["value"] is not None else ""
+    return f"{value} {unit}".strip(), interval
