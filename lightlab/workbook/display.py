@@ -63,12 +63,12 @@ def claims(checked: list[dict[str, Any]]) -> Shown:
 
 def _row(claim: dict[str, Any]) -> str:
     value, interval = _ours(claim)
-    verdict = claim["verdict"]
+    verdict = f"{numbers.SIGNS[claim['verdict']]} {claim['verdict']}"
     cells = (
         f"{escape(claim['sentence'])}<br><small>{escape(claim['source'])}</small>",
         escape(str(claim["published"])),
         f"{escape(value)}<br><small>{escape(interval)}<br>{escape(claim['measured'])}</small>",
-        f"<strong>{numbers.SIGNS[verdict]} {verdict}</strong><br><small>{escape(claim['note'])}</small>",
+        f"<strong>{verdict}</strong><br><small>{escape(claim['note'])}</small>",
     )
     row = "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells)
     return f'<tr id="claim-{escape(claim["id"])}">{row}</tr>'
