@@ -1,6 +1,5 @@
 """Figures of notebook 04 say what their data say."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,20 +7,12 @@ import pytest
 from lightlab.search import acquisition, lesson
 from lightlab.show.plots import gp
 
-mpl.use("Agg")
 TRUTH = pd.DataFrame({"x": lesson.GRID, "value": lesson.hills(lesson.GRID)})
 X = np.array([0.2, 0.6, 0.9])
 POINTS = pd.DataFrame({"x": X, "value": lesson.hills(X)})
 
 
-def words(fig):
-    fig.canvas.draw()
-    texts = [t for t in fig.findobj(mpl.text.Text) if t.get_visible() and t.get_text()]
-    assert min(t.get_fontsize() for t in texts) >= 8
-    return [t.get_text() for t in texts]
-
-
-def test_the_next_point_is_marked_where_the_acquisition_is_largest():
+def test_the_next_point_is_marked_where_the_acquisition_is_largest(words):
     judges = {
         "EI": lambda m, s: acquisition.expected_improvement(m, s, POINTS["value"].max()),
         "bold": lesson.ucb(25.0),
@@ -35,7 +26,7 @@ def test_the_next_point_is_marked_where_the_acquisition_is_largest():
         assert any(len(x) == 2 and x[0] == x[1] == top for x in lines), name
 
 
-def test_posteriors_and_evidence_have_a_panel_each():
+def test_posteriors_and_evidence_have_a_panel_each(words):
     bands, seen = lesson.learning(X, POINTS["value"].to_numpy(), 0.15, [0, 1, 3])
     assert {"0 observations", "1 observation", "3 observations"} <= set(
         words(gp.posteriors(bands, seen, TRUTH))
@@ -46,7 +37,7 @@ def test_posteriors_and_evidence_have_a_panel_each():
     assert {"short: 0.05", "long: 1", "length scale"} <= set(words(fig))
 
 
-def test_the_plane_joins_rules_that_take_the_same_place():
+def test_the_plane_joins_rules_that_take_the_same_place(words):
     judges = {"UCB, β = 100": lesson.ucb(100.0), "UCB, β = 1000": lesson.ucb(1000.0)}
     judged = lesson.judged(lesson.condition(X, POINTS["value"], 0.15), judges)
     assert "UCB, β = 100\nUCB, β = 1000" in words(gp.plane(judged, 1.0))
@@ -55,7 +46,7 @@ def test_the_plane_joins_rules_that_take_the_same_place():
     assert front["sd"].is_monotonic_decreasing
 
 
-def test_regret_draws_the_means():
+def test_regret_draws_the_means(words):
     rows = [
         ("Branin", m, t, v / t, v / t - 0.1, v / t + 0.1)
         for m, v in (("ours", -2.0), ("random", 1.0))
@@ -70,7 +61,7 @@ def test_regret_draws_the_means():
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_kernels_have_a_panel_each(n):
+def test_kernels_have_a_panel_each(n, words):
     fig = gp.kernels(lesson.prior_samples(0.2, n, 0))
     assert set(lesson.KERNELS) <= set(words(fig))
     assert len(fig.axes[0].lines) == n

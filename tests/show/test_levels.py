@@ -4,26 +4,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from lightlab.show.plots import levels, representation
 
-mpl.use("Agg")
 TITLES = ["1 Parameters", "2 Hyperparameters", "3 Architecture"]
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
-def words(fig) -> list[str]:
-    """All text of a drawn figure."""
-    fig.canvas.draw()
-    texts = [t for t in fig.findobj(mpl.text.Text) if t.get_visible() and t.get_text()]
-    assert min(t.get_fontsize() for t in texts) >= 8
-    return [t.get_text() for t in texts]
 
 
 def overlaps(fig, names: list[str]) -> list[tuple[str, str]]:
@@ -35,7 +19,7 @@ def overlaps(fig, names: list[str]) -> list[tuple[str, str]]:
     return [(a[0], b[0]) for a, b in pairs if a[1].overlaps(b[1])]
 
 
-def test_names_of_networks_of_equal_size_do_not_overlap():
+def test_names_of_networks_of_equal_size_do_not_overlap(words):
     hand = ["conv3-8", "conv3-8 conv3-16", "conv3-16 dense-32", "dense-32", "dense-64"]
     trials = pd.DataFrame({"network": [*hand, "conv3-4"], "way": ["hand"] * 5 + ["random"]})
     trials["macs_image"] = [5000, 5100, 5200, 5000, 5100, 900]
@@ -46,7 +30,7 @@ def test_names_of_networks_of_equal_size_do_not_overlap():
     assert overlaps(fig, names) == []
 
 
-def test_accuracy_and_cost_writes_both():
+def test_accuracy_and_cost_writes_both(words):
     rows = pd.DataFrame(
         {"level": [1, 2], "way": ["drawn", "random"], "finder": ["hand", "machine"]}
     )
@@ -62,7 +46,7 @@ def test_short_numbers(number, text):
     assert levels._short(number) == text
 
 
-def test_clouds_name_every_digit_in_the_last_epoch():
+def test_clouds_name_every_digit_in_the_last_epoch(words):
     rng = np.random.default_rng(0)
     points = pd.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80)})
     points = points.assign(digit=np.tile(range(10), 8), epoch=np.repeat([0, 3], 40))

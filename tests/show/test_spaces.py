@@ -2,28 +2,16 @@
 
 import re
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from lightlab.measure import stats
 from lightlab.show.plots import games, spaces
 from lightlab.space.foundations import board, complexity, game, mcts, minimax, sizes
 
-mpl.use("Agg")
 
-
-def words(fig: Figure) -> list[str]:
-    """All text of a drawn figure."""
-    fig.canvas.draw()
-    texts = [t for t in fig.findobj(mpl.text.Text) if t.get_visible() and t.get_text()]
-    assert min(t.get_fontsize() for t in texts) >= 8
-    return [t.get_text() for t in texts]
-
-
-def test_visits_prints_the_counts_of_the_walks() -> None:
+def test_visits_prints_the_counts_of_the_walks(words) -> None:
     maze = board.Board.random(12, 0.2, np.random.default_rng(0))
     shown = words(spaces.visits(board.visits(maze)))
     for method, find in board.METHODS.items():
@@ -32,7 +20,7 @@ def test_visits_prints_the_counts_of_the_walks() -> None:
         assert f"{len(walk.visited)} visited, path {walk.length} steps" in shown
 
 
-def test_survey_and_growth_name_every_line() -> None:
+def test_survey_and_growth_name_every_line(words) -> None:
     frame = board.survey(10, [0.0, 0.2], 3, np.random.default_rng(0))
     by = ["density", "method"]
     summaries = [stats.grouped_ci(frame, by, c) for c in ("visited_share", "excess")]
@@ -43,7 +31,7 @@ def test_survey_and_growth_name_every_line() -> None:
     assert {law.algorithm for law in complexity.LAWS} <= set(shown)
 
 
-def test_sizes_prints_each_size_and_sends_go_off_the_scale() -> None:
+def test_sizes_prints_each_size_and_sends_go_off_the_scale(words) -> None:
     known = sizes.known_spaces()
     fig = spaces.sizes(known)
     shown = words(fig)
@@ -59,7 +47,7 @@ def test_power(number: float, text: str | None) -> None:
     assert spaces.power(number) == (text or r"$1.0 \times 10^{6}$")
 
 
-def test_game_figures_print_what_was_counted() -> None:
+def test_game_figures_print_what_was_counted(words) -> None:
     tictactoe = game.MNK(3, 3, 3)
     sweep = minimax.table_sweep(tictactoe, [0, 1024])
     shown = words(games.trade_off(sweep, 5478))
@@ -71,7 +59,7 @@ def test_game_figures_print_what_was_counted() -> None:
     assert {"18,297", "all 5,478 positions"} <= set(shown)
 
 
-def test_judgement_and_errors() -> None:
+def test_judgement_and_errors(words) -> None:
     tictactoe = game.MNK(3, 3, 3)
     state = (1 << 0 | 1 << 1, 1 << 3 | 1 << 4)
     values = mcts.move_values(tictactoe, state, mcts.solve(tictactoe))
@@ -87,7 +75,7 @@ def test_judgement_and_errors() -> None:
     assert {"UCT", "flat Monte Carlo"} <= set(shown)
 
 
-def test_tree_leaves_names_the_three_orders() -> None:
+def test_tree_leaves_names_the_three_orders(words) -> None:
     frame = minimax.ordering(2, [2, 3, 4], 3, np.random.default_rng(0))
     summary = stats.grouped_ci(frame, ["method", "depth"], "leaves")
     shown = words(games.tree_leaves(summary, 2))

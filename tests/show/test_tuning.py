@@ -4,25 +4,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from lightlab.show.plots import tuning
-
-mpl.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
-def words(fig) -> list[str]:
-    """All text of a drawn figure."""
-    fig.canvas.draw()
-    texts = [t for t in fig.findobj(mpl.text.Text) if t.get_visible() and t.get_text()]
-    assert min(t.get_fontsize() for t in texts) >= 8
-    return [t.get_text() for t in texts]
 
 
 def test_examples_carry_their_labels():
@@ -31,7 +14,7 @@ def test_examples_carry_their_labels():
     assert [ax.get_title(loc="center") for ax in fig.axes[:5]] == ["3", "1", "4", "1", "5"]
 
 
-def test_folds_show_bars_of_two_sds():
+def test_folds_show_bars_of_two_sds(words):
     scores = pd.DataFrame(
         {"x": [0.1, 0.1, 1.0, 1.0], "accuracy": [0.2, 0.4, 0.5, 0.5], "mean": [0.3, 0.3, 0.5, 0.5]}
     ).assign(sd=[0.1, 0.1, 0.02, 0.02], fold=[0, 1, 0, 1])
@@ -42,7 +25,7 @@ def test_folds_show_bars_of_two_sds():
     assert {"learning rate", "accuracy"} <= set(words(fig))
 
 
-def test_replay_marks_the_maximum_and_shows_only_trials_made():
+def test_replay_marks_the_maximum_and_shows_only_trials_made(words):
     x = np.geomspace(0.01, 1, 30)
     beliefs = pd.concat(
         pd.DataFrame(
@@ -61,7 +44,7 @@ def test_replay_marks_the_maximum_and_shows_only_trials_made():
         assert len(bars[0].get_xdata()) == n
 
 
-def test_anytime_names_the_methods():
+def test_anytime_names_the_methods(words):
     curves = pd.DataFrame(
         {"method": ["bo"] * 2 + ["random"] * 2, "cost": [1, 2] * 2, "mean": [0.2, 0.4, 0.2, 0.3]}
     ).assign(ci_low=0.1, ci_high=0.5)
@@ -70,7 +53,7 @@ def test_anytime_names_the_methods():
     assert fig.axes[0].get_ylim() == (0, 1)  # wide intervals of few seeds do not squeeze the curves
 
 
-def test_differences_place_mean_interval_and_seeds():
+def test_differences_place_mean_interval_and_seeds(words):
     pairs = pd.DataFrame({"first": "bo", "second": "grid", "difference": [1.0, 3.0]})
     fig = tuning.differences(pairs.assign(mean=2.0, ci_low=-10.7, ci_high=14.7))
     bar, mean, dots = fig.axes[0].lines[:3]
@@ -80,7 +63,7 @@ def test_differences_place_mean_interval_and_seeds():
     assert "Bayesian optimisation\nminus grid search" in words(fig)
 
 
-def test_slices_scale_each_axis_as_asked():
+def test_slices_scale_each_axis_as_asked(words):
     cuts = pd.concat(
         pd.DataFrame({"name": n, "x": x, "mean": 0.5, "sd": 0.1})
         for n, x in (("lr", [1e-3, 1.0]), ("batch_size", [16, 128]), ("dropout", [0, 0.5]))
