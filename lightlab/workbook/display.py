@@ -64,10 +64,11 @@ def claims(checked: list[dict[str, Any]]) -> Shown:
 def _row(claim: dict[str, Any]) -> str:
     value, interval = _ours(claim)
     verdict = f"{numbers.SIGNS[claim['verdict']]} {claim['verdict']}"
+    details = "<br>".join(escape(text) for text in (interval, claim["measured"]) if text)
     cells = (
         f"{escape(claim['sentence'])}<br><small>{escape(claim['source'])}</small>",
         escape(str(claim["published"])),
-        f"{escape(value)}<br><small>{escape(interval)}<br>{escape(claim['measured'])}</small>",
+        f"{escape(value)}<br><small>{details}</small>",
         f"<strong>{verdict}</strong><br><small>{escape(claim['note'])}</small>",
     )
     row = "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells)
