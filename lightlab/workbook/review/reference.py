@@ -10,7 +10,7 @@ from lightlab.workbook.review import results
 
 _PAPERS = ("manifest.json", "claims.json", "params.yaml")
 _KEPT = (".svg", ".csv", ".md", ".tex")
-_MAX_BYTES = 300_000
+_MAX_BYTES = 600_000
 
 
 def keep(run_folder: Path, reference: Path) -> list[str]:
