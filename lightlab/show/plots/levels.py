@@ -238,31 +238,9 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
     )
     rows = rows.reset_index(drop=True)
     y = rows.level * 1.2 + np.arange(len(rows))
-    for at, r in zip(y, rows.itertuples(), strict=True):
-        mean, colour = rows["mean"][r.Index], FINDERS[r.finder]
-        high = min(r.ci_high, _TOP) if r.ci_high > mean else mean
-        left.plot([max(r.ci_low, 0), high], [at, at], color=colour, lw=2.2)
-        left.plot(mean, at, "o", color=colour, ms=6.5)
-        left.annotate(
-            f"{mean:.1%}",
-            (mean, at),
-            (0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=colour,
-        )
-        right.plot([1, max(r.macs, 1)], [at, at], color=colour, lw=1.2, alpha=0.5)
-        right.plot(max(r.macs, 1), at, "o", color=colour, ms=6.5, clip_on=False)
-        right.annotate(
-            _short(r.macs),
-            (max(r.macs, 1), at),
-            (7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=colour,
-        )
+    for at, (_, row) in zip(y, rows.iterrows(), strict=True):
+        _accuracy_mark(left, at, row)
+        _cost_mark(right, at, row)
     for level, at in y.groupby(rows.level):
         for ax in (left, right):
             ax.axhline(at.min() - 1.2, color=style.LIGHT, lw=0.8)
@@ -289,6 +267,25 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
     handles = [Line2D([], [], color=c, marker="o", lw=2, label=n) for n, c in FINDERS.items()]
     fig.legend(handles=handles, loc="outside upper center", ncols=3, title="who found it")
     return fig
+
+
+def _accuracy_mark(ax: Axes, at: float, row: pd.Series) -> None:
+    """Mean with its interval, as far as the axis goes, and its value above."""
+    mean, colour = row["mean"], FINDERS[row.finder]
+    high = min(row.ci_high, _TOP) if row.ci_high > mean else mean
+    ax.plot([max(row.ci_low, 0), high], [at, at], color=colour, lw=2.2)
+    ax.plot(mean, at, "o", color=colour, ms=6.5)
+    look = {"textcoords": "offset points", "fontsize": 8, "color": colour}
+    ax.annotate(f"{mean:.1%}", (mean, at), (0, 6), ha="center", **look)
+
+
+def _cost_mark(ax: Axes, at: float, row: pd.Series) -> None:
+    """A line as long as the cost, with its number at the end."""
+    macs, colour = max(row.macs, 1), FINDERS[row.finder]
+    ax.plot([1, macs], [at, at], color=colour, lw=1.2, alpha=0.5)
+    ax.plot(macs, at, "o", color=colour, ms=6.5, clip_on=False)
+    look = {"textcoords": "offset points", "fontsize": 8, "color": colour}
+    ax.annotate(_short(row.macs), (macs, at), (7, 0), va="center", **look)
 
 
 def _short(number: float) -> str:
