@@ -31,7 +31,7 @@ def knob(draw: Callable[..., Figure], **controls: Any) -> Knob:
     at the controls' first values.
     """
     widgets = {n: _widget(n, c) for n, c in controls.items()}
-    image = Image(format="png", layout={"max_width": "100%"})
+    image = Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
 
     def redraw(*_: Any) -> None:
         image.value = _png(draw(**{n: w.value for n, w in widgets.items()}))
