@@ -60,10 +60,18 @@ _Values.add_implicit_resolver(_Values._INT, re.compile(r"[-+]?[0-9]+$"), list("-
 _Values.add_constructor(_Values._INT, lambda loader, node: int(loader.construct_scalar(node)))
 
 
+def _parse(text: str) -> Any:
+    loader = _Values(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def load_file(path: Path, shown: str) -> dict[str, Any]:
     """A flat YAML mapping; WorkbookError where the file is missing or does not parse."""
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_Values)  # a SafeLoader
+        loaded = _parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
         raise WorkbookError(Fault(shown, "there is no such file")) from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: 2026-99-99, say
@@ -117,7 +125,7 @@ def from_text(parameter: Parameter, text: str) -> Any:
     if parameter.type == "list[str]":
         return [item.strip().strip("'\"") for item in text.strip()[1:-1].split(",") if item.strip()]
     try:
-        return yaml.load(text, Loader=_Values)  # a SafeLoader
+        return _parse(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
