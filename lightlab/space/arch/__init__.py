@@ -1,0 +1,37 @@
+"""Networks as data. Every network of this workbook, from MobileNetV1 to what a search finds, is an
+`Arch`: hashable, and written as text that names one block after another, "*n" for repeats:
+
+    r224x3 conv_k3_s2_c32_relu6 mb_k3_s1_e1_c16_relu6 mb_k3_s2_e6_c24_relu6 … head_f1280_relu6_n1000
+"""
+
+from lightlab.space.arch.block import (
+    ArchError,
+    Block,
+    decode_block,
+    decode_blocks,
+    encode_block,
+    encode_blocks,
+    make_divisible,
+)
+from lightlab.space.arch.layers import Layer, block_layers, layers
+from lightlab.space.arch.network import Arch, Head, decode, encode
+from lightlab.space.arch.scaling import WIDTH_RULES, scale
+
+__all__ = [
+    "WIDTH_RULES",
+    "Arch",
+    "ArchError",
+    "Block",
+    "Head",
+    "Layer",
+    "block_layers",
+    "decode",
+    "decode_block",
+    "decode_blocks",
+    "encode",
+    "encode_block",
+    "encode_blocks",
+    "layers",
+    "make_divisible",
+    "scale",
+]

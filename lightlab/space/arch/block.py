@@ -1,0 +1,189 @@
+"""One building block of a network as data, and its text form."""
+
+import itertools
+import re
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+OPS = ("conv", "sep", "mb")
+ACTIVATIONS = ("relu", "relu6", "hswish", "none")
+SKIPS = ("none", "identity")
+_DEFAULT_SKIP = {"conv": "none", "sep": "none", "mb": "identity"}
+
+
+class ArchError(ValueError):
+    """A network that cannot be built, or a text that names none."""
+
+
+def require(rules: dict[str, bool], what: object) -> None:
+    if broken := [rule for rule, holds in rules.items() if not holds]:
+        name = what if isinstance(what, str) else type(what).__name__
+        raise ArchError(f"{name} needs {', '.join(broken)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One building block; what comes in decides its input channels and resolution.
+
+    `op`: "conv" a plain convolution; "sep" a depthwise and a pointwise convolution, both with
+    activation (MobileNetV1 figure 3); "mb" the inverted bottleneck: pointwise expansion (left out
+    at `expand_ratio` 1), depthwise, squeeze-excite, linear projection (MobileNetV2 figure 3). After
+    every convolution stands a batch normalisation.
+
+    `se_ratio` 0 means no squeeze-excite. It squeezes to that share of the block's input and gates
+    by a sigmoid (MnasNet), or with `se_of` "expanded" of the expanded width, rounded to 8, and
+    gates by a hard sigmoid (MobileNetV3, OFA). `skip` "identity" adds the input wherever stride and
+    channels allow it. ArchError on impossible values.
+    """
+
+    op: str
+    out_channels: int
+    kernel_size: int = 3
+    stride: int = 1
+    expand_ratio: float = 1
+    se_ratio: float = 0
+    se_of: str = "input"
+    act: str = "relu"
+    skip: str = ""  # "": the op's own way, identity for "mb" and none for the others
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        if not self.skip:
+            object.__setattr__(self, "skip", _DEFAULT_SKIP.get(self.op, "none"))
+        mb = self.op == "mb"
+        require(
+            {
+                f"op is one of {', '.join(OPS)}": self.op in OPS,
+                "out_channels >= 1": self.out_channels >= 1,
+                "kernel_size is odd": self.kernel_size >= 1 and self.kernel_size % 2 == 1,
+                "stride is 1 or 2": self.stride in (1, 2),
+                "expand_ratio > 0, and 1 unless op is mb": self.expand_ratio > 0
+                and (mb or self.expand_ratio == 1),
+                "0 <= se_ratio <= 1, and 0 unless op is mb": 0 <= self.se_ratio <= 1
+                and (mb or self.se_ratio == 0),
+                "se_of is input or expanded": self.se_of in ("input", "expanded"),
+                f"act is one of {', '.join(ACTIVATIONS)}": self.act in ACTIVATIONS,
+                f"skip is one of {', '.join(SKIPS)}": self.skip in SKIPS,
+            },
+            self,
+        )
+        if not self.se_ratio and self.se_of != "input":  # says nothing: one form for one block
+            object.__setattr__(self, "se_of", "input")
+        # blocks are the keys of every cost table: their hash is computed once
+        own = tuple(getattr(self, f.name) for f in fields(self) if f.compare)
+        object.__setattr__(self, "_hash", hash(own))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple:  # the hash of a text differs from process to process
+        return Block, tuple(getattr(self, f.name) for f in fields(self) if f.compare)
+
+    def hidden_channels(self, in_channels: int) -> int:
+        """Channels of the depthwise convolution; expanded ones are rounded to a multiple of 8."""
+        if self.op != "mb" or self.expand_ratio == 1:
+            return in_channels
+        return make_divisible(in_channels * self.expand_ratio)
+
+    def squeezed_channels(self, in_channels: int) -> int:
+        """Channels between the two layers of squeeze-excite; 0 without it."""
+        if not self.se_ratio:
+            return 0
+        if self.se_of == "input":
+            return max(1, int(in_channels * self.se_ratio))
+        return make_divisible(self.hidden_channels(in_channels) * self.se_ratio)
+
+    def has_identity(self, in_channels: int) -> bool:
+        """Whether the block adds its input to its output."""
+        same = self.stride == 1 and in_channels == self.out_channels
+        return self.skip == "identity" and same
+
+    def __str__(self) -> str:
+        return encode_block(self)
+
+
+def make_divisible(value: float, divisor: int = 8) -> int:
+    """The multiple of `divisor` nearest to `value`, never under 90 % of it (MobileNetV2's code)."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+_TOKEN = re.compile(r"^(conv|sep|mb)(_.+)?$")
+_PART = re.compile(r"^(?:(k)(\d+)|(s)(\d+)|(e)(\d+(?:\.\d+)?)|(c)(\d+)|(se)(\d*\.?\d+)(x?))$")
+
+
+def encode_block(block: Block) -> str:
+    """`block` as text, e.g. "mb_k5_s2_e6_c40_se0.25": op, kernel, stride, expansion, channels, …
+
+    "se0.25" squeezes by the input, "se0.25x" by the expanded width; "relu6", "hswish" or "none"
+    name the activation where it is not ReLU; "skip" and "noskip" what is not the op's own way.
+    """
+    parts = [block.op, f"k{block.kernel_size}", f"s{block.stride}"]
+    if block.op == "mb":
+        parts.append(f"e{_number(block.expand_ratio)}")
+    parts.append(f"c{block.out_channels}")
+    if block.se_ratio:
+        parts.append(f"se{_number(block.se_ratio)}{'x' if block.se_of == 'expanded' else ''}")
+    if block.act != "relu":
+        parts.append(block.act)
+    if block.skip != _DEFAULT_SKIP[block.op]:
+        parts.append("skip" if block.skip == "identity" else "noskip")
+    return "_".join(parts)
+
+
+def decode_block(text: str) -> Block:
+    """The block that `text` names; ArchError says which part is not understood."""
+    match = _TOKEN.match(text)
+    if not match:
+        raise ArchError(f"block {text!r}: begins with none of {', '.join(OPS)}")
+    values: dict = {"op": match[1]}
+    for part in (match[2] or "").split("_")[1:]:
+        if part in ACTIVATIONS:
+            found = {"act": part}
+        elif part in ("skip", "noskip"):
+            found = {"skip": "identity" if part == "skip" else "none"}
+        else:
+            found = _part(text, part)
+        if values.keys() & found.keys():
+            raise ArchError(f"block {text!r}: {part!r} is said twice")
+        values |= found
+    if "out_channels" not in values:
+        raise ArchError(f"block {text!r}: its channels are missing, e.g. c32")
+    return Block(**values)
+
+
+def _part(text: str, part: str) -> dict:
+    match = _PART.match(part)
+    if not match:
+        raise ArchError(f"block {text!r}: cannot read {part!r}")
+    found = [group for group in match.groups() if group is not None]
+    key, value = found[:2]
+    if key == "se":
+        return {"se_ratio": float(value), "se_of": "expanded" if found[2] else "input"}
+    if key == "e":
+        return {"expand_ratio": float(value) if "." in value else int(value)}
+    name = {"k": "kernel_size", "s": "stride", "c": "out_channels"}[key]
+    return {name: int(value)}
+
+
+def encode_blocks(blocks: tuple[Block, ...]) -> str:
+    """Blocks as text, separated by spaces; equal neighbours are written once with "*n"."""
+    runs = [(text, len(list(same))) for text, same in itertools.groupby(map(encode_block, blocks))]
+    return " ".join(text if n == 1 else f"{text}*{n}" for text, n in runs)
+
+
+def decode_blocks(text: str) -> tuple[Block, ...]:
+    """The blocks that `text` names; ArchError where one cannot be read."""
+    blocks: list[Block] = []
+    for token in text.split():
+        name, star, times = token.partition("*")
+        if star and not (times.isdecimal() and int(times) > 0):
+            raise ArchError(f"block {token!r}: {times!r} is no number of repeats")
+        blocks += [decode_block(name)] * (int(times) if star else 1)
+    return tuple(blocks)
+
+
+def _number(value: float) -> str:
+    """Shortest text that reads back as `value`, without an exponent."""
+    return np.format_float_positional(value, trim="-")

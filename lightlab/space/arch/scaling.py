@@ -1,0 +1,79 @@
+"""The width and resolution multipliers, with the rounding rules of the papers' own code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from lightlab.space.arch.block import Block, make_divisible, require
+from lightlab.space.arch.network import Arch, Head
+
+
+def _slim(channels: int, width_mult: float) -> int:
+    return max(int(channels * width_mult), 8)
+
+
+def _divisible(channels: int, width_mult: float) -> int:
+    return make_divisible(channels * width_mult)
+
+
+@dataclass(frozen=True)
+class WidthRule:
+    """How a family applies the width multiplier: to channels, to features and to the hidden layer.
+
+    `head` "scales", "grows" (only beyond 1: MobileNetV2) or is "fixed" (MnasNet), for the last
+    layer before the classifier: `hidden` where there is one, else `features`.
+    """
+
+    channels: Callable[[int, float], int]
+    head: str
+
+
+WIDTH_RULES = {
+    "mobilenet_v1": WidthRule(_slim, "scales"),
+    "mobilenet_v2": WidthRule(_divisible, "grows"),
+    "mobilenet_v3": WidthRule(_divisible, "grows"),
+    "mnasnet": WidthRule(_divisible, "fixed"),
+    "scaled": WidthRule(_divisible, "scales"),
+}
+
+
+def scale(
+    arch: Arch,
+    *,
+    width_mult: float = 1.0,
+    resolution: int | None = None,
+    rule: str = "scaled",
+) -> Arch:
+    """`arch` with every width times `width_mult` and for images of `resolution` px.
+
+    `rule` is one of WIDTH_RULES: the rounding of the paper that `arch` comes from. ArchError on a
+    multiplier that is not positive or a rule that does not exist.
+    """
+    require(
+        {
+            "width_mult > 0": width_mult > 0,
+            f"rule is one of {', '.join(WIDTH_RULES)}": rule in WIDTH_RULES,
+        },
+        "scale",
+    )
+    if resolution is not None:
+        arch = replace(arch, resolution=resolution)
+    if width_mult == 1:
+        return arch
+    width = WIDTH_RULES[rule]
+
+    def scaled(block: Block) -> Block:
+        return replace(block, out_channels=width.channels(block.out_channels, width_mult))
+
+    stem, blocks = scaled(arch.stem), tuple(scaled(b) for b in arch.blocks)
+    return replace(arch, stem=stem, blocks=blocks, head=_scaled_head(arch.head, width_mult, width))
+
+
+def _scaled_head(head: Head, width_mult: float, rule: WidthRule) -> Head:
+    last = {"scales": width_mult, "grows": max(1.0, width_mult), "fixed": 1.0}[rule.head]
+    if head.hidden:
+        features = rule.channels(head.features, width_mult) if head.features else 0
+        hidden = head.hidden if last == 1 else rule.channels(head.hidden, last)
+        return replace(head, features=features, hidden=hidden)
+    if head.features and last != 1:
+        return replace(head, features=rule.channels(head.features, last))
+    return head
