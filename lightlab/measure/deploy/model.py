@@ -62,4 +62,3 @@ def session(model: bytes | str | Path, threads: int = 1) -> onnxruntime.Inferenc
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as e:  # its classes share no base but Exception
         raise DeployError(f"{name}: is no model that ONNX Runtime can load") from e
-
