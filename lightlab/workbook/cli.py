@@ -183,13 +183,18 @@ def verify(
 
 
 @app.command()
-def bless(run: RunName) -> None:
-    """Keep the tables, SVG figures and claims of RUN as results/reference/, which git holds."""
+def bless(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders below results/.")],
+) -> None:
+    """Keep the tables, SVG figures and claims of each RUN as results/reference/, which git holds.
+
+    Of a notebook that several of them hold, the first has the plain name.
+    """
     from lightlab.workbook.review import reference
 
     project = Project.find()
-    left_out = reference.keep(_existing(run), project.results / "reference")
-    out.print(f"results/reference/ is now {run}.")
+    left_out = reference.keep([_existing(r) for r in runs], project.results / "reference")
+    out.print(f"results/reference/ is now {' and '.join(runs)}.")
     for name in left_out:
         out.print(f"left out, too large: {name}")
 

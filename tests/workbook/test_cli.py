@@ -129,6 +129,21 @@ def test_a_blessed_run_is_small_and_can_be_compared_with(workbook):
     assert (kept / "tables/numbers.csv").is_file()
 
 
+def test_a_notebook_of_two_blessed_runs_stands_there_twice(workbook):
+    workbook.add_recorded("01_a")
+    workbook("run")
+    workbook("run", "--name", "other", "-p", "n=5")
+    workbook("bless", "quick", "other")
+    reference = workbook.root / "results/reference"
+    units = [u["unit"] for u in json.loads((reference / "run.json").read_text())["units"]]
+    assert units == ["01_a", "01_a@run=other"]
+    values = [(reference / u / "params.yaml").read_text() for u in units]
+    assert "n: 5" not in values[0]
+    assert "n: 5" in values[1]
+    workbook("report", "reference")
+    workbook("compare", "reference", "quick")
+
+
 def test_report_makes_the_site_anew(workbook):
     workbook.add_recorded("01_a")
     workbook("run")

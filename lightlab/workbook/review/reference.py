@@ -13,25 +13,42 @@ _KEPT = (".svg", ".csv", ".md", ".tex")
 _MAX_BYTES = 600_000
 
 
-def keep(run_folder: Path, reference: Path) -> list[str]:
-    """Copy tables, SVG figures, claims and provenance of a run to `reference`, which is replaced.
+def keep(run_folders: list[Path], reference: Path) -> list[str]:
+    """Copy tables, SVG figures, claims and provenance of runs to `reference`, which is replaced.
 
-    Returns the names of larger files that were left out. WorkbookError where a notebook of the
-    run is not in a good state: a reference has to be whole.
+    A notebook that an earlier run holds already stands beside it as `<notebook>@run=<run>`.
+    Returns the names of larger files that were left out. WorkbookError where a notebook of a run
+    is not in a good state: a reference has to be whole.
     """
-    if run_folder.resolve() == reference.resolve():
-        raise WorkbookError(Fault(str(run_folder), "is the reference itself"))
-    run = results.read(run_folder)
-    bad = [u.name for u in run.units if u.state not in results.FINISHED]
-    if bad:
-        raise WorkbookError(Fault(str(run_folder), f"not finished: {', '.join(bad)}"))
+    runs = [results.read(folder) for folder in run_folders]
+    faults = [_fault(run, reference) for run in runs]
+    if any(faults):
+        raise WorkbookError([f for f in faults if f])
     new = reference.with_name(f".{reference.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    files.write_json(new / "run.json", run.about | {"run": reference.name})
-    left_out = [left for unit in run.units for left in _copy(unit, new / unit.name)]
+    names: dict[str, results.Unit] = {}
+    for run in runs:
+        for unit in run.units:
+            free = unit.name not in names
+            names[unit.name if free else f"{unit.name}@run={run.name}"] = unit
+    about = [
+        entry | {"unit": name}
+        for name, unit in names.items()
+        for entry in files.read_json(unit.folder.parent / "run.json")["units"]
+        if entry["unit"] == unit.name
+    ]
+    files.write_json(new / "run.json", runs[0].about | {"run": reference.name, "units": about})
+    left_out = [left for name, unit in names.items() for left in _copy(unit, new / name)]
     shutil.rmtree(reference, ignore_errors=True)
     new.rename(reference)
     return left_out
+
+
+def _fault(run: results.Run, reference: Path) -> Fault | None:
+    if run.folder.resolve() == reference.resolve():
+        return Fault(str(run.folder), "is the reference itself")
+    bad = [u.name for u in run.units if u.state not in results.FINISHED]
+    return Fault(str(run.folder), f"not finished: {', '.join(bad)}") if bad else None
 
 
 def _copy(unit: results.Unit, to: Path) -> list[str]:
