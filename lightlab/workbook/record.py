@@ -108,11 +108,23 @@ class Record:
             raise FileNotFoundError(f"no results of {notebook}: add it to `needs`, or run it first")
         return found
 
+    def locate(self, spec: str) -> str:
+        """A data set's name whose path, if it has one, counts from the workbook's root.
+
+        As the runner reads it: a kernel in JupyterLab stands in another folder.
+        """
+        scheme, colon, path = spec.partition(":")
+        if colon and scheme != "hf":
+            return f"{scheme}:{os.path.normpath(Project.find().root / Path(path).expanduser())}"
+        return spec
+
     def data(self, dataset: Any) -> None:
         """Note which data were used: anything with `spec` and `fingerprint`."""
-        self._saved["data"].append(
-            {"spec": str(dataset.spec), "fingerprint": str(dataset.fingerprint)}
-        )
+        scheme, colon, path = str(dataset.spec).partition(":")
+        if colon and os.path.isabs(path):  # no folder of this machine goes into a reference
+            path = Path(os.path.relpath(path, Project.find().root)).as_posix()
+        entry = {"spec": scheme + colon + path, "fingerprint": str(dataset.fingerprint)}
+        self._saved["data"].append(entry)
         self._write()
 
     def figure(

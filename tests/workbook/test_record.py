@@ -1,6 +1,7 @@
 """What a notebook saves, and what the record refuses."""
 
 import json
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -154,3 +155,12 @@ def test_needs_outside_the_runner_are_the_interactive_results(run):
 def test_threads_may_be_a_list_for_nested_loops(monkeypatch, tmp_path):
     monkeypatch.setenv("OMP_NUM_THREADS", "3,1")
     assert manifest.provenance(tmp_path)["threads"] == 3
+
+
+def test_a_data_path_counts_from_the_workbooks_root_and_is_recorded_so(run, workbook):
+    located = run.locate("parquet:../shared/cifar10")
+    assert located == f"parquet:{workbook.root.parent / 'shared/cifar10'}"
+    assert run.locate("digits") == "digits"
+    assert run.locate("hf:uoft-cs/cifar10") == "hf:uoft-cs/cifar10"
+    run.data(SimpleNamespace(spec=located, fingerprint="ab"))
+    assert saved(run)["data"][0]["spec"] == "parquet:../shared/cifar10"
