@@ -56,8 +56,8 @@ class Layer:
 def layers(arch: Arch) -> list[Layer]:
     """All layers of `arch` in the order of their execution.
 
-    Names are "stem", "blocks.3.depthwise", "features", "hidden", "classifier". A stride halves the
-    side and rounds up.
+    Names are "stem", "blocks.3.depthwise", "blocks.3.se.reduce", "features", "hidden",
+    "classifier". A stride halves the side and rounds up.
     """
     found = list(block_layers(arch.stem, arch.in_channels, arch.resolution, "stem"))
     for i, block in enumerate(arch.blocks):
@@ -82,16 +82,19 @@ def block_layers(block: Block, in_channels: int, in_size: int, name: str = "") -
     held = in_channels * in_size**2 if block.has_identity(in_channels) else 0
     if block.op == "conv":
         role = "pointwise" if k == 1 else "conv"
-        yield Layer(name, role, in_channels, out, k, s, in_size, out_size, held=held)
+        yield Layer(name, role, in_channels, out, k, s, in_size, out_size)
         return
     hidden = block.hidden_channels(in_channels)
-    if block.op == "mb" and block.expand_ratio != 1:
-        yield Layer(
-            f"{at}expand", "pointwise", in_channels, hidden, 1, 1, in_size, in_size, held=held
-        )
-    yield Layer(f"{at}depthwise", "depthwise", hidden, hidden, k, s, in_size, out_size, held=held)
+    expands = block.op == "mb" and block.expand_ratio != 1
+    if expands:
+        yield Layer(f"{at}expand", "pointwise", in_channels, hidden, 1, 1, in_size, in_size)
+    # the first layer reads the very numbers that wait for the addition
+    waiting = held if expands else 0
+    yield Layer(
+        f"{at}depthwise", "depthwise", hidden, hidden, k, s, in_size, out_size, held=waiting
+    )
     if squeezed := block.squeezed_channels(in_channels):
         waiting = held + hidden * out_size**2
         for part, a, b in (("reduce", hidden, squeezed), ("restore", squeezed, hidden)):
-            yield Layer(f"{at}se_{part}", "se", a, b, 1, 1, 1, 1, False, True, waiting)
+            yield Layer(f"{at}se.{part}", "se", a, b, 1, 1, 1, 1, False, True, waiting)
     yield Layer(f"{at}project", "pointwise", hidden, out, 1, 1, out_size, out_size, held=held)

@@ -1,0 +1,139 @@
+"""The building blocks of every network here, as ordinary PyTorch modules.
+
+The children's names are those of `space.arch.layers`: the layer "blocks.3.depthwise" is the
+convolution "blocks.3.depthwise.conv", "blocks.3.se.reduce" is itself a convolution.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from lightlab.space.arch import Block
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hswish": nn.Hardswish,
+}
+GATES = {"input": nn.Sigmoid, "expanded": nn.Hardsigmoid}  # MnasNet's code; MobileNetV3's
+
+# PyTorch's own. The papers' running averages are as slow as 0.9997 a step (TF-Slim), made for
+# 10^5 to 10^6 steps: after the hundreds of steps that notebooks can afford they would still show
+# the start. Their epsilon is 1e-3 but in OFA's code, which also uses 1e-5.
+BN_MOMENTUM, BN_EPS = 0.1, 1e-5
+
+
+def activation(name: str) -> nn.Module:
+    """The activation that `Block.act` names."""
+    return nn.Identity() if name == "none" else ACTIVATIONS[name](inplace=True)
+
+
+class ConvBNAct(nn.Module):
+    """Convolution without bias, batch normalisation, activation; "same" padding.
+
+    `identity` adds the input to the output. (N, C, H, W) to (N, C', ceil(H / stride), ...).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        act: str = "relu",
+        identity: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding=kernel_size // 2,
+            groups=groups,
+            bias=False,
+        )
+        self.norm = nn.BatchNorm2d(out_channels, eps=BN_EPS, momentum=BN_MOMENTUM)
+        self.act = activation(act)
+        self.identity = identity
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.act(self.norm(self.conv(x)))
+        return x + out if self.identity else out
+
+
+class SqueezeExcite(nn.Module):
+    """Every channel is scaled by a gate that sees the averages of all of them (Hu et al. 2018).
+
+    `gate`: "input" a sigmoid, "expanded" a hard sigmoid (see `Block.se_of`).
+    """
+
+    def __init__(self, channels: int, squeezed: int, gate: str = "input") -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.act = nn.ReLU(inplace=True)
+        self.restore = nn.Conv2d(squeezed, channels, 1)
+        self.gate = GATES[gate]()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        averages = F.adaptive_avg_pool2d(x, 1)
+        return x * self.gate(self.restore(self.act(self.reduce(averages))))
+
+
+class SeparableConv(nn.Module):
+    """A depthwise and a pointwise convolution, both normalised and activated (MobileNetV1)."""
+
+    def __init__(self, block: Block, in_channels: int) -> None:
+        super().__init__()
+        self.depthwise = _depthwise(block, in_channels)
+        self.project = ConvBNAct(in_channels, block.out_channels, act=block.act)
+        self.identity = block.has_identity(in_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.project(self.depthwise(x))
+        return x + out if self.identity else out
+
+
+class MBConv(nn.Module):
+    """The inverted bottleneck: expand, depthwise, squeeze-excite, linear projection (MobileNetV2).
+
+    What a block goes without, expansion or squeeze-excite, is an `nn.Identity`.
+    """
+
+    def __init__(self, block: Block, in_channels: int) -> None:
+        super().__init__()
+        hidden = block.hidden_channels(in_channels)
+        squeezed = block.squeezed_channels(in_channels)
+        plain = block.expand_ratio == 1
+        self.expand = nn.Identity() if plain else ConvBNAct(in_channels, hidden, act=block.act)
+        self.depthwise = _depthwise(block, hidden)
+        self.se = SqueezeExcite(hidden, squeezed, block.se_of) if squeezed else nn.Identity()
+        self.project = ConvBNAct(hidden, block.out_channels, act="none")
+        self.identity = block.has_identity(in_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.project(self.se(self.depthwise(self.expand(x))))
+        return x + out if self.identity else out
+
+
+def build_block(block: Block, in_channels: int) -> nn.Module:
+    """The module of `block` for maps of `in_channels`, the same that a whole network holds."""
+    if block.op == "sep":
+        return SeparableConv(block, in_channels)
+    if block.op == "mb":
+        return MBConv(block, in_channels)
+    return ConvBNAct(
+        in_channels,
+        block.out_channels,
+        block.kernel_size,
+        stride=block.stride,
+        act=block.act,
+        identity=block.has_identity(in_channels),
+    )
+
+
+def _depthwise(block: Block, channels: int) -> ConvBNAct:
+    kernel, stride = block.kernel_size, block.stride
+    return ConvBNAct(channels, channels, kernel, stride=stride, groups=channels, act=block.act)

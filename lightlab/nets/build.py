@@ -1,0 +1,86 @@
+"""Architectures become ordinary PyTorch modules."""
+
+import torch
+from torch import nn
+
+from lightlab.nets.blocks import ConvBNAct, activation, build_block
+from lightlab.space.arch import Arch
+
+__all__ = ["INITS", "Network", "build", "build_block"]
+
+
+class Network(nn.Module):
+    """The network that `arch` describes: images (N, C, H, W) to logits (N, classes).
+
+    Children `stem`, `blocks`, `features`, `hidden`, `classifier`, named as the layers are;
+    `features` and `hidden` are `nn.Identity` where the head goes without them.
+    """
+
+    def __init__(self, arch: Arch, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.arch = arch
+        head, channels = arch.head, arch.stem.out_channels
+        self.stem = build_block(arch.stem, arch.in_channels)
+        self.blocks = nn.Sequential()
+        for block in arch.blocks:
+            self.blocks.append(build_block(block, channels))
+            channels = block.out_channels
+        self.features = nn.Identity()
+        if head.features:
+            self.features = ConvBNAct(channels, head.features, act=head.act)
+            channels = head.features
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.hidden, self.hidden_act = nn.Identity(), nn.Identity()
+        if head.hidden:
+            self.hidden = nn.Linear(channels, head.hidden, bias=head.hidden_bias)
+            self.hidden_act = activation(head.act)
+            channels = head.hidden
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(channels, arch.n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.features(self.blocks(self.stem(x)))
+        x = self.hidden_act(self.hidden(self.pool(x).flatten(1)))
+        return self.classifier(self.dropout(x))
+
+
+def build(arch: Arch, *, seed: int = 0, init: str = "fan_out", dropout: float = 0.0) -> Network:
+    """The module of `arch` with weights drawn from `seed`; equal seeds give equal weights.
+
+    `init` is one of INITS:
+    "fan_out": normal of variance 2 / (k² · output channels per group) (He et al. 2015), linear
+    layers uniform within 1 / sqrt(inputs), as in MnasNet's, ProxylessNAS's and OFA's code;
+    "slim": normal of standard deviation 0.09, cut at two of them, everywhere, as in TF-Slim's code
+    of MobileNetV1 to V3. Biases begin at 0, normalisations at 1 and 0. `dropout` is the share of
+    inputs of the classifier that a training step leaves out. ValueError on an unknown `init`.
+    """
+    if init not in INITS:
+        raise ValueError(f"init is one of {', '.join(INITS)}, not {init!r}")
+    with torch.device("meta"):  # so that no weight is drawn twice
+        network = Network(arch, dropout)
+    network.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            INITS[init](module, generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network
+
+
+def _fan_out(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+    if isinstance(layer, nn.Linear):
+        bound = layer.in_features**-0.5
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+        return
+    fan_out = layer.kernel_size[0] ** 2 * layer.out_channels // layer.groups
+    nn.init.normal_(layer.weight, 0, (2 / fan_out) ** 0.5, generator=generator)
+
+
+def _slim(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+    nn.init.trunc_normal_(layer.weight, 0, 0.09, -0.18, 0.18, generator=generator)
+
+
+INITS = {"fan_out": _fan_out, "slim": _slim}

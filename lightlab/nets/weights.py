@@ -1,0 +1,51 @@
+"""Networks on disk: safetensors, with the architecture's text beside the weights."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from lightlab.nets.build import Network
+from lightlab.space.arch import ArchError, decode, encode
+
+
+class WeightsError(ValueError):
+    """A file that holds no network of this workbook."""
+
+
+def save_weights(network: Network, path: Path | str) -> None:
+    """Write the weights and running statistics of `network`, and what it is, to `path`."""
+    path = Path(path)
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    part = path.with_name(path.name + ".part")
+    save_file(state, part, metadata={"arch": encode(network.arch)})
+    part.replace(path)
+
+
+def load_network(path: Path | str) -> Network:
+    """The network that `save_weights` wrote, on the CPU, in evaluation mode.
+
+    WeightsError where the file is missing, no safetensors, or not of such a network.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get("arch")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: is no safetensors file ({error})") from None
+    if text is None:
+        raise WeightsError(f"{path}: names no architecture; write it with save_weights")
+    try:
+        with torch.device("meta"):
+            network = Network(decode(text))
+    except ArchError as error:
+        raise WeightsError(f"{path}: {error}") from None
+    wanted = {name: value.shape for name, value in network.state_dict().items()}
+    found = {name: value.shape for name, value in state.items()}
+    if differing := sorted(set(wanted.items()) ^ set(found.items())):
+        raise WeightsError(f"{path}: its weights are not its architecture's: {differing[0][0]}")
+    network.load_state_dict(state, assign=True)
+    return network.eval()
