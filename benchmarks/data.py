@@ -48,7 +48,7 @@ def measure(seeds: int, n_train: int) -> pd.DataFrame:
                     "case": case,
                     "network": f"{kind} ×{width:g}",
                     "px": resolution,
-                    "kMACs": cost.macs(model, ds.input_shape) / 1e3,
+                    "kMACs": cost.count_macs(model, ds.input_shape) / 1e3,
                     "parameters": cost.param_count(model),
                     "accuracy": 100 * train.evaluate(model, ds.test)["accuracy"],
                     "seconds": history["seconds"].iloc[-1],

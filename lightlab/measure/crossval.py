@@ -77,7 +77,7 @@ class CrossValidation:
         key = tuple(sorted(config.items()))
         if key not in self._prices:
             shape = tuple(self._held_out.x.shape[1:])
-            macs = cost.macs(self._network(config, 0), shape) * cost.PASSES_PER_TRAINING_STEP
+            macs = cost.count_macs(self._network(config, 0), shape) * cost.PASSES_PER_TRAINING_STEP
             recipe = self._recipe(config)
             self._prices[key] = macs * sum(train.samples(recipe, len(r)) for r, _ in self._folds)
         return self._prices[key]

@@ -178,7 +178,7 @@ def _train(
     batch = min(recipe.batch_size, len(ds.train))
     samples = round(recipe.epochs * (len(ds.train) // batch)) * batch
     start = time.perf_counter()
-    forward = train.cost.macs(model, ds.input_shape)
+    forward = train.cost.count_macs(model, ds.input_shape)
     try:
         train.fit(
             model,

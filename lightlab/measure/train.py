@@ -79,7 +79,7 @@ def fit(
     x, y = split.x.to(device), split.y.to(device)
     batch, per_epoch, n_steps = _plan(recipe, len(split))
     if macs_per_image is None:
-        macs_per_image = cost.macs(model, tuple(x.shape[1:]))
+        macs_per_image = cost.count_macs(model, tuple(x.shape[1:]))
     optimizer = _optimizer(model, recipe)
     generator = torch.Generator().manual_seed(seed)
     history = _History(model, batch, per_epoch, macs_per_image, val, callback)

@@ -124,7 +124,7 @@ def _fit_and_look(
         if row["step"] in stops:
             look(model, row)
 
-    macs = cost.macs(model, tuple(training.x.shape[1:]))
+    macs = cost.count_macs(model, tuple(training.x.shape[1:]))
     train.fit(
         model, training, recipe, seed=seed, eval_every=1, callback=at_stops, macs_per_image=macs
     )

@@ -70,7 +70,7 @@ def test_stack_builds_what_it_says():
     model = stack.stack("conv3-8 conv5-16 dense-32", (1, 8, 8))
     by_hand = (9 * 8 + 8) + (25 * 8 * 16 + 16) + (16 * 2 * 2 * 32 + 32) + (32 * 10 + 10)
     assert cost.param_count(model) == by_hand
-    assert cost.macs(model, (1, 8, 8)) == 9 * 8 * 64 + 25 * 8 * 16 * 16 + 64 * 32 + 320
+    assert cost.count_macs(model, (1, 8, 8)) == 9 * 8 * 64 + 25 * 8 * 16 * 16 + 64 * 32 + 320
     assert cost.param_count(stack.stack("linear")) == 650
     deep = stack.stack(stack.write(5, 3, 4, 0, 16))  # pooling stops at one pixel
     assert deep(data.load("digits").test.x[:2]).shape == (2, 10)

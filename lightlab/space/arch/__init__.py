@@ -13,7 +13,7 @@ from lightlab.space.arch.block import (
     encode_blocks,
     make_divisible,
 )
-from lightlab.space.arch.layers import Layer, block_layers, layers
+from lightlab.space.arch.layers import Layer, block_layers, head_layers, layers
 from lightlab.space.arch.network import Arch, Head, decode, encode
 from lightlab.space.arch.scaling import WIDTH_RULES, scale
 
@@ -31,6 +31,7 @@ __all__ = [
     "encode",
     "encode_block",
     "encode_blocks",
+    "head_layers",
     "layers",
     "make_divisible",
     "scale",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lightlab.space.arch.block import Block
-from lightlab.space.arch.network import Arch
+from lightlab.space.arch.network import Arch, Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,20 @@ def layers(arch: Arch) -> list[Layer]:
     for i, block in enumerate(arch.blocks):
         last = found[-1]
         found += block_layers(block, last.out_channels, last.out_size, f"blocks.{i}")
-    channels, size, head = found[-1].out_channels, found[-1].out_size, arch.head
+    last = found[-1]
+    found += head_layers(arch.head, arch.n_classes, last.out_channels, last.out_size)
+    return found
+
+
+def head_layers(head: Head, n_classes: int, channels: int, size: int) -> Iterator[Layer]:
+    """The layers of a head for maps of `channels` x `size` x `size`."""
     if head.features:
-        found.append(Layer("features", "pointwise", channels, head.features, 1, 1, size, size))
+        yield Layer("features", "pointwise", channels, head.features, 1, 1, size, size)
         channels = head.features
     if head.hidden:
-        bias = head.hidden_bias
-        found.append(Layer("hidden", "fc", channels, head.hidden, 1, 1, 1, 1, False, bias))
+        yield Layer("hidden", "fc", channels, head.hidden, 1, 1, 1, 1, False, head.hidden_bias)
         channels = head.hidden
-    found.append(Layer("classifier", "fc", channels, arch.n_classes, 1, 1, 1, 1, False, True))
-    return found
+    yield Layer("classifier", "fc", channels, n_classes, 1, 1, 1, 1, False, True)
 
 
 def block_layers(block: Block, in_channels: int, in_size: int, name: str = "") -> Iterator[Layer]:
