@@ -15,7 +15,7 @@ from lightlab.space.arch.block import (
 )
 from lightlab.space.arch.layers import Layer, block_layers, head_layers, layers
 from lightlab.space.arch.network import Arch, Head, decode, encode
-from lightlab.space.arch.scaling import WIDTH_RULES, scale
+from lightlab.space.arch.scaling import WIDTH_RULES, adapt, scale
 
 __all__ = [
     "WIDTH_RULES",
@@ -24,6 +24,7 @@ __all__ = [
     "Block",
     "Head",
     "Layer",
+    "adapt",
     "block_layers",
     "decode",
     "decode_block",

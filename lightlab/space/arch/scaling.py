@@ -77,3 +77,28 @@ def _scaled_head(head: Head, width_mult: float, rule: WidthRule) -> Head:
     if head.features and last != 1:
         return replace(head, features=rule.channels(head.features, last))
     return head
+
+
+def adapt(
+    arch: Arch, *, resolution: int, in_channels: int, n_classes: int, min_map: int = 2
+) -> Arch:
+    """`arch` for other images: their size, channels and classes.
+
+    A stride that would leave maps under `min_map` px becomes 1, so that a network made for 224 px
+    keeps its first strides on small images and loses its last. ArchError on impossible numbers.
+    """
+    require({"min_map >= 1": min_map >= 1}, "adapt")
+    size, fitted = resolution, []
+    for block in (arch.stem, *arch.blocks):
+        if block.stride > 1 and -(-size // block.stride) < min_map:
+            block = replace(block, stride=1)
+        size = -(-size // block.stride)
+        fitted.append(block)
+    return replace(
+        arch,
+        resolution=resolution,
+        stem=fitted[0],
+        blocks=tuple(fitted[1:]),
+        in_channels=in_channels,
+        n_classes=n_classes,
+    )
