@@ -1,8 +1,10 @@
 """The one reader of the published data: claims of the papers, and what they printed."""
 
+import io
 from importlib import resources
 from typing import Any
 
+import pandas as pd
 import yaml
 
 _HERE = resources.files("lightlab.published")
@@ -34,6 +36,15 @@ def claims(notebook: str) -> dict[str, dict[str, Any]]:
 def read_yaml(name: str) -> Any:
     """A YAML file beside this module, e.g. `read_yaml("space_sizes.yaml")`."""
     return yaml.safe_load((_HERE / name).read_text(encoding="utf-8"))
+
+
+def read_csv(name: str) -> pd.DataFrame:
+    """A CSV table beside this module; its head, lines after "#", is in `attrs["source"]`."""
+    text = (_HERE / name).read_text(encoding="utf-8")
+    head = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
+    table = pd.read_csv(io.StringIO(text), comment="#")
+    table.attrs["source"] = " ".join(head)
+    return table
 
 
 def _interval(claim: dict[str, Any], where: str) -> list[float | None]:
