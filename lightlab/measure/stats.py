@@ -42,3 +42,72 @@ def paired_ci(
     if a.shape != b.shape:
         raise ValueError(f"paired values need equal shapes, got {a.shape} and {b.shape}")
     return mean_ci(a - b, confidence)
+
+
+def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Median of `x` (n,) and the ends of its interval, two of the values by the binomial law.
+
+    The interval is exact or wider whatever the distribution; NaN where n is too small for one
+    (below 6 at 95 %).
+    """
+    x = np.asarray(x, dtype=float).ravel()
+    if x.size == 0 or np.isnan(x).any():
+        raise ValueError(f"need at least one value and no NaN, got {x}")
+    interval = _stats.quantile_test(x, q=0, p=0.5).confidence_interval(confidence)
+    low, high = float(interval.low), float(interval.high)
+    return float(np.median(x)), low, high
+
+
+def spearman(
+    x: ArrayLike, y: ArrayLike, *, seed: int = 0, n_boot: int = 2000, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """Spearman's rank correlation of `x` and `y` (n,) and its percentile bootstrap interval.
+
+    NaN where one of them is constant; resamples that are so are left out of the interval.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.shape != y.shape or x.ndim != 1 or x.size < 3 or np.isnan([x, y]).any():
+        raise ValueError(f"need two equally long rows of 3 or more numbers, got {x} and {y}")
+    rows = np.random.default_rng(seed).integers(x.size, size=(n_boot, x.size))
+    boot = rank_correlation(x[rows], y[rows])
+    tail = (1 - confidence) / 2
+    if np.isnan(boot).all():
+        return float(rank_correlation(x, y)), float("nan"), float("nan")
+    low, high = np.nanquantile(boot, [tail, 1 - tail])
+    return float(rank_correlation(x, y)), float(low), float(high)
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's rho along the last axis, ties at their mean rank; NaN where a side is constant."""
+    a, b = (_stats.rankdata(v, axis=-1) for v in (x, y))
+    a, b = (v - v.mean(-1, keepdims=True) for v in (a, b))
+    scale = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(-1) / np.where(scale > 0, scale, np.nan)
+
+
+def split_half(values: np.ndarray) -> float:
+    """Rank correlation of the rows' medians between even and odd columns of `values` (rows, n).
+
+    How far repeated measurements (columns) agree on the order of things (rows): 1 if entirely,
+    about 0 if the order is luck. NaN for fewer than three rows, two columns, or equal medians.
+    """
+    if values.shape[0] < 3 or values.shape[1] < 2:
+        return float("nan")
+    return float(rank_correlation(*_halves(values)))
+
+
+def half_noise(values: np.ndarray) -> float:
+    """Relative standard error of a row's median over all columns of `values` (rows, n), all > 0.
+
+    Root mean square over the rows of (a − b) / (a + b), a and b the medians of even and odd
+    columns: half their difference has the variance of their mean. NaN for fewer than two columns.
+    """
+    if values.shape[1] < 2:
+        return float("nan")
+    a, b = _halves(values)
+    return float(np.sqrt(np.mean(((a - b) / (a + b)) ** 2)))
+
+
+def _halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.median(values[:, ::2], axis=1), np.median(values[:, 1::2], axis=1)

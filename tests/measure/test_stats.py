@@ -53,3 +53,45 @@ def test_groups_have_the_interval_of_each_group():
         [mean, low, high, 4]
     )
     assert np.isnan(rows.loc["b", "ci_low"])
+
+
+def test_the_median_lies_between_order_statistics():
+    # binomial(9, 1/2): the second and the eighth value hold the median with 96.1 % (Conover, A3)
+    assert stats.median_ci([9, 1, 8, 2, 7, 3, 6, 4, 5]) == (5.0, 2.0, 8.0)
+    median, low, high = stats.median_ci([1, 2, 3])
+    assert median == 2.0
+    assert np.isnan([low, high]).all()
+    with pytest.raises(ValueError, match="at least one value"):
+        stats.median_ci([])
+
+
+def test_rank_correlation_is_spearmans_with_a_bootstrap_interval():
+    x = np.arange(10.0)
+    swapped = x.reshape(5, 2)[:, ::-1].ravel()
+    rho, low, high = stats.spearman(x, swapped)
+    assert rho == pytest.approx(1 - 6 * 10 / (10 * 99))  # 1 − 6 Σd² / n(n² − 1)
+    assert low < rho < high
+    assert stats.spearman(x, np.exp(x))[0] == pytest.approx(1.0)
+    assert stats.spearman(x, -x)[:2] == pytest.approx((-1.0, -1.0))
+    rng = np.random.default_rng(0)
+    covered = 0
+    for i in range(100):
+        a = rng.normal(size=40)
+        _, low, high = stats.spearman(a, rng.normal(size=40), seed=i, n_boot=300)
+        covered += low <= 0 <= high
+    assert covered >= 85
+    assert np.isnan(stats.spearman(x, np.ones(10))).all()
+    with pytest.raises(ValueError, match="equally long"):
+        stats.spearman([1, 2], [1, 2])
+
+
+def test_two_halves_agree_on_what_is_real_and_tell_the_noise():
+    rng = np.random.default_rng(3)
+    real = np.linspace(1, 2, 30)[:, None] * rng.normal(1, 0.01, (30, 20))
+    luck = rng.normal(1, 0.01, (300, 20))
+    assert stats.split_half(real) > 0.98
+    assert abs(stats.split_half(luck)) < 0.2
+    assert np.isnan(stats.split_half(real[:2]))
+    assert np.isnan(stats.split_half(real[:, :1]))
+    # the standard error of the median of 20 normal values is 1.2533 σ / √20
+    assert stats.half_noise(luck) == pytest.approx(1.2533 * 0.01 / np.sqrt(20), rel=0.15)

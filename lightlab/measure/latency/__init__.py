@@ -1,0 +1,28 @@
+"""Latency: how long a network takes on this machine, said only as far as the noise allows.
+
+`measure` times one network, `measure_many` several in turn. ONNX Runtime on one thread is the
+default: eager PyTorch at batch 1 mostly times the calls of its operators.
+"""
+
+from lightlab.measure.latency.device import device, fingerprint
+from lightlab.measure.latency.measuring import measure, measure_many, time_runners
+from lightlab.measure.latency.runtimes import runner
+from lightlab.measure.latency.setting import RUNTIMES, LatencyError, NoisyError, Setting
+from lightlab.measure.latency.timing import Plan
+from lightlab.measure.latency.timings import Latency, Timings
+
+__all__ = [
+    "RUNTIMES",
+    "Latency",
+    "LatencyError",
+    "NoisyError",
+    "Plan",
+    "Setting",
+    "Timings",
+    "device",
+    "fingerprint",
+    "measure",
+    "measure_many",
+    "runner",
+    "time_runners",
+]

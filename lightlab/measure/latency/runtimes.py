@@ -1,0 +1,152 @@
+"""A network made ready to run in a setting."""
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from lightlab.measure import deploy
+from lightlab.measure.latency.setting import LatencyError, Setting
+from lightlab.measure.latency.timing import HostRunner, Runner
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch
+
+_CALIBRATION_IMAGES = 8  # random ones: the ranges do not change how long integers take
+
+
+def runner(
+    model: Arch | nn.Module,
+    setting: Setting = Setting(),  # noqa: B008  a frozen value
+    input_shape: tuple[int, ...] | None = None,
+) -> Runner:
+    """`model` ready to be timed on random images.
+
+    `input_shape` is (channels, height, width) of one image; architectures and networks built from
+    one know theirs. LatencyError where it is missing or does not fit, or without a GPU for "cuda".
+    """
+    module, shape = _module(model, input_shape)
+    images = _images(setting.batch, shape)
+    if setting.runtime == "cuda":
+        return CudaRunner(module, images)
+    if setting.runtime.startswith("onnxruntime"):
+        return _onnx_runner(graph(module, shape, setting), setting, images)
+    return _torch_runner(module, setting, images)
+
+
+def graph(module: nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
+    """The ONNX model of `module` that `setting` runs."""
+    model = deploy.onnx_bytes(module, shape)
+    if setting.runtime != "onnxruntime-int8":
+        return model
+    return deploy.int8_bytes(model, _images(_CALIBRATION_IMAGES, shape))
+
+
+def onnx_session(
+    model: bytes, setting: Setting, profile_prefix: str | None = None
+) -> onnxruntime.InferenceSession:
+    """A session whose batch size is fixed, so that all memory is planned before the first run."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = setting.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    options.add_free_dimension_override_by_name("batch", setting.batch)
+    if profile_prefix is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile_prefix
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class CudaRunner:
+    """A module on the first GPU, timed between two events of its stream."""
+
+    def __init__(self, module: nn.Module, images: torch.Tensor) -> None:
+        if not torch.cuda.is_available():
+            raise LatencyError(
+                "runtime 'cuda' needs an NVIDIA GPU and a PyTorch built for CUDA: none is here"
+            )
+        self._module = module.cuda().to(memory_format=torch.channels_last)
+        self._images = images.cuda().to(memory_format=torch.channels_last)
+
+    def time(self, n: int) -> tuple[float, float]:
+        """Seconds of `n` runs by the GPU's clock; the host's processor says nothing here."""
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        with torch.inference_mode():
+            torch.cuda.synchronize()
+            begin.record()
+            for _ in range(n):
+                self._module(self._images)
+            end.record()
+            torch.cuda.synchronize()
+        return begin.elapsed_time(end) / 1e3, math.nan
+
+
+def _onnx_runner(model: bytes, setting: Setting, images: torch.Tensor) -> HostRunner:
+    """Input and output stay where they are: what is timed is the graph, not copies of arrays."""
+    session = onnx_session(model, setting)
+    binding = session.io_binding()
+    # NumPy's memory must outlive the binding, which only points to it
+    value = onnxruntime.OrtValue.ortvalue_from_numpy(images.numpy())
+    binding.bind_ortvalue_input(session.get_inputs()[0].name, value)
+    binding.bind_output(session.get_outputs()[0].name, "cpu")
+    return HostRunner(lambda: session.run_with_iobinding(binding), cpu=setting.threads == 1)
+
+
+def _torch_runner(module: nn.Module, setting: Setting, images: torch.Tensor) -> HostRunner:
+    module = module.to(memory_format=torch.channels_last)
+    images = images.to(memory_format=torch.channels_last)
+    if setting.runtime == "torch-compile":
+        module = torch.compile(module)
+
+    @contextmanager
+    def inside() -> Iterator[None]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(setting.threads)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            torch.set_num_threads(before)
+
+    return HostRunner(lambda: module(images), inside, cpu=setting.threads == 1)
+
+
+def _module(
+    model: Arch | nn.Module, input_shape: tuple[int, ...] | None
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """A module of our own to run, in eval mode and on the CPU, and the shape of its input."""
+    arch = model if isinstance(model, Arch) else getattr(model, "arch", None)
+    own = arch.input_shape if isinstance(arch, Arch) else None
+    shape = tuple(input_shape) if input_shape is not None else own
+    if shape is None:
+        raise LatencyError(f"{_name(model)}: say input_shape, (channels, height, width)")
+    module = build(model) if isinstance(model, Arch) else copy.deepcopy(model).cpu()
+    module = module.eval()
+    if shape != own:
+        _require_fit(module, model, shape)
+    return module, shape
+
+
+def _require_fit(module: nn.Module, model: object, shape: tuple[int, ...]) -> None:
+    """LatencyError unless one image of `shape` passes through."""
+    try:
+        with torch.inference_mode():
+            module(torch.zeros(1, *shape))
+    except (RuntimeError, ValueError, TypeError) as e:
+        reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise LatencyError(f"{_name(model)} takes no input of shape {shape}: {reason}") from e
+
+
+def _name(model: object) -> str:
+    return type(model).__name__
+
+
+def _images(n: int, shape: tuple[int, ...]) -> torch.Tensor:
+    """Random images (n, *shape) like standardised ones, always the same; none of them denormal."""
+    generator = np.random.default_rng(0)
+    return torch.from_numpy(generator.standard_normal((n, *shape), dtype=np.float32))

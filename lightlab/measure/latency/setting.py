@@ -1,0 +1,41 @@
+"""How a network is run when it is timed, and what can go wrong in saying so."""
+
+import difflib
+from dataclasses import dataclass
+
+RUNTIMES = ("onnxruntime", "onnxruntime-int8", "torch", "torch-compile", "cuda")
+
+
+class LatencyError(ValueError):
+    """A measurement that cannot be made, or a table that does not fit; one line that says why."""
+
+
+class NoisyError(LatencyError):
+    """The noise of the measurement drowns the difference that was asked for."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runtime, threads of the host and images per run.
+
+    "onnxruntime" runs the exported graph, batch normalisation folded; "onnxruntime-int8" the same
+    in static 8-bit integers; "torch" the module as it is, in eager mode, channels-last, batch
+    normalisation not folded; "torch-compile" the same module compiled; "cuda" the same on the first
+    GPU. LatencyError on a runtime that does not exist (it names the nearest), threads or batch < 1.
+    """
+
+    runtime: str = "onnxruntime"
+    threads: int = 1
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            near = difflib.get_close_matches(self.runtime.lower(), RUNTIMES, n=1, cutoff=0)[0]
+            raise LatencyError(
+                f"there is no runtime {self.runtime!r}; the nearest is {near!r} "
+                f"of {', '.join(RUNTIMES)}"
+            )
+        for name in ("threads", "batch"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise LatencyError(f"{name} must be a whole number from 1 on, got {value!r}")

@@ -1,0 +1,139 @@
+"""What was measured: tables, how far they can be trusted, and no comparison beyond that."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from lightlab.measure import stats
+from lightlab.measure.latency.setting import NoisyError, Setting
+from lightlab.measure.latency.timing import Visits
+
+MIN_SPLIT_HALF = (
+    0.9  # rank correlation between two halves of the rounds, below which ranks are luck
+)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One network's time: median over the rounds, and what goes with it.
+
+    `iqr_ms` is the spread between rounds; `ci_low_ms`..`ci_high_ms` the 95 % interval of the median
+    (NaN below six rounds); `noise_pct` the standard error of the median as two halves of the rounds
+    tell it; `n` the timed runs; `disturbed` the rounds kept although another process interfered.
+    """
+
+    median_ms: float
+    iqr_ms: float
+    ci_low_ms: float
+    ci_high_ms: float
+    noise_pct: float
+    n: int
+    disturbed: int
+    setting: Setting
+    device: dict
+
+    def __str__(self) -> str:
+        s = self.setting
+        threads = f"{s.threads} thread{'s' if s.threads > 1 else ''}"
+        return (
+            f"{self.median_ms:.3f} ms [{self.ci_low_ms:.3f}, {self.ci_high_ms:.3f}] "
+            f"({s.runtime}, {threads}, batch {s.batch}, {self.n} runs)"
+        )
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Latencies of several networks that were timed together, interleaved."""
+
+    visits: Visits = field(repr=False)
+    setting: Setting
+    device: dict = field(repr=False)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per network: name, latency_ms, iqr_ms, ci_low_ms, ci_high_ms, n, disturbed."""
+        ms = self.visits.ms
+        low, high = zip(*(stats.median_ci(row)[1:] for row in ms), strict=True)
+        quartiles = np.percentile(ms, [25, 75], axis=1)
+        return pd.DataFrame(
+            {
+                "name": self.visits.names,
+                "latency_ms": np.median(ms, axis=1),
+                "iqr_ms": quartiles[1] - quartiles[0],
+                "ci_low_ms": low,
+                "ci_high_ms": high,
+                "n": self.visits.runs,
+                "disturbed": self.visits.disturbed,
+            }
+        )
+
+    @cached_property
+    def latency_ms(self) -> dict[str, float]:
+        """Median by name."""
+        return dict(zip(self.table["name"], self.table["latency_ms"], strict=True))
+
+    @cached_property
+    def split_half(self) -> float:
+        """Spearman correlation of the networks' medians between two halves of the rounds.
+
+        1 where the order is the machine's doing, about 0 where it is luck; NaN for fewer than three
+        networks, or than two rounds.
+        """
+        return stats.split_half(self.visits.ms)
+
+    @cached_property
+    def noise_pct(self) -> float:
+        """Standard error of a median in per cent of it, from the halves of the rounds (RMS)."""
+        return stats.half_noise(self.visits.ms) * 100
+
+    @property
+    def trusted(self) -> bool:
+        """Whether `ranking` would be given out."""
+        return self.split_half >= MIN_SPLIT_HALF
+
+    def ranking(self, min_split_half: float = MIN_SPLIT_HALF) -> pd.DataFrame:
+        """`table` from the fastest network on, with their rank.
+
+        NoisyError if two halves of the rounds agree on the order by less than `min_split_half`.
+        """
+        if not self.split_half >= min_split_half:
+            raise NoisyError(
+                f"{len(self.visits.names)} networks cannot be ranked: two halves of the rounds "
+                f"agree by rho {self.split_half:.2f} < {min_split_half:g}; noise of one median "
+                f"{self.noise_pct:.1f} %, load {self.device.get('load_end')}: "
+                "more rounds, or a quieter machine"
+            )
+        ranked = self.table.sort_values("latency_ms", ignore_index=True)
+        return ranked.assign(rank=np.arange(1, len(ranked) + 1))
+
+    def ratio(self, name: str, to: str) -> tuple[float, float, float]:
+        """How many times as long as `to` network `name` takes, with its 95 % interval.
+
+        Geometric mean of the ratios within the rounds, Student's t on their logarithms. NoisyError
+        if the interval holds 1; KeyError for a name that was not measured.
+        """
+        rows = dict(zip(self.visits.names, self.visits.ms, strict=True))
+        mean, low, high = np.exp(stats.paired_ci(np.log(rows[name]), np.log(rows[to])))
+        if not (low > 1 or high < 1):
+            raise NoisyError(
+                f"{name} against {to}: {mean:.3f} times as long, interval {low:.3f} to {high:.3f}; "
+                "the noise drowns the difference: more rounds, or a quieter machine"
+            )
+        return float(mean), float(low), float(high)
+
+    def __getitem__(self, name: str) -> Latency:
+        i = self.visits.names.index(name)
+        row = self.table.iloc[i]
+        return Latency(
+            median_ms=float(row["latency_ms"]),
+            iqr_ms=float(row["iqr_ms"]),
+            ci_low_ms=float(row["ci_low_ms"]),
+            ci_high_ms=float(row["ci_high_ms"]),
+            noise_pct=stats.half_noise(self.visits.ms[[i]]) * 100,
+            n=int(row["n"]),
+            disturbed=int(row["disturbed"]),
+            setting=self.setting,
+            device=self.device,
+        )

@@ -1,0 +1,181 @@
+"""The timing protocol on fake clocks, and plain facts on real ones with wide margins."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lightlab.measure import latency
+from lightlab.measure.latency import timing
+from lightlab.measure.latency.timing import Plan, Visits
+from lightlab.measure.latency.timings import Timings
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch, Block, scale
+
+SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=10)
+QUICK = Plan(rounds=6, samples=2, sample_ms=0.2, warmup_ms=0.5)
+
+
+class Fake:
+    """A runner of `ms` per run on a machine whose speed and attention a test decides."""
+
+    def __init__(self, ms, log=None, name="", slow=lambda: 1.0, busy=lambda: 1.0):
+        self.ms, self.log, self.name, self.slow, self.busy = ms, log, name, slow, busy
+
+    def time(self, n):
+        if self.log is not None:
+            self.log.append((self.name, n))
+        wall = self.ms * n / 1e3 * self.slow()
+        return wall, wall * self.busy()
+
+
+def timings(ms, names=None):
+    """Timings as if every visit had given `ms` (networks, rounds)."""
+    ms = np.asarray(ms, dtype=float)
+    names = names or [f"n{i}" for i in range(len(ms))]
+    n = np.full(len(ms), 10)
+    return Timings(Visits(names, ms, n, 0 * n), latency.Setting(), {"load_end": 0.5})
+
+
+def test_every_round_visits_every_network_once_in_changing_order():
+    log = []
+    runners = {name: Fake(1.0, log, name) for name in "abcdef"}
+    plan = Plan(rounds=8, samples=3, sample_ms=2.0, warmup_ms=5.0)
+    visits = timing.interleave(runners, plan)
+    calls = [name for name, n in log if n == 2]  # samples of two runs of 1 ms each
+    per_visit = 1 + 3  # one untimed
+    order = calls[::per_visit]
+    assert len(calls) == 8 * 6 * per_visit
+    assert all(sorted(order[i : i + 6]) == list("abcdef") for i in range(0, 48, 6))
+    assert len({tuple(order[i : i + 6]) for i in range(0, 48, 6)}) > 4
+    assert visits.ms == pytest.approx(np.ones((6, 8)))
+    assert (visits.runs == 8 * 3 * 2).all()
+    warm = [n for name, n in log if name == "a"][:5]
+    assert warm == [1] * 5  # 5 ms of warm-up, run by run, before anything is timed
+
+
+@pytest.mark.parametrize(("ms", "number"), [(0.01, 100), (0.3, 4), (5.0, 1)])
+def test_a_sample_lasts_at_least_as_long_as_planned(ms, number):
+    assert timing.warm_up(Fake(ms), Plan(sample_ms=1.0)) == number
+
+
+def test_drift_is_shared_by_interleaved_networks_and_leaves_their_ratio():
+    clock = iter(np.linspace(1.0, 3.0, 400))
+    drift = lambda: next(clock)  # noqa: E731  the machine becomes twice as slow
+    runners = {"a": Fake(1.0, slow=drift), "b": Fake(2.0, slow=drift)}
+    visits = timing.interleave(runners, Plan(rounds=20, samples=4, warmup_ms=1.0))
+    assert visits.ms[0].max() > 1.8 * visits.ms[0].min()
+    assert timings(visits.ms, ["a", "b"]).ratio("b", "a")[0] == pytest.approx(2.0, rel=0.03)
+
+
+def test_disturbed_visits_are_made_again_up_to_a_cap():
+    busy = iter([1.0] * 4 + [0.5] * 6 + [1.0] * 1000)  # warm-up, then two disturbed visits
+    runner = Fake(1.0, busy=lambda: next(busy))
+    plan = Plan(rounds=5, samples=2, warmup_ms=4.0)
+    visits = timing.interleave({"a": runner}, plan)
+    assert (visits.repeated, visits.disturbed.tolist()) == (2, [0])
+    never = timing.interleave({"a": Fake(1.0, busy=lambda: 0.5)}, plan)
+    assert (never.repeated, never.disturbed.tolist()) == (5, [5])  # kept, and said so
+    unknown = timing.interleave({"a": Fake(1.0, busy=lambda: math.nan)}, plan)
+    assert (unknown.repeated, unknown.disturbed.tolist()) == (0, [0])
+
+
+def test_a_clear_order_is_ranked_and_luck_is_refused():
+    rng = np.random.default_rng(0)
+    speeds = np.linspace(1, 2, 20)[:, None]
+    clear = timings(speeds * rng.normal(1, 0.002, (20, 10)))
+    assert clear.trusted
+    assert clear.split_half > 0.98
+    assert clear.ranking()["name"].tolist() == [f"n{i}" for i in range(20)]
+    assert clear.ranking()["rank"].tolist() == list(range(1, 21))
+    luck = timings(rng.normal(1, 0.05, (20, 10)))
+    assert not luck.trusted
+    with pytest.raises(latency.NoisyError, match=r"20 networks cannot be ranked.*rho.*load 0\.5"):
+        luck.ranking()
+    with pytest.raises(latency.NoisyError, match="rho nan"):  # two networks make no correlation
+        timings(np.ones((2, 10))).ranking()
+
+
+def test_a_ratio_is_given_with_its_interval_or_not_at_all():
+    rng = np.random.default_rng(1)
+    shared = rng.normal(1, 0.2, 12).clip(0.5)  # the machine's, the same for both
+    both = timings([shared * 1.02 * rng.normal(1, 0.002, 12), shared], ["slow", "fast"])
+    ratio, low, high = both.ratio("slow", "fast")
+    assert 1.01 < low < 1.02 < high < 1.03
+    assert ratio == pytest.approx(1.02, abs=0.003)
+    noise = timings(rng.normal(1, 0.1, (2, 12)), ["a", "b"])
+    with pytest.raises(latency.NoisyError, match=r"a against b.*drowns"):
+        noise.ratio("a", "b")
+
+
+def test_a_single_number_comes_with_interval_spread_and_circumstances():
+    found = timings([np.arange(1.0, 10.0)], ["a"])["a"]
+    assert (found.median_ms, found.ci_low_ms, found.ci_high_ms) == (5.0, 2.0, 8.0)
+    assert found.iqr_ms == 4.0
+    assert found.noise_pct == pytest.approx(0.0)  # medians of 1 3 5 7 9 and of 2 4 6 8
+    assert found.device == {"load_end": 0.5}
+    assert "5.000 ms [2.000, 8.000] (onnxruntime, 1 thread, batch 1, 10 runs)" in str(found)
+
+
+def test_ten_times_the_work_takes_longer():
+    wide = scale(SMALL, width_mult=8, resolution=32)
+    found = latency.measure_many({"small": SMALL, "wide": wide}, plan=QUICK)
+    assert found.latency_ms["wide"] > 1.5 * found.latency_ms["small"]
+    assert found.table["name"].tolist() == ["small", "wide"]
+    assert (found.table["n"] >= 12).all()
+    assert found.device["cpu"]
+    assert latency.fingerprint(found.device) == latency.fingerprint(latency.device())
+    assert latency.fingerprint({"cpu": "another"}) != latency.fingerprint(found.device)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-int8", "torch"])
+def test_a_network_is_timed_and_left_as_it_was(runtime):
+    network = build(SMALL).train()
+    threads = torch.get_num_threads()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    found = latency.measure(network, runtime, threads=2, batch=3, plan=QUICK)
+    assert found.median_ms > 0
+    assert found.setting == latency.Setting(runtime, 2, 3)
+    assert network.training
+    assert torch.get_num_threads() == threads
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+
+
+def test_any_module_is_timed_on_inputs_of_its_own_shape():
+    dense = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    assert latency.measure(dense, input_shape=(3, 2, 2), plan=QUICK).median_ms > 0
+    with pytest.raises(latency.LatencyError, match="say input_shape"):
+        latency.measure(dense)
+    with pytest.raises(latency.LatencyError, match=r"no input of shape \(3, 4, 4\)") as error:
+        latency.measure(dense, input_shape=(3, 4, 4))
+    assert "\n" not in str(error.value)
+    with pytest.raises(latency.LatencyError, match=r"no input of shape \(1, 16, 16\)"):
+        latency.measure(SMALL, input_shape=(1, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"runtime": "onxruntime"}, "no runtime 'onxruntime'; the nearest is 'onnxruntime'"),
+        ({"runtime": "CUDA"}, "the nearest is 'cuda'"),
+        ({"threads": 0}, "threads must be a whole number from 1 on, got 0"),
+        ({"batch": 0}, "batch must be a whole number from 1 on, got 0"),
+        ({"batch": 1.5}, "batch must be a whole number from 1 on, got 1.5"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_one_line(setting, message):
+    with pytest.raises(latency.LatencyError, match=message):
+        latency.measure(SMALL, **setting)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_without_a_gpu_cuda_is_one_line():
+    with pytest.raises(latency.LatencyError, match="'cuda' needs an NVIDIA GPU"):
+        latency.measure(SMALL, "cuda")
+
+
+def test_nothing_to_time_is_said():
+    with pytest.raises(latency.LatencyError, match="no network to time"):
+        latency.measure_many({})
