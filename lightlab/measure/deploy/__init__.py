@@ -1,5 +1,20 @@
 """Networks as ONNX: export, 8-bit integers, prediction on image files."""
 
+from lightlab.measure.deploy.export import export_onnx, parity
+from lightlab.measure.deploy.facts import Facts, facts_of
+from lightlab.measure.deploy.int8 import compare, int8_bytes, quantize_int8
 from lightlab.measure.deploy.model import OPSET, DeployError, onnx_bytes, session
 
-__all__ = ["OPSET", "DeployError", "onnx_bytes", "session"]
+__all__ = [
+    "OPSET",
+    "DeployError",
+    "Facts",
+    "compare",
+    "export_onnx",
+    "facts_of",
+    "int8_bytes",
+    "onnx_bytes",
+    "parity",
+    "quantize_int8",
+    "session",
+]

@@ -52,13 +52,19 @@ def session(model: bytes | str | Path, threads: int = 1) -> onnxruntime.Inferenc
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: a warning about a graph is nobody's to act on
-    name = "model"
-    if not isinstance(model, bytes):
-        name = model
-        if not Path(model).is_file():
-            raise DeployError(f"{model}: there is no such file")
-        model = Path(model).read_bytes()
+    content = model if isinstance(model, bytes) else read_bytes(model)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as e:  # its classes share no base but Exception
-        raise DeployError(f"{name}: is no model that ONNX Runtime can load") from e
+        name = "model" if isinstance(model, bytes) else model
+        raise DeployError(f"{name}: is no ONNX model that ONNX Runtime can load") from e
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file; DeployError in one line where it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DeployError(f"{path}: there is no such file") from None
+    except OSError as e:
+        raise DeployError(f"{path}: cannot be read: {e.strerror}") from e
