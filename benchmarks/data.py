@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -15,7 +16,8 @@ import pandas as pd
 import torch
 
 from lightlab.measure import cache, cost, data, stats, train
-from lightlab.nets import small
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch, adapt, catalog
 
 RECIPE = train.Recipe(epochs=8, batch_size=128, lr=0.2, weight_decay=5e-4, label_smoothing=0.1)
 CASES = [  # network, width multiplier, resolution
@@ -41,7 +43,7 @@ def measure(seeds: int, n_train: int) -> pd.DataFrame:
     for seed in range(seeds):
         for case, (kind, width, resolution) in enumerate(CASES):
             ds = data.load(seed=seed, n_train=n_train, resolution=resolution)
-            model = small.mobilenet(width, separable=kind == "separable", seed=seed)
+            model = build(network(kind, width, resolution), seed=seed)
             history = train.fit(model, ds.train, RECIPE, seed=seed)
             rows.append(
                 {
@@ -56,6 +58,14 @@ def measure(seeds: int, n_train: int) -> pd.DataFrame:
             )
             print(rows[-1], flush=True)
     return pd.DataFrame(rows)
+
+
+def network(kind: str, width: float, resolution: int) -> Arch:
+    """MobileNetV1's layers for small grey images, or the twin with full convolutions."""
+    arch = catalog.get("mobilenet_32_shallow", width_mult=width)
+    if kind == "full":
+        arch = replace(arch, blocks=[replace(block, op="conv") for block in arch.blocks])
+    return adapt(arch, resolution=resolution, in_channels=1, n_classes=10, min_map=1)
 
 
 def generation_seconds(repeats: int = 3) -> dict[str, float]:
