@@ -1,6 +1,7 @@
 """A folder of arrays that are dear to make: written whole or not at all, checked when read."""
 
 import hashlib
+import json
 import os
 import tempfile
 import warnings
@@ -20,8 +21,10 @@ def folder() -> Path:
     return Path(os.environ.get(ENVIRONMENT) or Path.home() / ".cache" / "lightlab")
 
 
-def arrays(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The arrays kept as `name`, or those of `make()`, which are then kept.
+def arrays(
+    name: str, make: Callable[[], dict[str, np.ndarray]]
+) -> tuple[dict[str, np.ndarray], str]:
+    """The arrays kept as `name`, or those of `make()`, which are then kept; and their SHA-256.
 
     A file whose hash does not fit is made anew with a warning, and so is what cannot be written.
     """
@@ -32,29 +35,39 @@ def arrays(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             warnings.warn(f"cached {path.name} is damaged ({error}): made anew", stacklevel=2)
     made = make()
+    sha = _hash(made)
     try:
-        _write(path, made)
+        _write(path, made, sha)
     except OSError as error:
         warnings.warn(f"cannot keep {path.name} ({error}): going on without", stacklevel=2)
-    return made
+    return made, sha
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of the file; ValueError if they are not those that were written."""
+def digest(settings: object, *parts: np.ndarray) -> str:
+    """SHA-256 of settings (as JSON) and arrays."""
+    sha = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for part in parts:
+        sha.update(np.ascontiguousarray(part).data)
+    return sha.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
+    """Arrays of the file and their hash; ValueError if they are not those that were written."""
     with np.load(path, allow_pickle=False) as file:
         kept = {key: file[key] for key in file.files}
-    if str(kept.pop(_HASH)) != _hash(kept):
+    written = str(kept.pop(_HASH))
+    if written != _hash(kept):
         raise ValueError("its hash does not fit its content")
-    return kept
+    return kept, written
 
 
-def _write(path: Path, kept: dict[str, np.ndarray]) -> None:
+def _write(path: Path, kept: dict[str, np.ndarray], sha: str) -> None:
     """Write under a temporary name and rename, so that no reader sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **kept, **{_HASH: np.array(_hash(kept))})
+            np.savez(file, **kept, **{_HASH: np.array(sha)})
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

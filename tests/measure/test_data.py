@@ -24,14 +24,14 @@ def test_digits_are_scikit_learns():
     ds = data.load("digits", seed=3)
     source = load_digits()
     split = ds.test
-    pixels = split.x[:, 0] * ds.std + ds.mean
+    pixels = split.x[:, 0] * ds.std[0] + ds.mean[0]
     original = torch.tensor(source.images[split.groups.numpy()] / 16)
     assert torch.allclose(pixels.double(), original, atol=0.5 / 255 + 1e-6)  # kept in 8 bits
     assert split.y.tolist() == source.target[split.groups.numpy()].tolist()
     assert [len(s) for s in (ds.train, ds.val, ds.test)] == [1097, 200, 500]
 
 
-@pytest.mark.parametrize("spec", data.SPECS)
+@pytest.mark.parametrize("spec", ["digits", "cluttered-digits"])
 def test_no_digit_is_in_two_splits(spec):
     ds = data.load(spec, seed=1, n_train=900, n_val=150, n_test=300)
     groups = [set(s.groups.tolist()) for s in (ds.train, ds.val, ds.test)]
@@ -80,20 +80,20 @@ def test_the_fingerprint_tells_what_differs():
 
 def test_fewer_images_are_the_first_of_more():
     few, many = (data.load(n_train=n, n_val=0, n_test=1) for n in (30, 700))
-    pixels = [ds.train.x * ds.std + ds.mean for ds in (few, many)]
+    pixels = [ds.train.x * ds.std[0] + ds.mean[0] for ds in (few, many)]
     assert torch.allclose(pixels[0], pixels[1][:30], atol=1e-6)
     assert torch.equal(few.train.y, many.train.y[:30])
 
 
 def test_difficulty_zero_is_a_clean_digit_in_the_middle():
     ds = data.load(difficulty=0.0, **SMALL)
-    pixels = ds.train.x[:, 0] * ds.std + ds.mean
+    pixels = ds.train.x[:, 0] * ds.std[0] + ds.mean[0]
     ink = pixels.double()
     rows = (ink.sum(2) * torch.arange(32)).sum(1) / ink.sum((1, 2))
     assert (rows - 15.5).abs().max() < 2.5  # the digits themselves are not quite centred
     assert pixels[:, :8].max() < 1e-6  # 14 px of digit in the middle: nothing in the margin
     noisy = data.load(difficulty=2.0, **SMALL)
-    assert (noisy.train.x[:, 0, :8] * noisy.std + noisy.mean).mean() > 0.05
+    assert (noisy.train.x[:, 0, :8] * noisy.std[0] + noisy.mean[0]).mean() > 0.05
 
 
 @settings(max_examples=20, deadline=None)

@@ -1,0 +1,159 @@
+"""From encoded images to uint8 arrays: upright, square, one size, grey or RGB."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm.auto import tqdm
+
+from lightlab.measure.data.splits import DataError, check_memory
+
+RESOLUTIONS = range(8, 513)
+MIXED_PX = 32  # side where images differ in size and nobody asked for one
+LEAST_PX = 2  # an image with a shorter side shows nothing
+_GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N")
+_COLOUR = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "La")
+_BATCH = 64
+_THREADED_BYTES = 16_384  # smaller files spend their time in Python, where threads only wait
+Records = Sequence[dict[str, Any]]  # per image: `bytes` or `path`, and `name`
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all images come to; `size` is the one that all have if `side` was taken from it."""
+
+    side: int
+    channels: int
+    size: tuple[int, int] | None
+
+
+class Misfit(Exception):
+    """An image is not as the first one let expect; `frame` fits both."""
+
+    def __init__(self, frame: Frame):
+        super().__init__(frame)
+        self.frame = frame
+
+
+def images(
+    sources: Mapping[str, Records], resolution: int | None, what: str
+) -> dict[str, np.ndarray]:
+    """Every split as uint8 (N, C, S, S); DataError counts the images that cannot be read.
+
+    Size and channels are those of the first image that can be read. If others differ, all is read
+    again, at 32 px or in RGB.
+    """
+    frame = _first_frame(sources["train"], resolution)
+    while True:
+        if frame.side not in RESOLUTIONS:
+            raise DataError(
+                f"{what}: its images are {frame.side} px: give a resolution in "
+                f"{RESOLUTIONS.start}..{RESOLUTIONS.stop - 1} px"
+            )
+        try:
+            return _all(sources, frame, what)
+        except Misfit as misfit:
+            frame = misfit.frame
+
+
+def _first_frame(records: Records, resolution: int | None) -> Frame:
+    for i in range(len(records)):
+        try:
+            image = _upright(records[i : i + 1][0])
+        except Exception:  # it is named among the others below
+            continue
+        size = image.size if resolution is None else None
+        return Frame(resolution or min(image.size), 1 if image.mode in _GREY else 3, size)
+    return Frame(resolution or MIXED_PX, 3, None)
+
+
+def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, np.ndarray]:
+    """Every split in `frame`, batch by batch; Misfit as soon as an image does not fit."""
+    total = sum(len(records) for records in sources.values())
+    check_memory(what, total, (frame.channels, frame.side, frame.side), np.uint8)
+    done = {
+        split: np.empty((len(records), frame.channels, frame.side, frame.side), np.uint8)
+        for split, records in sources.items()
+    }
+    batches = [
+        (records, at, done[split])
+        for split, records in sources.items()
+        for at in range(0, len(records), _BATCH)
+    ]
+    pool = ThreadPoolExecutor(_workers(sources["train"]))
+    try:
+        with tqdm(total=total, desc=f"decoding {what}", unit="image", disable=None) as bar:
+            faults: list[str] = []
+            for found, n in pool.map(lambda batch: _batch(*batch, frame), batches):
+                faults += found
+                bar.update(n)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if faults:
+        more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise DataError(f"{what}: cannot use {faults[0]}{more}: repair or remove")
+    return done
+
+
+def _workers(records: Records) -> int:
+    """Threads that help: one unless files are so large that decoding them is the work."""
+    sizes = [
+        os.path.getsize(r["path"]) if r["bytes"] is None else len(r["bytes"])
+        for r in records[0:_BATCH]
+        if r["bytes"] is not None or os.path.isfile(r["path"] or "")
+    ]
+    return (os.cpu_count() or 1) if sizes and np.mean(sizes) > _THREADED_BYTES else 1
+
+
+def _batch(records: Records, at: int, out: np.ndarray, frame: Frame) -> tuple[list[str], int]:
+    """Decode some images into `out`; what cannot be used, in words, and how many there were."""
+    faults, batch = [], records[at : at + _BATCH]
+    for i, record in enumerate(batch, start=at):
+        try:
+            out[i] = _pixels(_upright(record, frame), frame)
+        except Misfit:
+            raise
+        except Exception as error:  # decoders of damaged files raise whatever they meet
+            faults.append(f"{record['name']} ({' '.join(str(error).split()) or type(error)})")
+    return faults, len(batch)
+
+
+def _upright(record: dict[str, Any], frame: Frame | None = None) -> Image.Image:
+    """The image as its camera was held; ValueError for one that shows nothing or is too large."""
+    if record["bytes"] is None and record["path"] is None:
+        raise ValueError("there is no image")
+    content = record["path"] if record["bytes"] is None else BytesIO(record["bytes"])
+    with Image.open(content) as image:
+        if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(f"{image.width}×{image.height} px are too many: shrink it")
+        if min(image.size) < LEAST_PX:
+            raise ValueError(f"{image.width}×{image.height} px show nothing")
+        if image.mode not in _GREY + _COLOUR:
+            raise ValueError(f"pixels of mode {image.mode} have no known range: save 8-bit ones")
+        if frame is not None and frame.size is None:
+            image.draft(None, (2 * frame.side, 2 * frame.side))  # large JPEGs: decode fewer pixels
+        image.load()
+        return ImageOps.exif_transpose(image)
+
+
+def _pixels(image: Image.Image, frame: Frame) -> np.ndarray:
+    """The middle square as uint8 (C, S, S), transparent parts on white."""
+    if frame.channels == 1 and image.mode not in _GREY:
+        raise Misfit(replace(frame, channels=3))
+    if frame.size not in (None, image.size):
+        raise Misfit(replace(frame, side=MIXED_PX, size=None))
+    if image.mode.startswith("I;16"):  # Pillow's own conversion cuts off instead of scaling
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("L" if frame.channels == 1 else "RGB")
+    if image.size != (frame.side, frame.side):
+        image = ImageOps.fit(image, (frame.side, frame.side), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    return pixels[None] if frame.channels == 1 else pixels.transpose(2, 0, 1)

@@ -1,0 +1,206 @@
+"""Image data through Hugging Face `datasets`: from the hub, parquet files, folders of images."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightlab.measure.data import folders
+from lightlab.measure.data.splits import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val", "val": "val"}
+_LABELS = ("label", "labels", "class", "target", "y")  # names of a column without class names
+_BINARY = ("binary", "large_binary")
+_REACH_S = 5.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Undecoded splits: records of images, labels 0..K-1, the K names."""
+
+    records: "dict[str, Records]"
+    labels: dict[str, np.ndarray]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Encoded images of one split; a slice gives dicts of `bytes` or `path`, and `name`."""
+
+    column: Any
+    split: str
+    root: str
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, rows: slice) -> list[dict[str, Any]]:
+        first = rows.start or 0
+        return [
+            {**self._record(found), "name": self._name(found, i)}
+            for i, found in enumerate(self.column[rows], start=first)
+        ]
+
+    def _record(self, found: dict[str, Any] | None) -> dict[str, Any]:
+        return found or {"bytes": None, "path": None}
+
+    def _name(self, found: dict[str, Any] | None, i: int) -> str:
+        path = (found or {}).get("path")
+        if path and (found["bytes"] is None):
+            return os.path.relpath(path, self.root) if self.root else path
+        return f"image {i} of {self.split}" + (f" ({path})" if path else "")
+
+
+def opened(
+    kind: str, place: str, image_column: str | None, label_column: str | None, scratch: str
+) -> Source:
+    """The source that a spec names; what `datasets` writes for a local one goes to `scratch`."""
+    what = f"{kind}:{place}"
+    parts = _from_hub(what, place) if kind == "hf" else _local(kind, place, scratch)
+    splits: dict[str, Dataset] = {}
+    for name, part in parts.items():
+        if name in _SPLITS and len(part):
+            splits[_SPLITS[name]] = part
+    if "train" not in splits:
+        raise DataError(f"{what}: there is no train split, only {', '.join(parts) or 'nothing'}")
+    image = _image_column(what, splits["train"].features, image_column)
+    label = _label_column(what, splits["train"].features, label_column, image)
+    labels, names = _labels(what, splits, label)
+    root = os.path.abspath(place) if kind == "imagefolder" else ""
+    records = {split: _records(part, image, split, root) for split, part in splits.items()}
+    return Source(records, {s: labels[s] for s in records}, names)
+
+
+def _records(part: "Dataset", column: str, split: str, root: str) -> Records:
+    from datasets import Image
+
+    part = part.select_columns(column).cast_column(column, Image(decode=False))
+    return Records(part[column], split, root)
+
+
+def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
+    """The splits of a folder, as `datasets` reads them without asking any network."""
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    files = folders.parquet_files(place) if kind == "parquet" else folders.image_patterns(place)
+    options = {} if kind == "parquet" else {"drop_labels": False}
+    shown = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        parts = datasets.load_dataset(
+            kind,
+            data_files=files,
+            cache_dir=scratch,
+            verification_mode="no_checks",
+            **options,
+        )
+    except (DatasetsError, OSError, ValueError, TypeError) as error:
+        reason = _first_line(error.__cause__ or error)
+        raise DataError(f"{kind}:{place}: cannot be read: {reason}") from None
+    finally:
+        if not shown:
+            datasets.enable_progress_bars()
+    return parts
+
+
+def _from_hub(what: str, place: str) -> Mapping[str, "Dataset"]:
+    """The splits of a data set on the hub, or of its copy in Hugging Face's cache when offline."""
+    import datasets
+    import httpx
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+    from huggingface_hub import constants, errors, get_session
+
+    name, _, revision = place.partition("@")
+    name, _, configuration = name.partition(":")
+    if not constants.HF_HUB_OFFLINE:
+        try:  # one short try: `datasets` itself would go on trying for half a minute
+            get_session().head(constants.ENDPOINT, timeout=_REACH_S)
+        except (httpx.HTTPError, OSError) as error:
+            raise DataError(
+                f"{what}: no answer from {constants.ENDPOINT} ({_first_line(error)}): check the "
+                "network, or set HF_HUB_OFFLINE=1 to use what is in Hugging Face's cache"
+            ) from None
+    try:
+        parts = datasets.load_dataset(name, configuration or None, revision=revision or None)
+    except DatasetNotFoundError:
+        raise DataError(
+            f"{what}: the hub has no such data set, or not for everybody: check its name, or log "
+            "in with `hf auth login`"
+        ) from None
+    except (DatasetsError, errors.HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"{what}: cannot be read: {_first_line(error)}") from None
+    return parts
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _image_column(what: str, features: Mapping[str, Any], asked: str | None) -> str:
+    """The column of images: the one asked for, or the only one."""
+    from datasets import Image
+
+    def holds_images(feature: Any) -> bool:
+        if isinstance(feature, dict):
+            return set(feature) == {"bytes", "path"}
+        return isinstance(feature, Image) or getattr(feature, "dtype", "") in _BINARY
+
+    found = [name for name, feature in features.items() if holds_images(feature)]
+    return _only(what, "image", found, features, asked)
+
+
+def _label_column(what: str, features: Mapping[str, Any], asked: str | None, image: str) -> str:
+    """The column of classes: the one asked for, the only one with class names, or one so named."""
+    from datasets import ClassLabel
+
+    found = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
+    if not found:
+        found = [name for name in features if name.lower() in _LABELS and name != image]
+    return _only(what, "label", found, features, asked)
+
+
+def _only(
+    what: str, kind: str, found: list[str], features: Mapping[str, Any], asked: str | None
+) -> str:
+    if asked is not None and asked not in features:
+        raise DataError(f"{what}: no column {asked!r}, only {', '.join(features)}")
+    if asked is not None:
+        return asked
+    if not found:
+        raise DataError(
+            f"{what}: no {kind} column among {', '.join(features)}: name it by {kind}_column"
+        )
+    if len(found) > 1:
+        raise DataError(
+            f"{what}: {', '.join(found)} could each be the {kind} column: choose by {kind}_column"
+        )
+    return found[0]
+
+
+def _labels(
+    what: str, splits: dict[str, "Dataset"], column: str
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Labels 0..K-1 of every split and the K class names; a split without labels is left out."""
+    values = {split: list(part[column][:]) for split, part in splits.items()}
+    for split in [s for s, v in values.items() if s != "train" and set(v) <= {None, -1}]:
+        del values[split], splits[split]
+    for split, own in values.items():
+        unnamed = sum(v is None or v == -1 for v in own)
+        if unnamed:
+            raise DataError(f"{what}: {unnamed} images of {split} have no label in {column!r}")
+    names = getattr(splits["train"].features[column], "names", None)
+    if names is None:
+        kinds = {type(v) for own in values.values() for v in own}
+        if len(kinds) != 1 or not kinds <= {int, str, bool}:
+            raise DataError(f"{what}: {column!r} holds no classes: they are whole numbers or text")
+        kept = sorted({v for own in values.values() for v in own})
+        number = {value: i for i, value in enumerate(kept)}
+        values = {split: [number[v] for v in own] for split, own in values.items()}
+        names = map(str, kept)
+    return {s: np.array(own, dtype=np.int64) for s, own in values.items()}, tuple(names)

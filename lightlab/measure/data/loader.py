@@ -1,0 +1,124 @@
+"""`load`: one spec, one data set in memory."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lightlab.measure import cache
+from lightlab.measure.data import cuts, decode, embedded, external
+from lightlab.measure.data.splits import PARTS, DataError, DataSet, Split, check_memory
+
+SPECS = (*embedded.SPECS, *(f"{kind}:" for kind in external.KINDS))
+_CHUNK = 2048  # images made float32 at a time: what is worked on stays in the processor's cache
+
+
+def load(
+    spec: str = "cluttered-digits",
+    *,
+    seed: int = 0,
+    n_train: int | None = None,
+    n_val: int | None = None,
+    n_test: int | None = None,
+    resolution: int | None = None,
+    difficulty: float = 1.0,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> DataSet:
+    """Load or draw a data set: images in memory, standardised by the training pixels.
+
+    `spec` is `digits` (scikit-learn's, 8 px), `cluttered-digits` (32 px, `difficulty` 0..2),
+    `hf:<hub id>[:<configuration>][@<revision>]`, `parquet:<dir>` or `imagefolder:<dir>`. Those
+    from outside are decoded once, at `resolution`, and kept (cache.folder()); a hub data set is
+    not asked for anew as long as it is kept. Their test and validation splits are the source's;
+    where it has none, the first fifth of its training images in the order of `seed` is the test
+    split, and a tenth of what remains the validation split. Near-duplicates across such a cut
+    cannot be known. `seed` orders the images so that every class comes up evenly, and decides
+    which digits go where; a smaller `n_…` gives the first images of a larger one. Images are
+    cropped to the middle square and resized with a low-pass filter; without `resolution` they
+    keep their size if all share it, and come to 32 px otherwise. They are RGB, and 1-channel only
+    if all are grey. The columns have to be named only where several could be meant.
+
+    DataError: unknown name, sizes that the set does not have, a resolution outside 8..64 px
+    (digits) or 8..512 px, a source that cannot be read whole, or float32 images that would fill
+    more than half of the machine's memory.
+    """
+    asked = {"train": n_train, "val": n_val, "test": n_test}
+    if spec in embedded.SPECS:
+        _check_resolution(resolution, embedded.RESOLUTIONS)
+        settings, raw = embedded.read(spec, seed, asked, difficulty)
+        side = resolution or raw["train_x"].shape[-1]
+        x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
+        chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
+        fingerprint = cache.digest({**settings, "resolution": resolution}, *raw.values())
+        return _finish(spec, x, chosen, embedded.CLASS_NAMES, fingerprint)
+    kind, _, place = spec.partition(":")
+    if kind not in external.KINDS or not place:
+        known = (*embedded.SPECS, *(f"{kind}:…" for kind in external.KINDS))
+        raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(known)}")
+    _check_resolution(resolution, decode.RESOLUTIONS)
+    kept = external.read(kind, place, resolution, image_column, label_column)
+    index = cuts.cut(spec, kept.labels, kept.class_names, seed, asked)
+    total = sum(len(rows) for _, rows in index.values())
+    check_memory(spec, total, kept.images["train"].shape[1:], np.float32)
+    x, chosen = {}, {}
+    for part, (source, rows) in index.items():
+        x[part] = _gather(kept.images[source], rows)
+        chosen[part] = kept.labels[source][rows], rows + kept.first(source)
+    sizes = {part: len(rows) for part, (_, rows) in index.items()}
+    fingerprint = cache.digest({"sha256": kept.sha256, "seed": seed, "sizes": sizes})
+    return _finish(spec, x, chosen, kept.class_names, fingerprint)
+
+
+def _check_resolution(resolution: int | None, allowed: range) -> None:
+    if resolution is not None and resolution not in allowed:
+        ends = f"{allowed.start}..{allowed.stop - 1}"
+        raise DataError(f"resolution must lie in {ends} px, got {resolution}")
+
+
+def _resize(images: Tensor, side: int) -> Tensor:
+    """uint8 images as float32 in 0..1 at `side` px, low-pass filtered when they shrink."""
+    x = images.float() / 255
+    if not len(x):
+        return x.new_zeros(0, x.shape[1], side, side)
+    if side == x.shape[-1]:
+        return x
+    return F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:
+    """The uint8 images at `rows` as float32 in 0..1."""
+    x = torch.empty((len(rows), *images.shape[1:]))
+    for start in range(0, len(rows), _CHUNK):
+        part = torch.from_numpy(images[rows[start : start + _CHUNK]])
+        x[start : start + _CHUNK] = part
+        x[start : start + _CHUNK] /= 255
+    return x
+
+
+def _finish(
+    spec: str,
+    x: dict[str, Tensor],
+    chosen: dict[str, tuple[np.ndarray, np.ndarray]],
+    class_names: tuple[str, ...],
+    fingerprint: str,
+) -> DataSet:
+    """Standardise in place by the training pixels, channel by channel."""
+    channels = x["train"].unbind(1)
+    mean = tuple(channel.mean().item() for channel in channels)
+    std = tuple(channel.std().item() for channel in channels)
+    if not all(std):
+        raise DataError(f"{spec}: the training images are all of one colour: nothing to learn")
+    splits = {}
+    for part, (y, groups) in chosen.items():
+        for c, (m, s) in enumerate(zip(mean, std, strict=True)):
+            x[part][:, c].sub_(m).div_(s)
+        splits[part] = Split(x[part], torch.from_numpy(y), torch.from_numpy(groups))
+    return DataSet(
+        spec=spec,
+        **splits,
+        class_names=tuple(class_names),
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint,
+    )

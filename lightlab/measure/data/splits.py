@@ -1,0 +1,90 @@
+"""What every data set is in the end: splits of standardised images, names, a fingerprint."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+from sklearn.model_selection import StratifiedGroupKFold
+from torch import Tensor
+
+PARTS = ("train", "val", "test")
+
+
+class DataError(ValueError):
+    """The data set asked for cannot be had; the message says in one line why."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images `x` float32 (N, C, H, W), standardised; labels `y` int64 (N,).
+
+    `groups` (N,) numbers the original that an image was made from: images of one original must not
+    be spread over training and validation.
+    """
+
+    x: Tensor
+    y: Tensor
+    groups: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: Tensor | np.ndarray | slice) -> "Split":
+        """The images at `index`, in that order."""
+        return Split(self.x[index], self.y[index], self.groups[index])
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Three splits without a common original, and what is needed to name and undo them.
+
+    `mean` and `std` are those of the training pixels in 0..1, one number a channel; `fingerprint`
+    is a SHA-256.
+    """
+
+    spec: str
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        return tuple(self.train.x.shape[1:])
+
+
+def k_folds(split: Split, k: int, seed: int = 0) -> Iterator[tuple[Split, Split]]:
+    """`k` pairs (rest, fold): every image is in one fold, images of one original in the same fold.
+
+    Classes are spread evenly: one that is frequent in a fold is rare in the rest, and networks
+    trained there would look worse than they are. DataError unless 2 <= k <= the originals at hand.
+    """
+    n_groups = len(torch.unique(split.groups))
+    if not 2 <= k <= n_groups:
+        raise DataError(f"k must lie in 2..{n_groups} (the originals at hand), got {k}")
+    folds = StratifiedGroupKFold(n_splits=k, shuffle=True, random_state=seed)
+    for rest, fold in folds.split(split.y, split.y, split.groups):
+        yield split.take(rest), split.take(fold)
+
+
+def check_memory(what: str, n: int, shape: tuple[int, int, int], dtype: type) -> None:
+    """DataError where `n` images (C, H, W) would fill more than half of the machine's memory."""
+    need, limit = n * math.prod(shape) * np.dtype(dtype).itemsize, _memory_limit()
+    if need > limit:
+        raise DataError(
+            f"{what}: {n:,} images at {shape[-1]} px need {need / 2**30:,.1f} GiB, more than half "
+            f"of this machine's memory ({limit / 2**30:,.1f} GiB): give a smaller resolution or "
+            "fewer images"
+        )
+
+
+def _memory_limit() -> int:
+    """Bytes."""
+    return psutil.virtual_memory().total // 2
