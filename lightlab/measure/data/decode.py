@@ -61,6 +61,26 @@ def images(
             frame = misfit.frame
 
 
+def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
+    """One image as uint8 (C, S, S), as those of a data set; colours become grey for one channel.
+
+    DataError where the file is missing or cannot be used.
+    """
+    frame = Frame(side, 3, None)
+    try:
+        image = _upright({"bytes": None, "path": file}, frame)
+        if channels == 1 and image.mode in _GREY:
+            return _pixels(image, replace(frame, channels=1))
+        pixels = _pixels(image, frame)
+    except FileNotFoundError:
+        raise DataError(f"{file}: there is no such file") from None
+    except Exception as error:  # decoders of damaged files raise whatever they meet
+        raise DataError(f"{file}: is no image that can be used ({_words(error)})") from error
+    if channels == 3:
+        return pixels
+    return np.asarray(Image.fromarray(pixels.transpose(1, 2, 0)).convert("L"))[None]
+
+
 def _first_frame(records: Records, resolution: int | None) -> Frame:
     for i in range(len(records)):
         try:
@@ -119,7 +139,7 @@ def _batch(records: Records, at: int, out: np.ndarray, frame: Frame) -> tuple[li
         except Misfit:
             raise
         except Exception as error:  # decoders of damaged files raise whatever they meet
-            faults.append(f"{record['name']} ({' '.join(str(error).split()) or type(error)})")
+            faults.append(f"{record['name']} ({_words(error)})")
     return faults, len(batch)
 
 
@@ -157,3 +177,7 @@ def _pixels(image: Image.Image, frame: Frame) -> np.ndarray:
         image = ImageOps.fit(image, (frame.side, frame.side), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     return pixels[None] if frame.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
