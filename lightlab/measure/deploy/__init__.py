@@ -4,17 +4,20 @@ from lightlab.measure.deploy.export import export_onnx, parity
 from lightlab.measure.deploy.facts import Facts, facts_of
 from lightlab.measure.deploy.int8 import compare, int8_bytes, quantize_int8
 from lightlab.measure.deploy.model import OPSET, DeployError, onnx_bytes, session
+from lightlab.measure.deploy.predict import Predictor, predict
 
 __all__ = [
     "OPSET",
     "DeployError",
     "Facts",
+    "Predictor",
     "compare",
     "export_onnx",
     "facts_of",
     "int8_bytes",
     "onnx_bytes",
     "parity",
+    "predict",
     "quantize_int8",
     "session",
 ]

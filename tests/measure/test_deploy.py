@@ -1,0 +1,149 @@
+"""Networks that leave as ONNX, and what comes out of the file again."""
+
+import onnx
+import pytest
+import torch
+
+from lightlab.measure import data, deploy, train
+from lightlab.nets.build import build
+from lightlab.space.arch import decode, encode
+
+# every kind of layer that the papers' networks have, in miniature
+ARCH = decode(
+    "r8x1 conv_k3_s2_c16_hswish sep_k3_s1_c16 mb_k3_s1_e3_c16_se0.25x_hswish "
+    "mb_k5_s1_e2_c24_relu6 head_f48_h32_hswish_n10"
+)
+NAMES = {"class_names": [f"class {i}" for i in range(10)], "mean": 0.5, "std": 0.25}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def network(digits):
+    net = build(ARCH)
+    train.fit(net, digits.train, train.Recipe(epochs=4))
+    return net
+
+
+@pytest.fixture(scope="module")
+def exported(network, digits, tmp_path_factory):
+    return deploy.export_onnx(
+        ARCH, network, tmp_path_factory.mktemp("onnx") / "m.onnx", data=digits
+    )
+
+
+def test_the_file_says_what_is_needed_to_use_it(exported, digits):
+    facts = deploy.facts_of(deploy.session(exported), exported)
+    assert facts.arch == encode(ARCH)
+    assert facts.class_names == digits.class_names
+    assert facts.input_shape == (1, 8, 8)
+    assert facts.mean == pytest.approx(tuple(digits.mean))
+    assert facts.std == pytest.approx(tuple(digits.std))
+    proto = onnx.load(exported)
+    assert proto.opset_import[0].version == deploy.OPSET
+    assert {p.key for p in proto.metadata_props} >= {"class_names", "mean", "std", "input_shape"}
+
+
+def test_normalisation_layers_are_folded_into_convolutions(exported, network):
+    nodes = [n.op_type for n in onnx.load(exported).graph.node]
+    assert "BatchNormalization" not in nodes
+    assert nodes.count("Conv") == sum(isinstance(m, torch.nn.Conv2d) for m in network.modules())
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_any_batch_size_goes(exported, digits, batch):
+    result = deploy.session(exported).run(None, {"input": digits.test.x[:batch].numpy()})
+    assert result[0].shape == (batch, 10)
+
+
+def test_the_file_answers_as_the_network_does(exported, network, digits):
+    found = deploy.parity(network, exported, digits.test.x)
+    assert found["n"] == 500
+    assert found["max_abs_diff"] < 1e-4
+    assert found["top1_agreement"] == 1
+
+
+def test_parity_sees_another_networks_file(exported, digits):
+    other = deploy.parity(build(ARCH, seed=1), exported, digits.test.x)
+    assert other["max_abs_diff"] > 0.1
+    assert other["top1_agreement"] < 0.5
+
+
+def test_exporting_leaves_the_network_in_training(network):
+    network.train()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    deploy.onnx_bytes(network, ARCH.input_shape)
+    assert network.training
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+
+
+def test_a_state_dict_does_as_well_and_no_network_is_needed(network, exported, digits, tmp_path):
+    path = deploy.export_onnx(ARCH, network.state_dict(), tmp_path / "m.onnx", data=digits)
+    assert path.read_bytes() == exported.read_bytes()
+
+
+def test_a_plain_module_becomes_onnx_too():
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    images = torch.linspace(-1, 1, 60).view(5, 3, 2, 2)
+    assert deploy.parity(module, deploy.onnx_bytes(module, (3, 2, 2)), images)["n"] == 5
+
+
+def test_weights_of_another_architecture_are_refused(network, tmp_path):
+    other = decode("r8x1 conv_k3_s2_c16 head_n10")
+    for weights in (network, network.state_dict()):
+        with pytest.raises(deploy.DeployError, match="weights") as caught:
+            deploy.export_onnx(other, weights, tmp_path / "m.onnx", **NAMES)
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"class_names": ["a", "b"]}, "2 class names for the 10 classes"),
+        ({"class_names": None}, "needs class_names"),
+        ({"mean": None, "std": None}, "needs mean, std"),
+        ({"mean": (0.1, 0.2, 0.3)}, "mean has 3 values for 1 channels"),
+        ({"std": 0.0}, "std must be positive"),
+    ],
+)
+def test_facts_that_do_not_fit_are_refused(network, tmp_path, change, words):
+    with pytest.raises(deploy.DeployError, match=words):
+        deploy.export_onnx(ARCH, network, tmp_path / "m.onnx", **(NAMES | change))
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("missing/m.onnx", "there is no folder"),
+        ("file/m.onnx", "there is no folder"),
+        (".", "cannot be written"),
+        ("/proc/m.onnx", "cannot be written"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(network, tmp_path, place, words):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(deploy.DeployError, match=words) as caught:
+        deploy.export_onnx(ARCH, network, tmp_path / place, **NAMES)
+    assert "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_no_model_is_one_line(tmp_path):
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(deploy.DeployError, match=r"text\.onnx: is no ONNX model"):
+        deploy.session(tmp_path / "text.onnx")
+    with pytest.raises(deploy.DeployError, match="there is no such file"):
+        deploy.session(tmp_path / "missing.onnx")
+    with pytest.raises(deploy.DeployError, match="cannot be read"):
+        deploy.session(tmp_path)
+
+
+def test_images_of_another_shape_are_refused(exported, network):
+    with pytest.raises(deploy.DeployError, match="the model takes"):
+        deploy.parity(network, exported, torch.zeros(2, 3, 8, 8))
+    with pytest.raises(deploy.DeployError, match="at least one image"):
+        deploy.parity(network, exported, torch.zeros(0, 1, 8, 8))
