@@ -1,8 +1,13 @@
-"""For every test: figures that it opens do not stay open."""
+"""For every test: figures that it opens do not stay open, and what a random network is."""
 
 import sys
 
 import pytest
+from hypothesis import strategies as st
+
+from lightlab.space.arch import Arch, Block, Head
+
+ACTS = ("relu", "relu6", "hswish", "none")
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +15,47 @@ def _close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@st.composite
+def _blocks(draw, ops=("conv", "sep", "mb")):
+    op = draw(st.sampled_from(ops))
+    only_mb = {}
+    if op == "mb":
+        ratios = st.sampled_from((1, 2, 2.3, 3, 6)) | st.floats(0.3, 4)
+        only_mb = {
+            "expand_ratio": draw(ratios),
+            "se_ratio": draw(st.sampled_from((0, 0.25)) | st.floats(0.001, 1)),
+            "se_of": draw(st.sampled_from(("input", "expanded"))),
+        }
+    return Block(
+        op,
+        draw(st.integers(1, 24)),
+        draw(st.sampled_from((1, 3, 5, 7))),
+        draw(st.integers(1, 2)),
+        act=draw(st.sampled_from(ACTS)),
+        skip=draw(st.sampled_from(("", "none", "identity"))),
+        **only_mb,
+    )
+
+
+_HEADS = st.builds(
+    Head, st.integers(0, 20), st.integers(0, 20), st.sampled_from(ACTS), st.booleans()
+)
+# repeated neighbours, so that residuals and "*n" are met often
+_BODIES = st.lists(st.lists(_blocks(), max_size=2).map(lambda b: b * 2), max_size=3).map(
+    lambda runs: [block for run in runs for block in run]
+)
+st.register_type_strategy(Block, _blocks())
+st.register_type_strategy(
+    Arch,
+    st.builds(
+        Arch,
+        st.integers(1, 33),
+        _blocks(("conv",)),
+        _BODIES,
+        _HEADS,
+        st.integers(1, 4),
+        st.integers(1, 12),
+    ),
+)
