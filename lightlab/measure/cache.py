@@ -5,12 +5,13 @@ import json
 import os
 import tempfile
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from safetensors.torch import load_file
 
 ENVIRONMENT = "LIGHTLAB_CACHE"
 _HASH = "sha256"
@@ -28,17 +29,17 @@ def arrays(
 
     A file whose hash does not fit is made anew with a warning, and so is what cannot be written.
     """
-    path = folder() / f"{name}.npz"
+    path = folder() / f"{name}.safetensors"
     if path.exists():
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             warnings.warn(f"cached {path.name} is damaged ({error}): made anew", stacklevel=2)
     made = make()
     sha = _hash(made)
     try:
         _write(path, made, sha)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         warnings.warn(f"cannot keep {path.name} ({error}): going on without", stacklevel=2)
     return made, sha
 
@@ -53,9 +54,9 @@ def digest(settings: object, *parts: np.ndarray) -> str:
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Arrays of the file and their hash; ValueError if they are not those that were written."""
-    with np.load(path, allow_pickle=False) as file:
-        kept = {key: file[key] for key in file.files}
-    written = str(kept.pop(_HASH))
+    with safe_open(path, "numpy") as file:
+        written = (file.metadata() or {}).get(_HASH)
+    kept = {key: tensor.numpy() for key, tensor in load_file(path).items()}  # mapped, not copied
     if written != _hash(kept):
         raise ValueError("its hash does not fit its content")
     return kept, written
@@ -65,10 +66,10 @@ def _write(path: Path, kept: dict[str, np.ndarray], sha: str) -> None:
     """Write under a temporary name and rename, so that no reader sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **kept, **{_HASH: np.array(sha)})
-            file.flush()
+        save_file({k: np.ascontiguousarray(v) for k, v in kept.items()}, temporary, {_HASH: sha})
+        with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:

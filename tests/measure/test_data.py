@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 from sklearn.datasets import load_digits
 
 from lightlab.measure import clutter, data
@@ -97,7 +98,7 @@ def test_difficulty_zero_is_a_clean_digit_in_the_middle():
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10**6), side=st.floats(6, 30), wander=st.floats(0, 1))
+@given(seed=st.integers(0, 10**6), side=st.floats(8, 30), wander=st.floats(0, 1))
 def test_a_digit_stays_on_the_canvas(seed, side, wander):
     """Upright, its ink is what it was before: none is cut off at the border."""
     style = clutter.Clutter((side, side), wander, rotation=0, fragments=0, noise=0)
@@ -138,10 +139,10 @@ def test_the_second_time_comes_from_the_cache(folder, monkeypatch):
     monkeypatch.setattr(clutter, "draw", None)
     assert torch.equal(data.load(**SMALL).train.x, first.train.x)
     assert data.load(resolution=16, **SMALL).train.x.shape[-1] == 16  # one drawing, all sizes
-    assert [p.suffix for p in folder.iterdir()] == [".npz"]
+    assert [p.suffix for p in folder.iterdir()] == [".safetensors"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "bit", "empty", "pickle", "other"])
+@pytest.mark.parametrize("damage", ["cut", "bit", "empty", "other"])
 def test_a_damaged_cache_is_made_anew_and_said_so(folder, damage):
     first = data.load(**SMALL)
     (path,) = folder.iterdir()
@@ -149,14 +150,12 @@ def test_a_damaged_cache_is_made_anew_and_said_so(folder, damage):
     if damage == "cut":
         path.write_bytes(content[: len(content) // 2])
     elif damage == "bit":
-        content[len(content) // 3] ^= 1
+        content[-len(content) // 3] ^= 1
         path.write_bytes(content)
     elif damage == "empty":
         path.write_bytes(b"")
-    elif damage == "pickle":
-        np.savez(path, sha256=np.array("x"), train_x=np.array([{}], dtype=object))
     else:
-        np.savez(path, sha256=np.array("0" * 64), train_x=np.zeros((60, 1, 32, 32), np.uint8))
+        save_file({"train_x": np.zeros((60, 1, 32, 32), np.uint8)}, path, {"sha256": "0" * 64})
     with pytest.warns(UserWarning, match="is damaged .*made anew"):
         again = data.load(**SMALL)
     assert torch.equal(first.train.x, again.train.x)

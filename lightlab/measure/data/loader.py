@@ -50,7 +50,8 @@ def load(
         side = resolution or raw["train_x"].shape[-1]
         x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
         chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
-        fingerprint = cache.digest({**settings, "resolution": resolution}, *raw.values())
+        content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
+        fingerprint = cache.digest({**settings, "resolution": resolution}, *content)
         return _finish(spec, x, chosen, embedded.CLASS_NAMES, fingerprint)
     kind, _, place = spec.partition(":")
     if kind not in external.KINDS or not place:
@@ -88,12 +89,12 @@ def _resize(images: Tensor, side: int) -> Tensor:
 
 def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:
     """The uint8 images at `rows` as float32 in 0..1."""
-    x = torch.empty((len(rows), *images.shape[1:]))
+    flat = images.reshape(len(images), -1)  # taking whole rows is much faster than an index in 4-D
+    x = torch.empty(len(rows), flat.shape[1])
     for start in range(0, len(rows), _CHUNK):
-        part = torch.from_numpy(images[rows[start : start + _CHUNK]])
-        x[start : start + _CHUNK] = part
-        x[start : start + _CHUNK] /= 255
-    return x
+        part = torch.from_numpy(flat.take(rows[start : start + _CHUNK], axis=0))
+        torch.div(part, 255, out=x[start : start + _CHUNK])
+    return x.view(len(rows), *images.shape[1:])
 
 
 def _finish(
