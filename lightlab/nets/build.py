@@ -48,8 +48,9 @@ def build(arch: Arch, *, seed: int = 0, init: str = "fan_out", dropout: float = 
     """The module of `arch` with weights drawn from `seed`; equal seeds give equal weights.
 
     `init` is one of INITS:
-    "fan_out": normal of variance 2 / (k² · output channels per group) (He et al. 2015), linear
-    layers uniform within 1 / sqrt(inputs), as in MnasNet's, ProxylessNAS's and OFA's code;
+    "fan_out": normal of variance 2 / (k² · output channels per group) (He et al. 2015) and linear
+    layers uniform within 1 / sqrt(inputs). MnasNet's code does so but divides by the outputs of the
+    linear layer; ProxylessNAS's and OFA's do so but divide a depthwise kernel by all its channels.
     "slim": normal of standard deviation 0.09, cut at two of them, everywhere, as in TF-Slim's code
     of MobileNetV1 to V3. Biases begin at 0, normalisations at 1 and 0. `dropout` is the share of
     inputs of the classifier that a training step leaves out. ValueError on an unknown `init`.
