@@ -1,5 +1,7 @@
 """Means with intervals. Every stochastic number of the workbook passes through here."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -86,28 +88,41 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (a * b).sum(-1) / np.where(scale > 0, scale, np.nan)
 
 
-def split_half(values: np.ndarray) -> float:
-    """Rank correlation of the rows' medians between even and odd columns of `values` (rows, n).
+def relative_line(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    """Offset and slope of the line through (x, y), y > 0, with the least squared relative errors.
+
+    ValueError for fewer than three points, or if all `x` are equal.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.shape != y.shape or x.size < 3 or np.ptp(x) == 0 or not (y > 0).all():
+        raise ValueError(f"need three points or more, x not all equal, y > 0; got {x} and {y}")
+    design = np.column_stack([np.ones_like(x), x]) / y[:, None]
+    (offset, slope), *_ = np.linalg.lstsq(design, np.ones_like(y), rcond=None)
+    return float(offset), float(slope)
+
+
+def split_half(values: np.ndarray, estimate: Callable = np.median) -> float:
+    """Rank correlation of the rows' estimates between even and odd columns of `values` (rows, n).
 
     How far repeated measurements (columns) agree on the order of things (rows): 1 if entirely,
-    about 0 if the order is luck. NaN for fewer than three rows, two columns, or equal medians.
+    about 0 if the order is luck. NaN for fewer than three rows, two columns, or equal estimates.
     """
     if values.shape[0] < 3 or values.shape[1] < 2:
         return float("nan")
-    return float(rank_correlation(*_halves(values)))
+    return float(rank_correlation(*_halves(values, estimate)))
 
 
-def half_noise(values: np.ndarray) -> float:
-    """Relative standard error of a row's median over all columns of `values` (rows, n), all > 0.
+def half_noise(values: np.ndarray, estimate: Callable = np.median) -> float:
+    """Relative standard error of a row's `estimate` over all columns of `values` (rows, n), > 0.
 
-    Root mean square over the rows of (a − b) / (a + b), a and b the medians of even and odd
+    Root mean square over the rows of (a − b) / (a + b), a and b the estimates from even and odd
     columns: half their difference has the variance of their mean. NaN for fewer than two columns.
     """
     if values.shape[1] < 2:
         return float("nan")
-    a, b = _halves(values)
+    a, b = _halves(values, estimate)
     return float(np.sqrt(np.mean(((a - b) / (a + b)) ** 2)))
 
 
-def _halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.median(values[:, ::2], axis=1), np.median(values[:, 1::2], axis=1)
+def _halves(values: np.ndarray, estimate: Callable) -> tuple[np.ndarray, np.ndarray]:
+    return estimate(values[:, ::2], axis=1), estimate(values[:, 1::2], axis=1)

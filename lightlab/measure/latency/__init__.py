@@ -6,8 +6,10 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 
 from lightlab.measure.latency.device import device, fingerprint
 from lightlab.measure.latency.measuring import measure, measure_many, time_runners
+from lightlab.measure.latency.pieces import Piece
 from lightlab.measure.latency.runtimes import runner
 from lightlab.measure.latency.setting import RUNTIMES, LatencyError, NoisyError, Setting
+from lightlab.measure.latency.table import LookupTable
 from lightlab.measure.latency.timing import Plan
 from lightlab.measure.latency.timings import Latency, Timings
 
@@ -15,7 +17,9 @@ __all__ = [
     "RUNTIMES",
     "Latency",
     "LatencyError",
+    "LookupTable",
     "NoisyError",
+    "Piece",
     "Plan",
     "Setting",
     "Timings",

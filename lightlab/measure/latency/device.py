@@ -44,10 +44,15 @@ def load() -> float:
         return float("nan")
 
 
+def lasting(description: dict) -> dict:
+    """What of a device's description does not change from one moment to the next."""
+    return {k: v for k, v in description.items() if k not in _MOMENTARY}
+
+
 def fingerprint(description: dict) -> str:
     """Twelve characters that change with the device or a version, not with the moment."""
-    lasting = {k: v for k, v in description.items() if k not in _MOMENTARY}
-    return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:12]
+    text = json.dumps(lasting(description), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _cpu() -> str:

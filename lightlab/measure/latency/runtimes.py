@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from lightlab.measure import deploy
+from lightlab.measure.latency.graphs import graph
+from lightlab.measure.latency.pieces import Piece, module
 from lightlab.measure.latency.setting import LatencyError, Setting
 from lightlab.measure.latency.timing import HostRunner, Runner
 from lightlab.nets.build import build
@@ -20,7 +22,7 @@ _CALIBRATION_IMAGES = 8  # random ones: the ranges do not change how long intege
 
 
 def runner(
-    model: Arch | nn.Module,
+    model: Arch | Piece | nn.Module,
     setting: Setting = Setting(),  # noqa: B008  a frozen value
     input_shape: tuple[int, ...] | None = None,
 ) -> Runner:
@@ -29,21 +31,21 @@ def runner(
     `input_shape` is (channels, height, width) of one image; architectures and networks built from
     one know theirs. LatencyError where it is missing or does not fit, or without a GPU for "cuda".
     """
-    module, shape = _module(model, input_shape)
+    shape = _checked_shape(model, input_shape)
     images = _images(setting.batch, shape)
-    if setting.runtime == "cuda":
-        return CudaRunner(module, images)
     if setting.runtime.startswith("onnxruntime"):
-        return _onnx_runner(graph(module, shape, setting), setting, images)
-    return _torch_runner(module, setting, images)
+        return _onnx_runner(onnx_model(model, shape, setting), setting, images)
+    if setting.runtime == "cuda":
+        return CudaRunner(_module(model), images)
+    return _torch_runner(_module(model), setting, images)
 
 
-def graph(module: nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
-    """The ONNX model of `module` that `setting` runs."""
-    model = deploy.onnx_bytes(module, shape)
+def onnx_model(model: Arch | Piece | nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
+    """What ONNX Runtime runs in `setting`."""
+    found = graph(model, shape)
     if setting.runtime != "onnxruntime-int8":
-        return model
-    return deploy.int8_bytes(model, _images(_CALIBRATION_IMAGES, shape))
+        return found
+    return deploy.int8_bytes(found, _images(_CALIBRATION_IMAGES, shape))
 
 
 def onnx_session(
@@ -65,12 +67,12 @@ def onnx_session(
 class CudaRunner:
     """A module on the first GPU, timed between two events of its stream."""
 
-    def __init__(self, module: nn.Module, images: torch.Tensor) -> None:
+    def __init__(self, network: nn.Module, images: torch.Tensor) -> None:
         if not torch.cuda.is_available():
             raise LatencyError(
                 "runtime 'cuda' needs an NVIDIA GPU and a PyTorch built for CUDA: none is here"
             )
-        self._module = module.cuda().to(memory_format=torch.channels_last)
+        self._network = network.cuda().to(memory_format=torch.channels_last)
         self._images = images.cuda().to(memory_format=torch.channels_last)
 
     def time(self, n: int) -> tuple[float, float]:
@@ -80,7 +82,7 @@ class CudaRunner:
             torch.cuda.synchronize()
             begin.record()
             for _ in range(n):
-                self._module(self._images)
+                self._network(self._images)
             end.record()
             torch.cuda.synchronize()
         return begin.elapsed_time(end) / 1e3, math.nan
@@ -90,18 +92,16 @@ def _onnx_runner(model: bytes, setting: Setting, images: torch.Tensor) -> HostRu
     """Input and output stay where they are: what is timed is the graph, not copies of arrays."""
     session = onnx_session(model, setting)
     binding = session.io_binding()
-    # NumPy's memory must outlive the binding, which only points to it
-    value = onnxruntime.OrtValue.ortvalue_from_numpy(images.numpy())
-    binding.bind_ortvalue_input(session.get_inputs()[0].name, value)
+    binding.bind_cpu_input(session.get_inputs()[0].name, images.numpy())
     binding.bind_output(session.get_outputs()[0].name, "cpu")
     return HostRunner(lambda: session.run_with_iobinding(binding), cpu=setting.threads == 1)
 
 
-def _torch_runner(module: nn.Module, setting: Setting, images: torch.Tensor) -> HostRunner:
-    module = module.to(memory_format=torch.channels_last)
+def _torch_runner(network: nn.Module, setting: Setting, images: torch.Tensor) -> HostRunner:
+    network = network.to(memory_format=torch.channels_last)
     images = images.to(memory_format=torch.channels_last)
     if setting.runtime == "torch-compile":
-        module = torch.compile(module)
+        network = torch.compile(network)
 
     @contextmanager
     def inside() -> Iterator[None]:
@@ -113,37 +113,39 @@ def _torch_runner(module: nn.Module, setting: Setting, images: torch.Tensor) -> 
         finally:
             torch.set_num_threads(before)
 
-    return HostRunner(lambda: module(images), inside, cpu=setting.threads == 1)
+    return HostRunner(lambda: network(images), inside, cpu=setting.threads == 1)
 
 
-def _module(
-    model: Arch | nn.Module, input_shape: tuple[int, ...] | None
-) -> tuple[nn.Module, tuple[int, ...]]:
-    """A module of our own to run, in eval mode and on the CPU, and the shape of its input."""
-    arch = model if isinstance(model, Arch) else getattr(model, "arch", None)
-    own = arch.input_shape if isinstance(arch, Arch) else None
+def _module(model: Arch | Piece | nn.Module) -> nn.Module:
+    """A module of our own to run, in eval mode and on the CPU."""
+    if isinstance(model, Arch):
+        return build(model).eval()
+    if isinstance(model, Piece):
+        return module(model).eval()
+    return copy.deepcopy(model).cpu().eval()
+
+
+def _checked_shape(
+    model: Arch | Piece | nn.Module, input_shape: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """The shape of one image; LatencyError where none is known, or `model` does not take it."""
+    arch = model if isinstance(model, Arch | Piece) else getattr(model, "arch", None)
+    own = getattr(arch, "input_shape", None)
     shape = tuple(input_shape) if input_shape is not None else own
+    name = type(model).__name__
     if shape is None:
-        raise LatencyError(f"{_name(model)}: say input_shape, (channels, height, width)")
-    module = build(model) if isinstance(model, Arch) else copy.deepcopy(model).cpu()
-    module = module.eval()
-    if shape != own:
-        _require_fit(module, model, shape)
-    return module, shape
-
-
-def _require_fit(module: nn.Module, model: object, shape: tuple[int, ...]) -> None:
-    """LatencyError unless one image of `shape` passes through."""
+        raise LatencyError(f"{name}: say input_shape, (channels, height, width)")
+    if shape == own:
+        return shape
+    if isinstance(model, Arch):
+        raise LatencyError(f"{name} is for images of shape {own}, not {shape}")
     try:
         with torch.inference_mode():
-            module(torch.zeros(1, *shape))
+            _module(model)(torch.zeros(1, *shape))
     except (RuntimeError, ValueError, TypeError) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-        raise LatencyError(f"{_name(model)} takes no input of shape {shape}: {reason}") from e
-
-
-def _name(model: object) -> str:
-    return type(model).__name__
+        raise LatencyError(f"{name} takes no input of shape {shape}: {reason}") from e
+    return shape
 
 
 def _images(n: int, shape: tuple[int, ...]) -> torch.Tensor:

@@ -7,14 +7,16 @@ the caches, then takes the median of several samples of several runs each.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 from tqdm.auto import tqdm
+
+_LEAST_WARM_UP, _MOST_WARM_UP = 3, 10_000  # runs
+_CLOCK_S = 1e-7  # what the clock resolves
 
 
 class Runner(Protocol):
@@ -52,7 +54,9 @@ class Plan:
     """How long and how often. A sample lasts at least `sample_ms`, a visit has `samples` of them.
 
     A visit in which the process had the processor for less than `min_busy` of the time was
-    disturbed and is made again, at most as many times in all as there are visits. `seed` orders the
+    disturbed and is made again, at most `rounds` times a network. With `settle` a network is
+    visited on after `rounds`, up to `max_rounds`, until the fastest samples of its two best rounds
+    agree to that share: one lucky sample on a busy machine is no measurement. `seed` orders the
     networks.
     """
 
@@ -61,82 +65,93 @@ class Plan:
     sample_ms: float = 1.0
     warmup_ms: float = 10.0
     min_busy: float = 0.95
+    settle: float | None = None
+    max_rounds: int = 100
     seed: int = 0
+
+    def enough(self, fastest: Sequence[float]) -> bool:
+        """Whether the rounds with these fastest samples will do."""
+        if len(fastest) < self.rounds:
+            return False
+        if self.settle is None or len(fastest) >= self.max_rounds:
+            return True
+        best, second = sorted(fastest)[:2]
+        return second <= (1 + self.settle) * best
+
+
+MEDIAN = Plan()
+FASTEST = Plan(rounds=12, samples=10, sample_ms=0.2, min_busy=0, settle=0.02)
 
 
 @dataclass
 class Visits:
-    """What the rounds gave: ms per run of shape (networks, rounds), and how it came about."""
+    """What the rounds gave: for every network a value in ms per run and round, and the counts."""
 
     names: list[str]
-    ms: np.ndarray
+    ms: list[list[float]]  # median of a visit's samples
+    fastest: list[list[float]]  # least of them
     runs: np.ndarray  # timed runs per network
     disturbed: np.ndarray  # visits that were kept although disturbed, per network
-    repeated: int = 0  # visits that were made again
-    _left: int = field(default=0, repr=False)
+    repeated: np.ndarray  # visits that were made again, per network
 
     @classmethod
-    def none(cls, names: list[str], rounds: int) -> "Visits":
+    def none(cls, names: Sequence[str], fastest: list[list[float]] | None = None) -> "Visits":
+        """None yet, or of an earlier run the `fastest` samples, to which the new ones are added."""
         n = len(names)
-        empty = np.full((n, rounds), np.nan)
-        return cls(names, empty, np.zeros(n, int), np.zeros(n, int), _left=n * rounds)
-
-    def frame(self) -> pd.DataFrame:
-        """One row per visit: name, round, latency_ms."""
-        rounds = range(self.ms.shape[1])
-        index = pd.MultiIndex.from_product([self.names, rounds], names=["name", "round"])
-        return pd.Series(self.ms.ravel(), index, name="latency_ms").dropna().reset_index()
+        counts = (np.zeros(n, int) for _ in range(3))
+        return cls(list(names), [[] for _ in names], fastest or [[] for _ in names], *counts)
 
 
 def interleave(runners: Mapping[str, Runner], plan: Plan, bar: str = "timing") -> Visits:
     """All rounds of `plan` over `runners`; `bar` labels the progress bar."""
-    visits = Visits.none(list(runners), plan.rounds)
+    visits = Visits.none(list(runners))
     for _ in rounds(runners, plan, visits, bar):
         pass
     return visits
 
 
-def rounds(runners: Mapping[str, Runner], plan: Plan, visits: Visits, bar: str) -> Iterator[int]:
-    """Make one round after another into `visits`, and say after each how many are done."""
+def rounds(
+    runners: Mapping[str, Runner], plan: Plan, visits: Visits, bar: str = "timing"
+) -> Iterator[None]:
+    """Add one round after another to `visits`, of all networks that need more; yield after each."""
     todo = list(runners.values())
     numbers = [warm_up(runner, plan) for runner in todo]
     rng = np.random.default_rng(plan.seed)
     with tqdm(total=plan.rounds * len(todo), desc=bar, unit="visit", disable=None) as progress:
-        for r in range(plan.rounds):
-            for i in rng.permutation(len(todo)):
-                visits.ms[i, r] = _settled_visit(todo[i], numbers[i], plan, visits, i)
+        while active := [i for i, got in enumerate(visits.fastest) if not plan.enough(got)]:
+            progress.total = max(progress.total, progress.n + len(active))
+            for i in rng.permutation(active):
+                samples = _settled_visit(todo[i], numbers[i], plan, visits, i)
+                visits.ms[i].append(float(np.median(samples)))
+                visits.fastest[i].append(float(samples.min()))
                 progress.update()
-            yield r + 1
+            yield
 
 
 def warm_up(runner: Runner, plan: Plan) -> int:
     """Run untimed for `warmup_ms`, at least three times; how many runs make up a sample."""
-    spent, once = 0.0, math.inf
-    n = 0
-    while n < 3 or spent * 1e3 < plan.warmup_ms:
+    spent, once, n = 0.0, math.inf, 0
+    while n < _LEAST_WARM_UP or (spent * 1e3 < plan.warmup_ms and n < _MOST_WARM_UP):
         seconds, _ = runner.time(1)
         spent, once, n = spent + seconds, min(once, seconds), n + 1
-        if n > 100_000:  # a clock that stands still
-            break
-    return max(1, math.ceil(plan.sample_ms / 1e3 / max(once, 1e-7)))
+    return max(1, math.ceil(plan.sample_ms / 1e3 / max(once, _CLOCK_S)))
 
 
-def _settled_visit(runner: Runner, number: int, plan: Plan, visits: Visits, i: int) -> float:
-    """ms per run of one visit, made again while it is disturbed and repeats are left."""
+def _settled_visit(runner: Runner, number: int, plan: Plan, visits: Visits, i: int) -> np.ndarray:
+    """Samples of one visit, ms per run, made again while it is disturbed and repeats are left."""
     while True:
         ms, busy = visit(runner, number, plan.samples)
         visits.runs[i] += number * plan.samples
         if not busy < plan.min_busy:  # NaN: not known, taken as it is
             return ms
-        if visits._left == 0:
+        if visits.repeated[i] == plan.rounds:
             visits.disturbed[i] += 1
             return ms
-        visits._left -= 1
-        visits.repeated += 1
+        visits.repeated[i] += 1
 
 
-def visit(runner: Runner, number: int, samples: int) -> tuple[float, float]:
-    """Median ms per run over samples of `number` runs; the share of time on the processor."""
+def visit(runner: Runner, number: int, samples: int) -> tuple[np.ndarray, float]:
+    """Samples of `number` runs each, in ms per run; the share of time on the processor."""
     runner.time(number)
     walls, cpus = np.array([runner.time(number) for _ in range(samples)]).T
-    return float(np.median(walls)) * 1e3 / number, float(cpus.sum() / max(walls.sum(), 1e-12))
+    return walls * 1e3 / number, float(cpus.sum() / max(walls.sum(), _CLOCK_S))

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from lightlab.measure import stats
-from lightlab.measure.latency.setting import NoisyError, Setting
+from lightlab.measure.latency.setting import LatencyError, NoisyError, Setting
 from lightlab.measure.latency.timing import Visits
 
 MIN_SPLIT_HALF = (
     0.9  # rank correlation between two halves of the rounds, below which ranks are luck
 )
+ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,16 @@ class Latency:
     """One network's time: median over the rounds, and what goes with it.
 
     `iqr_ms` is the spread between rounds; `ci_low_ms`..`ci_high_ms` the 95 % interval of the median
-    (NaN below six rounds); `noise_pct` the standard error of the median as two halves of the rounds
-    tell it; `n` the timed runs; `disturbed` the rounds kept although another process interfered.
+    (NaN below six rounds); `fastest_ms` the least sample, near to what an idle machine takes;
+    `noise_pct` the standard error of the median as two halves of the rounds tell it; `n` the timed
+    runs; `disturbed` the rounds kept although another process interfered.
     """
 
     median_ms: float
     iqr_ms: float
     ci_low_ms: float
     ci_high_ms: float
+    fastest_ms: float
     noise_pct: float
     n: int
     disturbed: int
@@ -45,48 +48,66 @@ class Latency:
 
 @dataclass(frozen=True)
 class Timings:
-    """Latencies of several networks that were timed together, interleaved."""
+    """Latencies of several networks that were timed together, interleaved.
+
+    `estimate` says what `latency_ms` is: "median" of the rounds' medians, or "fastest", the least
+    sample of all: others that use the machine only ever add time, so that this one comes near to
+    what a quiet machine takes where the median does not.
+    """
 
     visits: Visits = field(repr=False)
     setting: Setting
     device: dict = field(repr=False)
+    estimate: str = "median"
+
+    def __post_init__(self) -> None:
+        if self.estimate not in ESTIMATES:
+            raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {self.estimate!r}")
+
+    @cached_property
+    def rounds_ms(self) -> np.ndarray:
+        """What each round says of each network, (networks, rounds); NaN where it was left out."""
+        return _matrix(self.visits.ms if self.estimate == "median" else self.visits.fastest)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per network: name, latency_ms, iqr_ms, ci_low_ms, ci_high_ms, n, disturbed."""
-        ms = self.visits.ms
-        low, high = zip(*(stats.median_ci(row)[1:] for row in ms), strict=True)
-        quartiles = np.percentile(ms, [25, 75], axis=1)
+        """One row per network: name, latency_ms, iqr_ms and the interval of the median
+        ci_low_ms..ci_high_ms over the rounds, fastest_ms, n (runs timed), disturbed (rounds).
+        """
+        visits = self.visits
+        low, high = zip(*(stats.median_ci(row)[1:] for row in visits.ms), strict=True)
+        quartiles = np.array([np.percentile(row, [25, 75]) for row in visits.ms]).T
         return pd.DataFrame(
             {
-                "name": self.visits.names,
-                "latency_ms": np.median(ms, axis=1),
+                "name": visits.names,
+                "latency_ms": ESTIMATES[self.estimate](self.rounds_ms, axis=1),
                 "iqr_ms": quartiles[1] - quartiles[0],
                 "ci_low_ms": low,
                 "ci_high_ms": high,
-                "n": self.visits.runs,
-                "disturbed": self.visits.disturbed,
+                "fastest_ms": [min(row) for row in visits.fastest],
+                "n": visits.runs,
+                "disturbed": visits.disturbed,
             }
         )
 
     @cached_property
     def latency_ms(self) -> dict[str, float]:
-        """Median by name."""
+        """The table's `latency_ms` by name."""
         return dict(zip(self.table["name"], self.table["latency_ms"], strict=True))
 
     @cached_property
     def split_half(self) -> float:
-        """Spearman correlation of the networks' medians between two halves of the rounds.
+        """Spearman correlation of the networks' latencies between two halves of the rounds.
 
         1 where the order is the machine's doing, about 0 where it is luck; NaN for fewer than three
         networks, or than two rounds.
         """
-        return stats.split_half(self.visits.ms)
+        return stats.split_half(self.rounds_ms, ESTIMATES[self.estimate])
 
     @cached_property
     def noise_pct(self) -> float:
-        """Standard error of a median in per cent of it, from the halves of the rounds (RMS)."""
-        return stats.half_noise(self.visits.ms) * 100
+        """Standard error of a latency in per cent of it, from the halves of the rounds (RMS)."""
+        return stats.half_noise(self.rounds_ms, ESTIMATES[self.estimate]) * 100
 
     @property
     def trusted(self) -> bool:
@@ -101,7 +122,7 @@ class Timings:
         if not self.split_half >= min_split_half:
             raise NoisyError(
                 f"{len(self.visits.names)} networks cannot be ranked: two halves of the rounds "
-                f"agree by rho {self.split_half:.2f} < {min_split_half:g}; noise of one median "
+                f"agree by rho {self.split_half:.2f} < {min_split_half:g}; noise of one latency "
                 f"{self.noise_pct:.1f} %, load {self.device.get('load_end')}: "
                 "more rounds, or a quieter machine"
             )
@@ -114,8 +135,10 @@ class Timings:
         Geometric mean of the ratios within the rounds, Student's t on their logarithms. NoisyError
         if the interval holds 1; KeyError for a name that was not measured.
         """
-        rows = dict(zip(self.visits.names, self.visits.ms, strict=True))
-        mean, low, high = np.exp(stats.paired_ci(np.log(rows[name]), np.log(rows[to])))
+        rows = dict(zip(self.visits.names, self.rounds_ms, strict=True))
+        both = np.log(np.array([rows[name], rows[to]]))
+        both = both[:, ~np.isnan(both).any(axis=0)]  # rounds that visited both
+        mean, low, high = np.exp(stats.paired_ci(*both))
         if not (low > 1 or high < 1):
             raise NoisyError(
                 f"{name} against {to}: {mean:.3f} times as long, interval {low:.3f} to {high:.3f}; "
@@ -127,13 +150,22 @@ class Timings:
         i = self.visits.names.index(name)
         row = self.table.iloc[i]
         return Latency(
-            median_ms=float(row["latency_ms"]),
+            median_ms=float(np.median(self.visits.ms[i])),
+            fastest_ms=float(row["fastest_ms"]),
             iqr_ms=float(row["iqr_ms"]),
             ci_low_ms=float(row["ci_low_ms"]),
             ci_high_ms=float(row["ci_high_ms"]),
-            noise_pct=stats.half_noise(self.visits.ms[[i]]) * 100,
+            noise_pct=stats.half_noise(np.array([self.visits.ms[i]])) * 100,
             n=int(row["n"]),
             disturbed=int(row["disturbed"]),
             setting=self.setting,
             device=self.device,
         )
+
+
+def _matrix(rows: list[list[float]]) -> np.ndarray:
+    """Rows of different lengths side by side, NaN where one ends before the longest."""
+    matrix = np.full((len(rows), max(map(len, rows))), np.nan)
+    for i, row in enumerate(rows):
+        matrix[i, : len(row)] = row
+    return matrix

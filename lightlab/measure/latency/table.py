@@ -1,0 +1,150 @@
+"""A look-up table of latencies: a network's time as the sum of its pieces' (ProxylessNAS §3.3)."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from lightlab.measure import stats
+from lightlab.measure.latency import table_file
+from lightlab.measure.latency.device import device, fingerprint, lasting
+from lightlab.measure.latency.pieces import Joint, Piece, joints, pieces
+from lightlab.measure.latency.runtimes import runner
+from lightlab.measure.latency.setting import LatencyError, Setting
+from lightlab.measure.latency.timing import FASTEST, Plan, Visits, rounds
+from lightlab.space.arch import Arch
+
+WAYS = ("calibrated", "corrected", "sum")
+
+
+@dataclass(frozen=True)
+class LookupTable:
+    """Latencies of pieces by `Piece.key`, in one setting on one device.
+
+    `entries` hold the fastest sample of every round in ms; a piece's latency is the least of them:
+    other processes only ever add time. `calibration` (offset in ms, slope) turns a sum into a
+    prediction, once whole networks have been measured.
+    """
+
+    setting: Setting
+    device: dict
+    entries: dict[str, list[float]] = field(default_factory=dict)
+    calibration: tuple[float, float] | None = None
+
+    @classmethod
+    def build(
+        cls,
+        of: Iterable[Arch | Piece],
+        path: str | Path | None = None,
+        *,
+        runtime: str = "onnxruntime",
+        threads: int = 1,
+        batch: int = 1,
+        plan: Plan = FASTEST,
+    ) -> "LookupTable":
+        """The table for all pieces of these networks, and for the joints between them.
+
+        A file at `path` is taken over: only what it lacks is measured, in interleaved rounds. It is
+        saved after every round, so that a run that was stopped goes on where it was. LatencyError
+        for a file of another device or setting. A `Piece` alone is measured without joints.
+        """
+        setting = Setting(runtime, threads, batch)
+        table = cls(setting, device(runtime))
+        if path is not None and Path(path).exists():
+            table = cls.load(path, setting)
+        wanted = {piece.key: piece for one in of for piece in _timed(one)}
+        if not wanted:
+            raise LatencyError("there is no network to build a table for")
+        todo = {k: p for k, p in wanted.items() if not plan.enough(table.entries.get(k, ()))}
+        runners = {key: runner(piece, setting) for key, piece in todo.items()}
+        visits = Visits.none(list(todo), [table.entries.setdefault(key, []) for key in todo])
+        for _ in rounds(runners, plan, visits, "look-up table"):
+            if path is not None:
+                table.save(path)
+        return table
+
+    def latency_ms(self, piece: Piece) -> float:
+        """Of a piece alone, its call included; LatencyError names what the table does not hold."""
+        if piece.key not in self.entries:
+            raise LatencyError(
+                f"the look-up table has no entry {piece.key!r}: build it with a network that has it"
+            )
+        return min(self.entries[piece.key])
+
+    def joint_ms(self, joint: Joint) -> float:
+        """What two pieces pay apart and not together where they meet (see `pieces`)."""
+        once, twice = (self.latency_ms(piece) for piece in joint.through)
+        return 2 * once - twice
+
+    def predict(self, arch: Arch, how: str | None = None) -> float:
+        """Latency of `arch` in ms; LatencyError names a piece that is missing.
+
+        `how` "sum" adds the pieces up, "corrected" takes off what joining them saves, "calibrated"
+        puts that on the line of `calibrate`; without `how` the last of them that is possible.
+        """
+        how = how or ("calibrated" if self.calibration else "corrected")
+        if how not in WAYS:
+            raise LatencyError(f"how is one of {', '.join(WAYS)}, not {how!r}")
+        total = sum(self.latency_ms(piece) for piece in pieces(arch))
+        if how == "sum":
+            return total
+        total -= sum(self.joint_ms(joint) for joint in joints(arch))
+        if how == "corrected":
+            return total
+        if self.calibration is None:
+            raise LatencyError("the table is not calibrated: give `calibrate` a few whole networks")
+        offset, slope = self.calibration
+        return offset + slope * total
+
+    def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
+        """This table with the line through whole networks measured in its setting (3 or more)."""
+        x = np.array([self.predict(arch, "corrected") for arch in archs])
+        return replace(self, calibration=stats.relative_line(x, np.array(list(latencies_ms))))
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve characters that tell device, versions and setting."""
+        return fingerprint(self.device | asdict(self.setting))
+
+    def save(self, path: str | Path) -> None:
+        """Write the table as JSON, whole or not at all."""
+        table_file.write(path, {"fingerprint": self.fingerprint, **asdict(self)})
+
+    @classmethod
+    def load(
+        cls, path: str | Path, setting: Setting | None = None, *, any_device: bool = False
+    ) -> "LookupTable":
+        """The table of a file.
+
+        LatencyError if it is no such file, if it is of another setting than `setting`, or of
+        another device than this one unless `any_device` (which then is the one predicted for).
+        """
+        content = table_file.read(path)
+        calibration = content["calibration"]
+        table = cls(
+            Setting(**content["setting"]),
+            content["device"],
+            content["entries"],
+            calibration and tuple(calibration),
+        )
+        if table.fingerprint != content["fingerprint"]:
+            raise LatencyError(f"{path}: its fingerprint does not fit its content; build it anew")
+        if setting is not None and setting != table.setting:
+            raise LatencyError(f"{path} is for {table.setting}, not for {setting}")
+        if not any_device:
+            _require_here(path, table)
+        return table
+
+
+def _timed(of: Arch | Piece) -> list[Piece]:
+    if isinstance(of, Piece):
+        return [of]
+    return [*pieces(of), *(piece for joint in joints(of) for piece in joint.through)]
+
+
+def _require_here(path: str | Path, table: LookupTable) -> None:
+    here, there = lasting(device(table.setting.runtime)), lasting(table.device)
+    if differs := [key for key in here | there if here.get(key) != there.get(key)]:
+        words = "; ".join(f"{key} {there.get(key)}, here {here.get(key)}" for key in differs)
+        raise LatencyError(f"{path} was measured on another device ({words}): build one for this")

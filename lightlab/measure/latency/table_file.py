@@ -1,0 +1,61 @@
+"""The file of a look-up table: JSON, written whole or not at all, checked when read."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lightlab.measure.latency.setting import LatencyError
+
+_Ms = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Setting(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    runtime: str
+    threads: int
+    batch: int
+
+
+class _Content(BaseModel):
+    """What the file holds; nothing else."""
+
+    model_config = ConfigDict(extra="forbid")
+    fingerprint: str
+    setting: _Setting
+    device: dict[str, str | int | float]
+    entries: dict[str, Annotated[list[_Ms], Field(min_length=1)]]
+    calibration: tuple[float, float] | None
+
+
+def write(path: str | Path, content: dict) -> None:
+    """Write under a temporary name and rename, so that no reader sees half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    try:
+        with os.fdopen(handle, "w") as file:
+            json.dump(content, file, indent=1)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: str | Path) -> dict:
+    """The content of the file; LatencyError, one line, if it is not that of a table."""
+    try:
+        text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as e:
+        raise LatencyError(f"cannot read the look-up table {path}: {e}") from e
+    try:
+        return _Content.model_validate_json(text).model_dump()
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        raise LatencyError(
+            f"{path} is no look-up table ({where}: {first['msg']}): delete it and build it anew"
+        ) from e
