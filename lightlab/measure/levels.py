@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lightlab.measure import closed_form, train
+from lightlab.measure import closed_form, cost, train
 from lightlab.measure.closed_form import Linear
 from lightlab.measure.data import DataSet
 from lightlab.nets import stack
@@ -135,8 +135,8 @@ def try_all(
     rows, best, chosen = [], (-1.0, 0.0), None
     for trial, setting in enumerate(settings, start=1):
         model = stack.stack(setting.network, ds.input_shape, len(ds.class_names), seed=seed)
-        cost, score = _train(model, ds, _recipe(recipe, setting), seed)
-        rows.append({"trial": trial, **vars(setting), **cost, "val_accuracy": score[0]})
+        spent, score = _train(model, ds, _recipe(recipe, setting), seed)
+        rows.append({"trial": trial, **vars(setting), **spent, "val_accuracy": score[0]})
         if score > best:
             best, chosen = score, (trial - 1, model)
     trials = pd.DataFrame(rows).assign(chosen=False, test_accuracy=math.nan)
@@ -178,7 +178,7 @@ def _train(
     batch = min(recipe.batch_size, len(ds.train))
     samples = round(recipe.epochs * (len(ds.train) // batch)) * batch
     start = time.perf_counter()
-    forward = train.cost.count_macs(model, ds.input_shape)
+    forward = cost.count_macs(model, ds.input_shape)
     try:
         train.fit(
             model,
@@ -192,7 +192,7 @@ def _train(
         score = (result["accuracy"], -result["loss"])
     except train.DivergedError:
         score = (0.0, -math.inf)
-    spent = samples * forward * train.cost.PASSES_PER_TRAINING_STEP
+    spent = samples * forward * cost.PASSES_PER_TRAINING_STEP
     return {
         "samples": samples,
         "macs": spent,

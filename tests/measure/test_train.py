@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lightlab.measure import cost, data, train
+from lightlab.measure.train import descent
 from lightlab.nets import small
 
 FAST = train.Recipe(epochs=2, batch_size=50, lr=0.1, weight_decay=1e-3, shift=1)
@@ -133,7 +134,7 @@ def test_evaluation_leaves_the_mode_alone(digits):
 @given(n=st.integers(1, 300), warmup=st.floats(0, 1))
 def test_the_learning_rate_is_a_triangle(n, warmup):
     recipe = train.Recipe(lr=2.0, warmup=warmup)
-    rates = np.array([train._learning_rate(step, n, recipe) for step in range(1, n + 1)])
+    rates = np.array([descent.learning_rate(step, n, recipe) for step in range(1, n + 1)])
     assert ((rates > 0) & (rates <= 2.0)).all()
     peak = int(rates.argmax())
     assert (np.diff(rates[: peak + 1]) >= -1e-12).all()
@@ -147,7 +148,7 @@ def test_one_step_is_nesterov_without_decay_of_biases():
     model = small.mlp(4, (), 3, seed=2)
     weight, bias = (p.detach().clone() for p in model.parameters())
     split = data.Split(torch.randn(4, 1, 2, 2), torch.tensor([0, 1, 2, 0]), torch.arange(4))
-    rate = train._learning_rate(1, 1, recipe)
+    rate = descent.learning_rate(1, 1, recipe)
     nn.functional.cross_entropy(model(split.x), split.y).backward()
     gradients = [p.grad.clone() for p in model.parameters()]
     train.fit(model, split, recipe)
@@ -155,14 +156,6 @@ def test_one_step_is_nesterov_without_decay_of_biases():
     decayed = gradients[0] + 0.1 * weight
     assert torch.allclose(after_weight, weight - rate * 1.9 * decayed, atol=1e-6)
     assert torch.allclose(after_bias, bias - rate * 1.9 * gradients[1], atol=1e-6)
-
-
-def test_batches_cover_an_epoch_without_repeats():
-    drawn = list(train._batches(10, 3, 7, torch.Generator().manual_seed(0)))
-    assert [len(b) for b in drawn] == [3] * 7
-    for epoch in (drawn[:3], drawn[3:6]):
-        assert len(set(torch.cat(epoch).tolist())) == 9
-    assert not torch.equal(torch.cat(drawn[:3]), torch.cat(drawn[3:6]))
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,0 +1,25 @@
+"""Train and evaluate classifiers on tensors in memory. Equal seeds give equal networks."""
+
+from lightlab.measure.train.augment import augment, cutout, flip, shift
+from lightlab.measure.train.evaluate import evaluate, logits
+from lightlab.measure.train.loop import fit
+from lightlab.measure.train.many import Job, JobError, Trained, fit_many
+from lightlab.measure.train.recipe import DivergedError, Recipe, TrainError, samples
+
+__all__ = [
+    "DivergedError",
+    "Job",
+    "JobError",
+    "Recipe",
+    "TrainError",
+    "Trained",
+    "augment",
+    "cutout",
+    "evaluate",
+    "fit",
+    "fit_many",
+    "flip",
+    "logits",
+    "samples",
+    "shift",
+]

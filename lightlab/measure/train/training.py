@@ -1,0 +1,164 @@
+"""A training in progress: all that changes at a step, as one thing that can be kept."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from lightlab.measure.data import Split
+from lightlab.measure.train import descent, precision
+from lightlab.measure.train.augment import augment
+from lightlab.measure.train.history import History
+from lightlab.measure.train.recipe import DivergedError, Plan, Recipe
+from lightlab.measure.train.teacher import Teacher, loss
+
+_LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them
+
+
+class Training:
+    """Going through it trains, one step number after another."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        split: Split,
+        recipe: Recipe,
+        plan: Plan,
+        generator: torch.Generator,
+        teacher: nn.Module | Tensor | None,
+        history: History,
+    ) -> None:
+        self.step, self.device = 0, next(model.parameters()).device
+        self._model = model.to(memory_format=torch.channels_last).train()
+        self._forward: Callable[[Tensor], Tensor] = model
+        if recipe.compile:
+            self._forward = torch.compile(model)
+        self._x, self._y = split.x.to(self.device), split.y.to(self.device)
+        self._recipe, self._plan, self._history = recipe, plan, history
+        self._teacher = None if teacher is None else Teacher(teacher, self.device)
+        self._optimizer = descent.sgd(model, recipe)
+        self._average = descent.average(model, recipe.ema) if recipe.ema else None
+        self._generator, self._order = generator, torch.empty(0, dtype=torch.long)
+        self._unseen: list[Tensor] = []  # losses not looked at yet
+        self._attrs: dict[str, Any] = {"precision": recipe.precision}
+
+    def __iter__(self) -> Iterator[int]:
+        if self._attrs["precision"] == "auto":
+            self._attrs = self._timed()
+        while self.step < self._plan.n_steps:
+            self.step += 1
+            self._descend()
+            if self.device.type == "cpu" or self.step % _LOOK_EVERY == 0:
+                self._look()
+            yield self.step
+
+    def report(self) -> None:
+        """A row of the history, of the averaged weights if there are such."""
+        self._look()
+        with self._history.pause():
+            self._history.report(self.step, self._average.module if self._average else self._model)
+            self._model.train()
+
+    def finish(self) -> pd.DataFrame:
+        """The history; the network gets the averaged weights if there are such."""
+        if self._average is not None:
+            self._model.load_state_dict(self._average.module.state_dict())
+        table = pd.DataFrame(self._history.rows)
+        table.attrs |= self._attrs
+        return table
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values from which `restore` goes on exactly."""
+        self._look()
+        with self._history.pause():
+            tensors = {f"model.{k}": v for k, v in self._model.state_dict().items()}
+            if self._average is not None:
+                tensors |= {f"average.{k}": v for k, v in self._average.state_dict().items()}
+            for i, held in self._optimizer.state_dict()["state"].items():
+                tensors[f"momentum.{i}"] = held["momentum_buffer"]
+            tensors |= {"order": self._order, "random.batches": self._generator.get_state()}
+            tensors["random.cpu"] = torch.get_rng_state()
+            if self.device.type == "cuda":
+                tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+            values = {"step": self.step, "attrs": self._attrs, "history": self._history.state()}
+        return tensors, values
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._model.load_state_dict(_under("model.", tensors))
+        if self._average is not None:
+            self._average.load_state_dict(_under("average.", tensors))
+        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        for i, value in _under("momentum.", tensors).items():
+            parameter = parameters[int(i)]
+            held = torch.empty_like(parameter, requires_grad=False).copy_(value)
+            self._optimizer.state[parameter]["momentum_buffer"] = held
+        self._order = tensors["order"]
+        self._generator.set_state(tensors["random.batches"])
+        torch.set_rng_state(tensors["random.cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        self.step, self._attrs = values["step"], values["attrs"]
+        self._history.restore(values["history"])
+
+    def _batch(self) -> Tensor:
+        """Indices of the step's images: shuffled every epoch, without an incomplete last batch."""
+        place = (self.step - 1) % self._plan.per_epoch
+        if place == 0:
+            self._order = torch.randperm(len(self._y), generator=self._generator)
+        return self._order[place * self._plan.batch :][: self._plan.batch]
+
+    def _descend(self) -> None:
+        """One step of gradient descent."""
+        index = self._batch()
+        images = augment(self._x[index], self._recipe, self._generator)
+        images = images.contiguous(memory_format=torch.channels_last)
+        rate = descent.learning_rate(self.step, self._plan.n_steps, self._recipe)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=True)
+        taught = self._teacher(images, index) if self._teacher else None
+        with precision.computing(self._model, self._attrs["precision"]):
+            outputs = self._forward(images)
+        value = loss(outputs, self._y[index], taught, self._recipe)
+        value.backward()
+        if self._recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm)
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self._model)
+        self._unseen.append(value.detach())
+
+    def _look(self) -> None:
+        """Hand the losses to the history; DivergedError at the first that is no number."""
+        if not self._unseen:
+            return
+        found = torch.stack(self._unseen).tolist()
+        self._unseen.clear()
+        for step, value in enumerate(found, start=self.step - len(found) + 1):
+            if not math.isfinite(value):
+                rate = descent.learning_rate(step, self._plan.n_steps, self._recipe)
+                raise DivergedError(
+                    f"the loss is {value} at step {step} of {self._plan.n_steps} (lr {rate:.3g}): "
+                    "lower lr or lengthen warmup"
+                )
+        self._history.losses += found
+
+    def _timed(self) -> dict[str, Any]:
+        """The faster precision for this network on this machine, and how it was found."""
+        if self._plan.n_steps < precision.LEAST_STEPS:
+            return {"precision": "float32"}
+        batch = slice(self._plan.batch)
+        images = self._x[batch].contiguous(memory_format=torch.channels_last)
+        chosen, times = precision.faster(
+            self._model, lambda network: loss(network(images), self._y[batch], None, self._recipe)
+        )
+        return {"precision": chosen, **times}
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The entries whose names begin with `prefix`, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
