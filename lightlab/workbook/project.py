@@ -12,6 +12,9 @@ from lightlab.workbook.faults import Fault, WorkbookError, nearest
 # In the environment of a kernel that the runner started: the attempt's folder, the profile, and
 # the workbook's root.
 OUT, PROFILE, ROOT = "LIGHTLAB_OUT", "LIGHTLAB_PROFILE", "LIGHTLAB_ROOT"
+# And the cores that are this notebook's share: joblib's own variable, so that joblib.cpu_count()
+# gives it, and all cores where no runner is.
+CORES = "LOKY_MAX_CPU_COUNT"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,@+-]*")  # a run's or unit's folder: no separators
 RESERVED = ("reference", "interactive")  # folders of results/ that no runner writes to
 
@@ -87,12 +90,26 @@ class Project:
 
 def needs(notebook: Path) -> list[str]:
     """The notebooks whose results `notebook` reads, from its metadata `lightlab.needs`."""
-    found = read_notebook(notebook).get("metadata", {}).get("lightlab", {}).get("needs", [])
+    found = _settings(notebook).get("needs", [])
     if not (isinstance(found, list) and all(isinstance(n, str) for n in found)):
         raise WorkbookError(
             Fault(f"notebooks/{notebook.name}", "`needs` has to be a list of names")
         )
     return found
+
+
+def alone(notebook: Path) -> bool:
+    """True where `notebook` measures time, so that nothing may run beside it: `lightlab.alone`."""
+    found = _settings(notebook).get("alone", False)
+    if not isinstance(found, bool):
+        raise WorkbookError(
+            Fault(f"notebooks/{notebook.name}", f"`alone` has to be true or false, not {found!r}")
+        )
+    return found
+
+
+def _settings(notebook: Path) -> dict:
+    return read_notebook(notebook).get("metadata", {}).get("lightlab", {})
 
 
 def read_notebook(path: Path) -> dict:

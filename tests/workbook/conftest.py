@@ -1,20 +1,25 @@
 """Small workbooks in a temporary folder, with notebooks that take a second."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 PARAMETERS = "seed: int = 0  # seed of all randomness [0..]\nn: int = 3  # how many [1..100]"
 
 
-def notebook(*cells: str, parameters: str = PARAMETERS, needs: tuple[str, ...] = ()) -> dict:
-    """A notebook with a parameters cell and these code cells."""
+def notebook(*cells: str, parameters: str = PARAMETERS, **settings) -> dict:
+    """A notebook with a parameters cell and these code cells; `settings` are lightlab's own."""
     sources = [("parameters", parameters), *((None, c) for c in cells)]
     return {
         "cells": [
@@ -30,7 +35,7 @@ def notebook(*cells: str, parameters: str = PARAMETERS, needs: tuple[str, ...] =
         ],
         "metadata": {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "lightlab": {"needs": list(needs)},
+            "lightlab": settings,
         },
         "nbformat": 4,
         "nbformat_minor": 5,
@@ -94,6 +99,37 @@ class Workbook:
 
     def states(self, run: str = "quick") -> dict[str, str]:
         return {u["unit"]: u["state"] for u in self.json(run, "run.json")["units"]}
+
+    def running_cell(self, unit: str) -> dict | None:
+        """The status of the attempt at `unit`, once a cell past the parameters is under way."""
+        for path in self.root.glob(f"results/quick/.attempts/{unit}~*/status.json"):
+            try:
+                status = json.loads(path.read_text())
+            except ValueError:
+                continue
+            if (status["cell"] or 0) >= 3:
+                return status | {"folder": path.parent}
+        return None
+
+    @staticmethod
+    def processes_of(attempt: Path) -> list[psutil.Process]:
+        """The living processes that an attempt started, and its own."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("LIGHTLAB_ATTEMPT") == attempt.name:
+                    found.append(process)
+        return found
+
+    @staticmethod
+    def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+        """What `condition` gives once that is true."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            time.sleep(0.05)
+        raise AssertionError("waited in vain")
 
 
 @pytest.fixture

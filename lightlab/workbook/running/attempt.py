@@ -15,6 +15,7 @@ from typing import Any
 
 import lightlab.workbook.running.quick_imports  # noqa: F401
 from lightlab.workbook import files, manifest
+from lightlab.workbook.project import CORES
 from lightlab.workbook.running.watchdog import Cause, Limits, Watchdog
 
 
@@ -23,6 +24,7 @@ def run(folder: Path) -> Cause | None:
     from lightlab.workbook.running.engine import Journal
 
     task = files.read_json(folder / "task.json")
+    os.environ[CORES] = str(task["cores"])  # the kernel and its workers inherit it
     started, clock = manifest.now(), time.monotonic()
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
         journal = Journal(log)

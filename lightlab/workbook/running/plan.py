@@ -15,7 +15,7 @@ from typing import Any
 
 from lightlab.workbook import files, manifest, params
 from lightlab.workbook.faults import Fault, WorkbookError, nearest
-from lightlab.workbook.project import Project, needs, read_notebook
+from lightlab.workbook.project import Project, alone, needs, read_notebook
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Unit:
     needs: tuple[str, ...] = ()
     sweep: dict[str, str] = field(default_factory=dict)
     typed: dict[str, str] = field(default_factory=dict)  # values from the command line, as typed
+    alone: bool = False  # it measures time: nothing runs beside it
 
 
 def make(
@@ -52,13 +53,14 @@ def make(
     for name in names:
         try:
             schema = params.read(project.notebooks[name])
+            single = alone(project.notebooks[name])
             declared |= set(schema)
             own = {k: v for k, v in overrides.items() if k in schema}
             axes = {k: v for k, v in sweep.items() if k in schema}
             unused -= {*own, *axes}
             for point in _points(axes):
                 values = params.resolve(project, name, profile, own | point).values
-                unit = Unit(_unit_name(name, point), name, values, (), point, own | point)
+                unit = Unit(_unit_name(name, point), name, values, (), point, own | point, single)
                 units[unit.name] = unit
         except WorkbookError as e:
             faults += e.faults

@@ -81,10 +81,10 @@ class Run:
             sorter = TopologicalSorter({n: set(u.needs) for n, u in self.units.items()})
             sorter.prepare()
             queue: list[str] = []
+            held: list[str] = []
             try:
                 while sorter.is_active():
-                    queue += sorted(sorter.get_ready())
-                    self._fill(queue, sorter)
+                    self._fill(queue, held, sorter)
                     for event in self._executor.events() if self._attempts else ():
                         self._take(event, sorter)
             except BaseException:
@@ -95,14 +95,23 @@ class Run:
             self._write(ended=True)
         return all(s.state in (OK, CURRENT) for s in self.states.values())
 
-    def _fill(self, queue: list[str], sorter: TopologicalSorter) -> None:
-        while queue and len(self._attempts) < self.options.jobs:
-            name = queue.pop(0)
+    def _fill(self, queue: list[str], held: list[str], sorter: TopologicalSorter) -> None:
+        """Start what may start now. A unit that has to be alone is held back until nothing else
+        is ready or at work (so that nothing gets ready beside it); then it is decided anew, for
+        another may have failed meanwhile."""
+        while len(self._attempts) < self.options.jobs:
+            queue += sorted(sorter.get_ready())
+            ahead = queue or ([] if self._attempts else held)
+            if not ahead:
+                return
+            name = ahead.pop(0)
             state, reason = self._decide(name)
-            if state == "running":
-                self._begin(name, reason)
-            else:
+            if state != "running":
                 self._settle(name, state, reason, sorter)
+            elif self.units[name].alone and (queue or self._attempts):
+                held.append(name)
+            else:
+                self._begin(name, reason)
 
     def _decide(self, name: str) -> tuple[str, str | None]:
         """What to do with a unit whose needs are settled: run, skip, or leave as it is."""
@@ -134,6 +143,7 @@ class Run:
             "params": unit.values,
             "typed": unit.typed,
             "limits": asdict(self.options.limits),
+            "cores": self._cores(unit),
             "hashes": plan.hashes(self.project, unit, self.folder),
             "inputs": {n: str(self.folder / n) for n in unit.needs},
         }
@@ -143,6 +153,12 @@ class Run:
         state.state, state.why, state.attempts = "running", why, state.attempts + 1
         self._executor.submit(name, folder)
         self._told(name)
+
+    def _cores(self, unit: Unit) -> int:
+        """The cores that the unit's own worker processes may use together."""
+        import joblib
+
+        return max(1, joblib.cpu_count() // (1 if unit.alone else self.options.jobs))
 
     def _take(self, event: Event, sorter: TopologicalSorter) -> None:
         name, state = event.unit, self.states[event.unit]

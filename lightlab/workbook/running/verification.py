@@ -1,10 +1,11 @@
 """Which units `lightlab verify` executes again: those of the run, with the recorded values."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from lightlab.workbook import params
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import Project, alone
 from lightlab.workbook.running import store
 from lightlab.workbook.running.plan import Unit
 
@@ -32,20 +33,15 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit]
         values, wrong = params.check(schema, facts["params"], f"{folder.name}/manifest.json")
         faults += wrong
         profile, threads = facts["profile"], facts["provenance"]["threads"]
-        units.append(Unit(folder.name, notebook, values, tuple(facts.get("needs", ()))))
+        needs, single = tuple(facts.get("needs", ())), alone(project.notebooks[notebook])
+        units.append(Unit(folder.name, notebook, values, needs, alone=single))
     if not units and not faults:
         faults.append(Fault(str(run), "has no finished results to verify"))
     if faults:
         raise WorkbookError(faults)
     present = {u.name for u in units}
-    return (
-        [
-            Unit(u.name, u.notebook, u.values, tuple(n for n in u.needs if n in present))
-            for u in units
-        ],
-        profile,
-        threads,
-    )
+    linked = [replace(u, needs=tuple(n for n in u.needs if n in present)) for u in units]
+    return linked, profile, threads
 
 
 def _with_needs(run: Path, notebooks: set[str]) -> set[str]:

@@ -37,11 +37,17 @@ class Cause:
 
 
 def end_processes(tag: str) -> None:
-    """Kill every process of the attempt `tag`, whatever session or group it moved to."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(TAG) == tag:
-                process.kill()
+    """Kill every process of the attempt `tag`, whatever session or group it moved to; look again
+    until none is there, for what was started during a look was not seen by it."""
+    deadline = time.monotonic() + _GRACE_S  # one that waits for its disk outlives even SIGKILL
+    found = True
+    while found and time.monotonic() < deadline:
+        found = False
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.pid != os.getpid() and process.environ().get(TAG) == tag:
+                    process.kill()
+                    found = True
 
 
 class Watchdog(threading.Thread):

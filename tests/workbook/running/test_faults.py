@@ -6,44 +6,10 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
-import psutil
 import pytest
 
 from lightlab.workbook import manifest
-
-
-def wait_for(condition, seconds: float = 30.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
-
-
-def running_cell(workbook, unit: str) -> dict | None:
-    """The status of the attempt at `unit`, once a cell past the parameters is under way."""
-    for path in workbook.root.glob(f"results/quick/.attempts/{unit}~*/status.json"):
-        try:
-            status = json.loads(path.read_text())
-        except ValueError:
-            continue
-        if (status["cell"] or 0) >= 3:
-            return status | {"folder": path.parent}
-    return None
-
-
-def processes_of(attempt: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("LIGHTLAB_ATTEMPT") == attempt.name:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_a_failing_notebook_keeps_its_output_and_stops_only_its_dependants(workbook):
@@ -195,13 +161,13 @@ def test_a_stopped_runner_ends_its_children_and_the_next_run_goes_on(workbook, s
     spawn = "import subprocess, time\nsubprocess.Popen(['sleep', '300'], start_new_session=True)"
     workbook.add_recorded("02_slow", spawn + "\nif n == 3: time.sleep(300)", needs=("01_quick",))
     process = workbook.start("run")
-    status = wait_for(lambda: running_cell(workbook, "02_slow"))
-    wait_for(lambda: len(processes_of(status["folder"])) >= 3)
+    status = workbook.wait_for(lambda: workbook.running_cell("02_slow"))
+    workbook.wait_for(lambda: len(workbook.processes_of(status["folder"])) >= 3)
     process.send_signal(sign)
     printed, _ = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "the next run goes on from there" in printed
-    assert processes_of(status["folder"]) == []
+    assert workbook.processes_of(status["folder"]) == []
     assert workbook.states() == {"01_quick": "ok", "02_slow": "cancelled"}
     workbook("run", "-p", "n=4", "02")
     assert workbook.states()["02_slow"] == "ok"
@@ -211,17 +177,17 @@ def test_a_killed_runner_takes_its_attempts_along(workbook):
     spawn = "import subprocess, time\nsubprocess.Popen(['sleep', '300'], start_new_session=True)"
     workbook.add("01_a", "print(1)", spawn + "\ntime.sleep(300)")
     process = workbook.start("run")
-    status = wait_for(lambda: running_cell(workbook, "01_a"))
+    status = workbook.wait_for(lambda: workbook.running_cell("01_a"))
     process.kill()
     process.communicate()
-    wait_for(lambda: not processes_of(status["folder"]), 10)
+    workbook.wait_for(lambda: not workbook.processes_of(status["folder"]), 10)
 
 
 def test_two_runners_on_one_run_folder(workbook):
     workbook.add("01_a", "print(1)", "import time; time.sleep(300)")
     first = workbook.start("run")
     try:
-        wait_for(lambda: running_cell(workbook, "01_a"))
+        workbook.wait_for(lambda: workbook.running_cell("01_a"))
         printed = workbook("run", code=2)
         assert f"is held by process {first.pid} on" in printed
     finally:
@@ -308,26 +274,26 @@ def test_a_runner_killed_while_an_attempt_starts_leaves_nothing_running(workbook
     workbook.add("01_a", "import time; time.sleep(300)")
     process = workbook.start("run")
     attempts = workbook.root / "results/quick/.attempts"
-    (attempt,) = wait_for(lambda: list(attempts.glob("01_a~*")))
-    wait_for(lambda: processes_of(attempt))
+    (attempt,) = workbook.wait_for(lambda: list(attempts.glob("01_a~*")))
+    workbook.wait_for(lambda: workbook.processes_of(attempt))
     process.kill()
     process.communicate()
-    wait_for(lambda: not processes_of(attempt), 15)
+    workbook.wait_for(lambda: not workbook.processes_of(attempt), 15)
 
 
 def test_a_killed_attempt_is_told_by_list_and_what_a_killed_runner_left_is_not_running(workbook):
     workbook.add("01_a", "print(1)", "import time; time.sleep(300)")
     process = workbook.start("run")
-    status = wait_for(lambda: running_cell(workbook, "01_a"))
+    status = workbook.wait_for(lambda: workbook.running_cell("01_a"))
     os.kill(status["pid"], signal.SIGKILL)
     printed, _ = process.communicate(timeout=30)
     assert "the attempt's process was killed by signal 9" in printed
-    assert processes_of(status["folder"]) == []
+    assert workbook.processes_of(status["folder"]) == []
     assert "failed: the attempt's process was killed" in workbook("list")
     workbook.add("00_free", "print(1)")
     process = workbook.start("run", "--jobs", "2")
-    wait_for(lambda: running_cell(workbook, "01_a"))
-    wait_for(lambda: workbook.states() == {"00_free": "ok", "01_a": "running"})
+    workbook.wait_for(lambda: workbook.running_cell("01_a"))
+    workbook.wait_for(lambda: workbook.states() == {"00_free": "ok", "01_a": "running"})
     process.kill()
     process.communicate()
     workbook("run", "00")
@@ -351,7 +317,7 @@ def test_a_run_at_work_is_not_cleaned_away(workbook):
     workbook.add("01_a", "print(1)", "import time; time.sleep(300)")
     process = workbook.start("run")
     try:
-        wait_for(lambda: running_cell(workbook, "01_a"))
+        workbook.wait_for(lambda: workbook.running_cell("01_a"))
         assert "is held by process" in workbook("clean", "quick", "--yes", code=2)
     finally:
         process.send_signal(signal.SIGINT)

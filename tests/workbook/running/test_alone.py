@@ -1,0 +1,152 @@
+"""Notebooks that measure time run while no other does; nothing else about a run changes."""
+
+import json
+import random
+
+import joblib
+import pytest
+
+from lightlab.workbook import files
+from lightlab.workbook.faults import WorkbookError
+from lightlab.workbook.project import Project
+from lightlab.workbook.running import plan, verification
+from lightlab.workbook.running.executor import Event
+from lightlab.workbook.running.runner import Options, Run
+
+
+class Played:
+    """An executor in which nothing runs: attempts end one at a time, in an order drawn at random.
+
+    `started` holds, for each submitted unit, those at work and those that wait at that moment.
+    """
+
+    def __init__(self, seed: int = 0, broken: tuple[str, ...] = (), stop_after: int | None = None):
+        self._rng, self._broken, self._stop_after = random.Random(seed), broken, stop_after
+        self._at_work, self.started, self.run = {}, [], None
+
+    def submit(self, unit, folder):
+        waits = [n for n, s in self.run.states.items() if s.state == "waiting"]
+        self._at_work[unit] = folder
+        self.started.append((unit, set(self._at_work), waits))
+
+    def events(self):
+        if self._stop_after is not None and len(self.started) >= self._stop_after:
+            raise KeyboardInterrupt
+        unit = self._rng.choice(sorted(self._at_work))
+        folder = self._at_work.pop(unit)
+        task = json.loads((folder / "task.json").read_text())
+        facts = {"status": "ok", "hashes": task["hashes"], "files": {}}
+        if unit in self._broken:
+            facts = {"status": "failed", "cause": "broken", "kind": "kernel-died"}
+        files.write_json(folder / "manifest.json", facts)
+        yield Event(unit, {}, ended=True)
+
+    def cancel(self, units):
+        for unit in units:
+            del self._at_work[unit]
+
+    @property
+    def order(self) -> list[str]:
+        return [unit for unit, _, _ in self.started]
+
+
+def play(workbook, executor, jobs: int = 2, **options) -> Run:
+    project = Project(workbook.root)
+    units = plan.make(project, [], "quick")
+    folder = workbook.root / "results" / "quick"
+    run = executor.run = Run(project, units, folder, Options("quick", jobs, **options), executor)
+    run.execute()
+    return run
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_needs_and_the_failures_nothing_runs_beside_them(workbook, seed):
+    rng = random.Random(seed)
+    names = [f"0{i}_x" for i in range(1, 8)]
+    alone = {n for n in names if rng.random() < 0.4}
+    broken = tuple(n for n in names if rng.random() < 0.2)
+    needs = {n: rng.sample(names[:i], rng.randint(0, min(i, 2))) for i, n in enumerate(names)}
+    for name in names:
+        workbook.add(name, needs=needs[name], alone=name in alone)
+    jobs, executor = rng.randint(1, 3), Played(seed, broken)
+    run = play(workbook, executor, jobs, force=True, retries=1)
+
+    good = set()
+    for name in names:
+        expected = "failed" if name in broken else "ok"
+        expected = expected if good >= set(needs[name]) else "skipped"
+        assert run.states[name].state == expected
+        good |= {name} if expected == "ok" else set()
+        assert executor.order.count(name) == {"ok": 1, "failed": 2, "skipped": 0}[expected]
+    for unit, together, waits in executor.started:
+        assert len(together) <= (1 if together & alone else jobs)
+        if unit in alone:  # last of what was ready: all others wait for one that waits or for it
+            assert all({*needs[n]} & {*waits, unit} for n in waits if n not in alone)
+
+
+def test_they_come_last_among_the_ready_ones(workbook):
+    workbook.add("01_times", alone=True)
+    workbook.add("02_free")
+    workbook.add("03_needs_free", needs=["02_free"])
+    workbook.add("04_needs_times", needs=["01_times"])
+    executor = Played()
+    play(workbook, executor, jobs=4)
+    assert executor.order == ["02_free", "03_needs_free", "01_times", "04_needs_times"]
+
+
+def test_one_that_is_up_to_date_holds_nothing_up(workbook):
+    workbook.add("01_times", alone=True)
+    workbook.add("02_needs_times", needs=["01_times"])
+    workbook.add("03_free")
+    play(workbook, Played())
+    workbook.add("02_needs_times", "print(1)", needs=["01_times"])
+    workbook.add("03_free", "print(1)")
+    executor = Played()
+    run = play(workbook, executor)
+    assert run.states["01_times"].state == "up-to-date"
+    assert executor.started[1][1] == {"02_needs_times", "03_free"}
+
+
+def test_fail_fast_reaches_one_that_was_held_back(workbook):
+    workbook.add("01_times", alone=True)
+    workbook.add("02_broken")
+    run = play(workbook, Played(broken=("02_broken",)), fail_fast=True)
+    assert {n: s.state for n, s in run.states.items()} == {
+        "01_times": "skipped",
+        "02_broken": "failed",
+    }
+
+
+def test_a_stop_cancels_one_that_was_held_back(workbook):
+    workbook.add("01_times", alone=True)
+    workbook.add("02_free")
+    with pytest.raises(KeyboardInterrupt):
+        play(workbook, Played(stop_after=1))
+    assert workbook.states() == {"01_times": "cancelled", "02_free": "cancelled"}
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, None])
+def test_alone_is_true_or_false(workbook, wrong):
+    workbook.add("01_a", alone=wrong)
+    with pytest.raises(WorkbookError, match=r"01_a\.ipynb: `alone` has to be true or false") as e:
+        plan.make(Project(workbook.root), [], "quick")
+    assert len(e.value.faults) == 1
+
+
+def test_sweep_and_verify_keep_them_alone_and_each_knows_its_cores(workbook):
+    cores = "import joblib, os\nprint(joblib.cpu_count(), os.environ['OMP_NUM_THREADS'])"
+    workbook.add_recorded("01_shares", cores)
+    workbook.add_recorded("02_alone", cores, alone=True)
+    project = Project(workbook.root)
+    swept = plan.make(project, [], "quick", {}, {"seed": ["0", "1"]})
+    assert [u.alone for u in swept] == [False, False, True, True]
+    workbook("run", "--jobs", "2")
+    printed = {}
+    for name in ("01_shares", "02_alone"):
+        cells = workbook.json("quick", name, "notebook.ipynb")["cells"]
+        printed[name] = "".join("".join(o.get("text", "")) for c in cells for o in c["outputs"])
+    share, threads = printed["01_shares"].split()
+    assert int(share) == max(1, joblib.cpu_count() // 2)
+    assert printed["02_alone"].split() == [str(joblib.cpu_count()), threads]
+    units, _, _ = verification.units_of(project, project.results / "quick", [])
+    assert [u.alone for u in units] == [False, True]
