@@ -13,6 +13,7 @@ from rich.table import Table
 import lightlab.workbook.running.quick_imports  # noqa: F401
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import RESERVED, Project
+from lightlab.workbook.tools import deployment, networks
 
 app = typer.Typer(
     help="Run the notebooks of this workbook, check their claims, review and compare the results.",
@@ -21,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.add_typer(networks.arch, name="arch")
 # without markup: names, values and causes are shown as they are, brackets and all
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
@@ -223,6 +225,11 @@ def clean(
     out.print(f"Removed {names}.")
 
 
+app.command()(networks.latency)
+app.command()(deployment.export)
+app.command()(deployment.predict)
+
+
 def _execute(project: Project, units: list, folder: Path, options, follow: bool) -> bool:
     """Run the units with the screen that suits where the output goes."""
     from lightlab.workbook.running import progress
@@ -230,7 +237,8 @@ def _execute(project: Project, units: list, folder: Path, options, follow: bool)
     from lightlab.workbook.running.runner import Run
 
     threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
-    executor = LocalExecutor(project.root, threads, options.profile, watched=follow)
+    watched = follow or options.limits.stall is not None  # which takes a moving bar for life
+    executor = LocalExecutor(project.root, threads, options.profile, watched)
     kind = progress.Follow if follow else progress.Screen if out.is_terminal else progress.Plain
     with kind(out) as screen:
         run = Run(project, units, folder, options, executor, screen)
