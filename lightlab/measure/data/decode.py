@@ -1,6 +1,7 @@
 """From encoded images to uint8 arrays: upright, square, one size, grey or RGB."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from lightlab.measure.data.splits import DataError, check_memory
@@ -49,7 +50,7 @@ def images(
     again, at 32 px or in RGB.
     """
     frame = _first_frame(sources["train"], resolution)
-    while True:
+    while True:  # a second time at most for size and once for colour
         if frame.side not in RESOLUTIONS:
             raise DataError(
                 f"{what}: its images are {frame.side} px: give a resolution in "
@@ -107,7 +108,11 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
     ]
     pool = ThreadPoolExecutor(_workers(sources["train"]))
     try:
-        with tqdm(total=total, desc=f"decoding {what}", unit="image", disable=None) as bar:
+        with (
+            warnings.catch_warnings(),
+            tqdm(total=total, desc=f"decoding {what}", unit="image", disable=None) as bar,
+        ):
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error below
             faults: list[str] = []
             for found, n in pool.map(lambda batch: _batch(*batch, frame), batches):
                 faults += found
@@ -155,10 +160,11 @@ def _upright(record: dict[str, Any], frame: Frame | None = None) -> Image.Image:
             raise ValueError(f"{image.width}×{image.height} px show nothing")
         if image.mode not in _GREY + _COLOUR:
             raise ValueError(f"pixels of mode {image.mode} have no known range: save 8-bit ones")
-        if frame is not None and frame.size is None:
+        if frame is not None:
             image.draft(None, (2 * frame.side, 2 * frame.side))  # large JPEGs: decode fewer pixels
         image.load()
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
 
 
 def _pixels(image: Image.Image, frame: Frame) -> np.ndarray:
@@ -180,4 +186,6 @@ def _pixels(image: Image.Image, frame: Frame) -> np.ndarray:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its own words are an address in memory
+        return "nothing that Pillow knows as an image"
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,7 +1,9 @@
 """Image data through Hugging Face `datasets`: from the hub, parquet files, folders of images."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 _SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val", "val": "val"}
 _LABELS = ("label", "labels", "class", "target", "y")  # names of a column without class names
 _BINARY = ("binary", "large_binary")
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _REACH_S = 5.0
 
 
@@ -86,56 +89,75 @@ def _records(part: "Dataset", column: str, split: str, root: str) -> Records:
 def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
     """The splits of a folder, as `datasets` reads them without asking any network."""
     import datasets
-    from datasets.exceptions import DatasetsError
 
     files = folders.parquet_files(place) if kind == "parquet" else folders.image_patterns(place)
     options = {} if kind == "parquet" else {"drop_labels": False}
-    shown = datasets.are_progress_bars_disabled()
+    with _quiet():
+        try:
+            return datasets.load_dataset(kind, data_files=files, cache_dir=scratch, **options)
+        except (datasets.exceptions.DatasetsError, OSError, ValueError, TypeError) as error:
+            reason = _first_line(error.__cause__ or error)
+            raise DataError(f"{kind}:{place}: cannot be read: {reason}") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and no log of `datasets` for what is a matter of seconds or said in a DataError."""
+    import datasets
+
+    bars, level = not datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
-        parts = datasets.load_dataset(
-            kind,
-            data_files=files,
-            cache_dir=scratch,
-            verification_mode="no_checks",
-            **options,
-        )
-    except (DatasetsError, OSError, ValueError, TypeError) as error:
-        reason = _first_line(error.__cause__ or error)
-        raise DataError(f"{kind}:{place}: cannot be read: {reason}") from None
+        yield
     finally:
-        if not shown:
+        datasets.logging.set_verbosity(level)
+        if bars:
             datasets.enable_progress_bars()
-    return parts
 
 
 def _from_hub(what: str, place: str) -> Mapping[str, "Dataset"]:
     """The splits of a data set on the hub, or of its copy in Hugging Face's cache when offline."""
     import datasets
-    import httpx
-    from datasets.exceptions import DatasetNotFoundError, DatasetsError
-    from huggingface_hub import constants, errors, get_session
+    from huggingface_hub import constants
 
     name, _, revision = place.partition("@")
     name, _, configuration = name.partition(":")
+    if not _HUB_ID.fullmatch(name):
+        raise DataError(f"{what}: {name!r} is no hub id: it looks like `uoft-cs/cifar10`")
+    if os.path.exists(name):
+        raise DataError(
+            f"{what}: {name!r} is a path here: say parquet:{name} or imagefolder:{name}"
+        )
     if not constants.HF_HUB_OFFLINE:
-        try:  # one short try: `datasets` itself would go on trying for half a minute
-            get_session().head(constants.ENDPOINT, timeout=_REACH_S)
-        except (httpx.HTTPError, OSError) as error:
-            raise DataError(
-                f"{what}: no answer from {constants.ENDPOINT} ({_first_line(error)}): check the "
-                "network, or set HF_HUB_OFFLINE=1 to use what is in Hugging Face's cache"
-            ) from None
+        _check_reached(what, constants.ENDPOINT)
     try:
-        parts = datasets.load_dataset(name, configuration or None, revision=revision or None)
-    except DatasetNotFoundError:
+        return datasets.load_dataset(name, configuration or None, revision=revision or None)
+    except datasets.exceptions.DatasetNotFoundError:
         raise DataError(
             f"{what}: the hub has no such data set, or not for everybody: check its name, or log "
             "in with `hf auth login`"
         ) from None
-    except (DatasetsError, errors.HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+    except ConnectionError as error:
+        raise DataError(
+            f"{what}: neither reached nor in Hugging Face's cache ({_first_line(error)}): load it "
+            "once with a network, without HF_HUB_OFFLINE"
+        ) from None
+    except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise DataError(f"{what}: cannot be read: {_first_line(error)}") from None
-    return parts
+
+
+def _check_reached(what: str, endpoint: str) -> None:
+    """One short request: without a network `datasets` itself would try for half a minute."""
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(endpoint, timeout=_REACH_S)
+    except Exception as error:  # of whatever HTTP client the hub's library is built on
+        raise DataError(
+            f"{what}: no answer from {endpoint} ({_first_line(error)}): check the network, or set "
+            "HF_HUB_OFFLINE=1 to use what is in Hugging Face's cache"
+        ) from None
 
 
 def _first_line(error: BaseException) -> str:
@@ -152,6 +174,8 @@ def _image_column(what: str, features: Mapping[str, Any], asked: str | None) -> 
         return isinstance(feature, Image) or getattr(feature, "dtype", "") in _BINARY
 
     found = [name for name, feature in features.items() if holds_images(feature)]
+    if asked in features and asked not in found:
+        raise DataError(f"{what}: column {asked!r} holds no images")
     return _only(what, "image", found, features, asked)
 
 
@@ -188,19 +212,20 @@ def _labels(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Labels 0..K-1 of every split and the K class names; a split without labels is left out."""
     values = {split: list(part[column][:]) for split, part in splits.items()}
-    for split in [s for s, v in values.items() if s != "train" and set(v) <= {None, -1}]:
+    kinds = {type(v) for own in values.values() for v in own if v is not None}
+    if len(kinds) != 1 or not kinds <= {int, str, bool}:
+        raise DataError(f"{what}: {column!r} holds no classes: they are whole numbers or text")
+    named = getattr(splits["train"].features[column], "names", None)
+    none = {None, -1} if named else {None}
+    for split in [s for s, own in values.items() if s != "train" and set(own) <= none]:
         del values[split], splits[split]
     for split, own in values.items():
-        unnamed = sum(v is None or v == -1 for v in own)
-        if unnamed:
-            raise DataError(f"{what}: {unnamed} images of {split} have no label in {column!r}")
-    names = getattr(splits["train"].features[column], "names", None)
-    if names is None:
-        kinds = {type(v) for own in values.values() for v in own}
-        if len(kinds) != 1 or not kinds <= {int, str, bool}:
-            raise DataError(f"{what}: {column!r} holds no classes: they are whole numbers or text")
+        n_without = sum(v in none for v in own)
+        if n_without:
+            raise DataError(f"{what}: {n_without} image(s) of {split} have no {column!r}")
+    if named is None:
         kept = sorted({v for own in values.values() for v in own})
         number = {value: i for i, value in enumerate(kept)}
         values = {split: [number[v] for v in own] for split, own in values.items()}
-        names = map(str, kept)
-    return {s: np.array(own, dtype=np.int64) for s, own in values.items()}, tuple(names)
+        named = map(str, kept)
+    return {s: np.array(own, dtype=np.int64) for s, own in values.items()}, tuple(named)

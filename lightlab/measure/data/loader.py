@@ -9,7 +9,7 @@ from lightlab.measure import cache
 from lightlab.measure.data import cuts, decode, embedded, external
 from lightlab.measure.data.splits import PARTS, DataError, DataSet, Split, check_memory
 
-SPECS = (*embedded.SPECS, *(f"{kind}:" for kind in external.KINDS))
+SPECS = (*embedded.SPECS, *(f"{kind}:…" for kind in external.KINDS))
 _CHUNK = 2048  # images made float32 at a time: what is worked on stays in the processor's cache
 
 
@@ -34,39 +34,49 @@ def load(
     where it has none, the first fifth of its training images in the order of `seed` is the test
     split, and a tenth of what remains the validation split. Near-duplicates across such a cut
     cannot be known. `seed` orders the images so that every class comes up evenly, and decides
-    which digits go where; a smaller `n_…` gives the first images of a larger one. Images are
-    cropped to the middle square and resized with a low-pass filter; without `resolution` they
-    keep their size if all share it, and come to 32 px otherwise. They are RGB, and 1-channel only
-    if all are grey. The columns have to be named only where several could be meant.
+    which digits go where; a smaller `n_…` gives the first images of a larger one.
+
+    Images are turned upright, cropped to the middle square and resized with a low-pass filter.
+    Without `resolution` they keep their shorter side if all have one size, and come to 32 px
+    otherwise. They are RGB, transparent parts on white; 1-channel only if all are grey. The
+    columns have to be named only where several could be meant.
 
     DataError: unknown name, sizes that the set does not have, a resolution outside 8..64 px
     (digits) or 8..512 px, a source that cannot be read whole, or float32 images that would fill
     more than half of the machine's memory.
     """
     asked = {"train": n_train, "val": n_val, "test": n_test}
+    kind, _, place = spec.partition(":")
     if spec in embedded.SPECS:
         _check_resolution(resolution, embedded.RESOLUTIONS)
         settings, raw = embedded.read(spec, seed, asked, difficulty)
-        side = resolution or raw["train_x"].shape[-1]
-        x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
-        chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
-        content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
-        fingerprint = cache.digest({**settings, "resolution": resolution}, *content)
-        return _finish(spec, x, chosen, embedded.CLASS_NAMES, fingerprint)
-    kind, _, place = spec.partition(":")
-    if kind not in external.KINDS or not place:
-        known = (*embedded.SPECS, *(f"{kind}:…" for kind in external.KINDS))
-        raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(known)}")
-    _check_resolution(resolution, decode.RESOLUTIONS)
-    kept = external.read(kind, place, resolution, image_column, label_column)
+        return _embedded(settings, raw, resolution)
+    if kind in external.KINDS and place:
+        _check_resolution(resolution, decode.RESOLUTIONS)
+        kept = external.read(kind, place, resolution, image_column, label_column)
+        return _external(spec, kept, seed, asked)
+    raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
+
+
+def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None) -> DataSet:
+    """What was drawn, at the resolution asked for."""
+    side = resolution or raw["train_x"].shape[-1]
+    x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
+    chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
+    content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
+    fingerprint = cache.digest({**settings, "resolution": resolution}, *content)
+    return _finish(settings["spec"], x, chosen, embedded.CLASS_NAMES, fingerprint)
+
+
+def _external(spec: str, kept: external.Kept, seed: int, asked: dict[str, int | None]) -> DataSet:
+    """The images asked for out of all that were kept; each is its own original."""
     index = cuts.cut(spec, kept.labels, kept.class_names, seed, asked)
-    total = sum(len(rows) for _, rows in index.values())
-    check_memory(spec, total, kept.images["train"].shape[1:], np.float32)
-    x, chosen = {}, {}
-    for part, (source, rows) in index.items():
-        x[part] = _gather(kept.images[source], rows)
-        chosen[part] = kept.labels[source][rows], rows + kept.first(source)
     sizes = {part: len(rows) for part, (_, rows) in index.items()}
+    check_memory(spec, sum(sizes.values()), kept.images["train"].shape[1:], np.float32)
+    x, chosen = {}, {}
+    for part, (split, rows) in index.items():
+        x[part] = _gather(kept.images[split], rows)
+        chosen[part] = kept.labels[split][rows], rows + kept.first(split)
     fingerprint = cache.digest({"sha256": kept.sha256, "seed": seed, "sizes": sizes})
     return _finish(spec, x, chosen, kept.class_names, fingerprint)
 
