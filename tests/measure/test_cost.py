@@ -1,13 +1,20 @@
-"""Counted cost against counts by hand and published constants."""
+"""Counted cost against counts by hand, PyTorch's counter and a walk through the graph."""
+
+import random
+import time
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
 
 from lightlab.measure import cost
 from lightlab.nets import small
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch, Block, Head, adapt, catalog, decode, encode, layers
 
 
 def test_a_linear_layer_costs_its_matrix():
@@ -55,3 +62,144 @@ def test_only_what_is_trained_counts_as_parameter():
     everything = cost.param_count(model)
     next(model.parameters()).requires_grad_(False)
     assert cost.param_count(model) == everything - 4 * 9
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.from_type(Arch))
+def test_an_architecture_costs_what_pytorch_counts_on_its_module(arch):
+    network = build(arch)
+    assert cost.macs(arch) == cost.count_macs(network, arch.input_shape)
+    for convention in cost.PARAM_CONVENTIONS:
+        assert cost.param_count(arch, convention) == cost.param_count(network, convention)
+    assert cost.param_count(arch) == sum(p.numel() for p in network.parameters())
+
+
+@given(st.from_type(Arch), st.sampled_from(list(cost.MACS_CONVENTIONS)))
+def test_the_table_of_prices_is_the_count(arch, convention):
+    for params in cost.PARAM_CONVENTIONS:
+        prices = cost.Prices(convention, params)
+        expected = cost.macs(arch, convention), cost.param_count(arch, params)
+        assert prices(arch) == expected
+        other = replace(arch, resolution=arch.resolution + 1, n_classes=7)
+        assert prices(other) == (cost.macs(other, convention), cost.param_count(other, params))
+        assert prices(arch) == expected  # from the table this time
+
+
+def _drawn(rng: random.Random, options: dict[tuple[int, int], list[Block]]) -> Arch:
+    """A network of 21 blocks from a space of the shape of OFA's, which shares its blocks."""
+    blocks = [Block("mb", 16)]
+    for channels, first_stride in ((24, 2), (40, 2), (80, 2), (112, 1), (160, 2)):
+        strides = (first_stride, 1, 1, 1)
+        blocks += [rng.choice(options[channels, stride]) for stride in strides]
+    return Arch(224, Block("conv", 16, 3, 2), tuple(blocks), Head(960, 1280, "hswish"))
+
+
+def test_prices_come_fast():
+    """The bar is 50,000 a second; 170,000 were measured, and other work may run beside this."""
+    options = {
+        (channels, stride): [
+            Block("mb", channels, k, stride, e, se, "expanded", "hswish")
+            for k in (3, 5, 7)
+            for e in (3, 4, 6)
+            for se in (0, 0.25)
+        ]
+        for channels in (24, 40, 80, 112, 160)
+        for stride in (1, 2)
+    }
+    rng = random.Random(0)
+    archs = [_drawn(rng, options) for _ in range(4000)]
+    prices = cost.Prices()
+    start = time.process_time()
+    found = [prices(arch) for arch in archs]
+    assert len(archs) / (time.process_time() - start) > 20_000
+    for i in rng.sample(range(len(archs)), 20):
+        assert found[i] == (cost.macs(archs[i]), cost.param_count(archs[i]))
+
+
+def test_conventions_leave_out_what_they_say():
+    arch = decode("r8x3 conv_k3_s2_c8 mb_k3_s1_e2_c8_se0.25 head_h5_n4")
+    se, fc = 2 * 16 * 2, 8 * 5 + 5 * 4
+    convolutions = 16 * (27 * 8 + 8 * 16 + 9 * 16 + 16 * 8)
+    assert cost.macs(arch, "conv") == convolutions
+    assert cost.macs(arch, "conv+fc") == convolutions + fc
+    assert cost.macs(arch) == convolutions + fc + se
+    weights = 27 * 8 + 8 * 16 + 9 * 16 + 16 * 8 + se + fc
+    assert cost.param_count(arch, "weights_only") == weights
+    assert cost.param_count(arch) == weights + 2 * (8 + 16 + 16 + 8) + (2 + 16) + (5 + 4)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda arch: cost.macs(arch, "flops"),
+        lambda arch: cost.param_count(arch, "flops"),
+        lambda arch: cost.param_count(build(arch), "flops"),
+        lambda _: cost.Prices("flops"),
+        lambda _: cost.Prices(params="flops"),
+    ],
+)
+def test_an_unknown_convention_is_refused(call):
+    with pytest.raises(ValueError, match=r"convention is one of .*, not 'flops'"):
+        call(decode("r8x1 conv_k3_s2_c8 head_n2"))
+
+
+def test_the_table_of_layers_adds_up():
+    arch = catalog.get("mobilenet_v3_small")
+    table = cost.layer_table(arch)
+    assert table["macs"].sum() == cost.macs(arch)
+    assert table["weights"].sum() == cost.param_count(arch, "weights_only")
+    assert table["trainable"].sum() == cost.param_count(arch)
+    assert table["name"].is_unique
+    assert list(table["name"]) == [x.name for x in layers(arch)]
+
+
+# Activation memory: the same assumptions, worked out on the graph that PyTorch traces.
+_IN_PLACE = (nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Sigmoid, nn.Hardsigmoid)
+_IN_PLACE += (nn.Identity, nn.Dropout)
+
+
+def _peak(network: nn.Module, shape: tuple[int, ...]) -> int:
+    """Most bytes alive at once over the graph: a map dies after the last node that reads it."""
+    traced = fx.symbolic_trace(network.eval())
+    ShapeProp(traced).propagate(torch.zeros(1, *shape))
+    nodes = list(traced.graph.nodes)
+    owner, born, last = {}, {}, {}
+    for i, node in enumerate(nodes):
+        reads = [owner[n] for n in node.all_input_nodes]
+        last |= dict.fromkeys(reads, i)
+        module = node.op == "call_module" and traced.get_submodule(node.target)
+        pools = getattr(node.target, "__name__", "") == "adaptive_avg_pool2d"
+        own = node.op == "placeholder" or pools
+        own |= isinstance(module, nn.Conv2d | nn.Linear | nn.AdaptiveAvgPool2d)
+        assert own or not module or isinstance(module, _IN_PLACE)
+        owner[node] = node if own else reads[0]
+        if own:
+            born[node] = last[node] = i
+    bytes_of = {n: 4 * n.meta["tensor_meta"].shape.numel() for n in born}
+    return max(
+        sum(size for n, size in bytes_of.items() if born[n] <= i <= last[n])
+        for i in range(len(nodes))
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.from_type(Arch))
+def test_activation_memory_is_that_of_the_traced_graph(arch):
+    assert cost.activation_bytes(arch) == _peak(build(arch), arch.input_shape)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mnasnet_a1", "ofa_max"])
+def test_activation_memory_of_known_networks(name):
+    arch = adapt(catalog.get(name), resolution=64, in_channels=3, n_classes=10)
+    assert cost.activation_bytes(arch) == _peak(build(arch), arch.input_shape)
+
+
+def test_activation_memory_of_mobilenet_by_hand():
+    """The widest moment: the first pointwise convolution, 32 and 64 maps of 112 x 112."""
+    assert cost.activation_bytes(catalog.get("mobilenet_v1")) == 4 * (32 + 64) * 112**2
+
+
+def test_decoded_copies_are_priced_alike():
+    arch = catalog.get("mnasnet_a1")
+    prices = cost.Prices()
+    assert prices(arch) == prices(decode(encode(arch))) == (311_579_072, 3_887_038)
