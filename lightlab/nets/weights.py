@@ -41,8 +41,8 @@ def load_network(path: Path | str) -> Network:
     try:
         with torch.device("meta"):
             network = Network(decode(text))
-    except ArchError as error:
-        raise WeightsError(f"{path}: {error}") from None
+    except (ArchError, RuntimeError) as error:  # the latter where no memory could hold a layer
+        raise WeightsError(f"{path}: {str(error).splitlines()[0]}") from None
     wanted = {name: value.shape for name, value in network.state_dict().items()}
     found = {name: value.shape for name, value in state.items()}
     if differing := sorted(set(wanted.items()) ^ set(found.items())):

@@ -166,7 +166,9 @@ def test_figure_4_of_mobilenet_has_its_sixteen_points():
     assert len(both) >= 8
 
 
-@pytest.mark.parametrize(("width_mult", "millions"), [(1, 4.24), (0.75, 2.59), (0.5, 1.34)])
+@pytest.mark.parametrize(
+    ("width_mult", "millions"), [(1, 4.24), (0.75, 2.59), (0.5, 1.34), (0.25, 0.47)]
+)
 def test_widths_are_those_of_tf_slim(width_mult, millions):
     """Its README counts weights and three vectors per normalisation (inferred, papers' page)."""
     arch = catalog.get("mobilenet_v1", width_mult=width_mult)

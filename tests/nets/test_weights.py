@@ -60,6 +60,11 @@ def _other_network(path):
     save_file(build(ARCH).state_dict(), path, {"arch": encode(ARCH).replace("c8", "c9", 1)})
 
 
+def _impossible_arch(path):
+    huge = encode(ARCH).replace("c8", f"c{10**18}", 1)
+    save_file(build(ARCH).state_dict(), path, {"arch": huge})
+
+
 def _unreadable_arch(path):
     save_file(build(ARCH).state_dict(), path, {"arch": "r9x2 pool_k3 head_n4"})
 
@@ -80,6 +85,7 @@ def _missing_weight(path):
         (_cut, "is no safetensors file"),
         (_nameless, "names no architecture"),
         (_other_network, "not its architecture's: "),
+        (_impossible_arch, "overflow"),
         (_unreadable_arch, "begins with none of"),
         (_missing_weight, "not its architecture's: classifier.bias"),
     ],

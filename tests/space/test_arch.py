@@ -72,6 +72,7 @@ def test_parts_may_stand_in_any_order_and_defaults_be_left_out():
         ("mb_c8_e0", "expand_ratio > 0"),
         ("mb_c8*0", "no number of repeats"),
         ("mb_c8*x", "no number of repeats"),
+        ("mb_c8*1000", "no number of repeats from 1 to 999"),
     ],
 )
 def test_a_block_that_cannot_be_is_refused_in_one_line(text, says):
@@ -173,6 +174,14 @@ def test_a_fitted_network_keeps_its_maps_as_large_as_asked(arch, resolution, min
     changed = [a != b for a, b in zip(before, after, strict=True)]
     kept = [a == b == 2 for a, b in zip(before, after, strict=True)]
     assert not any(changed) or not any(kept[changed.index(True) :])  # the last strides go first
+
+
+@pytest.mark.parametrize(
+    "change", [{"resolution": 0}, {"in_channels": 0}, {"n_classes": 0}, {"min_map": 0}]
+)
+def test_fitting_refuses_what_has_no_meaning(change):
+    with pytest.raises(ArchError, match=f"needs {next(iter(change))} >= 1"):
+        adapt(decode(TINY), **{"resolution": 32, "in_channels": 3, "n_classes": 10} | change)
 
 
 def test_mobilenet_on_small_images_loses_its_last_strides():

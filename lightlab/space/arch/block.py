@@ -178,8 +178,8 @@ def decode_blocks(text: str) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for token in text.split():
         name, star, times = token.partition("*")
-        if star and not (times.isdecimal() and int(times) > 0):
-            raise ArchError(f"block {token!r}: {times!r} is no number of repeats")
+        if star and not re.fullmatch(r"[1-9]\d{0,2}", times, re.ASCII):
+            raise ArchError(f"block {token!r}: {times!r} is no number of repeats from 1 to 999")
         blocks += [decode_block(name)] * (int(times) if star else 1)
     return tuple(blocks)
 
