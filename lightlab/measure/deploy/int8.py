@@ -23,7 +23,7 @@ METHODS = {
     "percentile": quantization.CalibrationMethod.Percentile,
     "entropy": quantization.CalibrationMethod.Entropy,
 }
-_BATCH = 64  # calibration images at once: the calibrator keeps every activation of a batch
+_BATCH = 32
 
 
 def quantize_int8(
@@ -73,7 +73,8 @@ def int8_bytes(
             reduce_range=weight_bits == 7,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-            extra_options={"CalibPercentile": 99.99} if method == "percentile" else {},
+            # batch by batch: else the calibrators keep every activation of all images at once
+            extra_options={"CalibStridedMinMax": 1, "CalibPercentile": 99.99},
         )
         return _with_metadata_of(onnx.load_from_string(model), onnx.load(out))
 
@@ -119,10 +120,18 @@ class _Reader(quantization.CalibrationDataReader):
     """Batches of images in the form that ONNX Runtime's calibrators ask for."""
 
     def __init__(self, images: Tensor) -> None:
-        self._batches = ({"input": x.numpy()} for x in images.float().split(_BATCH))
+        self._batches = [{"input": x.numpy()} for x in images.float().split(_BATCH)]
+        self._left = iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Which batches `get_next` gives from now on."""
+        self._left = iter(self._batches[start_index:end_index])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self._batches, None)
+        return next(self._left, None)
 
 
 def _check(model: bytes, images: Tensor, words: dict[str, tuple[str, dict]]) -> None:

@@ -1,0 +1,1 @@
+"""Commands about networks rather than notebooks: `arch`, `latency`, `export`, `predict`."""

@@ -1,0 +1,56 @@
+"""What the commands about networks share: how they print, find a network and tell an error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lightlab.workbook.faults import Fault, WorkbookError
+
+if TYPE_CHECKING:
+    from lightlab.space.arch import Arch
+
+out = Console(highlight=False, markup=False)
+
+NAME = "A name of `lightlab arch list`, or a network's text."
+Width = Annotated[
+    float, typer.Option("--width", help="Factor of all widths, rounded as the paper's code does.")
+]
+Resolution = Annotated[
+    int | None, typer.Option("--resolution", min=1, help="Side of the images in px.")
+]
+
+
+def find(name: str, width: float, resolution: int | None) -> "Arch":
+    """The network of that name or text, scaled; ArchError where there is none."""
+    from lightlab.space.arch import catalog, decode, scale
+
+    if " " in name.strip():
+        return scale(decode(name), width_mult=width, resolution=resolution)
+    return catalog.get(name, width_mult=width, resolution=resolution)
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """What the package refuses, in its own subclasses of ValueError, becomes a WorkbookError."""
+    try:
+        yield
+    except ValueError as e:
+        if not type(e).__module__.startswith("lightlab."):
+            raise
+        raise WorkbookError(Fault(where, str(e))) from e
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table; the columns in `right` hold numbers."""
+    made = Table(box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left")
+    return made
+
+
+def millions(n: int) -> str:
+    return f"{n / 1e6:.2f}M"

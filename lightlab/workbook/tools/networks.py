@@ -1,0 +1,142 @@
+"""`lightlab arch list`, `lightlab arch show` and `lightlab latency`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lightlab.workbook.tools.common import NAME, Resolution, Width, find, millions, out, table, told
+
+if TYPE_CHECKING:
+    from lightlab.measure.latency import Timings
+    from lightlab.space.arch import Arch
+
+arch = typer.Typer(
+    help="The papers' networks: layers, shapes, MACs, parameters.", no_args_is_help=True
+)
+
+
+@arch.command("list")
+def list_() -> None:
+    """All networks by name, with MACs and parameters, and where each comes from."""
+    from lightlab.measure import cost
+    from lightlab.space.arch import catalog
+
+    rows = table("name", "px", "MACs", "parameters", "source", right=("px", "MACs", "parameters"))
+    for name in catalog.names():
+        entry = catalog.entry(name)
+        macs, params = cost.macs(entry.arch), cost.param_count(entry.arch)
+        px = str(entry.arch.resolution)
+        rows.add_row(name, px, millions(macs), millions(params), entry.source)
+    out.print(rows)
+    aliases = ", ".join(f"{short} is {name}" for short, name in catalog.ALIASES.items())
+    out.print(f"MACs with squeeze-excite; parameters that are trained; {aliases}.", soft_wrap=True)
+
+
+@arch.command()
+def show(
+    name: Annotated[str, typer.Argument(help=NAME)],
+    width: Width = 1.0,
+    resolution: Resolution = None,
+) -> None:
+    """The layers of one network, its costs by each way of counting, and the printed numbers."""
+    from lightlab.measure import cost
+
+    with told("arch"):
+        found = find(name, width, resolution)
+    columns = ("layer", "kind", "kernel", "stride", "output", "MACs", "parameters")
+    rows = table(*columns, right=columns[2:])
+    for row in cost.layer_table(found).itertuples():
+        shape = f"{row.out_channels}×{row.out_size}×{row.out_size}"
+        kernel, stride = f"{row.kernel_size}×{row.kernel_size}", str(row.stride)
+        counts = f"{row.macs:,}", f"{row.trainable:,}"
+        rows.add_row(row.name, row.role, kernel, stride, shape, *counts)
+    out.print(rows)
+    out.print()
+    # what was printed is about the network as it is named, not about a narrower one
+    _print_totals(found, name if width == 1 and resolution is None else None)
+    memory = cost.activation_bytes(found) / 1e6
+    out.print(f"\nactivations: at most {memory:.2f} MB at once (one image, float32)")
+    out.print(f"text: {found}", soft_wrap=True)
+
+
+def _print_totals(found: "Arch", name: str | None) -> None:
+    """MACs and parameters by convention, beside the published number where `name` has one."""
+    from lightlab.measure import cost
+    from lightlab.space.arch import ArchError, catalog
+
+    try:
+        entry = catalog.entry(name) if name else None
+    except ArchError:  # the text of a network, which no paper names
+        entry = None
+    printed = entry.published if entry else {}
+    rows = table("total", "counted", "published", right=("counted", "published"))
+    kinds = (("macs", cost.MACS_CONVENTIONS, cost.macs),)
+    kinds += (("params", cost.PARAM_CONVENTIONS, cost.param_count),)
+    for kind, conventions, count in kinds:
+        label = {"macs": "MACs", "params": "parameters"}[kind]
+        theirs = f"{printed[kind]}M" if kind in printed else ""
+        reproducing = printed.get(f"{kind}_convention")
+        for convention in conventions:
+            beside = theirs if convention == reproducing else ""
+            rows.add_row(f"{label}, {convention}", f"{count(found, convention):,}", beside)
+        if theirs and reproducing is None:
+            rows.add_row(f"{label}, by no convention of these", "", theirs)
+    out.print(rows)
+    if entry:
+        out.print(f"\nsource: {entry.source}", soft_wrap=True)
+        if entry.note:
+            out.print(f"note: {entry.note}", soft_wrap=True)
+
+
+def latency(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help=NAME)],
+    runtime: Annotated[
+        str, typer.Option(help="onnxruntime, onnxruntime-int8, torch, torch-compile or cuda.")
+    ] = "onnxruntime",
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Images per run.")] = 1,
+    rounds: Annotated[int, typer.Option(min=6, help="How often each network is visited.")] = 10,
+    width: Width = 1.0,
+    resolution: Resolution = None,
+) -> None:
+    """How long networks take on this machine, timed in turn, with random weights.
+
+    The last line says whether they can be told apart, or that the noise drowns the differences.
+    """
+    from lightlab.measure import cost
+    from lightlab.measure import latency as timing
+
+    with told("latency"):
+        archs = {name: find(name, width, resolution) for name in names}
+        plan = timing.Plan(rounds=rounds)
+        timings = timing.measure_many(archs, runtime, threads, batch, plan=plan)
+    columns = ("network", "px", "MACs", "ms", "IQR", "95 % interval")
+    rows = table(*columns, right=columns[1:])
+    for row in timings.table.itertuples():
+        found = archs[row.name]
+        interval = f"{row.ci_low_ms:.3f}..{row.ci_high_ms:.3f}"
+        ms = f"{row.latency_ms:.3f}", f"{row.iqr_ms:.3f}", interval
+        rows.add_row(row.name, str(found.resolution), millions(cost.macs(found)), *ms)
+    out.print(rows)
+    about = timings.device
+    setting = f"{runtime}, {threads} thread(s), batch {batch}, {rounds} rounds"
+    out.print(f"{setting}; {about['cpu']}, load {about['load']}", soft_wrap=True)
+    if len(archs) > 1:
+        out.print(_what_differs(timings), soft_wrap=True)
+
+
+def _what_differs(timings: "Timings") -> str:
+    """One line: whether these networks can be told apart by these measurements."""
+    from lightlab.measure.latency import NoisyError
+
+    order = timings.table.sort_values("latency_ms")["name"].tolist()
+    try:
+        if len(order) == 2:
+            mean, low, high = timings.ratio(order[1], order[0])
+            return (
+                f"{order[1]} takes {mean:.2f} times as long as {order[0]} ({low:.2f}..{high:.2f})"
+            )
+        timings.ranking()
+    except NoisyError as e:
+        return f"noise drowns the differences: {e}"
+    return f"the order holds: two halves of the rounds agree, ρ = {timings.split_half:.2f}"
