@@ -41,13 +41,15 @@ def cut(
     }
     rest, source = orders["train"], {part: part if part in labels else "train" for part in PARTS}
     if "test" not in labels:
-        at = max(1, round(TEST_SHARE * len(rest)))
+        at = _share(TEST_SHARE, len(rest), len(names))
         orders["test"], rest = rest[:at], rest[at:]
     n_test = _size(spec, "test", asked["test"], len(orders["test"]), len(orders["test"]))
     if "val" in labels:
         n_val = _size(spec, "val", asked["val"], len(orders["val"]), len(orders["val"]))
     else:
-        n_val = _size(spec, "val", asked["val"], round(VAL_SHARE * len(rest)), len(rest) - 1)
+        n_val = _size(
+            spec, "val", asked["val"], _share(VAL_SHARE, len(rest), len(names)), len(rest) - 1
+        )
         orders["val"], rest = rest[:n_val], rest[n_val:]
     orders["train"] = rest[::-1]
     n_train = _size(spec, "train", asked["train"], len(rest), len(rest))
@@ -56,6 +58,11 @@ def cut(
             _check_whole(spec, part, labels, source[part], orders[part], names)
     sizes = {"train": n_train, "val": n_val, "test": n_test}
     return {part: (source[part], orders[part][: sizes[part]]) for part in PARTS}
+
+
+def _share(share: float, n: int, n_classes: int) -> int:
+    """Images of a cut: a share of all, and of a small set enough for one image a class."""
+    return max(round(share * n), n_classes)
 
 
 def _size(spec: str, part: str, asked: int | None, default: int, most: int) -> int:
