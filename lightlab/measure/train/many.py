@@ -94,7 +94,8 @@ def fit_many(
     """
     jobs = [job if job.name else replace(job, name=f"job {i}") for i, job in enumerate(jobs)]
     _check(jobs, workers)
-    macs = [_priced(job) for job in jobs]
+    prices: dict[Any, int] = {}  # counting takes a tenth of a second: once for all seeds
+    macs = [_priced(job, prices) for job in jobs]
     if workers is None:
         total = sum(
             m * cost.PASSES_PER_TRAINING_STEP * samples(j.recipe, max(1, len(j.split)))
@@ -210,10 +211,14 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _priced(job: Job) -> int:
+def _priced(job: Job, known: dict[Any, int]) -> int:
     """MACs of one image; JobError where the network cannot be made or cannot take it."""
+    shape = tuple(job.split.x.shape[1:])
+    key = (job.network, shape)
     try:
-        return cost.count_macs(job.make(), tuple(job.split.x.shape[1:]))
+        if key not in known:
+            known[key] = cost.count_macs(job.make(), shape)
+        return known[key]
     except Exception as error:
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
 
