@@ -16,7 +16,8 @@ from lightlab.workbook.project import RESERVED, Project
 from lightlab.workbook.tools import deployment, networks
 
 app = typer.Typer(
-    help="Run the notebooks of this workbook, check their claims, review and compare the results.",
+    help="Run the notebooks of this workbook, check their claims, review and compare the results; "
+    "price, time and deploy networks.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

@@ -3,10 +3,12 @@
 import onnx
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lightlab.measure import data, deploy, train
 from lightlab.nets.build import build
-from lightlab.space.arch import decode, encode
+from lightlab.space.arch import Arch, decode, encode
 
 # every kind of layer that the papers' networks have, in miniature
 ARCH = decode(
@@ -66,6 +68,19 @@ def test_the_file_answers_as_the_network_does(exported, network, digits):
     assert found["top1_agreement"] == 1
 
 
+@settings(max_examples=12, deadline=None)
+@given(st.from_type(Arch))
+def test_any_architecture_leaves_as_onnx_and_answers_the_same(arch):
+    network = build(arch).eval()
+    images = torch.randn(3, *arch.input_shape, generator=torch.Generator().manual_seed(0))
+    model = deploy.onnx_bytes(network, arch.input_shape)
+    found = deploy.parity(network, model, images)
+    with torch.no_grad():
+        size = 1 + network(images).abs().max().item()
+    assert found["max_abs_diff"] < 1e-4 * size
+    assert "BatchNormalization" not in {n.op_type for n in onnx.load_from_string(model).graph.node}
+
+
 def test_parity_sees_another_networks_file(exported, digits):
     other = deploy.parity(build(ARCH, seed=1), exported, digits.test.x)
     assert other["max_abs_diff"] > 0.1
@@ -113,6 +128,13 @@ def test_weights_of_another_architecture_are_refused(network, tmp_path):
 def test_facts_that_do_not_fit_are_refused(network, tmp_path, change, words):
     with pytest.raises(deploy.DeployError, match=words):
         deploy.export_onnx(ARCH, network, tmp_path / "m.onnx", **(NAMES | change))
+
+
+def test_data_of_another_shape_are_refused(digits, tmp_path):
+    other = decode("r8x3 conv_k3_s2_c16 head_n10")
+    with pytest.raises(deploy.DeployError, match="digits are 1×8×8, the network takes 3×8×8"):
+        deploy.export_onnx(other, build(other), tmp_path / "m.onnx", data=digits)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

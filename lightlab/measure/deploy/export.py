@@ -103,6 +103,9 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 
 def _facts(arch: Arch, data: DataSet | None, given: dict) -> Facts:
     """What the metadata will say: from `data`, except for what is given."""
+    if data is not None and data.input_shape != arch.input_shape:
+        theirs, ours = ("×".join(map(str, s)) for s in (data.input_shape, arch.input_shape))
+        raise DeployError(f"images of {data.spec} are {theirs}, the network takes {ours}")
     found = {k: getattr(data, k) if v is None and data is not None else v for k, v in given.items()}
     if missing := [k for k, v in found.items() if v is None]:
         raise DeployError(f"export needs {', '.join(missing)}: give data, or these one by one")

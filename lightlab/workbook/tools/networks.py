@@ -69,7 +69,9 @@ def _print_totals(found: "Arch", name: str | None) -> None:
     except ArchError:  # the text of a network, which no paper names
         entry = None
     printed = entry.published if entry else {}
-    rows = table("total", "counted", "published", right=("counted", "published"))
+    counted_there = "macs" in printed or "params" in printed
+    columns = ("total", "counted", "published") if counted_there else ("total", "counted")
+    rows = table(*columns, right=columns[1:])
     kinds = (("macs", cost.MACS_CONVENTIONS, cost.macs),)
     kinds += (("params", cost.PARAM_CONVENTIONS, cost.param_count),)
     for kind, conventions, count in kinds:
@@ -78,12 +80,16 @@ def _print_totals(found: "Arch", name: str | None) -> None:
         reproducing = printed.get(f"{kind}_convention")
         for convention in conventions:
             beside = theirs if convention == reproducing else ""
-            rows.add_row(f"{label}, {convention}", f"{count(found, convention):,}", beside)
+            cells = f"{label}, {convention}", f"{count(found, convention):,}", beside
+            rows.add_row(*cells[: len(columns)])
         if theirs and reproducing is None:
             rows.add_row(f"{label}, by no convention of these", "", theirs)
     out.print(rows)
     if entry:
         out.print(f"\nsource: {entry.source}", soft_wrap=True)
+        if "top1" in printed:
+            ms = f", {printed['latency_ms']} ms on a Pixel 1" if "latency_ms" in printed else ""
+            out.print(f"published: {printed['top1']} % top-1 on ImageNet{ms}", soft_wrap=True)
         if entry.note:
             out.print(f"note: {entry.note}", soft_wrap=True)
 

@@ -1,0 +1,179 @@
+"""The commands about networks as a user types them, in this process: importing PyTorch is slow."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightlab.measure import deploy
+from lightlab.nets.build import build
+from lightlab.nets.weights import save_weights
+from lightlab.space.arch import catalog, decode
+from lightlab.workbook import cli
+from lightlab.workbook.tools import common
+
+DIGITS = "r8x1 conv_k3_s2_c8 sep_k3_s1_c8 head_n10"
+
+
+@pytest.fixture
+def lightlab(monkeypatch, capsys, tmp_path):
+    """What `lightlab words…` prints; the exit code has to be `code`."""
+    monkeypatch.chdir(tmp_path)
+    for console in (common.out, cli.err):
+        monkeypatch.setattr(console, "width", 200)
+
+    def call(*words, code=0):
+        monkeypatch.setattr("sys.argv", ["lightlab", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        assert (caught.value.code or 0) == code, printed
+        return printed.out + printed.err
+
+    return call
+
+
+@pytest.fixture
+def weights(tmp_path):
+    save_weights(build(decode(DIGITS)), tmp_path / "w.safetensors")
+    return "w.safetensors"
+
+
+@pytest.fixture
+def image(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 9), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    return "a.png"
+
+
+def one_line(printed):
+    assert len(printed.strip().splitlines()) == 1
+    assert printed.startswith("lightlab: ")
+    return printed
+
+
+def test_the_list_names_every_network_with_its_costs(lightlab):
+    printed = lightlab("arch", "list")
+    for name in (*catalog.names(), *catalog.ALIASES):
+        assert name in printed
+    row = next(line for line in printed.splitlines() if line.startswith("mnasnet_a1"))
+    assert row.split()[1:4] == ["224", "311.58M", "3.89M"]
+    assert "Tan et al. 2019" in row
+
+
+def test_a_network_is_shown_layer_by_layer_beside_what_was_printed(lightlab):
+    printed = lightlab("arch", "show", "mobilenet_v1")
+    assert len([x for x in printed.splitlines() if x.startswith("blocks.")]) == 26
+    totals = [line.split() for line in printed.splitlines()]
+    assert ["MACs,", "conv+fc", "568,740,352", "569M"] in totals
+    assert ["parameters,", "weights_only", "4,209,088", "4.2M"] in totals
+    assert "70.6 % top-1" in printed
+    assert str(catalog.get("mobilenet_v1")) in printed
+
+
+def test_a_number_that_no_convention_gives_stands_alone(lightlab):
+    assert "MACs, by no convention of these" in lightlab("arch", "show", "mobilenet_v3_large")
+
+
+def test_width_and_resolution_change_the_costs_and_hide_what_was_printed(lightlab):
+    printed = lightlab("arch", "show", "mobilenet_v1", "--width", "0.5", "--resolution", "160")
+    assert "published" not in printed
+    assert "r160x3 conv_k3_s2_c16 " in printed
+    assert "76,012,800" in printed  # table 9 prints 76 million
+    assert "1,319,648" in printed  # and 1.32 million
+
+
+def test_a_text_is_shown_as_well_as_a_name(lightlab):
+    printed = lightlab("arch", "show", DIGITS)
+    assert f"text: {DIGITS}" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["arch", "show", "mobilnet_v1"], "nearest name is 'mobilenet_v1'"),
+        (["arch", "show", "r8x1 cov_k3_c8 head_n10"], "cov_k3_c8"),
+        (["arch", "show", "mobilenet_v1", "--width", "0"], "width_mult > 0"),
+        (["latency", "mobilnet_v1"], "nearest name is 'mobilenet_v1'"),
+        (["latency", "mobilenet_32", "--runtime", "onnx"], "the nearest is 'onnxruntime'"),
+        (["export", "mobilnet_v1", "m.onnx"], "nearest name is 'mobilenet_v1'"),
+        (["export", "mobilenet_32", "m.onnx"], "give a .safetensors file, or --random-weights"),
+        (["export", "none.safetensors", "m.onnx"], "none.safetensors: no such file"),
+        (["export", "w.safetensors", "m.onnx"], "say which with --data"),
+        (["export", "w.safetensors", "m.onnx", "--data", "digitz"], "unknown data set"),
+        (["export", "w.safetensors", "m.onnx", "--width", "0.5"], "leave --width"),
+        (["export", "w.safetensors", "no/m.onnx", "--data", "digits"], "there is no folder"),
+        (["export", "a.png", "m.onnx", "--data", "digits"], "is no safetensors file"),
+        (["export", "mobilenet_32", "m.onnx", "--random-weights", "--int8"], "--data"),
+        (["predict", "none.onnx", "a.png"], "none.onnx: there is no such file"),
+        (["predict", "a.png", "a.png"], "a.png: is no ONNX model"),
+    ],
+)
+def test_bad_input_is_one_line(lightlab, weights, image, words, said):  # noqa: ARG001
+    assert said in one_line(lightlab(*words, code=2))
+
+
+def test_a_file_of_weights_leaves_as_onnx_and_predicts(lightlab, weights, image, tmp_path):
+    printed = lightlab("export", weights, "m.onnx", "--data", "digits")
+    assert "200 validation images: same class 100.00%" in printed
+    assert "m.onnx: 10 classes" in printed
+    rows = lightlab("predict", "m.onnx", image, image, "--top", "3").splitlines()
+    assert [row.split()[0] for row in rows if row.startswith(image)] == [image] * 2
+    assert len([row for row in rows if row.rstrip().endswith("%")]) == 6
+    best = deploy.predict(tmp_path / "m.onnx", tmp_path / image).iloc[0]
+    assert rows[1].split() == [image, best["class"], f"{best['probability']:.1%}"]
+
+
+def test_integers_say_what_they_cost(lightlab, weights, image):
+    printed = lightlab("export", weights, "q.onnx", "--data", "digits", "--int8")
+    for word in ("fp32", "int8", "accuracy", "same class", "MB", "ms"):
+        assert word in printed
+    assert image in lightlab("predict", "q.onnx", image)
+
+
+def test_every_image_that_cannot_be_read_is_told(lightlab, weights, image, tmp_path):
+    lightlab("export", weights, "m.onnx", "--data", "digits")
+    (tmp_path / "text.png").write_text("no image")
+    rows = lightlab("predict", "m.onnx", "text.png", image, "none.png", code=2).splitlines()
+    told = [row.split(": ")[2] for row in rows if row.startswith("lightlab: predict: ")]
+    assert told == ["text.png", "none.png"]
+    assert rows[1].startswith(image)
+
+
+def test_random_weights_are_exported_only_when_asked_for(lightlab, tmp_path):
+    lightlab("export", "mobilenet_32", "m.onnx", "--random-weights", "--width", "0.25")
+    facts = deploy.Predictor(tmp_path / "m.onnx").facts
+    assert facts.class_names[-1] == str(len(facts.class_names) - 1)
+    assert facts.input_shape == catalog.get("mobilenet_32").input_shape
+
+
+def test_latency_prints_milliseconds_and_says_whether_they_differ(lightlab):
+    big = "r32x3 conv_k3_s1_c32 conv_k3_s1_c64 conv_k3_s1_c64 head_n10"
+    small = "r8x1 conv_k3_s2_c8 head_n10"
+    rows = lightlab("latency", big, small, "--rounds", "6").splitlines()
+    for name, row in zip((big, small), rows[1:3], strict=True):
+        assert row.startswith(name)
+        assert float(row.split()[-3]) > 0
+    assert "onnxruntime, 1 thread" in rows[3]
+    assert f"{big} takes" in rows[4]
+
+
+def test_noise_that_drowns_the_differences_is_said(lightlab, monkeypatch):
+    from lightlab.measure.latency import NoisyError, Timings
+
+    def refuse(*_):
+        raise NoisyError("two halves of the rounds agree by rho 0.10")
+
+    monkeypatch.setattr(Timings, "ranking", refuse)
+    texts = [f"r8x1 conv_k3_s2_c{c} head_n10" for c in (8, 9, 10)]
+    printed = lightlab("latency", *texts, "--rounds", "6")
+    assert printed.splitlines()[-1].startswith("noise drowns the differences: two halves")
+
+
+def test_help_needs_no_pytorch():
+    """`lightlab --help` has to be there at once; PyTorch alone takes seconds."""
+    code = "import sys, lightlab.workbook.cli; print({'torch', 'onnxruntime'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
