@@ -53,8 +53,9 @@ def faster(model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[str, 
                     value = loss(shadow)
                 value.backward()
                 value.item()  # a GPU is done only now
+                seconds = time.perf_counter() - start
                 if turn:  # the first is a warm-up
-                    times[precision] = min(times[precision], time.perf_counter() - start)
+                    times[precision] = min(times[precision], seconds)
     chosen = "bfloat16" if times["bfloat16"] < _GAIN * times["float32"] else "float32"
     return chosen, {f"{precision}_ms": 1e3 * t for precision, t in times.items()}
 

@@ -8,21 +8,25 @@ from lightlab.measure.train.recipe import Recipe
 
 
 class Teacher:
-    """Answers for batches: from a network on the images as they are, or logits (N, classes) made
-    before, which know nothing of augmentation. Its network stays in evaluation mode.
+    """Answers for batches: from a network, in evaluation mode, on the images as they are; or logits
+    (N, classes) made before, which know nothing of augmentation.
     """
 
     def __init__(self, source: nn.Module | Tensor, device: torch.device) -> None:
         self._source = source.to(device)
         if isinstance(source, nn.Module):
-            source.to(memory_format=torch.channels_last).eval()
+            source.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
         """Logits (B, classes) for `images`, the ones at `index` of the split, augmented or not."""
         if isinstance(self._source, Tensor):
             return self._source[index]
-        return self._source(images)
+        training = self._source.training
+        try:
+            return self._source.eval()(images)
+        finally:
+            self._source.train(training)
 
 
 def loss(outputs: Tensor, labels: Tensor, taught: Tensor | None, recipe: Recipe) -> Tensor:

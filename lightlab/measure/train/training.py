@@ -77,8 +77,9 @@ class Training:
             tensors = {f"model.{k}": v for k, v in self._model.state_dict().items()}
             if self._average is not None:
                 tensors |= {f"average.{k}": v for k, v in self._average.state_dict().items()}
-            for i, held in self._optimizer.state_dict()["state"].items():
-                tensors[f"momentum.{i}"] = held["momentum_buffer"]
+            for i, parameter in enumerate(self._parameters()):
+                if held := self._optimizer.state.get(parameter):
+                    tensors[f"momentum.{i}"] = held["momentum_buffer"]
             tensors |= {"order": self._order, "random.batches": self._generator.get_state()}
             tensors["random.cpu"] = torch.get_rng_state()
             if self.device.type == "cuda":
@@ -91,7 +92,7 @@ class Training:
         self._model.load_state_dict(_under("model.", tensors))
         if self._average is not None:
             self._average.load_state_dict(_under("average.", tensors))
-        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        parameters = self._parameters()
         for i, value in _under("momentum.", tensors).items():
             parameter = parameters[int(i)]
             held = torch.empty_like(parameter, requires_grad=False).copy_(value)
@@ -103,6 +104,9 @@ class Training:
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.step, self._attrs = values["step"], values["attrs"]
         self._history.restore(values["history"])
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [p for group in self._optimizer.param_groups for p in group["params"]]
 
     def _batch(self) -> Tensor:
         """Indices of the step's images: shuffled every epoch, without an incomplete last batch."""
