@@ -54,8 +54,8 @@ Made by `python benchmarks/loading.py` with {Path(spec.partition(":")[2]).name}:
 images and the test images, standardised float32 in memory, each load in a fresh process (imports
 before the clock starts, but for `datasets` at the first load). The cache holds {size:,.0f} MiB.
 
-Hardware: {os.cpu_count()} cores, 1 thread used, load average {os.getloadavg()[0]:.1f}: where that is
-above the number of cores, read processor seconds as those of a quiet machine. Python
+Hardware: {os.cpu_count()} cores, 1 thread used, load average {os.getloadavg()[0]:.1f}: where that
+is above the number of cores, processor seconds are those of a quiet machine. Python
 {platform.python_version()}, PyTorch {torch.__version__}.
 
 {table.to_markdown(index=False, floatfmt=".2f")}
