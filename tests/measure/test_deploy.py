@@ -26,7 +26,7 @@ def digits():
 @pytest.fixture(scope="module")
 def network(digits):
     net = build(ARCH)
-    train.fit(net, digits.train, train.Recipe(epochs=2))
+    train.fit(net, digits.train, train.Recipe(epochs=4))
     return net
 
 
