@@ -1,0 +1,223 @@
+"""Training against a plain PyTorch loop, side by side against in turn, and accuracy by the minute.
+
+Baseline: a `Dataset` whose `__getitem__` crops and mirrors one image, a `DataLoader` with 0 and
+with 2 workers, the same network, recipe, batch and threads, without `channels_last`. Every
+measurement is a process of its own (one of them changes how glibc gives memory back); the three
+take turns. `python benchmarks/train.py speed many 60 180` writes benchmarks/train.md; parts not
+named keep what the page says.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from lightlab.measure import cost, data, train
+from lightlab.nets.build import build
+from lightlab.space.arch import catalog
+
+CIFAR = "parquet:" + str(Path(__file__).parents[2] / "shared/data/cifar10")
+RECIPE = train.Recipe(
+    batch_size=128, lr=0.2, label_smoothing=0.1, shift=4, padding="reflect", flip=True
+)
+WAYS = ("ours", "ours, float32", "plain, 0 workers", "plain, 2 workers")
+PAGE = Path(__file__).with_suffix(".md")
+
+
+class Images(Dataset):
+    """CIFAR-10 as a tutorial has it: one image at a time, cropped and mirrored at random."""
+
+    def __init__(self, split: data.Split) -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        image = F.pad(self.split.x[i][None], [4] * 4, mode="reflect")[0]
+        top, left = torch.randint(9, (2,)).tolist()
+        image = image[:, top : top + 32, left : left + 32]
+        if torch.rand(()) < 0.5:
+            image = image.flip(2)
+        return image, self.split.y[i]
+
+
+def plain(model: torch.nn.Module, split: data.Split, epochs: int, workers: int) -> None:
+    """The loop of a tutorial, with the same descent."""
+    loader = DataLoader(
+        Images(split),
+        batch_size=128,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    steps = epochs * len(loader)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.2, total_steps=steps)
+    criterion = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
+    model.train()
+    for _ in range(epochs):
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+
+
+def one(way: str, width: float, n_images: int, epochs: int) -> dict[str, float | str]:
+    """Images per second end to end: data path, descent and book-keeping, after a short warm-up."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    split = data.load(CIFAR, n_train=n_images, n_val=0, n_test=1).train
+    model = build(catalog.get("mobilenet_32", width_mult=width))
+    took = 0.0
+    note = "float32"
+    for part, rounds in ((split.take(slice(640)), 1), (split, epochs)):
+        start = time.perf_counter()
+        if way.startswith("plain"):
+            plain(model, part, rounds, 2 if "2" in way else 0)
+        else:
+            precision = "float32" if "float32" in way else "auto"
+            recipe = dataclasses.replace(RECIPE, epochs=rounds, precision=precision)
+            note = train.fit(model, part, recipe).attrs["precision"]
+        took = time.perf_counter() - start
+    return {"images_s": epochs * (n_images // 128) * 128 / took, "precision": note}
+
+
+def speed(rounds: int, n_images: int, epochs: int) -> str:
+    """A table of the ways, interleaved, for two widths."""
+    rows = []
+    for width in (0.5, 1.0):
+        found: dict[str, list[dict]] = {way: [] for way in WAYS}
+        for _ in range(rounds):
+            for way, got in found.items():
+                arguments = [way, str(width), str(n_images), str(epochs)]
+                done = subprocess.run(
+                    [sys.executable, __file__, "--one", *arguments],
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                got.append(json.loads(done.stdout))
+                print(width, way, got[-1], flush=True)
+        medians = {way: statistics.median(g["images_s"] for g in got) for way, got in found.items()}
+        best = max(medians["plain, 0 workers"], medians["plain, 2 workers"])
+        for way, got in found.items():
+            rates = ", ".join(f"{g['images_s']:.0f}" for g in got)
+            precision = "/".join(sorted({g["precision"] for g in got}))
+            rows.append(
+                f"| ×{width:g} | {way} | {precision} | {medians[way]:.0f} | {rates} "
+                f"| {medians[way] / best:.2f} |"
+            )
+    head = "| network | way | arithmetic | images/s, median | all | over the better plain loop |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+
+
+def many(rounds: int, n_images: int) -> str:
+    """Four networks by two workers of one thread, and one after another with two threads."""
+    split = data.load(CIFAR, n_train=n_images, n_val=0, n_test=1).train
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    rows = []
+    for width in (0.25, 0.5):
+        arch = catalog.get("mobilenet_32", width_mult=width)
+        jobs = [train.Job(arch, split, recipe, seed=seed) for seed in range(4)]
+        train.fit_many(
+            [dataclasses.replace(j, split=split.take(slice(256))) for j in jobs], workers=2
+        )
+        beside, turns = [], []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            train.fit_many(jobs, workers=2)
+            beside.append(time.perf_counter() - start)
+            torch.set_num_threads(2)
+            start = time.perf_counter()
+            for job in jobs:
+                train.fit(job.make(), split, recipe, seed=job.seed)
+            turns.append(time.perf_counter() - start)
+            print(width, beside[-1], turns[-1], flush=True)
+        ratio = statistics.median(a / b for a, b in zip(turns, beside, strict=True))
+        rows.append(
+            f"| ×{width:g} | {statistics.median(beside):.1f} | {statistics.median(turns):.1f} "
+            f"| {ratio:.2f} |"
+        )
+    head = "| four networks | `fit_many`, 2 workers, s | in turn, 2 threads, s | ratio, median |"
+    return "\n".join([head, "|---|---|---|---|", *rows])
+
+
+def budget(seconds: float, width: float, seed: int = 0) -> str:
+    """Train about so long on all 50,000 images; the accuracy is that of the 10,000 test images."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    loads = [os.getloadavg()[0]]
+    ds = data.load(CIFAR, n_val=0)
+    arch = catalog.get("mobilenet_32", width_mult=width)
+    recipe = dataclasses.replace(RECIPE, precision="auto", epochs=100 * 128 / len(ds.train))
+    trial = train.fit(build(arch, seed=seed), ds.train, recipe, seed=seed)
+    rate = trial["samples"].iloc[-1] / trial["seconds"].iloc[-1]
+    recipe = dataclasses.replace(recipe, epochs=rate * seconds / len(ds.train))
+    model = build(arch, seed=seed)
+    history = train.fit(model, ds.train, recipe, seed=seed)
+    last, loads = history.iloc[-1], [*loads, os.getloadavg()[0]]
+    accuracy = 100 * train.evaluate(model, ds.test)["accuracy"]
+    return (
+        f"| {seconds:.0f} | {last['seconds']:.0f} | ×{width:g} | {cost.macs(arch) / 1e6:.2f} "
+        f"| {last['epoch']:.1f} | {last['samples'] / last['seconds']:.0f} "
+        f"| {history.attrs['precision']} | {seed} | {accuracy:.1f} "
+        f"| {loads[0]:.1f} to {loads[1]:.1f} |"
+    )
+
+
+BUDGETS = {60: 0.5, 180: 1.0}  # seconds -> width multiplier
+BUDGET_HEAD = (
+    "| budget s | trained s | network | MMACs | epochs | images/s | arithmetic | seed "
+    "| test accuracy % | load of the machine |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def write(part: str, content: str) -> None:
+    """Put a part into the page between its marks; the other parts stay."""
+    page, mark = PAGE.read_text(), f"<!-- {part} -->"
+    stamp = (
+        f"{time.strftime('%Y-%m-%d %H:%M')} UTC, {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.1f}, Python {platform.python_version()}, PyTorch {torch.__version__}"
+    )
+    new = f"{mark}\n{stamp}:\n\n{content}\n{mark}"
+    PAGE.write_text(re.sub(f"{mark}.*{mark}", lambda _: new, page, flags=re.DOTALL))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["speed", "many", "60", "180", []])
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=10_000)
+    arguments = parser.parse_args()
+    if arguments.one:
+        way, width, n_images, epochs = arguments.one
+        print(json.dumps(one(way, float(width), int(n_images), int(epochs))))
+        return
+    for part in arguments.parts:
+        if part == "speed":
+            write(part, speed(arguments.rounds, arguments.images, 1))
+        elif part == "many":
+            write(part, many(arguments.rounds, arguments.images // 2))
+        else:
+            write(part, f"{BUDGET_HEAD}\n{budget(float(part), BUDGETS[int(part)])}")
+
+
+if __name__ == "__main__":
+    main()
