@@ -7,7 +7,7 @@ from typing import Any
 from lightlab.workbook import params
 from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.project import Project, needs
-from lightlab.workbook.running import plan, store
+from lightlab.workbook.running import freshness, store
 from lightlab.workbook.running.plan import Unit
 
 
@@ -50,7 +50,7 @@ def _state(project: Project, folder: Path, facts: dict[str, Any]) -> str:
     except WorkbookError as e:
         return f"stale ({e.faults[0]})"
     unit = Unit(facts["unit"], facts["notebook"], values, tuple(facts["needs"]))
-    why = plan.stale(facts, plan.hashes(project, unit, folder.parent), folder)
+    why = freshness.stale(facts, freshness.hashes(project, unit, folder.parent), folder)
     return f"stale ({why})" if why else "up to date"
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from lightlab.workbook import files, manifest
 from lightlab.workbook.project import Project
-from lightlab.workbook.running import plan, store
+from lightlab.workbook.running import freshness, store
 from lightlab.workbook.running.executor import Event, Executor
 from lightlab.workbook.running.plan import Unit
 from lightlab.workbook.running.watchdog import Limits
@@ -122,8 +122,8 @@ class Run:
         if self.options.fail_fast and any(s.state == FAILED for s in self.states.values()):
             return SKIPPED, "another notebook failed (--fail-fast)"
         place = self.folder / name
-        now = plan.hashes(self.project, unit, self.folder)
-        why = plan.stale(store.recorded(place), now, place)
+        now = freshness.hashes(self.project, unit, self.folder)
+        why = freshness.stale(store.recorded(place), now, place)
         if self.options.force:
             return "running", "forced"
         if why:
@@ -144,7 +144,7 @@ class Run:
             "typed": unit.typed,
             "limits": asdict(self.options.limits),
             "cores": self._cores(unit),
-            "hashes": plan.hashes(self.project, unit, self.folder),
+            "hashes": freshness.hashes(self.project, unit, self.folder),
             "inputs": {n: str(self.folder / n) for n in unit.needs},
         }
         files.write_text(folder / "task.json", json.dumps(task, indent=1))

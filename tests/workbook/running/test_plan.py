@@ -8,7 +8,7 @@ import pytest
 
 from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.project import Project
-from lightlab.workbook.running import plan
+from lightlab.workbook.running import freshness, plan
 from lightlab.workbook.running.plan import Unit
 
 
@@ -60,7 +60,7 @@ def test_the_source_hash_ignores_outputs_and_ids_but_not_words(workbook):
     project, unit = Project(workbook.root), Unit("01_a", "01_a", {})
 
     def source() -> str:
-        return plan.hashes(project, unit, workbook.root)["source"]
+        return freshness.hashes(project, unit, workbook.root)["source"]
 
     before = source()
     nb = json.loads(path.read_text())
@@ -83,12 +83,12 @@ def test_only_what_a_notebook_imports_counts(workbook, tmp_path, monkeypatch):
     workbook.add("02_record", "from lightlab.workbook import record")
     workbook.add("03_stats", "import lightlab.measure.stats as s")
     project = Project(workbook.root)
-    monkeypatch.setattr(plan.resources, "files", lambda _: copy)
+    monkeypatch.setattr(freshness.resources, "files", lambda _: copy)
 
     def packages() -> dict[str, str]:
         found = {}
         for n in project.notebooks:
-            found[n] = plan.hashes(project, Unit(n, n, {}), workbook.root)["package"]
+            found[n] = freshness.hashes(project, Unit(n, n, {}), workbook.root)["package"]
         return found
 
     def changed(path: str) -> list[str]:

@@ -1,0 +1,154 @@
+"""What a unit depends on: it is up to date when the hashes of all of it are the recorded ones."""
+
+import ast
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from lightlab.workbook import files, manifest
+from lightlab.workbook.project import Project, read_notebook
+from lightlab.workbook.running.plan import Unit
+
+
+def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
+    """What the results of `unit` depend on, each as a hash."""
+    notebook = project.notebooks[unit.notebook]
+    return {
+        "source": files.digest(_source(notebook)),
+        "params": files.digest(unit.values),
+        "package": _package_hash(project, unit.notebook),
+        "pins": _pins_hash(project.root),
+        "data": files.digest(_outside_data(project.root, unit.values)),
+        "inputs": files.digest({n: _results_hash(run_folder / n) for n in unit.needs}),
+    }
+
+
+def stale(recorded: Mapping[str, Any] | None, now: Mapping[str, str], folder: Path) -> str | None:
+    """Why the results in `folder` are not those that a run would give now; None: up to date."""
+    if recorded is None or recorded.get("status") != "ok" or "hashes" not in recorded:
+        return "never run"
+    changed = [k for k, v in now.items() if recorded["hashes"].get(k) != v]
+    if changed:
+        return f"changed: {', '.join(changed)}"
+    damaged = manifest.damaged(folder, recorded)
+    return f"damaged since it was recorded: {', '.join(damaged)}" if damaged else None
+
+
+def _source(notebook: Path) -> list[Any]:
+    """What a reader wrote: cells and tags, without outputs, ids and execution counts."""
+    nb = read_notebook(notebook)
+    return [
+        [c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])]
+        for c in nb["cells"]
+    ]
+
+
+def _lightlab_imports(notebook: Path) -> list[str]:
+    """The lightlab modules that the code cells import by name."""
+    found: set[str] = set()
+    for cell in read_notebook(notebook)["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        try:
+            tree = ast.parse("".join(cell["source"]))
+        except SyntaxError:  # a magic: such a cell imports nothing of ours
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {a.name for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+    return sorted(n for n in found if n.split(".")[0] == "lightlab")
+
+
+@functools.cache
+def _graph() -> Any:
+    import grimp
+
+    return grimp.build_graph("lightlab", cache_dir=None)
+
+
+def _package_hash(project: Project, notebook: str) -> str:
+    """A hash of the modules that the notebook imports, all that those import, and the data files
+    beside them. A data file named after another notebook is that notebook's alone."""
+    root = Path(str(resources.files("lightlab")))
+    others = project.notebooks.keys() - {notebook}
+    paths = set()
+    for module in _reached(tuple(_lightlab_imports(project.notebooks[notebook]))):
+        path = root.joinpath(*module.split(".")[1:])
+        paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+    for folder in {p.parent for p in paths}:
+        paths |= {p for p in _data_files(folder) if p.stem not in others}
+    return files.digest({p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(paths)})
+
+
+@functools.cache
+def _reached(imported: tuple[str, ...]) -> set[str]:
+    """The modules that importing these runs: all that they import, and the packages around them."""
+    graph, reached, ahead = _graph(), set[str](), list(imported)
+    while ahead:
+        module = ahead.pop()
+        if module in graph.modules and module not in reached:
+            reached.add(module)
+            ahead += [module.rpartition(".")[0], *graph.find_modules_directly_imported_by(module)]
+    return reached
+
+
+def _data_files(folder: Path) -> list[Path]:
+    """Data beside the modules of `folder`, as far as they are not another package's."""
+    found = [p for p in folder.iterdir() if p.is_file()]
+    for sub in folder.iterdir():
+        if sub.is_dir() and not (sub / "__init__.py").exists():
+            found += sub.rglob("*")
+    return [p for p in found if p.suffix in (".yaml", ".csv")]
+
+
+@functools.cache
+def _pins_hash(root: Path) -> str:
+    """The pins of the workbook and the versions that are really installed."""
+    pins = root / "constraints.txt"
+    versions = {}
+    for package in manifest.PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return files.digest([files.sha256(pins) if pins.is_file() else None, versions])
+
+
+def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
+    """Size and time of every file that a value names as `parquet:`, `imagefolder:` or `csv:`."""
+    found = []
+    for value in values.values():
+        scheme, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if scheme in ("parquet", "imagefolder", "csv") and rest:
+            found += sorted(_files_below(root / rest))
+    return found
+
+
+def _files_below(place: Path) -> Iterator[list[Any]]:
+    """Name, size and time of a file, or of all below a folder; by scandir, for there are many."""
+    if place.is_file():
+        stat = place.stat()
+        yield [place.as_posix(), stat.st_size, stat.st_mtime_ns]
+    if not place.is_dir():
+        return
+    with os.scandir(place) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files_below(Path(entry.path))
+            elif entry.is_file():
+                stat = entry.stat()
+                yield [Path(entry.path).as_posix(), stat.st_size, stat.st_mtime_ns]
+
+
+def _results_hash(folder: Path) -> str | None:
+    """What another notebook can read of a unit's results: not its log, pictures and timings."""
+    recorded = files.read_json(folder / "manifest.json")
+    if recorded is None:
+        return None
+    read = ("tables/", "artifacts/", "trials", "claims")
+    return files.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})
