@@ -6,12 +6,19 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 
 from lightlab.measure.latency.device import device, fingerprint
 from lightlab.measure.latency.measuring import measure, measure_many, time_runners
+from lightlab.measure.latency.operators import where_time_goes
 from lightlab.measure.latency.pieces import Piece
 from lightlab.measure.latency.runtimes import runner
 from lightlab.measure.latency.setting import RUNTIMES, LatencyError, NoisyError, Setting
 from lightlab.measure.latency.table import LookupTable
 from lightlab.measure.latency.timing import Plan
 from lightlab.measure.latency.timings import Latency, Timings
+from lightlab.measure.latency.validation import (
+    agreement,
+    predictions,
+    random_networks,
+    validate,
+)
 
 __all__ = [
     "RUNTIMES",
@@ -23,10 +30,15 @@ __all__ = [
     "Plan",
     "Setting",
     "Timings",
+    "agreement",
     "device",
     "fingerprint",
     "measure",
     "measure_many",
+    "predictions",
+    "random_networks",
     "runner",
     "time_runners",
+    "validate",
+    "where_time_goes",
 ]

@@ -32,7 +32,7 @@ def runner(
     one know theirs. LatencyError where it is missing or does not fit, or without a GPU for "cuda".
     """
     shape = _checked_shape(model, input_shape)
-    images = _images(setting.batch, shape)
+    images = random_images(setting.batch, shape)
     if setting.runtime.startswith("onnxruntime"):
         return _onnx_runner(onnx_model(model, shape, setting), setting, images)
     if setting.runtime == "cuda":
@@ -45,7 +45,7 @@ def onnx_model(model: Arch | Piece | nn.Module, shape: tuple[int, ...], setting:
     found = graph(model, shape)
     if setting.runtime != "onnxruntime-int8":
         return found
-    return deploy.int8_bytes(found, _images(_CALIBRATION_IMAGES, shape))
+    return deploy.int8_bytes(found, random_images(_CALIBRATION_IMAGES, shape))
 
 
 def onnx_session(
@@ -105,15 +105,21 @@ def _torch_runner(network: nn.Module, setting: Setting, images: torch.Tensor) ->
 
     @contextmanager
     def inside() -> Iterator[None]:
-        before = torch.get_num_threads()
-        torch.set_num_threads(setting.threads)
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            torch.set_num_threads(before)
+        with torch_threads(setting.threads), torch.inference_mode():
+            yield
 
     return HostRunner(lambda: network(images), inside, cpu=setting.threads == 1)
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """PyTorch with so many threads, and afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _module(model: Arch | Piece | nn.Module) -> nn.Module:
@@ -148,7 +154,7 @@ def _checked_shape(
     return shape
 
 
-def _images(n: int, shape: tuple[int, ...]) -> torch.Tensor:
+def random_images(n: int, shape: tuple[int, ...]) -> torch.Tensor:
     """Random images (n, *shape) like standardised ones, always the same; none of them denormal."""
     generator = np.random.default_rng(0)
     return torch.from_numpy(generator.standard_normal((n, *shape), dtype=np.float32))
