@@ -1,0 +1,215 @@
+"""A family of networks trained side by side: who is compared with whom, and what came of it.
+
+Everything is a data frame. Networks: name, arch (as text), width_mult, resolution, macs, params.
+Results: one row per network, length of training and seed, with the test accuracy in per cent.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lightlab.measure import cost, stats, train
+from lightlab.measure.data import DataSet
+from lightlab.space.arch import adapt, catalog, decode, encode
+
+FULL, SEPARABLE, AS_MANY_MACS = "full", "separable", "separable, as many MACs"
+THIN, SHALLOW = "thin", "shallow"
+_SOURCES = {FULL: "mobilenet_32_full", SHALLOW: "mobilenet_32_shallow"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the images ask of a network: their side in px, channels, classes."""
+
+    resolution: int
+    in_channels: int
+    n_classes: int
+
+    @classmethod
+    def of(cls, images: DataSet) -> "Task":
+        channels, side, _ = images.input_shape
+        return cls(side, channels, len(images.class_names))
+
+    def network(self, name: str, width_mult: float, resolution: int | None = None) -> dict:
+        """The network `name`, one of this module's, as a row of a frame of networks."""
+        arch = catalog.get(_SOURCES.get(name, "mobilenet_32"), width_mult=width_mult)
+        arch = adapt(
+            arch,
+            resolution=resolution or self.resolution,
+            in_channels=self.in_channels,
+            n_classes=self.n_classes,
+            min_map=1,  # every stride stays: a multiplier must not change the network otherwise
+        )
+        return {
+            "name": name,
+            "arch": encode(arch),
+            "width_mult": width_mult,
+            "resolution": arch.resolution,
+            "macs": cost.macs(arch),
+            "params": cost.param_count(arch),
+        }
+
+    def matching(self, name: str, macs: int) -> dict:
+        """The network `name` of the width (in steps of 0.005) whose MACs come closest to `macs`.
+
+        ValueError if the closest is more than 5 per cent off.
+        """
+        low, high = 1, 2000
+        while low < high:  # MACs never fall when the width grows
+            middle = (low + high) // 2
+            enough = self.network(name, middle / 200)["macs"] >= macs
+            low, high = (low, middle) if enough else (middle + 1, high)
+        around = [self.network(name, max(low + i, 1) / 200) for i in (-1, 0)]
+        best = min(around, key=lambda found: abs(found["macs"] - macs))
+        if abs(best["macs"] / macs - 1) > 0.05:
+            raise ValueError(
+                f"no width of {name!r} comes within 5 % of {macs} MACs (closest "
+                f"{best['macs']}): choose another width for the network that it is to match"
+            )
+        return best
+
+
+def operators(task: Task, width_mult: float) -> pd.DataFrame:
+    """The full-convolution network, its separable twin, and the separable one of equal MACs."""
+    full = task.network(FULL, width_mult)
+    twin = task.network(SEPARABLE, width_mult)
+    return pd.DataFrame([full, twin, task.matching(AS_MANY_MACS, full["macs"])])
+
+
+def depth_or_width(task: Task, width_mult: float) -> pd.DataFrame:
+    """The deep network, thin, and the shallow and wider one of equal MACs (MobileNet table 5)."""
+    thin = task.network(THIN, width_mult)
+    return pd.DataFrame([thin, task.matching(SHALLOW, thin["macs"])])
+
+
+def grid(task: Task, widths: Iterable[float], resolutions: Iterable[int]) -> pd.DataFrame:
+    """The separable network in all widths and resolutions."""
+    return pd.DataFrame(
+        [task.network(f"{w:g} at {r} px", w, r) for w in widths for r in resolutions]
+    )
+
+
+def lengths(networks: pd.DataFrame, epochs: float, n: int) -> list[float]:
+    """`n` lengths of training, the first of `epochs`, each longer than the last by the factor that
+    the full network's MACs are more than its twin's.
+
+    So the separable network at one length has spent as much as the full one at the length before.
+    """
+    macs = networks.set_index("name")["macs"]
+    return [epochs * (macs[FULL] / macs[SEPARABLE]) ** i for i in range(n)]
+
+
+def trainings(
+    networks: pd.DataFrame, epochs: Iterable[float], seeds: Iterable[int]
+) -> pd.DataFrame:
+    """Each network with each length of training and each seed."""
+    out = networks.merge(pd.DataFrame({"epochs": list(epochs)}), how="cross")
+    return out.merge(pd.DataFrame({"seed": list(seeds)}), how="cross")
+
+
+def train_all(
+    wanted: pd.DataFrame, images: Mapping[int, DataSet], recipe: train.Recipe, **how: Any
+) -> pd.DataFrame:
+    """Train and test what `trainings` lists; a training that is listed twice is done once.
+
+    `images` by resolution; `recipe` but for its epochs; `how` goes to `train.fit_many`. Adds to
+    the rows train_macs (spent on training), seconds (of one core), loss (training, of the last
+    epoch) and accuracy (test, per cent). The test images are looked at once, after training.
+    """
+    key = ["arch", "epochs", "seed"]
+    different = wanted.drop_duplicates(key)
+    longest_first = np.argsort(-different["macs"] * different["epochs"], kind="stable")
+    different = different.iloc[longest_first]
+    jobs = [
+        train.Job(
+            decode(t.arch),
+            images[t.resolution].train,
+            replace(recipe, epochs=t.epochs),
+            seed=t.seed,
+            test=images[t.resolution].test,
+            name=f"{t.name}, {t.epochs:.3g} epochs, seed {t.seed}",
+        )
+        for t in different.itertuples()
+    ]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    done = train.fit_many(jobs, **{"device": device} | how)
+    found = different[key].assign(
+        train_macs=[t.history["macs"].iloc[-1] for t in done],
+        seconds=[t.history["seconds"].iloc[-1] for t in done],
+        loss=[t.history["loss"].iloc[-1] for t in done],
+        accuracy=[100 * t.metrics["test_accuracy"] for t in done],
+    )
+    return wanted.merge(found, on=key)
+
+
+def differences(
+    results: pd.DataFrame,
+    first: str,
+    second: str,
+    comparison: str,
+    *,
+    later: int = 0,
+    published: float = np.nan,
+) -> pd.DataFrame:
+    """Accuracy of the network `first` minus that of `second`, within seeds, for every length.
+
+    With `later` 1 the first is taken from the next length on: as many MACs spent by `lengths`.
+    Columns: comparison, length (in words), epochs (of `second`), seed, difference, mean, ci_low,
+    ci_high (% points, 95 %), published.
+    """
+    by_name = results.groupby("name")
+    a, b = (
+        by_name.get_group(name).pivot(index="seed", columns="epochs", values="accuracy")
+        for name in (first, second)
+    )
+    rows = []
+    for longer, epochs in zip(a.columns[later:], b.columns, strict=False):
+        difference = a[longer] - b[epochs]
+        mean, low, high = stats.mean_ci(difference)
+        found = pd.DataFrame({"seed": a.index, "difference": difference.to_numpy()})
+        found["comparison"], found["epochs"] = comparison, epochs
+        found["length"] = f"{longer:.3g} against {epochs:.3g}" if later else f"{epochs:.3g}"
+        found["length"] += " epoch" if epochs == 1 else " epochs"
+        found["mean"], found["ci_low"], found["ci_high"] = mean, low, high
+        rows.append(found.assign(published=published))
+    return pd.concat(rows, ignore_index=True)
+
+
+def last(pairs: pd.DataFrame, comparison: str) -> np.ndarray:
+    """The differences of one comparison after the longest training, one per seed."""
+    found = pairs[pairs["comparison"] == comparison]
+    return found.loc[found["epochs"] == found["epochs"].max(), "difference"].to_numpy()
+
+
+def log_linear(points: pd.DataFrame, thinnest: float) -> pd.DataFrame:
+    """The line accuracy = intercept + slope · log10(MACs) through all but the thinnest networks.
+
+    `points`: width_mult, macs, accuracy, seed. One row per seed: intercept, slope (% points per
+    tenfold MACs), r2 (of the points that the line was fitted to) and jump: how far the networks of
+    width `thinnest` lie under the line, on average. ValueError on fewer than three points.
+    """
+    rows = []
+    for seed, part in points.groupby("seed"):
+        thin = part["width_mult"] == thinnest
+        x, y = np.log10(part["macs"].to_numpy(float)), part["accuracy"].to_numpy()
+        if (n := int((~thin).sum())) < 3:
+            raise ValueError(
+                f"a line through {n} networks says nothing: more widths or resolutions"
+            )
+        slope, intercept = np.polyfit(x[~thin], y[~thin], 1)
+        left = y - (intercept + slope * x)
+        r2 = 1 - np.var(left[~thin]) / np.var(y[~thin])
+        rows.append((seed, intercept, slope, r2, -left[thin].mean()))
+    return pd.DataFrame(rows, columns=["seed", "intercept", "slope", "r2", "jump"])
+
+
+def line(fit: pd.DataFrame, macs: pd.Series) -> pd.DataFrame:
+    """The mean line of `log_linear` from the least to the most MACs: columns macs, mean."""
+    ends = np.array([macs.min() / 1.2, macs.max() * 1.2])
+    return pd.DataFrame(
+        {"macs": ends, "mean": fit["intercept"].mean() + fit["slope"].mean() * np.log10(ends)}
+    )
