@@ -18,7 +18,7 @@ from lightlab.measure.latency.setting import LatencyError, Setting
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch, layers
 
-_RUN = "lightlab run"
+_RUN, _ATEN = "lightlab run", "aten::"
 # what a name says of an operator's kind, the first that fits; else "other"
 _KINDS = {
     "quantise": ("quantizelinear",),
@@ -93,14 +93,14 @@ def _role(call: _Call) -> str:
     for part, role in (("/se/", "se"), ("/depthwise/", "depthwise")):
         if part in call.name:
             return role
-    four = [shape for shape in call.shapes if len(shape) == 4]
-    if len(four) > 1:
-        (_, _, height, _), (out, per_group, kernel, _) = four[:2]
+    if len(call.shapes) > 1 and len(call.shapes[1]) == 4:
+        out, per_group, kernel, _ = call.shapes[1]
         if per_group == 1 and out > 1:
             return "depthwise"
         if kernel > 1:
             return "conv"
-        return "se" if height == 1 else "pointwise"
+        # PyTorch's profiler names no layer, but there only squeeze-excite has a bias
+        return "se" if call.name.startswith(_ATEN) and any(call.shapes[2:3]) else "pointwise"
     return "pointwise" if any(x in call.name for x in _POINTWISE) else "conv"
 
 
@@ -140,7 +140,7 @@ def _torch_passes(arch: Arch, setting: Setting, runs: int) -> list[list[_Call]]:
     begins = sorted(e.time_range.start for e in events if e.name == _RUN)
     passes: list[list[_Call]] = [[] for _ in begins]
     for e in sorted(events, key=lambda e: e.time_range.start):
-        if e.name.startswith("aten::"):
+        if e.name.startswith(_ATEN):
             i = bisect_right(begins, e.time_range.start) - 1
             passes[i].append(_Call(e.name, e.name, e.self_cpu_time_total / 1e3, e.input_shapes))
     return passes

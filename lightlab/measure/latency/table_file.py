@@ -4,20 +4,20 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from lightlab.measure.latency.setting import LatencyError
+from lightlab.measure.latency.setting import RUNTIMES, LatencyError
 
 _Ms = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Setting(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    runtime: str
-    threads: int
-    batch: int
+    runtime: Literal[RUNTIMES]
+    threads: PositiveInt
+    batch: PositiveInt
 
 
 class _Content(BaseModel):
