@@ -1,0 +1,307 @@
+"""Pictures of latency: counting against timing. Data frames in, figures out; times in ms.
+
+A setting is written "runtime threads", e.g. "onnxruntime-int8 1".
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from lightlab.show import style
+from lightlab.show.numbers import number
+
+_RUNTIMES = {
+    "onnxruntime": "ONNX Runtime",
+    "onnxruntime-int8": "ONNX Runtime int8",
+    "torch": "PyTorch eager",
+    "torch-compile": "PyTorch compiled",
+    "cuda": "PyTorch on GPU",
+}
+# how names of networks begin, longest first, and the family that readers know
+_FAMILIES = {
+    "mobilenet_v1_full": "full convolutions",
+    "mobilenet_v1": "MobileNetV1",
+    "mobilenet_v2": "MobileNetV2",
+    "mobilenet_v3": "MobileNetV3",
+    "mnasnet": "MnasNet",
+    "proxyless": "ProxylessNAS",
+    "ofa": "OFA",
+}
+_MARKERS = "osD^vPX*"
+_PREDICTIONS = {
+    "sum": "sum of blocks",
+    "corrected": "sum, less overheads",
+    "calibrated": "sum, calibrated",
+    "macs": "MACs only, calibrated",
+    "repeat": "the same timed again",
+}
+_KINDS = {
+    "conv": "full convolutions",
+    "pointwise": "1×1 convolutions",
+    "depthwise": "depthwise convolutions",
+    "se": "squeeze-excite",
+    "fc": "classifier",
+    "other": "all else",
+}
+_PROTOCOLS = {"interleaved": "in turn, round after round", "back to back": "one after another"}
+
+
+def setting_name(setting: str) -> str:
+    """ "onnxruntime 2" as a reader sees it; "macs" stands for the count."""
+    if setting == "macs":
+        return "MACs"
+    runtime, _, threads = setting.rpartition(" ")
+    return f"{_RUNTIMES.get(runtime, runtime)}, {threads} thread{'s' if threads != '1' else ''}"
+
+
+def family(name: str) -> str:
+    """The family of a network of the catalog; "other" for a name that it does not know."""
+    return next((f for start, f in _FAMILIES.items() if name.startswith(start)), "other")
+
+
+def _two_lines(setting: str) -> str:
+    name = setting_name(setting)
+    return name.replace(" int8", "\nint8") if " int8" in name else name.replace(", ", "\n")
+
+
+def against_macs(points: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
+    """Latency against MACs, one panel per setting, one colour per family.
+
+    `points`: setting, family, macs, latency_ms; `ranks`: rho, ci_low, ci_high of a "macs" and
+    setting b. The dashed line is what a constant rate of MACs would give.
+    """
+    settings = list(dict.fromkeys(points["setting"]))
+    fig, axes = _panels(len(settings), height=2.55, sharex=True)
+    families = list(dict.fromkeys(points["family"]))
+    for ax, setting in zip(axes.flat, settings, strict=False):
+        part = points[points["setting"] == setting]
+        for family, looks in zip(families, _looks(), strict=False):
+            own = part[part["family"] == family]
+            ax.plot(own["macs"] / 1e6, own["latency_ms"], linestyle="", label=family, **looks)
+        _constant_rate(ax, part)
+        r = ranks[(ranks["a"] == "macs") & (ranks["b"] == setting)].iloc[0]
+        said = f"{r['rho']:.2f} [{r['ci_low']:.2f}, {r['ci_high']:.2f}]"
+        said = "too few networks" if np.isnan(r["rho"]) else said
+        ax.set_title(f"{setting_name(setting)}\nrank correlation {said}")
+        _plain_log(ax)
+    for ax in axes[-1]:
+        ax.set_xlabel("million MACs")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("latency (ms)")
+    handles = axes.flat[0].get_legend_handles_labels()
+    fig.legend(*handles, loc="outside lower center", ncols=4)
+    return fig
+
+
+def price_of_a_mac(points: pd.DataFrame) -> Figure:
+    """ms per million MACs, a row per family, a dot per network, a panel per setting (columns as in
+    `against_macs`). If counting told the time, all dots of a panel would lie on one line."""
+    settings = list(dict.fromkeys(points["setting"]))
+    families = list(dict.fromkeys(points["family"]))
+    fig, axes = style.subplots(
+        1, len(settings), height=0.9 + 0.3 * len(families), sharey=True, squeeze=False
+    )
+    for ax, setting in zip(axes[0], settings, strict=True):
+        part = points[points["setting"] == setting]
+        price = part["latency_ms"] / (part["macs"] / 1e6)
+        ax.axvline(price.median(), color=style.GREY, linestyle="--", linewidth=1.2)
+        for row, looks in zip(range(len(families)), _looks(), strict=False):
+            own = price[part["family"] == families[row]]
+            ax.plot(own, np.full(len(own), row), linestyle="", alpha=0.8, **looks)
+        ax.set_title(_two_lines(setting))
+        ax.set_xlim(0, price.max() * 1.08)
+    axes[0, 0].set(yticks=range(len(families)), yticklabels=families)
+    axes[0, 0].set_ylim(len(families) - 0.5, -0.5)
+    fig.supxlabel("ms per million MACs", fontsize=9)
+    return fig
+
+
+def ranks(correlations: pd.DataFrame) -> Figure:
+    """Rank correlation of every two of the settings, with its interval: a, b, rho, ci_low, ci_high.
+
+    Both orders of a pair may be given or one; a shade runs from 0.5 (and below) to 1.
+    """
+    names = list(dict.fromkeys([*correlations["a"], *correlations["b"]]))
+    size = len(names) - 1
+    fig, ax = style.subplots(height=0.9 + 0.55 * size, width=style.WIDTH_IN)
+    grid = np.full((size, size), np.nan)
+    for _, r in correlations.dropna().iterrows():
+        i, j = sorted((names.index(r["a"]), names.index(r["b"])))
+        grid[j - 1, i] = r["rho"]
+        interval = f"[{r['ci_low']:.2f}, {r['ci_high']:.2f}]"
+        colour = "white" if r["rho"] < 0.8 else "black"
+        ax.text(i, j - 1, f"{r['rho']:.2f}", ha="center", va="bottom", color=colour, weight="bold")
+        ax.text(i, j - 0.95, interval, ha="center", va="top", color=colour, fontsize=8)
+    ax.imshow(grid, cmap=style.SEQUENTIAL, vmin=0.5, vmax=1, aspect="auto")
+    ax.set(xticks=range(size), yticks=range(size))
+    ax.set_xticklabels([_two_lines(n) for n in names[:-1]])
+    ax.set_yticklabels([_two_lines(n) for n in names[1:]])
+    ax.grid(visible=False)
+    return fig
+
+
+def relative(points: pd.DataFrame, reference: str) -> Figure:
+    """Multiples of the cost of `reference`, a row per network: name, kind, ratio, ci_low, ci_high.
+
+    `kind` is "macs", the name of a published measurement, or a setting measured here; the first two
+    have no interval (NaN).
+    """
+    names = list(dict.fromkeys(points["name"]))
+    kinds = list(dict.fromkeys(points["kind"]))
+    fig, ax = style.subplots(height=1.2 + 0.5 * len(names))
+    step = 0.7 / max(1, len(kinds) - 1)
+    for k, (kind, looks) in enumerate(zip(kinds, _looks(first="black"), strict=False)):
+        part = points[points["kind"] == kind]
+        rows = np.array([names.index(n) for n in part["name"]]) + k * step - 0.35
+        ends = np.abs(part[["ci_low", "ci_high"]].sub(part["ratio"], axis=0)).fillna(0).T
+        label = setting_name(kind) if kind == "macs" or kind[-1].isdigit() else kind
+        ax.errorbar(part["ratio"], rows, xerr=ends, linestyle="", capsize=2, label=label, **looks)
+    for row in range(len(names) - 1):
+        ax.axhline(row + 0.5, color=style.LIGHT, linewidth=0.8)
+    ax.axvline(1, color=style.GREY, linewidth=1)
+    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.45, -0.55))
+    ax.set(xlim=(0, 1.1 * points["ratio"].max()), xlabel=f"times {reference}")
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
+
+
+def predictions(networks: pd.DataFrame, errors: pd.DataFrame) -> Figure:
+    """Predicted against measured ms, a panel per way of predicting, the diagonal for exactness.
+
+    `networks`: latency_ms, and a column for each `prediction` of `errors` (rmse_pct) but "repeat".
+    """
+    kinds = [p for p in errors["prediction"] if p in networks]
+    fig, axes = style.subplots(
+        1, len(kinds), height=2.6, sharex=True, sharey=True, squeeze=False, subplot_kw={"aspect": 1}
+    )
+    both = networks[["latency_ms", *kinds]]
+    ends = [both.min().min() * 0.95, both.max().max() * 1.05]
+    percent = errors.set_index("prediction")["rmse_pct"]
+    for ax, kind, colour in zip(axes[0], kinds, style.COLOURS, strict=False):
+        ax.plot(ends, ends, color=style.GREY, linewidth=1)
+        ax.plot(networks["latency_ms"], networks[kind], ".", color=colour, alpha=0.7)
+        name = _PREDICTIONS[kind].replace(", ", ",\n")
+        ax.set_title(f"{name}{'' if ',' in name else chr(10)}\nerror {percent[kind]:.1f} %")
+        ax.set(xlim=ends, ylim=ends, xlabel="measured (ms)")
+    axes[0, 0].set_ylabel("predicted (ms)")
+    return fig
+
+
+def errors(table: pd.DataFrame, marks: dict[str, float]) -> Figure:
+    """Error in per cent, a bar per way of predicting (prediction, rmse_pct), and named lines."""
+    fig, ax = style.subplots(height=1.2 + 0.36 * len(table))
+    colours = [style.GREY if p == "repeat" else style.COLOURS[0] for p in table["prediction"]]
+    ax.barh(range(len(table)), table["rmse_pct"], color=colours, alpha=0.7, height=0.6)
+    for row, value in enumerate(table["rmse_pct"]):
+        ax.annotate(f"{value:.1f} %", (value, row), xytext=(4, 0), va="center", **_POINTS)
+    for (name, value), colour in zip(marks.items(), style.COLOURS[1:], strict=False):
+        ax.axvline(value, color=colour, linestyle="--", label=f"{name}: {number(value, 2)} %")
+    names = [_PREDICTIONS[p] for p in table["prediction"]]
+    ax.set(yticks=range(len(table)), yticklabels=names, ylim=(len(table) - 0.5, -0.5))
+    ax.set_xlim(0, 1.15 * table["rmse_pct"].max())
+    ax.set_xlabel("error (root mean square, % of the latency)")
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return fig
+
+
+def shares(parts: pd.DataFrame) -> Figure:
+    """Share of the time beside share of the MACs, a panel per network.
+
+    `parts`: network, operator, time_share, macs_share in 0..1; operators that are no layers with
+    weights come together as "all else".
+    """
+    networks, kinds = list(dict.fromkeys(parts["network"])), list(_KINDS.values())
+    parts = parts.assign(kind=parts["operator"].map(_KINDS).fillna(kinds[-1]))
+    sums = parts.groupby(["network", "kind"])[["macs_share", "time_share"]].sum()
+    kinds = [k for k in kinds if k in sums.index.get_level_values("kind")]
+    fig, axes = style.subplots(
+        1, len(networks), height=1.1 + 0.42 * len(kinds), sharey=True, squeeze=False
+    )
+    for ax, network in zip(axes[0], networks, strict=True):
+        own = 100 * sums.loc[network].reindex(kinds).fillna(0)
+        _share_bars(ax, own["macs_share"], -0.19, style.GREY, "share of the MACs")
+        _share_bars(ax, own["time_share"], 0.19, style.COLOURS[1], "share of the time")
+        ax.set(title=network, xlim=(0, 115), xlabel="%")
+        ax.grid(axis="y", visible=False)
+    axes[0, 0].set(yticks=range(len(kinds)), yticklabels=kinds, ylim=(len(kinds) - 0.5, -0.5))
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return fig
+
+
+def _share_bars(ax: Axes, percent: pd.Series, shift: float, colour: str, label: str) -> None:
+    rows = np.arange(len(percent)) + shift
+    ax.barh(rows, percent, height=0.36, color=colour, label=label)
+    for row, value in zip(rows, percent, strict=True):
+        text = "<1" if 0 < value < 1 else f"{value:.0f}"
+        ax.annotate(text, (value, row), xytext=(3, 0), va="center", **_POINTS)
+
+
+def speedup(points: pd.DataFrame, band: tuple[float, float], band_label: str) -> Figure:
+    """How many times faster, a row per network (name, ratio, ci_low, ci_high), the most first."""
+    points = points.sort_values("ratio", ascending=False)
+    fig, ax = style.subplots(height=1.1 + 0.26 * len(points))
+    ax.axvspan(*band, color=style.COLOURS[2], alpha=0.15, label=band_label)
+    ax.axvline(1, color="black", linewidth=1, label="no gain")
+    ends = np.abs(points[["ci_low", "ci_high"]].sub(points["ratio"], axis=0)).fillna(0).T
+    rows = range(len(points))
+    ax.errorbar(points["ratio"], rows, xerr=ends, fmt="o", capsize=3, color=style.COLOURS[0])
+    ax.set(yticks=rows, yticklabels=points["name"], ylim=(len(points) - 0.5, -0.5))
+    ax.set_xlim(0, max(band[1], points["ratio"].max()) * 1.05)
+    ax.set_xlabel("latency in float32 / latency in int8")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return fig
+
+
+def disagreement(curves: pd.DataFrame) -> Figure:
+    """How far two measurements of the same networks differ: protocol, n_visits, percent."""
+    fig, ax = style.subplots(height=2.8)
+    for (protocol, part), looks in zip(
+        curves.groupby("protocol", sort=False), _looks(), strict=False
+    ):
+        ax.plot(
+            part["n_visits"], part["percent"], label=_PROTOCOLS.get(protocol, protocol), **looks
+        )
+    ax.set(xscale="log", ylim=(0, None), xlabel="visits to each network")
+    ax.set_xticks(sorted(set(curves["n_visits"])))
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.set_ylabel("difference between two\nrepetitions (%)")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return fig
+
+
+_POINTS = {"textcoords": "offset points", "fontsize": 8}
+
+
+def _panels(n: int, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
+    """`n` panels, two in a row; what is left over is empty."""
+    ncols = min(n, 2)
+    nrows = -(-n // ncols)
+    fig, axes = style.subplots(nrows, ncols, height=height * nrows + 0.6, squeeze=False, **kwargs)
+    for ax in axes.flat[n:]:
+        ax.axis("off")
+    return fig, axes
+
+
+def _looks(first: str | None = None):
+    """Colour and marker of one thing after another."""
+    colours = [first] * (first is not None) + style.COLOURS
+    return ({"color": c, "marker": m} for c, m in zip(colours, _MARKERS, strict=False))
+
+
+def _constant_rate(ax: Axes, points: pd.DataFrame) -> None:
+    macs = np.array([points["macs"].min(), points["macs"].max()])
+    price = (points["latency_ms"] / points["macs"]).median()
+    ax.plot(macs / 1e6, macs * price, color=style.GREY, linestyle="--", linewidth=1.2, zorder=0)
+
+
+def _plain_log(ax: Axes) -> None:
+    """Logarithmic axes with plain numbers at the powers of ten."""
+    ax.set(xscale="log", yscale="log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
