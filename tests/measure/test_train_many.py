@@ -126,6 +126,16 @@ def test_an_interrupt_leaves_no_process(digits):
     assert psutil.wait_procs(left, timeout=20)[1] == []
 
 
+def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
+    def leave(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    fields = train.many._lend(jobs[0], {})
+    with pytest.raises(SystemExit):
+        train.many._borrow(0, fields, 0, "cpu", parent=-1)
+
+
 def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     asked = []
 

@@ -1,5 +1,6 @@
 """Many small networks side by side: one process per core, one thread each."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from tqdm.auto import tqdm
 from lightlab.measure import cost
 from lightlab.measure.data import Split
 from lightlab.measure.train.evaluate import evaluate
+from lightlab.measure.train.history import Callback
 from lightlab.measure.train.loop import fit
 from lightlab.measure.train.recipe import Recipe, TrainError, samples
 from lightlab.nets.build import build
@@ -38,8 +40,9 @@ class Job:
     """One training: `train.fit`'s arguments, and the network as what makes it.
 
     `network`: an `Arch`, or a function called with `seed=…`, such as
-    `functools.partial(build, arch, dropout=0.2)`. `test` images are used once, at the end.
-    `name` stands in messages. `checkpoint` is a file of its own for each job.
+    `functools.partial(build, arch, dropout=0.2)`, that gives the same layers for every seed.
+    `test` images are used once, at the end. `name` stands in messages. `checkpoint` is a file of
+    its own for each job.
     """
 
     network: Arch | Callable[..., nn.Module]
@@ -134,8 +137,10 @@ def _beside(jobs: list[Job], macs: list[int], device: str, workers: int) -> Iter
             max_nbytes=_LEAST_BYTES,
             mmap_mode="c",
         )
+    here = os.getpid()
     tasks = (
-        joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device) for i, job in enumerate(jobs)
+        joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, here)
+        for i, job in enumerate(jobs)
     )
     try:
         yield from parallel(tasks)
@@ -163,20 +168,28 @@ def _lend(job: Job, lent: dict[int, np.ndarray]) -> dict[str, Any]:
     return fields
 
 
-def _borrow(i: int, fields: dict[str, Any], macs: int, device: str) -> _Done:
-    """In another process: the job with tensors over the mapped arrays, trained."""
+def _borrow(i: int, fields: dict[str, Any], macs: int, device: str, parent: int) -> _Done:
+    """In another process: the job with tensors over the mapped arrays, trained.
+
+    It ends with the next row of the history if `parent` was killed: nobody waits for it any more.
+    """
+
+    def leave(*_: Any) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
     for name in ("split", "val", "test"):
         if fields[name] is not None:
             fields[name] = Split(*map(torch.from_numpy, fields[name]))
     if isinstance(fields["teacher"], np.ndarray):
         fields["teacher"] = torch.from_numpy(fields["teacher"])
     with _one_thread():
-        return _train(i, Job(**fields), macs, device)
+        return _train(i, Job(**fields), macs, device, leave)
 
 
-def _train(i: int, job: Job, macs: int, device: str) -> _Done:
+def _train(i: int, job: Job, macs: int, device: str, callback: Callback | None = None) -> _Done:
     try:
-        network, teacher = job.make().to(device), job.teacher
+        network = job.make().to(device)
         history = fit(
             network,
             job.split,
@@ -184,8 +197,9 @@ def _train(i: int, job: Job, macs: int, device: str) -> _Done:
             seed=job.seed,
             val=job.val,
             eval_every=job.eval_every,
+            callback=callback,
             macs_per_image=macs,
-            teacher=teacher,
+            teacher=job.teacher,
             checkpoint=job.checkpoint,
             progress=False,
         )
