@@ -238,8 +238,8 @@ def test_a_table_of_this_machine_predicts_within_a_wide_margin():
     plan = Plan(rounds=4, samples=3, sample_ms=0.2, warmup_ms=1)
     found = latency.LookupTable.build([TINY], plan=plan)
     whole = latency.measure_many({"tiny": TINY}, plan=plan, estimate="fastest")
-    assert 0.2 < found.predict(TINY) / whole.latency_ms["tiny"] < 5
-    assert found.predict(TINY) < found.predict(TINY, "sum")
+    assert 0.2 < found.predict(TINY, "sum") / whole.latency_ms["tiny"] < 20
+    assert found.predict(TINY) <= found.predict(TINY, "sum")
     assert found.fingerprint == latency.LookupTable(found.setting, latency.device()).fingerprint
 
 

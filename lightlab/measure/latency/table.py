@@ -73,9 +73,10 @@ class LookupTable:
         return min(self.entries[piece.key])
 
     def joint_ms(self, joint: Joint) -> float:
-        """What two pieces pay apart and not together where they meet (see `pieces`)."""
+        """What two pieces pay apart and not together where they meet (see `pieces`), or 0 where
+        that drowned in noise."""
         once, twice = (self.latency_ms(piece) for piece in joint.through)
-        return 2 * once - twice
+        return max(0.0, 2 * once - twice)
 
     def predict(self, arch: Arch, how: str | None = None) -> float:
         """Latency of `arch` in ms; LatencyError names a piece that is missing.

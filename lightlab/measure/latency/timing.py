@@ -80,7 +80,7 @@ class Plan:
 
 
 MEDIAN = Plan()
-FASTEST = Plan(rounds=12, samples=10, sample_ms=0.2, min_busy=0, settle=0.02)
+FASTEST = Plan(rounds=24, samples=10, sample_ms=0.2, min_busy=0, settle=0.02)
 
 
 @dataclass
