@@ -290,6 +290,8 @@ def _items(text: str) -> list[str]:
 
 def main() -> None:
     """Entry point: a WorkbookError is told in one line a fault, exit code 2."""
+    if not sys.stderr.isatty():  # a bar in a log is noise
+        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
     except WorkbookError as e:

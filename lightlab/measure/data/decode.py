@@ -110,7 +110,7 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
     try:
         with (
             warnings.catch_warnings(),
-            tqdm(total=total, desc=f"decoding {what}", unit="image", disable=None) as bar,
+            tqdm(total=total, desc=f"decoding {what}", unit="image") as bar,
         ):
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error below
             faults: list[str] = []

@@ -117,7 +117,7 @@ def rounds(
     todo = list(runners.values())
     numbers = [warm_up(runner, plan) for runner in todo]
     rng = np.random.default_rng(plan.seed)
-    with tqdm(total=plan.rounds * len(todo), desc=bar, unit="visit", disable=None) as progress:
+    with tqdm(total=plan.rounds * len(todo), desc=bar, unit="visit") as progress:
         while active := [i for i, got in enumerate(visits.fastest) if not plan.enough(got)]:
             progress.total = max(progress.total, progress.n + len(active))
             for i in rng.permutation(active):

@@ -16,6 +16,13 @@ from lightlab.measure.train.recipe import Plan
 Callback = Callable[[nn.Module, dict[str, float]], None]
 
 
+def bar_options(shown: bool) -> dict[str, bool]:
+    """For tqdm: hide the bar, or leave it to the environment's TQDM_DISABLE, which a value of our
+    own would override. None would not do: in JupyterLab no bar would be seen.
+    """
+    return {} if shown else {"disable": True}
+
+
 class History:
     """Losses since the last row, and the rows so far."""
 

@@ -15,7 +15,7 @@ from lightlab.measure import cost
 from lightlab.measure.data import Split
 from lightlab.measure.train.checkpoint import Keeper, identity
 from lightlab.measure.train.checks import check
-from lightlab.measure.train.history import Callback, History
+from lightlab.measure.train.history import Callback, History, bar_options
 from lightlab.measure.train.recipe import Recipe, plan
 from lightlab.measure.train.training import Training
 
@@ -83,16 +83,9 @@ def fit(
 
 
 def _bar(run: Training, n_steps: int, progress: bool) -> Iterator[int]:
-    """The steps of `run` with a bar for whoever watches a terminal, if it takes some time."""
-    disable = None if progress else True
-    with tqdm(
-        total=n_steps,
-        initial=run.step,
-        unit="step",
-        leave=False,
-        delay=_BAR_AFTER_S,
-        disable=disable,
-    ) as bar:
+    """The steps of `run` with a bar if it takes some time, unless TQDM_DISABLE is set."""
+    look = {"unit": "step", "leave": False, "delay": _BAR_AFTER_S}
+    with tqdm(total=n_steps, initial=run.step, **look, **bar_options(progress)) as bar:
         for step in run:
             yield step
             bar.update()

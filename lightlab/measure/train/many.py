@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from lightlab.measure import cost
 from lightlab.measure.data import Split
 from lightlab.measure.train.evaluate import evaluate
-from lightlab.measure.train.history import Callback
+from lightlab.measure.train.history import Callback, bar_options
 from lightlab.measure.train.loop import fit
 from lightlab.measure.train.recipe import Recipe, TrainError, samples
 from lightlab.nets.build import build
@@ -107,7 +107,7 @@ def fit_many(
         workers = 1 if total < SHORT_MACS else joblib.cpu_count()
     workers = min(workers, len(jobs))
     found: dict[int, Trained] = {}
-    with tqdm(total=len(jobs), unit="network", disable=None if progress else True) as bar:
+    with tqdm(total=len(jobs), unit="network", **bar_options(progress)) as bar:
         for i, history, weights, metrics in (
             _beside(jobs, macs, device, workers) if workers > 1 else _here(jobs, macs, device)
         ):

@@ -56,6 +56,7 @@ class LocalExecutor:
         self._env = os.environ | dict.fromkeys(_THREADS, str(threads))
         self._env |= {PROFILE: profile, ROOT: str(root), "PYTHONHASHSEED": "0"}
         self._env[RUNNER] = str(os.getpid())
+        self._env.pop("TQDM_DISABLE", None)
         if not watched:
             self._env["TQDM_DISABLE"] = "1"
 
