@@ -39,10 +39,20 @@ def points() -> pd.DataFrame:
 
 def test_plane_leads_the_thinnest_to_the_line(words, points):
     line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
-    fig = mobilenet.plane(points, line, ylabel="accuracy", thinnest=0.25, residual="10 under")
+    fig = mobilenet.plane(points, line, ylabel="accuracy", thinnest=0.25, jump=10.0)
     (dashed,) = [ln for ln in fig.axes[0].lines if ln.get_linestyle() == "--"]
     assert list(dashed.get_ydata()) == pytest.approx([30, 40])
-    assert {"10 under", "width × 0.25", "16 px"} <= set(words(fig))
+    assert {
+        "width × 0.25: 10.0 points\nunder the line of the others",
+        "width × 0.25",
+        "16 px",
+    } <= set(words(fig))
+
+
+def test_thinnest_above_the_line_are_said_to_be_above(words, points):
+    line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [20.0, 80.0]})
+    fig = mobilenet.plane(points, line, ylabel="accuracy", thinnest=0.25, jump=-10.0)
+    assert "width × 0.25: 10.0 points\nabove the line of the others" in words(fig)
 
 
 def test_costs_add_up_and_mark_the_network(words, points):

@@ -91,14 +91,14 @@ def plane(
     *,
     ylabel: str,
     thinnest: float,
-    residual: str = "",
+    jump: float,
 ) -> Figure:
     """Accuracy against MACs of all widths and resolutions, and the line that all but the thinnest
     define.
 
     `points`: width_mult, resolution, macs, mean and, with several seeds, ci_low and ci_high.
-    `line`: macs, mean. Dashes lead from the points of width `thinnest` to the line; `residual`
-    says how long they are.
+    `line`: macs, mean. Dashes lead from the points of width `thinnest` to the line; `jump` is how
+    far these lie under it on average, in % points.
     """
     fig, ax = style.subplots(height=3.9)
     ax.plot(line["macs"], line["mean"], color=style.GREY, linewidth=1.2)
@@ -111,8 +111,9 @@ def plane(
         if hasattr(p, "ci_low"):
             ax.plot([p.macs] * 2, [p.ci_low, p.ci_high], color=colour, alpha=0.35, linewidth=2.5)
         ax.plot(p.macs, p.mean, marker, color=colour, ms=6.5)
-    if residual:
-        ax.text(0.03, 0.96, residual, transform=ax.transAxes, va="top", color=_WIDTHS[0])
+    where = f"{abs(jump):.1f} points\n{'under' if jump >= 0 else 'above'} the line of the others"
+    look = {"transform": ax.transAxes, "va": "top", "color": _WIDTHS[0]}
+    ax.text(0.03, 0.96, f"width × {thinnest:g}: {where}", **look)
     ax.set(xlabel="MACs of one image (log)", ylabel=ylabel)
     _log_macs(ax)
     low, high = points["mean"].min(), points["mean"].max()
@@ -241,6 +242,8 @@ def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
         ax.annotate(p.name, (p.macs, p.latency_ms), xytext=(7, 4), textcoords="offset points")
     ax.set(yscale="log", xlabel="MACs of one image (log)", ylabel="latency, ms (log)")
     _log_macs(ax)
+    ms = pd.concat([points["latency_ms"], others["latency_ms"]])
+    ax.set_ylim(ms.min() / 1.8, ms.max() * 1.8)  # a quartile near zero would need all the room
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
