@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from lightlab.measure import latency, stats
 from lightlab.measure.latency.timing import Plan, Runner, Visits, interleave
@@ -169,6 +170,14 @@ def judged(ms: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         "error_pct": float(100 * error.std()),
         "wrong_pairs": float(wrong.mean()),
     }
+
+
+def if_quiet(timings: Timings, values: ArrayLike, max_noise_pct: float = 5.0) -> np.ndarray:
+    """`values` that were derived from `timings`; none where these are too noisy to say anything:
+    no ranking could be given out, or a latency is known to more than `max_noise_pct` only.
+    """
+    quiet = timings.trusted and timings.noise_pct <= max_noise_pct
+    return np.asarray(values, dtype=float) if quiet else np.array([])
 
 
 def quality(timings: Timings) -> dict[str, float]:

@@ -132,3 +132,14 @@ def test_quality_counts_and_speedup_divides():
 def test_tens_leave_out_what_is_left_over():
     parts = timing_study.tens(pd.DataFrame({"x": range(25)}))
     assert [list(p["x"]) for p in parts] == [list(range(10)), list(range(10, 20))]
+
+
+def test_noise_leaves_nothing_to_claim():
+    clear = timings(np.outer([1, 2, 3, 4], np.ones(6)), "abcd")
+    assert timing_study.if_quiet(clear, [1.5, 1.6]).tolist() == [1.5, 1.6]
+    luck = timings(np.random.default_rng(0).normal(10, 2, (4, 6)), "abcd")
+    assert timing_study.if_quiet(luck, [1.5, 1.6]).size == 0
+    wavering = timings(np.outer([1, 2, 3, 4], [1.0, 1.04] * 3), "abcd")  # in one order always
+    assert wavering.split_half == pytest.approx(1)
+    assert timing_study.if_quiet(wavering, [1.5]).size == 1
+    assert timing_study.if_quiet(wavering, [1.5], max_noise_pct=1.0).size == 0
