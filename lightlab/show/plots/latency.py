@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from lightlab.show import style
-from lightlab.show.numbers import number
 
 _RUNTIMES = {
     "onnxruntime": "ONNX Runtime",
@@ -30,22 +29,6 @@ _FAMILIES = {
     "ofa": "OFA",
 }
 _MARKERS = "osD^vPX*"
-_PREDICTIONS = {
-    "sum": "sum of blocks",
-    "corrected": "sum, less overheads",
-    "calibrated": "sum, calibrated",
-    "macs": "MACs only, calibrated",
-    "repeat": "the same timed again",
-}
-_KINDS = {
-    "conv": "full convolutions",
-    "pointwise": "1×1 convolutions",
-    "depthwise": "depthwise convolutions",
-    "se": "squeeze-excite",
-    "fc": "classifier",
-    "other": "all else",
-}
-_PROTOCOLS = {"interleaved": "in turn, round after round", "back to back": "one after another"}
 
 
 def setting_name(setting: str) -> str:
@@ -77,9 +60,9 @@ def against_macs(points: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
     families = list(dict.fromkeys(points["family"]))
     for ax, setting in zip(axes.flat, settings, strict=False):
         part = points[points["setting"] == setting]
-        for family, looks in zip(families, _looks(), strict=False):
+        for family, look in zip(families, looks(), strict=False):
             own = part[part["family"] == family]
-            ax.plot(own["macs"] / 1e6, own["latency_ms"], linestyle="", label=family, **looks)
+            ax.plot(own["macs"] / 1e6, own["latency_ms"], linestyle="", label=family, **look)
         _constant_rate(ax, part)
         r = ranks[(ranks["a"] == "macs") & (ranks["b"] == setting)].iloc[0]
         said = f"{r['rho']:.2f} [{r['ci_low']:.2f}, {r['ci_high']:.2f}]"
@@ -107,9 +90,9 @@ def price_of_a_mac(points: pd.DataFrame) -> Figure:
         part = points[points["setting"] == setting]
         price = part["latency_ms"] / (part["macs"] / 1e6)
         ax.axvline(price.median(), color=style.GREY, linestyle="--", linewidth=1.2)
-        for row, looks in zip(range(len(families)), _looks(), strict=False):
+        for row, look in zip(range(len(families)), looks(), strict=False):
             own = price[part["family"] == families[row]]
-            ax.plot(own, np.full(len(own), row), linestyle="", alpha=0.8, **looks)
+            ax.plot(own, np.full(len(own), row), linestyle="", alpha=0.8, **look)
         ax.set_title(_two_lines(setting))
         ax.set_xlim(0, price.max() * 1.08)
     axes[0, 0].set(yticks=range(len(families)), yticklabels=families)
@@ -152,12 +135,12 @@ def relative(points: pd.DataFrame, reference: str) -> Figure:
     kinds = list(dict.fromkeys(points["kind"]))
     fig, ax = style.subplots(height=1.2 + 0.5 * len(names))
     step = 0.7 / max(1, len(kinds) - 1)
-    for k, (kind, looks) in enumerate(zip(kinds, _looks(first="black"), strict=False)):
+    for k, (kind, look) in enumerate(zip(kinds, looks(first="black"), strict=False)):
         part = points[points["kind"] == kind]
         rows = np.array([names.index(n) for n in part["name"]]) + k * step - 0.35
         ends = np.abs(part[["ci_low", "ci_high"]].sub(part["ratio"], axis=0)).fillna(0).T
         label = setting_name(kind) if kind == "macs" or kind[-1].isdigit() else kind
-        ax.errorbar(part["ratio"], rows, xerr=ends, linestyle="", capsize=2, label=label, **looks)
+        ax.errorbar(part["ratio"], rows, xerr=ends, linestyle="", capsize=2, label=label, **look)
     for row in range(len(names) - 1):
         ax.axhline(row + 0.5, color=style.LIGHT, linewidth=0.8)
     ax.axvline(1, color=style.GREY, linewidth=1)
@@ -166,115 +149,6 @@ def relative(points: pd.DataFrame, reference: str) -> Figure:
     ax.grid(axis="y", visible=False)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
-
-
-def predictions(networks: pd.DataFrame, errors: pd.DataFrame) -> Figure:
-    """Predicted against measured ms, a panel per way of predicting, the diagonal for exactness.
-
-    `networks`: latency_ms, and a column for each `prediction` of `errors` (rmse_pct) but "repeat".
-    """
-    kinds = [p for p in errors["prediction"] if p in networks]
-    fig, axes = style.subplots(
-        1, len(kinds), height=2.6, sharex=True, sharey=True, squeeze=False, subplot_kw={"aspect": 1}
-    )
-    both = networks[["latency_ms", *kinds]]
-    ends = [both.min().min() * 0.95, both.max().max() * 1.05]
-    percent = errors.set_index("prediction")["rmse_pct"]
-    for ax, kind, colour in zip(axes[0], kinds, style.COLOURS, strict=False):
-        ax.plot(ends, ends, color=style.GREY, linewidth=1)
-        ax.plot(networks["latency_ms"], networks[kind], ".", color=colour, alpha=0.7)
-        name = _PREDICTIONS[kind].replace(", ", ",\n")
-        ax.set_title(f"{name}{'' if ',' in name else chr(10)}\nerror {percent[kind]:.1f} %")
-        ax.set(xlim=ends, ylim=ends, xlabel="measured (ms)")
-    axes[0, 0].set_ylabel("predicted (ms)")
-    return fig
-
-
-def errors(table: pd.DataFrame, marks: dict[str, float]) -> Figure:
-    """Error in per cent, a bar per way of predicting (prediction, rmse_pct), and named lines."""
-    fig, ax = style.subplots(height=1.2 + 0.36 * len(table))
-    colours = [style.GREY if p == "repeat" else style.COLOURS[0] for p in table["prediction"]]
-    ax.barh(range(len(table)), table["rmse_pct"], color=colours, alpha=0.7, height=0.6)
-    for row, value in enumerate(table["rmse_pct"]):
-        ax.annotate(f"{value:.1f} %", (value, row), xytext=(4, 0), va="center", **_POINTS)
-    for (name, value), colour in zip(marks.items(), style.COLOURS[1:], strict=False):
-        ax.axvline(value, color=colour, linestyle="--", label=f"{name}: {number(value, 2)} %")
-    names = [_PREDICTIONS[p] for p in table["prediction"]]
-    ax.set(yticks=range(len(table)), yticklabels=names, ylim=(len(table) - 0.5, -0.5))
-    ax.set_xlim(0, 1.15 * table["rmse_pct"].max())
-    ax.set_xlabel("error (root mean square, % of the latency)")
-    ax.grid(axis="y", visible=False)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return fig
-
-
-def shares(parts: pd.DataFrame) -> Figure:
-    """Share of the time beside share of the MACs, a panel per network.
-
-    `parts`: network, operator, time_share, macs_share in 0..1; operators that are no layers with
-    weights come together as "all else".
-    """
-    networks, kinds = list(dict.fromkeys(parts["network"])), list(_KINDS.values())
-    parts = parts.assign(kind=parts["operator"].map(_KINDS).fillna(kinds[-1]))
-    sums = parts.groupby(["network", "kind"])[["macs_share", "time_share"]].sum()
-    kinds = [k for k in kinds if k in sums.index.get_level_values("kind")]
-    fig, axes = style.subplots(
-        1, len(networks), height=1.1 + 0.42 * len(kinds), sharey=True, squeeze=False
-    )
-    for ax, network in zip(axes[0], networks, strict=True):
-        own = 100 * sums.loc[network].reindex(kinds).fillna(0)
-        _share_bars(ax, own["macs_share"], -0.19, style.GREY, "share of the MACs")
-        _share_bars(ax, own["time_share"], 0.19, style.COLOURS[1], "share of the time")
-        ax.set(title=network, xlim=(0, 115), xlabel="%")
-        ax.grid(axis="y", visible=False)
-    axes[0, 0].set(yticks=range(len(kinds)), yticklabels=kinds, ylim=(len(kinds) - 0.5, -0.5))
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    return fig
-
-
-def _share_bars(ax: Axes, percent: pd.Series, shift: float, colour: str, label: str) -> None:
-    rows = np.arange(len(percent)) + shift
-    ax.barh(rows, percent, height=0.36, color=colour, label=label)
-    for row, value in zip(rows, percent, strict=True):
-        text = "<1" if 0 < value < 1 else f"{value:.0f}"
-        ax.annotate(text, (value, row), xytext=(3, 0), va="center", **_POINTS)
-
-
-def speedup(points: pd.DataFrame, band: tuple[float, float], band_label: str) -> Figure:
-    """How many times faster, a row per network (name, ratio, ci_low, ci_high), the most first."""
-    points = points.sort_values("ratio", ascending=False)
-    fig, ax = style.subplots(height=1.1 + 0.26 * len(points))
-    ax.axvspan(*band, color=style.COLOURS[2], alpha=0.15, label=band_label)
-    ax.axvline(1, color="black", linewidth=1, label="no gain")
-    ends = np.abs(points[["ci_low", "ci_high"]].sub(points["ratio"], axis=0)).fillna(0).T
-    rows = range(len(points))
-    ax.errorbar(points["ratio"], rows, xerr=ends, fmt="o", capsize=3, color=style.COLOURS[0])
-    ax.set(yticks=rows, yticklabels=points["name"], ylim=(len(points) - 0.5, -0.5))
-    ax.set_xlim(0, max(band[1], points["ratio"].max()) * 1.05)
-    ax.set_xlabel("latency in float32 / latency in int8")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return fig
-
-
-def disagreement(curves: pd.DataFrame) -> Figure:
-    """How far two measurements of the same networks differ: protocol, n_visits, percent."""
-    fig, ax = style.subplots(height=2.8)
-    for (protocol, part), looks in zip(
-        curves.groupby("protocol", sort=False), _looks(), strict=False
-    ):
-        ax.plot(
-            part["n_visits"], part["percent"], label=_PROTOCOLS.get(protocol, protocol), **looks
-        )
-    ax.set(xscale="log", ylim=(0, None), xlabel="visits to each network")
-    ax.set_xticks(sorted(set(curves["n_visits"])))
-    ax.minorticks_off()
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    ax.set_ylabel("difference between two\nrepetitions (%)")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return fig
-
-
-_POINTS = {"textcoords": "offset points", "fontsize": 8}
 
 
 def _panels(n: int, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
@@ -287,7 +161,7 @@ def _panels(n: int, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
     return fig, axes
 
 
-def _looks(first: str | None = None):
+def looks(first: str | None = None):
     """Colour and marker of one thing after another."""
     colours = [first] * (first is not None) + style.COLOURS
     return ({"color": c, "marker": m} for c, m in zip(colours, _MARKERS, strict=False))
