@@ -1,6 +1,6 @@
 """How well a look-up table predicts the latency of networks that it has not seen.
 
-Writes benchmarks/latency.md. About a minute for ONNX Runtime, three for its int8, seven for PyTorch:
+Writes benchmarks/latency.md. A minute for ONNX Runtime, three for its int8, seven for PyTorch:
 python benchmarks/latency.py --runtimes onnxruntime onnxruntime-int8 torch
 """
 
@@ -179,7 +179,7 @@ Device: {", ".join(f"{k} {v}" for k, v in device.items())}. No GPU: "cuda" is no
   confirm it. With a dozen rounds at loads of 4 to 6 single entries stayed in the slow state:
   calibrated errors of 1.4, 2.6 and 3.2 % in three runs; with two dozen or more 0.6, 0.6 and 0.7 %.
 - **Eager PyTorch** changes no layout where pieces meet, and its sum is too small already: a block
-  that alone is repeated keeps its code and weights in the nearest cache. Taking joints off makes
+  repeated alone presumably keeps its code and weights in the nearest cache. Taking joints off makes
   that worse; only the line through whole networks mends it, as far as the noise lets one see.
 """
 
