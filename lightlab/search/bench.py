@@ -93,9 +93,7 @@ def study(
         for m in n_seeds
         if s < n_seeds[m]
     ]
-    frames = [
-        run_one(m, problem(p), s, n_trials, n_initial) for m, p, s in tqdm(todo)
-    ]
+    frames = [run_one(m, problem(p), s, n_trials, n_initial) for m, p, s in tqdm(todo)]
     return pd.concat([f for f in frames if len(f)], ignore_index=True)
 
 
