@@ -95,7 +95,7 @@ def _drawn(rng: random.Random, options: dict[tuple[int, int], list[Block]]) -> A
 
 
 def test_prices_come_fast():
-    """The bar is 50,000 a second; 170,000 were measured, and other work may run beside this."""
+    """170,000 a second were measured, for 3,400 without the table; a ratio holds on any machine."""
     options = {
         (channels, stride): [
             Block("mb", channels, k, stride, e, se, "expanded", "hswish")
@@ -109,9 +109,17 @@ def test_prices_come_fast():
     rng = random.Random(0)
     archs = [_drawn(rng, options) for _ in range(4000)]
     prices = cost.Prices()
-    start = time.process_time()
     found = [prices(arch) for arch in archs]
-    assert len(archs) / (time.process_time() - start) > 20_000
+
+    def seconds_each(price, some):
+        start = time.process_time()
+        for arch in some:
+            price(arch)
+        return (time.process_time() - start) / len(some)
+
+    slow = min(seconds_each(cost.macs, archs[i : i + 100]) for i in (0, 100, 200))
+    fast = min(seconds_each(prices, archs) for _ in range(3))
+    assert slow / fast > 10
     for i in rng.sample(range(len(archs)), 20):
         assert found[i] == (cost.macs(archs[i]), cost.param_count(archs[i]))
 

@@ -169,7 +169,7 @@ def test_noise_that_drowns_the_differences_is_said(lightlab, monkeypatch):
     monkeypatch.setattr(Timings, "ranking", refuse)
     texts = [f"r8x1 conv_k3_s2_c{c} head_n10" for c in (8, 9, 10)]
     printed = lightlab("latency", *texts, "--rounds", "6")
-    assert printed.splitlines()[-1].startswith("noise drowns the differences: two halves")
+    assert "noise drowns the differences: two halves" in printed
 
 
 def test_help_needs_no_pytorch():
