@@ -1,4 +1,4 @@
-"""A family of networks trained side by side: who is compared with whom, and what came of it.
+"""A family of networks trained side by side: who is compared with whom.
 
 Everything is a data frame. Networks: name, arch (as text), width_mult, resolution, macs, params.
 Results: one row per network, length of training and seed, with the test accuracy in per cent.
@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lightlab.measure import cost, stats, train
+from lightlab.measure import cost, train
 from lightlab.measure.data import DataSet
 from lightlab.space.arch import adapt, catalog, decode, encode
 
 FULL, SEPARABLE, AS_MANY_MACS = "full", "separable", "separable, as many MACs"
 THIN, SHALLOW = "thin", "shallow"
+_NEAR = 0.06  # how far MACs may be apart that are called equal
+_WIDTHS_TRIED = 40  # steps of width, more than it takes to pass by what is near
 _SOURCES = {FULL: "mobilenet_32_full", SHALLOW: "mobilenet_32_shallow"}
 
 
@@ -54,23 +56,32 @@ class Task:
         }
 
     def matching(self, name: str, macs: int) -> dict:
-        """The network `name` of the width (in steps of 0.005) whose MACs come closest to `macs`.
+        """The network `name` of the width (in steps of 0.005) that takes about as many MACs.
 
-        ValueError if the closest is more than 5 per cent off.
+        Of the widths within 6 per cent of `macs` the one with most channels in eights, then the
+        closest: other channel counts fall off the fast path of some runtimes, which would confound
+        a comparison of times. ValueError where there is none.
         """
         low, high = 1, 2000
         while low < high:  # MACs never fall when the width grows
             middle = (low + high) // 2
-            enough = self.network(name, middle / 200)["macs"] >= macs
+            enough = self.network(name, middle / 200)["macs"] >= (1 - _NEAR) * macs
             low, high = (low, middle) if enough else (middle + 1, high)
-        around = [self.network(name, max(low + i, 1) / 200) for i in (-1, 0)]
-        best = min(around, key=lambda found: abs(found["macs"] - macs))
-        if abs(best["macs"] / macs - 1) > 0.05:
+        around = [self.network(name, width / 200) for width in range(low, low + _WIDTHS_TRIED)]
+        close = [found for found in around if abs(found["macs"] / macs - 1) <= _NEAR]
+        if not close:
+            closest = min(around, key=lambda found: abs(found["macs"] - macs))
             raise ValueError(
-                f"no width of {name!r} comes within 5 % of {macs} MACs (closest "
-                f"{best['macs']}): choose another width for the network that it is to match"
+                f"no width of {name!r} comes within {_NEAR:.0%} of {macs} MACs (closest "
+                f"{closest['macs']}): choose another width for the network that it is to match"
             )
-        return best
+        return min(close, key=lambda found: (_odd_channels(found), abs(found["macs"] - macs)))
+
+
+def _odd_channels(network: dict) -> float:
+    """Share of the blocks whose number of channels is no multiple of eight."""
+    blocks = decode(network["arch"]).blocks
+    return sum(block.out_channels % 8 > 0 for block in blocks) / len(blocks)
 
 
 def operators(task: Task, width_mult: float) -> pd.DataFrame:
@@ -144,72 +155,3 @@ def train_all(
         accuracy=[100 * t.metrics["test_accuracy"] for t in done],
     )
     return wanted.merge(found, on=key)
-
-
-def differences(
-    results: pd.DataFrame,
-    first: str,
-    second: str,
-    comparison: str,
-    *,
-    later: int = 0,
-    published: float = np.nan,
-) -> pd.DataFrame:
-    """Accuracy of the network `first` minus that of `second`, within seeds, for every length.
-
-    With `later` 1 the first is taken from the next length on: as many MACs spent by `lengths`.
-    Columns: comparison, length (in words), epochs (of `second`), seed, difference, mean, ci_low,
-    ci_high (% points, 95 %), published.
-    """
-    by_name = results.groupby("name")
-    a, b = (
-        by_name.get_group(name).pivot(index="seed", columns="epochs", values="accuracy")
-        for name in (first, second)
-    )
-    rows = []
-    for longer, epochs in zip(a.columns[later:], b.columns, strict=False):
-        difference = a[longer] - b[epochs]
-        mean, low, high = stats.mean_ci(difference)
-        found = pd.DataFrame({"seed": a.index, "difference": difference.to_numpy()})
-        found["comparison"], found["epochs"] = comparison, epochs
-        found["length"] = f"{longer:.3g} against {epochs:.3g}" if later else f"{epochs:.3g}"
-        found["length"] += " epoch" if epochs == 1 else " epochs"
-        found["mean"], found["ci_low"], found["ci_high"] = mean, low, high
-        rows.append(found.assign(published=published))
-    return pd.concat(rows, ignore_index=True)
-
-
-def last(pairs: pd.DataFrame, comparison: str) -> np.ndarray:
-    """The differences of one comparison after the longest training, one per seed."""
-    found = pairs[pairs["comparison"] == comparison]
-    return found.loc[found["epochs"] == found["epochs"].max(), "difference"].to_numpy()
-
-
-def log_linear(points: pd.DataFrame, thinnest: float) -> pd.DataFrame:
-    """The line accuracy = intercept + slope · log10(MACs) through all but the thinnest networks.
-
-    `points`: width_mult, macs, accuracy, seed. One row per seed: intercept, slope (% points per
-    tenfold MACs), r2 (of the points that the line was fitted to) and jump: how far the networks of
-    width `thinnest` lie under the line, on average. ValueError on fewer than three points.
-    """
-    rows = []
-    for seed, part in points.groupby("seed"):
-        thin = part["width_mult"] == thinnest
-        x, y = np.log10(part["macs"].to_numpy(float)), part["accuracy"].to_numpy()
-        if (n := int((~thin).sum())) < 3:
-            raise ValueError(
-                f"a line through {n} networks says nothing: more widths or resolutions"
-            )
-        slope, intercept = np.polyfit(x[~thin], y[~thin], 1)
-        left = y - (intercept + slope * x)
-        r2 = 1 - np.var(left[~thin]) / np.var(y[~thin])
-        rows.append((seed, intercept, slope, r2, -left[thin].mean()))
-    return pd.DataFrame(rows, columns=["seed", "intercept", "slope", "r2", "jump"])
-
-
-def line(fit: pd.DataFrame, macs: pd.Series) -> pd.DataFrame:
-    """The mean line of `log_linear` from the least to the most MACs: columns macs, mean."""
-    ends = np.array([macs.min() / 1.2, macs.max() * 1.2])
-    return pd.DataFrame(
-        {"macs": ends, "mean": fit["intercept"].mean() + fit["slope"].mean() * np.log10(ends)}
-    )

@@ -1,11 +1,13 @@
 """A paper's printed costs counted again: which numbers come out, and under which convention."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pandas as pd
 
 from lightlab.measure import cost
 from lightlab.nets.build import build_block
+from lightlab.published import loader
 from lightlab.space.arch import Arch, Block, block_layers, catalog, decode_block
 
 QUANTITIES = {"macs": "MACs (M)", "params": "parameters (M)"}
@@ -86,6 +88,34 @@ def shares(arch: Arch) -> pd.DataFrame:
     table["macs_percent"] = 100 * table["macs"] / table["macs"].sum()
     table["params_percent"] = 100 * table["weights"] / table["weights"].sum()
     return table
+
+
+def misprints() -> pd.DataFrame:
+    """What is misprinted in Howard et al. 2017, with the numbers that show it: where, printed,
+    should_be, why.
+    """
+    v1 = catalog.get("mobilenet_v1")
+    last = replace(v1.blocks[-1], stride=2)
+    table1 = cost.macs(replace(v1, blocks=(*v1.blocks[:-1], last))) / 1e6
+    shares_2 = loader.read_csv("mobilenet_table2.csv")
+    first = shares(v1).set_index("role").loc["conv", "macs_percent"]
+    printed = shares_2["macs_percent"].sum()
+    top1 = loader.read_csv("mobilenet_results.csv").query("table == 9").set_index("model")["top1"]
+    own = top1["0.50 MobileNet-160"]
+    rows = [
+        ("Table 2, first layer", "1.19 %", f"{first:.2f} %", f"the column sums to {printed:.2f} %"),
+        (
+            "Table 1, last depthwise layer",
+            "stride 2",
+            "stride 1",
+            f"with 2 the network would take {table1:.0f} and not {cost.macs(v1) / 1e6:.0f} million",
+        ),
+    ]
+    for rival in ("AlexNet", "Squeezenet"):
+        better = f"{own - top1[rival]:.1f} points"
+        why = f"Table 9: {own} against {top1[rival]} %"
+        rows.append((f"text on Table 9, {rival}", "4 % better", better, why))
+    return pd.DataFrame(rows, columns=["where", "printed", "should_be", "why"])
 
 
 def savings_formula(kernels: Iterable[int], channels: Iterable[int]) -> pd.DataFrame:

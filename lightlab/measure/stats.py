@@ -46,6 +46,14 @@ def paired_ci(
     return mean_ci(a - b, confidence)
 
 
+def ratio_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Geometric mean of ratios `x` (n,), all positive, and the ends of its interval: Student's t on
+    their logarithms. NaN for the interval of one value.
+    """
+    mean, low, high = np.exp(mean_ci(np.log(np.asarray(x, dtype=float)), confidence))
+    return float(mean), float(low), float(high)
+
+
 def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
     """Median of `x` (n,) and the ends of its interval, two of the values by the binomial law.
 
@@ -58,6 +66,22 @@ def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, floa
     interval = _stats.quantile_test(x, q=0, p=0.5).confidence_interval(confidence)
     low, high = float(interval.low), float(interval.high)
     return float(np.median(x)), low, high
+
+
+def bootstrap_ci(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    x: ArrayLike,
+    *,
+    seed: int = 0,
+    n_boot: int = 2000,
+    confidence: float = CONFIDENCE,
+) -> tuple[float, float, float]:
+    """`statistic` of `x` (n,), taken along the last axis, and its percentile bootstrap interval."""
+    x = np.asarray(x, dtype=float)
+    rows = np.random.default_rng(seed).integers(x.size, size=(n_boot, x.size))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(statistic(x[rows]), [tail, 1 - tail])
+    return float(statistic(x)), float(low), float(high)
 
 
 def spearman(

@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lightlab.measure import latency, stats
-from lightlab.measure.latency.timing import Plan, Runner, Visits, interleave
+from lightlab.measure.latency.timing import Plan, Visits, interleave
 from lightlab.measure.latency.timings import Timings
 from lightlab.space.arch import Arch
 
-PROTOCOLS = ("interleaved", "back to back")
 MIN_NETWORKS = 6  # fewer say nothing about ranks
 
 
@@ -98,92 +97,73 @@ def equal_macs_spread(
 ) -> tuple[str, str, np.ndarray]:
     """Slowest and fastest of the networks whose MACs are `within` a share of those of `around`.
 
-    Their names, and their ratio in every odd round: they are chosen by the even rounds alone, since
-    the largest of many noisy ratios is too large.
+    Their names by all rounds, and one ratio a round. The largest of many noisy ratios is too large,
+    so the networks that a round compares are chosen by every second round, of which it is none.
     """
     near = [n for n in timings.visits.names if abs(macs[n] / macs[around] - 1) <= within]
-    rows = [timings.visits.names.index(n) for n in near]
-    chosen = np.median(timings.rounds_ms[rows, ::2], axis=1)
-    slow, fast = near[chosen.argmax()], near[chosen.argmin()]
-    return slow, fast, ratios(timings, slow, fast)[1::2]
+    ms = timings.rounds_ms[[timings.visits.names.index(n) for n in near]]
+
+    def ends(rounds: slice) -> tuple[int, int]:
+        chosen = np.median(ms[:, rounds], axis=1)
+        return int(chosen.argmax()), int(chosen.argmin())
+
+    even, odd = slice(0, None, 2), slice(1, None, 2)
+    found = []
+    for choose, judge in ((even, odd), (odd, even)):
+        slow, fast = ends(choose)
+        found.append(ms[slow, judge] / ms[fast, judge])
+    slow, fast = ends(slice(None))
+    return near[slow], near[fast], np.concatenate(found)
 
 
-def repetitions(runners: Mapping[str, Runner], plan: Plan) -> dict[str, list[np.ndarray]]:
-    """`ms` of the same networks, measured twice by each protocol.
-
-    "interleaved" visits all of them in every round; "back to back" makes all visits to one network
-    before it goes on to the next. The order differs between the two repetitions.
+def quiet(*timings: Timings, max_noise_pct: float = 5.0) -> bool:
+    """Whether something can be said from all of `timings`: a ranking could be given out, and a
+    latency is known to `max_noise_pct`.
     """
-    found: dict[str, list[np.ndarray]] = {protocol: [] for protocol in PROTOCOLS}
-    for repetition, protocol in itertools.product(range(2), PROTOCOLS):
-        order = np.random.default_rng([plan.seed, repetition]).permutation(len(runners))
-        names = [list(runners)[i] for i in order]
-        turns = [names] if protocol == "interleaved" else [[name] for name in names]
-        visits = [interleave({n: runners[n] for n in turn}, plan, protocol) for turn in turns]
-        ms = np.concatenate([np.array(v.ms) for v in visits])
-        found[protocol].append(ms[np.argsort(order)])
-    return found
+    return all(t.trusted and t.noise_pct <= max_noise_pct for t in timings)
 
 
-def disagreement(repeated: Mapping[str, list[np.ndarray]]) -> pd.DataFrame:
-    """How far two repetitions differ about a network after so many visits to each, in per cent.
+def ratio_claim(ratios: ArrayLike, *timings: Timings) -> tuple:
+    """What a claim takes of one ratio a round: geometric mean, interval and n; nothing where the
+    `timings` that they come from were not `quiet`.
+    """
+    if not quiet(*timings):
+        return ([],)
+    mean, low, high = stats.ratio_ci(ratios)
+    return mean, (low, high), len(ratios)
 
-    Columns protocol, n_visits, percent: root mean square over the networks of the logarithm of
-    their medians' ratio, less its mean, for a machine slower as a whole changes no comparison.
+
+def model_bytes(archs: Mapping[str, Arch]) -> pd.DataFrame:
+    """Bytes of ONNX models by network, graph and scales included: fp32, int8, and their ratio."""
+    rows = {}
+    for name, arch in archs.items():
+        sizes = [
+            len(latency.onnx_model(arch, arch.input_shape, latency.Setting(runtime)))
+            for runtime in ("onnxruntime", "onnxruntime-int8")
+        ]
+        rows[name] = {"fp32": sizes[0], "int8": sizes[1], "ratio": sizes[0] / sizes[1]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+
+def every_time(timings: Mapping[str, Timings]) -> pd.DataFrame:
+    """All latencies, a row per setting and network: setting, then as in `Timings.table`, and
+    median_ms over the rounds.
     """
     rows = []
-    for protocol, (a, b) in repeated.items():
-        for n in _doublings(a.shape[1]):
-            logs = [np.log(np.median(x[:, :n], axis=1)) for x in (a, b)]
-            percent = 100 * float((logs[0] - logs[1]).std())
-            rows.append({"protocol": protocol, "n_visits": n, "percent": percent})
-    return pd.DataFrame(rows)
-
-
-def evidence(cold: np.ndarray, first: np.ndarray, second: np.ndarray) -> pd.DataFrame:
-    """How wrong one would have been by the very first run (`cold`, one time per network), by one
-    visit, and by all rounds of `first`, judged by the medians of the repetition `second`.
-
-    Rows are those three; columns as in `judged`, of single visits their mean over the rounds, and
-    times_as_long, the mean time over that of `second`.
-    """
-    truth = np.median(second, axis=1)
-    visits = pd.DataFrame([judged(ms, truth) for ms in first.T]).mean()
-    rows = {
-        "first run": judged(cold, truth),
-        "one visit": visits.to_dict(),
-        f"median of {first.shape[1]} visits": judged(np.median(first, axis=1), truth),
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measurement")
-
-
-def judged(ms: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """How wrong one time per network is: `wrong_pairs` is the share of the pairs of networks in
-    another order than by `truth`, `error_pct` the root mean square over the networks of the
-    logarithm of their ratio, less the part that all share, which is in `times_as_long`.
-    """
-    i, j = np.triu_indices(len(truth), 1)
-    wrong = np.sign(ms[i] - ms[j]) != np.sign(truth[i] - truth[j])
-    error = np.log(ms / truth)
-    return {
-        "times_as_long": float(np.exp(error.mean())),
-        "error_pct": float(100 * error.std()),
-        "wrong_pairs": float(wrong.mean()),
-    }
-
-
-def if_quiet(timings: Timings, values: ArrayLike, max_noise_pct: float = 5.0) -> np.ndarray:
-    """`values` that were derived from `timings`; none where these are too noisy to say anything:
-    no ranking could be given out, or a latency is known to more than `max_noise_pct` only.
-    """
-    quiet = timings.trusted and timings.noise_pct <= max_noise_pct
-    return np.asarray(values, dtype=float) if quiet else np.array([])
+    for setting, timed in timings.items():
+        medians = [float(np.median(ms)) for ms in timed.visits.ms]
+        rows.append(timed.table.assign(median_ms=medians, setting=setting))
+    return pd.concat(rows, ignore_index=True)
 
 
 def quality(timings: Timings) -> dict[str, float]:
-    """How good a measurement is: networks, noise_pct, split_half, visits repeated and disturbed."""
+    """How good a measurement is: networks, iqr_pct (a typical network's spread between rounds, in
+    per cent of its median), noise_pct, split_half, visits repeated and disturbed.
+    """
+    spread = [np.subtract(*np.percentile(ms, [75, 25])) / np.median(ms) for ms in timings.visits.ms]
     return {
         "networks": len(timings.visits.names),
+        "iqr_pct": 100 * float(np.median(spread)),
         "noise_pct": timings.noise_pct,
         "split_half": timings.split_half,
         "repeated": int(np.sum(timings.visits.repeated)),
@@ -202,13 +182,3 @@ def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
         ratio, low, high = np.exp(stats.mean_ci(np.log(before / ms)))
         rows.append({"name": name, "ratio": ratio, "ci_low": low, "ci_high": high})
     return pd.DataFrame(rows)
-
-
-def tens(networks: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows ten by ten, as samples of independent networks; what is left over is left out."""
-    return [networks.iloc[i : i + 10] for i in range(0, len(networks) - 9, 10)]
-
-
-def _doublings(n: int) -> list[int]:
-    """1, 2, 4, … and `n`."""
-    return [*itertools.takewhile(lambda k: k < n, (2**i for i in itertools.count())), n]

@@ -64,6 +64,8 @@ def measured(claim: dict[str, Any]) -> tuple[str, str]:
     n = f"n\u00a0=\u00a0{claim.get('n')}"
     if value is None:
         return "not measured", ""
+    if claim.get("kind") == "exact" and float(value).is_integer():
+        value = int(value)  # all digits: they are what is claimed
     if low is None or high is None:
         return number(value), f"{n}, no interval"
     half = max(high - value, value - low)
@@ -74,3 +76,11 @@ def measured(claim: dict[str, Any]) -> tuple[str, str]:
     places = max(0, 1 - math.floor(math.log10(half)))  # two digits of the half-width
     value, low, high = (f"{x:.{places}f}".replace("-", "−") for x in (value, low, high))
     return value, f"[{low}, {high}], {n}"
+
+
+def short(number: float) -> str:
+    """568.7M, 41M, 1.3G: three digits and a unit."""
+    for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size * 0.9995:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.3g}"

@@ -4,7 +4,11 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from lightlab.show import numbers
 
 # Okabe & Ito (2008), darkened where thin lines on white need it.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#444444"]
@@ -71,3 +75,11 @@ def method(name: str) -> dict[str, Any]:
     """Keyword arguments for a line of the method `name`; KeyError if it has no look yet."""
     colour, marker, line = _METHODS[name]
     return {"color": colour, "marker": marker, "linestyle": line, "label": name}
+
+
+def log_counts(ax: Axes) -> None:
+    """A logarithmic horizontal axis of large counts: 1M, 3M, 10M."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: numbers.short(m)))
+    ax.xaxis.set_minor_formatter(NullFormatter())

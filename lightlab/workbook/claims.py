@@ -12,11 +12,18 @@ from lightlab.published import loader
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 
 
-def check(claim: dict[str, Any], measured: ArrayLike, profile: str | None) -> dict[str, Any]:
+def check(
+    claim: dict[str, Any],
+    measured: ArrayLike,
+    profile: str | None,
+    interval: tuple[float, float] | None = None,
+    n: int | None = None,
+) -> dict[str, Any]:
     """The claim with our value, its 95 % interval, n, the verdict and what limits it.
 
     `measured` is a number (deterministic: its interval is itself) or one value per seed, for
-    claims of the kind `order` the differences paired by seed. The claim is reproduced where the
+    claims of the kind `order` the differences paired by seed. A number from `n` samples with a
+    95 % `interval` of its own (a bootstrap's, say) brings both. The claim is reproduced where the
     whole interval lies in `holds_in`, not reproduced where it lies outside, else inconclusive.
     """
     x = np.asarray(measured, dtype=float)
@@ -26,13 +33,14 @@ def check(claim: dict[str, Any], measured: ArrayLike, profile: str | None) -> di
         note = "no value was measured" if samples.size == 0 else "a measured value is NaN"
     else:
         value, low, high = (float(x),) * 3 if x.ndim == 0 else stats.mean_ci(samples)
+        low, high = interval or (low, high)
         verdict, note = _verdict(claim["holds_in"], low, high)
     if profile in loader.PROFILES and _below(profile, claim["profile"]):
         note = f"means something from the profile {claim['profile']} on" + (
             f"; {note}" * bool(note)
         )
         verdict = INCONCLUSIVE
-    ours = {"value": value, "ci_low": low, "ci_high": high, "n": int(samples.size)}
+    ours = {"value": value, "ci_low": low, "ci_high": high, "n": n or int(samples.size)}
     ours = {
         k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in ours.items()
     }

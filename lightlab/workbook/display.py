@@ -67,7 +67,7 @@ def _row(claim: dict[str, Any]) -> str:
     details = "<br>".join(escape(text) for text in (interval, claim["measured"]) if text)
     cells = (
         f"{escape(claim['sentence'])}<br><small>{escape(claim['source'])}</small>",
-        escape(str(claim["published"])),
+        escape(numbers.number(claim["published"])),
         f"{escape(value)}<br><small>{details}</small>",
         f"<strong>{verdict}</strong><br><small>{escape(claim['note'])}</small>",
     )

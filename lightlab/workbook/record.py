@@ -38,7 +38,8 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     folder = project.results / "interactive" / notebook
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    return Record(notebook, folder, values, profile)
+    kept = folder.parent / ".unfinished" / f"{notebook}-{files.digest(values)[:12]}"
+    return Record(notebook, folder, values, profile, kept)
 
 
 def _under_runner(notebook: str, folder: Path) -> "Record":
@@ -47,7 +48,8 @@ def _under_runner(notebook: str, folder: Path) -> "Record":
         raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
     if (folder / "record.json").exists():
         raise WorkbookError(Fault("record.start", "was called before in this notebook"))
-    return Record(notebook, folder, task["params"], os.environ.get(PROFILE))
+    kept = Path(task["unfinished"])
+    return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept)
 
 
 def _by_itself(
@@ -72,8 +74,16 @@ def _by_itself(
 class Record:
     """The record of one execution of one notebook; every save rewrites record.json whole."""
 
-    def __init__(self, notebook: str, folder: Path, values: dict[str, Any], profile: str | None):
+    def __init__(
+        self,
+        notebook: str,
+        folder: Path,
+        values: dict[str, Any],
+        profile: str | None,
+        unfinished: Path,
+    ):
         self.notebook, self.folder, self.params, self.profile = notebook, folder, values, profile
+        self._unfinished = unfinished
         self.seed = int(values.get("seed", 0))
         self._published = loader.claims(notebook)
         self._claims: dict[str, dict[str, Any]] = {}
@@ -117,6 +127,16 @@ class Record:
         if colon and scheme != "hf":
             return f"{scheme}:{os.path.normpath(Project.find().root / Path(path).expanduser())}"
         return spec
+
+    def unfinished(self, name: str) -> Path:
+        """A folder for long work to go on from where it was killed: what this notebook, with the
+        same values, code and data, left there. It is removed when the notebook has finished.
+        """
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+        folder = self._unfinished / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def data(self, dataset: Any) -> None:
         """Note which data were used: anything with `spec` and `fingerprint`."""
@@ -178,13 +198,22 @@ class Record:
         self._note("artifacts", {"name": name, "files": self._names([path])})
         return path
 
-    def claim(self, id: str, measured: ArrayLike) -> None:
-        """Hand over what was measured for a published claim; the verdict is computed from it."""
+    def claim(
+        self,
+        id: str,
+        measured: ArrayLike,
+        interval: tuple[float, float] | None = None,
+        n: int | None = None,
+    ) -> None:
+        """Hand over what was measured for a published claim; the verdict is computed from it.
+
+        One value per seed, or a number, with its 95 % `interval` and `n` where it has such.
+        """
         if id not in self._published:
             raise KeyError(f"no claim {id!r} in published/claims/{self.notebook}.yaml")
-        self._claims[id] = claims.check(self._published[id], measured, self.profile) | {
-            "notebook": self.notebook
-        }
+        self._claims[id] = claims.check(
+            self._published[id], measured, self.profile, interval, n
+        ) | {"notebook": self.notebook}
         files.write_json(self.folder / "claims.json", list(self._claims.values()))
 
     def finish(self) -> display.Shown:
@@ -205,6 +234,7 @@ class Record:
         self._write()
         if OUT not in os.environ:
             manifest.write_interactive(self.folder, self.notebook, self.params)
+            shutil.rmtree(self._unfinished, ignore_errors=True)
         return display.claims(list(self._claims.values()))
 
     def _folder(self, kind: str, name: str) -> Path:

@@ -73,3 +73,10 @@ def test_the_counter_finds_what_the_formula_says():
     formula = recount.savings_formula((1, 3, 5), (8, 100))
     pd.testing.assert_frame_equal(counted, formula)
     assert formula["saving"].iloc[2] == pytest.approx(72 / 17)  # 1 / (1/8 + 1/9)
+
+
+def test_misprints_are_shown_by_the_papers_own_numbers():
+    found = recount.misprints().set_index("where")
+    assert found["should_be"].tolist() == ["1.91 %", "stride 1", "3.0 points", "2.7 points"]
+    assert "534 and not 569 million" in found.loc["Table 1, last depthwise layer", "why"]
+    assert "99.29" in found.loc["Table 2, first layer", "why"]

@@ -95,3 +95,11 @@ def test_two_halves_agree_on_what_is_real_and_tell_the_noise():
     assert np.isnan(stats.split_half(real[:, :1]))
     # the standard error of the median of 20 normal values is 1.2533 σ / √20
     assert stats.half_noise(luck) == pytest.approx(1.2533 * 0.01 / np.sqrt(20), rel=0.15)
+
+
+def test_ratios_have_the_geometric_mean_and_an_interval_that_inverts():
+    x = np.array([0.5, 1.0, 2.0, 4.0])
+    mean, low, high = stats.ratio_ci(x)
+    assert mean == pytest.approx(2**0.5)
+    inverse = stats.ratio_ci(1 / x)
+    assert (1 / mean, 1 / high, 1 / low) == pytest.approx(inverse)

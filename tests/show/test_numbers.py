@@ -36,3 +36,17 @@ def test_measured_rounds_to_its_interval():
     assert numbers.measured(claim) == ("0.123", "[0.111, 0.136], n\u00a0=\u00a05")
     assert numbers.measured(claim | {"ci_low": None}) == ("0.1235", "n\u00a0=\u00a05, no interval")
     assert numbers.measured({"value": 6.0, "ci_low": 6.0, "ci_high": 6.0, "n": 1}) == ("6", "")
+
+
+def test_what_is_claimed_exactly_is_shown_with_all_digits():
+    claim = {"value": 567716352.0, "ci_low": 567716352.0, "ci_high": 567716352.0, "n": 1}
+    assert numbers.measured(claim | {"kind": "exact"}) == ("567\u202f716\u202f352", "")
+    assert numbers.measured(claim | {"kind": "within"}) == ("5.677 × 10⁸", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(568_740_352, "569M"), (999_600, "1M"), (999_000, "999k"), (1.5e12, "1.5T"), (12, "12")],
+)
+def test_numbers_are_short(number, text):
+    assert numbers.short(number) == text

@@ -9,11 +9,12 @@ from lightlab.show.plots import timing
 def test_predictions_and_their_errors(words):
     networks = pd.DataFrame({"latency_ms": [0.2, 0.4], "sum": [0.3, 0.5], "macs": [0.2, 0.4]})
     errors = pd.DataFrame({"prediction": ["sum", "macs", "repeat"], "rmse_pct": [21.3, 5.0, 1.0]})
+    errors = errors.assign(rmse_low=errors["rmse_pct"] - 0.5, rmse_high=errors["rmse_pct"] + 0.5)
     fig = timing.predictions(networks, errors)
     assert len(fig.axes) == 2  # repeating is no prediction
     assert any("error 21.3 %" in text for text in words(fig))
     assert list(fig.axes[0].lines[1].get_ydata()) == [0.3, 0.5]
-    fig = timing.errors(errors, {"published": 0.75})
+    fig = timing.errors(errors, {"published: 0.75 %": 0.75})
     assert [bar.get_width() for bar in fig.axes[0].patches] == [21.3, 5.0, 1.0]
     assert {"the same timed again", "published: 0.75 %", "21.3 %"} <= set(words(fig))
 
@@ -48,7 +49,7 @@ def test_the_largest_gain_stands_first(words):
 def test_disagreement_names_both_protocols(words):
     curves = pd.DataFrame(
         {"protocol": ["interleaved"] * 2 + ["back to back"] * 2, "n_visits": [1, 4] * 2}
-    ).assign(percent=[2.0, 1.0, 3.0, 3.0])
+    ).assign(percent=[2.0, 1.0, 3.0, 3.0], ci_low=0.5, ci_high=4.0)
     fig = timing.disagreement(curves)
     assert {"in turn, round after round", "one after another", "1", "4"} <= set(words(fig))
     assert [list(line.get_ydata()) for line in fig.axes[0].lines] == [[2, 1], [3, 3]]

@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from lightlab.nets.build import INITS
-from lightlab.space.arch import WIDTH_RULES, ArchError, Block, catalog, decode, encode
+from lightlab.space.arch import (
+    WIDTH_RULES,
+    ArchError,
+    Block,
+    catalog,
+    decode,
+    encode,
+    layers,
+    without_se,
+)
 
 NAMES = {
     *("mobilenet_v1", "mobilenet_v1_full", "mobilenet_v1_shallow"),
@@ -94,3 +103,11 @@ def test_corners_of_ofa_have_the_depth_expansion_and_kernel_of_their_name():
         assert all(b.stride == 1 for i, b in enumerate(units) if i % d)
         assert [b.act for b in units[::d]] == ["relu", "relu", *["hswish"] * 3]
         assert [bool(b.se_ratio) for b in units[::d]] == [False, True, False, True, True]
+
+
+def test_without_squeeze_excite_nothing_else_changes():
+    arch = catalog.get("mnasnet_a1")
+    bare = without_se(arch)
+    assert not any(layer.role == "se" for layer in layers(bare))
+    others = [layer for layer in layers(arch) if layer.role != "se"]
+    assert [(x.role, x.macs) for x in layers(bare)] == [(x.role, x.macs) for x in others]

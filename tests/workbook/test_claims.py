@@ -55,6 +55,13 @@ def test_the_interval_is_students():
     assert checked["n"] == 4
 
 
+def test_an_interval_of_its_own_decides():
+    checked = claims.check(CLAIM, 0.9, None, (0.8, 1.1), 40)
+    assert checked["verdict"] == claims.INCONCLUSIVE
+    assert (checked["ci_low"], checked["ci_high"], checked["n"]) == (0.8, 1.1, 40)
+    assert claims.check(CLAIM, 0.9, None, (0.8, 0.95), 40)["verdict"] == claims.REPRODUCED
+
+
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=8), st.floats(-3, 0), st.floats(0.01, 3))
 def test_verdicts_exclude_each_other(x, low, width):
     claim = CLAIM | {"holds_in": [low, low + width]}

@@ -58,6 +58,19 @@ def test_the_generators_are_fixed_by_seed_and_tag(run):
     assert draws[0] == draws[1] != draws[2]
 
 
+def test_unfinished_work_is_kept_until_the_notebook_has_finished(run):
+    (run.unfinished("trainings") / "0.txt").write_text("half")
+    again = record.start("01_a", {"seed": 5, "n": 3})
+    assert (again.unfinished("trainings") / "0.txt").read_text() == "half"
+    other = record.start("01_a", {"seed": 6, "n": 3})
+    assert not list(other.unfinished("trainings").iterdir())
+    with pytest.raises(ValueError, match="does not do as a file name"):
+        run.unfinished("../x")
+    again = record.start("01_a", {"seed": 5, "n": 3})
+    again.finish()
+    assert not list(again.unfinished("trainings").iterdir())
+
+
 def test_a_figure_is_saved_three_ways_and_shown_with_its_caption(run):
     fig, ax = plt.subplots()
     ax.plot([1, 2])

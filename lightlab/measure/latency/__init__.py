@@ -8,7 +8,7 @@ from lightlab.measure.latency.device import device, fingerprint
 from lightlab.measure.latency.measuring import measure, measure_many, time_runners
 from lightlab.measure.latency.operators import where_time_goes
 from lightlab.measure.latency.pieces import Piece
-from lightlab.measure.latency.runtimes import runner
+from lightlab.measure.latency.runtimes import onnx_model, runner
 from lightlab.measure.latency.setting import RUNTIMES, LatencyError, NoisyError, Setting
 from lightlab.measure.latency.table import LookupTable
 from lightlab.measure.latency.timing import Plan
@@ -35,6 +35,7 @@ __all__ = [
     "fingerprint",
     "measure",
     "measure_many",
+    "onnx_model",
     "predictions",
     "random_networks",
     "runner",

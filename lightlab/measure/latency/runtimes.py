@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 import onnxruntime
@@ -42,10 +43,19 @@ def runner(
 
 def onnx_model(model: Arch | Piece | nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
     """What ONNX Runtime runs in `setting`."""
-    found = graph(model, shape)
     if setting.runtime != "onnxruntime-int8":
-        return found
-    return deploy.int8_bytes(found, random_images(_CALIBRATION_IMAGES, shape))
+        return graph(model, shape)
+    return _int8_model(model, shape) if isinstance(model, Arch) else _quantised(model, shape)
+
+
+@lru_cache(maxsize=16)
+def _int8_model(arch: Arch, shape: tuple[int, ...]) -> bytes:
+    """Kept: quantising takes seconds, and a profile or a size asks for the same model again."""
+    return _quantised(arch, shape)
+
+
+def _quantised(model: Arch | Piece | nn.Module, shape: tuple[int, ...]) -> bytes:
+    return deploy.int8_bytes(graph(model, shape), random_images(_CALIBRATION_IMAGES, shape))
 
 
 def onnx_session(

@@ -77,14 +77,18 @@ def predictions(
 def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
     """How `predicted` fits `measured`, both (n,) in ms.
 
-    rmse_pct and bias_pct of the relative errors, rmse_ms, r2 (of the values as they are, not of a
-    line through them), and Spearman's rho with its bootstrap interval.
+    rmse_pct (with rmse_low, rmse_high) and bias_pct of the relative errors, rmse_ms, r2 (of the
+    values as they are, not of a line through them), and Spearman's rho (ci_low, ci_high); the
+    intervals are bootstrap ones over the networks.
     """
     p, y = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
     relative = p / y - 1
     rho, low, high = stats.spearman(p, y)
+    rmse, rmse_low, rmse_high = stats.bootstrap_ci(_rmse_pct, relative)
     return {
-        "rmse_pct": 100 * float(np.sqrt(np.mean(relative**2))),
+        "rmse_pct": rmse,
+        "rmse_low": rmse_low,
+        "rmse_high": rmse_high,
         "bias_pct": 100 * float(relative.mean()),
         "rmse_ms": float(np.sqrt(np.mean((p - y) ** 2))),
         "r2": 1 - float(np.sum((p - y) ** 2) / np.sum((y - y.mean()) ** 2)),
@@ -93,6 +97,10 @@ def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
         "ci_high": high,
         "n": len(y),
     }
+
+
+def _rmse_pct(relative: np.ndarray) -> np.ndarray:
+    return 100 * np.sqrt(np.mean(relative**2, axis=-1))
 
 
 def random_networks(n: int, *, seed: int = 0, classes: int = 10) -> dict[str, Arch]:

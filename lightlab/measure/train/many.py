@@ -82,7 +82,12 @@ class Trained:
 
 
 def fit_many(
-    jobs: Sequence[Job], *, workers: int | None = None, device: str = "cpu", progress: bool = True
+    jobs: Sequence[Job],
+    *,
+    workers: int | None = None,
+    device: str = "cpu",
+    resume: Path | None = None,
+    progress: bool = True,
 ) -> list[Trained]:
     """Train every job on one thread each; results in the order of the jobs.
 
@@ -90,12 +95,14 @@ def fit_many(
     trains in this process what is only one job or under SHORT_MACS in all, as 1 does. Results do
     not depend on it. Processes stay for the next call (for five minutes), and map the images
     rather than copy them. With `device` "cuda" they share the GPU, each with its own context and
-    images: how much that gains was not measured.
+    images: how much that gains was not measured. `resume` is a folder of this call's own, where
+    every job without a checkpoint keeps one: what was killed goes on from there, and what had ended
+    is not trained again.
 
     JobError names the first job that failed: the others' results are lost, unless they keep
     checkpoints. TrainError on workers < 1 or two jobs with one checkpoint.
     """
-    jobs = [job if job.name else replace(job, name=f"job {i}") for i, job in enumerate(jobs)]
+    jobs = [_completed(job, i, resume) for i, job in enumerate(jobs)]
     _check(jobs, workers)
     prices: dict[Any, int] = {}  # counting takes a tenth of a second: once for all seeds
     macs = [_priced(job, prices) for job in jobs]
@@ -235,6 +242,14 @@ def _priced(job: Job, known: dict[Any, int]) -> int:
         return known[key]
     except Exception as error:
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
+
+
+def _completed(job: Job, i: int, resume: Path | None) -> Job:
+    """The job with a name, and with a checkpoint where there is a folder for such."""
+    checkpoint = job.checkpoint
+    if checkpoint is None and resume is not None:
+        checkpoint = Path(resume) / f"{i:04d}.safetensors"
+    return replace(job, name=job.name or f"job {i}", checkpoint=checkpoint)
 
 
 def _check(jobs: Sequence[Job], workers: int | None) -> None:

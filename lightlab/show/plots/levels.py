@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from lightlab.show import style
+from lightlab.show import numbers, style
 
 _HAND = style.COLOURS[6]
 FINDERS = {"hand": _HAND, "formula": style.COLOURS[2], "machine": style.COLOURS[0]}
@@ -285,12 +285,4 @@ def _cost_mark(ax: Axes, at: float, row: pd.Series) -> None:
     ax.plot([1, macs], [at, at], color=colour, lw=1.2, alpha=0.5)
     ax.plot(macs, at, "o", color=colour, ms=6.5, clip_on=False)
     look = {"textcoords": "offset points", "fontsize": 8, "color": colour}
-    ax.annotate(_short(row.macs), (macs, at), (7, 0), va="center", **look)
-
-
-def _short(number: float) -> str:
-    """12.8 k, 2.1 M, 0.4 G."""
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"
+    ax.annotate(numbers.short(row.macs), (macs, at), (7, 0), va="center", **look)

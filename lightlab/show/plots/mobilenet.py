@@ -5,21 +5,18 @@ Data frames in, figures out; accuracies in per cent, multiply-accumulates (MACs)
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lightlab.show import style
+from lightlab.show import numbers, style
 
-# One look per network or kernel, the same in every figure.
-_LOOKS = {
-    "full": (style.COLOURS[1], "s"),
-    "separable": (style.COLOURS[0], "o"),
-    "separable, as many MACs": (style.COLOURS[2], "^"),
-}
+# One look in every figure.
 _WIDTHS = [style.COLOURS[i] for i in (6, 4, 2, 0, 5, 3)]  # from the thinnest network on
 _MARKERS = ["o", "s", "^", "D", "v", "P"]  # from the largest images on
+_ROLE_WORDS = {"conv": "first layer", "fc": "classifier"} | {
+    role: role for role in ("pointwise", "depthwise")
+}
 _ROLES = {"pointwise": 0, "depthwise": 2, "conv": 4, "fc": 6}
 
 
@@ -91,139 +88,81 @@ def plane(
     *,
     ylabel: str,
     thinnest: float,
-    jump: float,
+    jump: tuple[float, ...],
 ) -> Figure:
-    """Accuracy against MACs of all widths and resolutions, and the line that all but the thinnest
-    define.
+    """Accuracy against MACs of all widths and resolutions, the line that all but the thinnest
+    define, and below how far each network is from it.
 
     `points`: width_mult, resolution, macs, mean and, with several seeds, ci_low and ci_high.
-    `line`: macs, mean. Dashes lead from the points of width `thinnest` to the line; `jump` is how
-    far these lie under it on average, in % points.
+    `line`: macs, mean. `jump`: how far the networks of width `thinnest` lie under the line on
+    average, in % points, alone or with the ends of its interval.
     """
-    fig, ax = style.subplots(height=3.9)
+    fig, (ax, below) = style.subplots(2, 1, height=5.2, sharex=True, height_ratios=[2.2, 1])
     ax.plot(line["macs"], line["mean"], color=style.GREY, linewidth=1.2)
-    for p in points[points["width_mult"] == thinnest].itertuples():
-        on_line = np.interp(np.log(p.macs), np.log(line["macs"]), line["mean"])
-        ax.plot([p.macs] * 2, [p.mean, on_line], color=_WIDTHS[0], linestyle="--", linewidth=1)
+    below.axhline(0, color=style.GREY, linewidth=1.2)
     marks = _marks(points)
     for p in points.itertuples():
         colour, marker = marks[p.width_mult, p.resolution]
-        if hasattr(p, "ci_low"):
-            ax.plot([p.macs] * 2, [p.ci_low, p.ci_high], color=colour, alpha=0.35, linewidth=2.5)
-        ax.plot(p.macs, p.mean, marker, color=colour, ms=6.5)
-    where = f"{abs(jump):.1f} points\n{'under' if jump >= 0 else 'above'} the line of the others"
-    look = {"transform": ax.transAxes, "va": "top", "color": _WIDTHS[0]}
-    ax.text(0.03, 0.96, f"width × {thinnest:g}: {where}", **look)
-    ax.set(xlabel="MACs of one image (log)", ylabel=ylabel)
-    _log_macs(ax)
-    low, high = points["mean"].min(), points["mean"].max()
-    ax.set_ylim(low - 0.12 * (high - low) - 1, min(100, high + 0.25 * (high - low) + 1))
+        on_line = np.interp(np.log(p.macs), np.log(line["macs"]), line["mean"])
+        below.plot([p.macs] * 2, [0, p.mean - on_line], color=colour, linewidth=1)
+        for panel, base in ((ax, 0.0), (below, on_line)):
+            if hasattr(p, "ci_low"):
+                ends = np.clip([p.ci_low, p.ci_high], 0, 100) - base
+                panel.plot([p.macs] * 2, ends, color=colour, alpha=0.35, linewidth=2.5)
+            panel.plot(p.macs, p.mean - base, marker, color=colour, ms=6.5)
+    where = "under" if jump[0] >= 0 else "above"
+    interval = f" [{jump[1]:.1f}, {jump[2]:.1f}]" if len(jump) > 1 else ""
+    words = f"width × {thinnest:g}: {abs(jump[0]):.1f} points {where} the line{interval}"
+    look = {"transform": ax.transAxes, "va": "bottom", "ha": "right", "color": _WIDTHS[0]}
+    ax.text(0.99, 0.03, words, **look)
+    ax.set(ylabel=ylabel)
+    below.set(xlabel="MACs of one image (log)", ylabel="points above\nthe line")
+    style.log_counts(below)
     _legends(fig, points)
     return fig
 
 
-def costs(shares: pd.DataFrame, points: pd.DataFrame, width_mult: float, resolution: int) -> Figure:
+def costs(
+    shares: pd.DataFrame,
+    points: pd.DataFrame,
+    line: pd.DataFrame,
+    width_mult: float,
+    resolution: int,
+) -> Figure:
     """What a network costs by type of layer, and where it stands among the published ones.
 
     `shares`: role, macs, weights of the network of `width_mult` for `resolution` px; `points`:
-    width_mult, resolution, macs, mean (accuracy).
+    width_mult, resolution, macs, mean (accuracy); `line`: macs, mean, the accuracy it promises.
     """
     fig, (left, middle, right) = style.subplots(1, 3, height=3.2, width_ratios=[1, 1, 1.1])
     for ax, column, title in ((left, "macs", "MACs"), (middle, "weights", "weights")):
         colours = [style.COLOURS[_ROLES[role]] for role in shares["role"]]
-        ax.barh(shares["role"], shares[column], color=colours, height=0.6)
+        roles = shares["role"].map(_ROLE_WORDS)
+        ax.barh(roles, shares[column], color=colours, height=0.6)
         total = shares[column].sum()
         for row, value in enumerate(shares[column]):
-            words = f"{short(value)} ({value / total:.1%})"
+            words = f"{numbers.short(value)} ({value / total:.1%})"
             look = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
             ax.annotate(words, (value, row), **look)
-        ax.set_title(f"{short(total)} {title}")
+        ax.set_title(f"{numbers.short(total)} {title}")
         ax.set_xlim(0, shares[column].max() * 1.75)
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: short(m)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: numbers.short(m)))
         ax.locator_params(axis="x", nbins=4)
     middle.set_yticklabels([])
     right.plot(points["macs"], points["mean"], "o", color=style.LIGHT, ms=6)
     own = points["resolution"].eq(resolution) & np.isclose(points["width_mult"], width_mult)
-    right.axvline(shares["macs"].sum(), color=style.COLOURS[1], linestyle="--")
+    macs = shares["macs"].sum()
+    promised = np.interp(np.log(macs), np.log(line["macs"]), line["mean"])
+    right.plot(line["macs"], line["mean"], color=style.GREY, linewidth=1)
+    right.axvline(macs, color=style.COLOURS[1], linestyle="--")
+    right.plot(macs, promised, "x", color=style.COLOURS[1], ms=8, mew=2)
+    right.set_title(f"the line promises {promised:.1f} %")
     right.plot(points.loc[own, "macs"], points.loc[own, "mean"], "o", color=style.COLOURS[1], ms=8)
     right.set(xlabel="MACs (log)", ylabel="published top-1, %")
-    _log_macs(right)
+    style.log_counts(right)
     return fig
-
-
-def lengths(curves: pd.DataFrame) -> Figure:
-    """Test accuracy against the MACs that training took, one line a network; dots join what was
-    trained for as many epochs.
-
-    Columns: network, epochs, train_macs, mean, ci_low, ci_high.
-    """
-    fig, ax = style.subplots(height=3.6)
-    for epochs, same in curves.sort_values("train_macs").groupby("epochs"):
-        ax.plot(same["train_macs"], same["mean"], ":", color=style.GREY, linewidth=1.2)
-        first = same.iloc[0]
-        ax.annotate(
-            f"{epochs:.3g} epoch{'s' if epochs != 1 else ''}", (first["train_macs"], first["mean"]),
-            xytext=(0, 14), textcoords="offset points", ha="center",
-        )  # fmt: skip
-    for name, line in curves.groupby("network", sort=False):
-        colour, marker = _LOOKS[name]
-        ax.plot(line["train_macs"], line["mean"], marker=marker, color=colour, ms=6.5, label=name)
-        for p in line.itertuples():
-            interval = [np.clip(p.ci_low, 0, 100), np.clip(p.ci_high, 0, 100)]
-            ax.plot([p.train_macs] * 2, interval, color=colour, alpha=0.35, linewidth=3)
-    ax.set(xlabel="MACs spent on training (log)", ylabel="test accuracy, %")
-    _log_macs(ax)
-    ax.margins(x=0.12, y=0.18)
-    ax.set_ylim(max(0, ax.get_ylim()[0]), min(105, ax.get_ylim()[1]))
-    fig.legend(loc="outside upper center", ncols=3)
-    return fig
-
-
-def gaps(pairs: pd.DataFrame, xlabel: str) -> Figure:
-    """Differences within seeds, a row per comparison and length of training, longest last.
-
-    Columns: comparison, length (text), difference (one row a seed), mean, ci_low, ci_high and
-    published (NaN where the paper has none).
-    """
-    groups = list(pairs.groupby(["comparison", "length"], sort=False))
-    fig, ax = style.subplots(height=1.2 + 0.42 * len(groups))
-    at, labels, before = [], [], None
-    for (comparison, length), part in groups:
-        step = 1.0 if comparison == before else 1.7
-        y = at[-1] + step if at else 0.0
-        if comparison != before:
-            ax.text(
-                0, y - 0.62, comparison, transform=ax.get_yaxis_transform(), weight="bold",
-                va="center",
-            )  # fmt: skip
-        at.append(y)
-        labels.append(length)
-        before = comparison
-        _difference(ax, y, part)
-    ax.axvline(0, color="black", linewidth=1)
-    ax.set(yticks=at, yticklabels=labels, ylim=(at[-1] + 0.6, -1.1), xlabel=xlabel)
-    ax.grid(axis="y", visible=False)
-    ax.margins(x=0.08)
-    marks = [
-        Line2D([], [], marker="D", color=style.COLOURS[0], lw=3, label="mean, 95 % interval"),
-        Line2D([], [], marker="o", ls="", mfc="none", color="black", label="one seed"),
-        Line2D([], [], marker="*", ls="", ms=10, color=style.COLOURS[1], label="paper (ImageNet)"),
-    ]
-    shown = marks if pairs["published"].notna().any() else marks[:2]
-    fig.legend(handles=shown, loc="outside upper center", ncols=3)
-    return fig
-
-
-def _difference(ax: Axes, y: float, part: pd.DataFrame) -> None:
-    """One row: seeds, mean, interval, what the paper has."""
-    row, blue = part.iloc[0], style.COLOURS[0]
-    ax.plot([row["ci_low"], row["ci_high"]], [y, y], color=blue, linewidth=3)
-    ax.plot(part["difference"], np.full(len(part), y), "o", mfc="none", color="black", ms=4)
-    ax.plot(row["mean"], y, "D", color=blue, ms=6.5)
-    if np.isfinite(row["published"]):
-        ax.plot(row["published"], y, "*", color=style.COLOURS[1], ms=11, zorder=3)
 
 
 def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
@@ -239,9 +178,11 @@ def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
         ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt=marker, color=colour, ms=6.5)
     for p in others.itertuples():
         ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt="*", color="black", ms=9)
-        ax.annotate(p.name, (p.macs, p.latency_ms), xytext=(7, 4), textcoords="offset points")
+        look = {"ha": "right", "xytext": (-8, 4)} if p.macs > points["macs"].median() else {}
+        look = {"xytext": (7, 4), "textcoords": "offset points"} | look
+        ax.annotate(p.name, (p.macs, p.latency_ms), **look)
     ax.set(yscale="log", xlabel="MACs of one image (log)", ylabel="latency, ms (log)")
-    _log_macs(ax)
+    style.log_counts(ax)
     ms = pd.concat([points["latency_ms"], others["latency_ms"]])
     ax.set_ylim(ms.min() / 1.8, ms.max() * 1.8)  # a quartile near zero would need all the room
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -250,14 +191,6 @@ def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
     ax.margins(x=0.12)
     _legends(fig, points)
     return fig
-
-
-def _log_macs(ax: Axes) -> None:
-    """A logarithmic axis of multiply-accumulates: 1M, 3M, 10M."""
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: short(m)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _marks(points: pd.DataFrame) -> dict[tuple[float, float], tuple[str, str]]:
@@ -285,11 +218,3 @@ def _legends(fig: Figure, points: pd.DataFrame) -> None:
         for r, m in markers.items()
     ]
     fig.legend(handles=handles, loc="outside right upper", handlelength=1.2)
-
-
-def short(number: float) -> str:
-    """568.7M, 41M, 1.3G: three digits and a unit."""
-    for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size * 0.9995:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.3g}"

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from lightlab.show import style
-from lightlab.show.numbers import number
 from lightlab.show.plots.latency import looks
 
 _PREDICTIONS = {
@@ -55,17 +54,22 @@ def predictions(networks: pd.DataFrame, errors: pd.DataFrame) -> Figure:
 
 
 def errors(table: pd.DataFrame, marks: dict[str, float]) -> Figure:
-    """Error in per cent, a bar per way of predicting (prediction, rmse_pct), and named lines."""
+    """Error in per cent, a bar per way of predicting (prediction, rmse_pct, with rmse_low and
+    rmse_high), and named lines
+    (`marks`, in per cent).
+    """
     fig, ax = style.subplots(height=1.2 + 0.36 * len(table))
     colours = [style.GREY if p == "repeat" else style.COLOURS[0] for p in table["prediction"]]
     ax.barh(range(len(table)), table["rmse_pct"], color=colours, alpha=0.7, height=0.6)
-    for row, value in enumerate(table["rmse_pct"]):
-        ax.annotate(f"{value:.1f} %", (value, row), xytext=(4, 0), va="center", **_POINTS)
+    for row, found in enumerate(table.itertuples()):
+        ax.plot([found.rmse_low, found.rmse_high], [row, row], color="black", linewidth=1)
+        at, text = max(found.rmse_pct, found.rmse_high), f"{found.rmse_pct:.1f} %"
+        ax.annotate(text, (at, row), xytext=(4, 0), va="center", **_POINTS)
     for (name, value), colour in zip(marks.items(), style.COLOURS[1:], strict=False):
-        ax.axvline(value, color=colour, linestyle="--", label=f"{name}: {number(value, 2)} %")
+        ax.axvline(value, color=colour, linestyle="--", label=name)
     names = [_PREDICTIONS[p] for p in table["prediction"]]
     ax.set(yticks=range(len(table)), yticklabels=names, ylim=(len(table) - 0.5, -0.5))
-    ax.set_xlim(0, 1.15 * table["rmse_pct"].max())
+    ax.set_xlim(0, 1.15 * table["rmse_high"].max())
     ax.set_xlabel("error (root mean square, % of the latency)")
     ax.grid(axis="y", visible=False)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
@@ -121,12 +125,16 @@ def speedup(points: pd.DataFrame, band: tuple[float, float], band_label: str) ->
 
 
 def disagreement(curves: pd.DataFrame) -> Figure:
-    """How far two measurements of the same networks differ: protocol, n_visits, percent."""
+    """How far two measurements of the same networks differ: protocol, n_visits, percent, and the
+    interval ci_low, ci_high as a band.
+    """
     fig, ax = style.subplots(height=2.8)
     for (protocol, part), look in zip(
         curves.groupby("protocol", sort=False), looks(), strict=False
     ):
         ax.plot(part["n_visits"], part["percent"], label=_PROTOCOLS.get(protocol, protocol), **look)
+        band = (part["n_visits"], part["ci_low"], part["ci_high"])
+        ax.fill_between(*band, color=look["color"], alpha=0.15, linewidth=0)
     ax.set(xscale="log", ylim=(0, None), xlabel="visits to each network")
     ax.set_xticks(sorted(set(curves["n_visits"])))
     ax.minorticks_off()

@@ -15,7 +15,7 @@ from lightlab.space.arch.block import (
 )
 from lightlab.space.arch.layers import Layer, block_layers, head_layers, layers
 from lightlab.space.arch.network import Arch, Head, decode, encode
-from lightlab.space.arch.scaling import WIDTH_RULES, adapt, scale
+from lightlab.space.arch.scaling import WIDTH_RULES, adapt, scale, without_se
 
 __all__ = [
     "WIDTH_RULES",
@@ -36,4 +36,5 @@ __all__ = [
     "layers",
     "make_divisible",
     "scale",
+    "without_se",
 ]

@@ -102,3 +102,8 @@ def adapt(
         in_channels=in_channels,
         n_classes=n_classes,
     )
+
+
+def without_se(arch: Arch) -> Arch:
+    """The same network with no squeeze-excite in any block."""
+    return replace(arch, blocks=tuple(replace(block, se_ratio=0) for block in arch.blocks))

@@ -80,7 +80,7 @@ def _label(tags: list[str], source: str) -> str:
 
 
 def _output(output: Any) -> Markup | None:
-    """An output as HTML; None for what only a live page could show."""
+    """An output as HTML; None for what only a live page could show, such as a progress bar."""
     if output.output_type == "stream":
         return Markup(f'<pre class="stream {output.name}">{ansi2html(output.text)}</pre>')
     if output.output_type == "error":
@@ -88,7 +88,9 @@ def _output(output: Any) -> Markup | None:
         return Markup(f'<pre class="error">{ansi2html(lines)}</pre>')
     data = output.data
     if "application/vnd.jupyter.widget-view+json" in data:
-        still = _rich("image/png", data["image/png"]) if "image/png" in data else ""
+        if "image/png" not in data:
+            return None
+        still = _rich("image/png", data["image/png"])
         note = "A control to play with: open the notebook in JupyterLab."
         return Markup(f'{still}<p class="aside">{note}</p>')
     kind = next((k for k in _SHOWN if k in data), None)

@@ -147,6 +147,7 @@ class Run:
             "hashes": freshness.hashes(self.project, unit, self.folder),
             "inputs": {n: str(self.folder / n) for n in unit.needs},
         }
+        task["unfinished"] = str(store.unfinished(self.folder, name, task["hashes"]))
         files.write_text(folder / "task.json", json.dumps(task, indent=1))
         files.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
         self._attempts[name] = folder

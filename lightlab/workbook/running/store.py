@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lightlab.workbook import files, manifest
@@ -14,6 +14,7 @@ from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.running.watchdog import end_processes
 
 _MIN_FREE_BYTES = 50 * 2**20
+_UNFINISHED = ".unfinished"
 
 
 @contextlib.contextmanager
@@ -76,6 +77,13 @@ def new_attempt(run_folder: Path, unit: str) -> Path:
     return folder
 
 
+def unfinished(run_folder: Path, unit: str, hashes: Mapping[str, str]) -> Path:
+    """Where a unit's long work is kept until it has a result. The notebook's own text may change
+    meanwhile; with other values, code, pins or data the work begins anew."""
+    decisive = {k: v for k, v in hashes.items() if k != "source"}
+    return run_folder / _UNFINISHED / f"{unit}~{files.digest(decisive)[:12]}"
+
+
 def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
     """Make the attempt the unit's result by renaming; a failed one goes to `<unit>.failed` and
     leaves the last good result where it is."""
@@ -88,6 +96,8 @@ def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
     shutil.rmtree(aside, ignore_errors=True)
     if ok:
         forget_failure(run_folder, unit)
+        for kept in (run_folder / _UNFINISHED).glob(f"{unit}~*"):
+            shutil.rmtree(kept, ignore_errors=True)
     fd = os.open(run_folder, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -72,3 +72,9 @@ def test_every_formula_of_the_workbook_can_be_shown(path):
     text = "".join("".join(c["source"]) + "\n\n" for c in cells if c["cell_type"] == "markdown")
     unknown = [p.split("</code>")[0] for p in notebook_html.markdown(text).split("math-source")[1:]]
     assert unknown == []
+
+
+def test_a_control_shows_its_picture_and_a_progress_bar_nothing():
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "bar"}
+    assert _shown(view) is None
+    assert "open the notebook in JupyterLab" in _shown(view | {"image/png": "AAAA"})

@@ -50,7 +50,8 @@ def _figure(rng):
 def _save(folder, notebook, monkeypatch, values, n_figures=1):
     """A unit's folder as a notebook leaves it; returns what the saving calls displayed."""
     folder.mkdir(parents=True)
-    task = {"notebook": notebook, "params": values}
+    kept = str(folder.parent / ".unfinished" / notebook)
+    task = {"notebook": notebook, "params": values, "unfinished": kept}
     (folder / "task.json").write_text(json.dumps(task))
     monkeypatch.setenv(record.OUT, str(folder))
     monkeypatch.setenv(record.PROFILE, "quick")
@@ -90,7 +91,9 @@ def _notebook(folder, title, shown, error=None):
     for html_shown in shown:
         out = v4.new_output("display_data", {"text/html": html_shown, "text/plain": "HTML"})
         cells.append(v4.new_code_cell("run.figure(fig, 'x')", outputs=[out]))
-    widget = {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "interactive(...)"}
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk"
+    pixel += "YAAAAAYAAjCB0C8AAAAASUVORK5CYII="
+    widget = {"application/vnd.jupyter.widget-view+json": {}, "image/png": pixel}
     outputs = [v4.new_output("stream", name="stdout", text="50 trials \x1b[31mdone\x1b[0m <b>\n")]
     outputs += [v4.new_output("display_data", widget)]
     cells.append(v4.new_code_cell("for trial in range(50):\n    step(trial)", outputs=outputs))

@@ -43,6 +43,27 @@ def test_a_later_failure_leaves_the_last_good_result(workbook):
     assert "Nothing to do" in workbook("run")
 
 
+def test_long_work_goes_on_after_a_failure_and_is_cleared_after_success(workbook):
+    long_work = (
+        "kept = run.unfinished('work') / 'steps'\nprint('found', kept.exists())\nkept.touch()"
+    )
+    workbook.add_recorded("01_a", long_work, "1 / 0")
+    workbook("run", code=1)
+    log = workbook.root / "results/quick/01_a/log.txt"
+    workbook.add_recorded("01_a", long_work, "'mended'")  # its own text may change
+    workbook("run")
+    assert "found True" in log.read_text()
+    assert not list((workbook.root / "results/quick/.unfinished").iterdir())
+    workbook("run", "--force")
+    assert "found False" in log.read_text()
+    workbook.add_recorded("01_a", long_work, "1 / 0")
+    workbook("run", code=1)
+    workbook.add_recorded("01_a", long_work, "'mended'")
+    workbook.values("01_a", "n: 7\n")  # with other values it is other work
+    workbook("run")
+    assert "found False" in log.read_text()
+
+
 def test_fail_fast_starts_nothing_more(workbook):
     workbook.add("01_bad", "1 / 0")
     workbook.add("02_free", "print(1)")
