@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from lightlab.nets.blocks import ConvBNAct, activation, build_block
-from lightlab.space.arch import Arch
+from lightlab.space.arch import Arch, catalog
 
-__all__ = ["INITS", "Network", "build", "build_block"]
+__all__ = ["INITS", "Network", "build", "build_block", "build_named"]
 
 
 class Network(nn.Module):
@@ -49,8 +49,10 @@ def build(arch: Arch, *, seed: int = 0, init: str = "fan_out", dropout: float = 
 
     `init` is one of INITS:
     "fan_out": normal of variance 2 / (k² · output channels per group) (He et al. 2015) and linear
-    layers uniform within 1 / sqrt(inputs). MnasNet's code does so but divides by the outputs of the
-    linear layer; ProxylessNAS's and OFA's do so but divide a depthwise kernel by all its channels.
+    layers uniform within 1 / sqrt(inputs).
+    "mnasnet": the same with linear layers within 1 / sqrt(outputs), as in MnasNet's code.
+    "proxyless": the same with the variance of a depthwise kernel divided by all its channels, as in
+    the code of ProxylessNAS and OFA.
     "slim": normal of standard deviation 0.09, cut at two of them, everywhere, as in TF-Slim's code
     of MobileNetV1 to V3. Biases begin at 0, normalisations at 1 and 0. `dropout` is the share of
     inputs of the classifier that a training step leaves out. ValueError on an unknown `init`.
@@ -71,17 +73,42 @@ def build(arch: Arch, *, seed: int = 0, init: str = "fan_out", dropout: float = 
     return network
 
 
-def _fan_out(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+def build_named(
+    name: str,
+    *,
+    width_mult: float = 1.0,
+    resolution: int | None = None,
+    seed: int = 0,
+    dropout: float = 0.0,
+) -> Network:
+    """The catalog's network `name`, initialised as its paper's code does; ArchError as there."""
+    arch = catalog.get(name, width_mult=width_mult, resolution=resolution)
+    return build(arch, seed=seed, init=catalog.entry(name).init, dropout=dropout)
+
+
+def _he(layer: nn.Conv2d | nn.Linear, generator: torch.Generator, groups: int, fan: int) -> None:
+    """Normal convolutions of so many `groups`; linear layers uniform by their `fan`."""
     if isinstance(layer, nn.Linear):
-        bound = layer.in_features**-0.5
-        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+        nn.init.uniform_(layer.weight, -(fan**-0.5), fan**-0.5, generator=generator)
         return
-    fan_out = layer.kernel_size[0] ** 2 * layer.out_channels // layer.groups
+    fan_out = layer.kernel_size[0] ** 2 * layer.out_channels // groups
     nn.init.normal_(layer.weight, 0, (2 / fan_out) ** 0.5, generator=generator)
+
+
+def _fan_out(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+    _he(layer, generator, getattr(layer, "groups", 1), getattr(layer, "in_features", 1))
+
+
+def _mnasnet(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+    _he(layer, generator, getattr(layer, "groups", 1), getattr(layer, "out_features", 1))
+
+
+def _proxyless(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+    _he(layer, generator, 1, getattr(layer, "in_features", 1))
 
 
 def _slim(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
     nn.init.trunc_normal_(layer.weight, 0, 0.09, -0.18, 0.18, generator=generator)
 
 
-INITS = {"fan_out": _fan_out, "slim": _slim}
+INITS = {"fan_out": _fan_out, "mnasnet": _mnasnet, "proxyless": _proxyless, "slim": _slim}

@@ -6,6 +6,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from lightlab.nets import whole_file
 from lightlab.nets.build import Network
 from lightlab.space.arch import ArchError, decode, encode
 
@@ -15,12 +16,21 @@ class WeightsError(ValueError):
 
 
 def save_weights(network: Network, path: Path | str) -> None:
-    """Write the weights and running statistics of `network`, and what it is, to `path`."""
-    path = Path(path)
+    """Write the weights and running statistics of `network`, and what it is, to `path`.
+
+    WeightsError where that cannot be written.
+    """
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    part = path.with_name(path.name + ".part")
-    save_file(state, part, metadata={"arch": encode(network.arch)})
-    part.replace(path)
+    text = {"arch": encode(network.arch)}
+    try:
+        whole_file.write(Path(path), lambda part: save_file(state, part, metadata=text))
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: cannot be written ({error})") from None
+
+
+def _said(known: tuple[torch.Size, torch.dtype] | None) -> str:
+    """Shape and type of a weight in words."""
+    return "missing" if known is None else f"{tuple(known[0])} {str(known[1]).split('.')[-1]}"
 
 
 def load_network(path: Path | str) -> Network:
@@ -43,9 +53,16 @@ def load_network(path: Path | str) -> Network:
             network = Network(decode(text))
     except (ArchError, RuntimeError) as error:  # the latter where no memory could hold a layer
         raise WeightsError(f"{path}: {str(error).splitlines()[0]}") from None
-    wanted = {name: value.shape for name, value in network.state_dict().items()}
-    found = {name: value.shape for name, value in state.items()}
-    if differing := sorted(set(wanted.items()) ^ set(found.items())):
-        raise WeightsError(f"{path}: its weights are not its architecture's: {differing[0][0]}")
+    wanted = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
+    found = {name: (value.shape, value.dtype) for name, value in state.items()}
+    if differing := sorted(n for n in wanted.keys() | found if wanted.get(n) != found.get(n)):
+        name = differing[0]
+        raise WeightsError(
+            f"{path}: its weights are not its architecture's: {name} is {_said(found.get(name))}, "
+            f"not {_said(wanted.get(name))}"
+        )
+    for name, value in state.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise WeightsError(f"{path}: {name} holds NaN or infinity")
     network.load_state_dict(state, assign=True)
     return network.eval()

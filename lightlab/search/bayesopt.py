@@ -97,13 +97,13 @@ class BayesianOptimization(TrialLog):
         x = acqopt.maximize(self._acquisition(), self.space.columns, best, taken, rng)
         if x is None:
             return self._unseen(taken, rng)
-        return self.space.decode(x[None])[0]
+        return self.space.from_cube(x[None])[0]
 
     def _initial(self, index: int, taken: set[bytes], rng: np.random.Generator) -> Any:
         sobol = qmc.Sobol(len(self.space.columns), rng=np.random.default_rng(self.seed))
         if index:  # SciPy cannot move forward by 0
             sobol.fast_forward(index)
-        point = self.space.decode(sobol.random(1))[0]
+        point = self.space.from_cube(sobol.random(1))[0]
         return self._unseen(taken, rng) if self._keys([point])[0] in taken else point
 
     def _unseen(self, taken: set[bytes], rng: np.random.Generator) -> Any:
@@ -114,7 +114,7 @@ class BayesianOptimization(TrialLog):
         return point
 
     def _acquisition(self) -> acqopt.Acquisition:
-        models, pending = self.surrogates(), self.space.encode(self.pending)
+        models, pending = self.surrogates(), self.space.to_cube(self.pending)
         if len(models) == 1:
             return LogEI(models[0], pending)
         from lightlab.search import nehvi  # BoTorch is slow to import: only for several objectives
@@ -128,4 +128,4 @@ class BayesianOptimization(TrialLog):
         return self.surrogates()[0].X[np.unique(np.concatenate(best))]
 
     def _keys(self, points: Sequence[Any]) -> list[bytes]:
-        return keys(self.space.encode(points)) if points else []
+        return keys(self.space.to_cube(points)) if points else []

@@ -201,7 +201,7 @@ def folds_to_belief(
     for n in counts:
         part = gp.GP(whole.Z[:n], whole.y[:n], whole.hyper, whole.group, whole.noise_var[:n])
         belief = band(part, panel=f"{n} values tried")
-        belief["x"] = [c["x"] for c in space.decode(belief[["x"]].to_numpy())]
+        belief["x"] = [c["x"] for c in space.from_cube(belief[["x"]].to_numpy())]
         belief["mean"], belief["sd"] = model.warp.moments(
             belief["mean"].to_numpy(), belief["sd"].to_numpy()
         )

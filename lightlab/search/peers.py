@@ -78,7 +78,7 @@ class OptunaSearch(TrialLog):
 
     def _foreign(self, config: dict[str, Any]) -> optuna.Trial:
         """A running trial of the study at a point that Optuna did not choose."""
-        self.space.encode([config])  # refuses points of another space
+        self.space.to_cube([config])  # refuses points of another space
         params = {
             name: d.options.index(config[name]) if isinstance(d, Choice) else config[name]
             for name, d in self.space.dimensions.items()

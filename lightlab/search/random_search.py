@@ -24,7 +24,7 @@ class RandomSearch(TrialLog):
         super().__init__(maximize, trials)
         self.space, self.seed = space, seed
         told = [t.config for t in self.trials]
-        self._taken = set(keys(space.encode(told))) if told else set()
+        self._taken = set(keys(space.to_cube(told))) if told else set()
         self._n_asked = len(told)
 
     def ask(self, n: int = 1) -> list[Any]:
@@ -36,7 +36,7 @@ class RandomSearch(TrialLog):
         self._n_asked += 1
         for _ in range(MAX_DRAWS):
             point = self.space.sample(rng, 1)[0]
-            key = keys(self.space.encode([point]))[0]
+            key = keys(self.space.to_cube([point]))[0]
             if key not in self._taken:
                 break
         self._taken.add(key)
@@ -60,8 +60,8 @@ class GridSearch(TrialLog):
         super().__init__(maximize, trials)
         points = space.grid(levels)
         order = np.random.default_rng(seed).permutation(len(points))
-        told = set(keys(space.encode([t.config for t in self.trials]))) if self.trials else set()
-        names = keys(space.encode(points))
+        told = set(keys(space.to_cube([t.config for t in self.trials]))) if self.trials else set()
+        names = keys(space.to_cube(points))
         self._left = [points[i] for i in order if names[i] not in told]
 
     def ask(self, n: int = 1) -> list[Any]:

@@ -12,21 +12,17 @@ from lightlab.space.hyper import Column
 
 
 class SearchSpace(Protocol):
-    """All that a searcher knows about a space; a point is whatever `decode` makes."""
+    """All that a searcher knows about a space; a point is whatever `from_cube` makes."""
 
     columns: tuple[Column, ...]
-
-    @property
-    def size(self) -> float:
-        """Number of different points, inf where a column is continuous."""
 
     def sample(self, rng: np.random.Generator, n: int) -> list[Any]:
         """`n` independent random points."""
 
-    def encode(self, points: Sequence[Any]) -> np.ndarray:
+    def to_cube(self, points: Sequence[Any]) -> np.ndarray:
         """Places in the unit cube, (n, d)."""
 
-    def decode(self, X: np.ndarray) -> list[Any]:
+    def from_cube(self, X: np.ndarray) -> list[Any]:
         """The nearest points to the rows of `X` (n, d)."""
 
 

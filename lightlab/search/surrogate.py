@@ -29,7 +29,7 @@ class Surrogate:
 
     def predict(self, configs: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (m,) of the noise-free objective, in its own units."""
-        belief = self.process.predict(self.features(self.space.encode(configs)))
+        belief = self.process.predict(self.features(self.space.to_cube(configs)))
         mean, sd = self.warp.moments(*belief)
         return self.sign * mean, sd
 
@@ -72,7 +72,7 @@ def fit(
     noise_var = np.where(finished, known * np.mean(shape.slope(y) ** 2), np.nan)
     if np.isfinite(noise_var).any():  # a failure is no reading: it gets the noise of the others
         noise_var[~finished] = np.nanmedian(noise_var)
-    X = space.encode([t.config for t in trials])
+    X = space.to_cube([t.config for t in trials])
     features = features_of(space.columns)
     process = gp.fit(features(X), shape(y), features.group, noise_var)
     return Surrogate(space, features, process, X, sign, shape)

@@ -150,12 +150,12 @@ class HyperSpace:
         """Number of different points; inf with a Float."""
         return math.prod(d.size for d in self.dimensions.values())
 
-    def encode(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    def to_cube(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Places in the unit cube, (n, d). ValueError names the point that is not of this space."""
-        rows = [self._encode_one(p) for p in points]
+        rows = [self._place(p) for p in points]
         return np.array(rows, dtype=float).reshape(len(rows), len(self.columns))
 
-    def _encode_one(self, point: Mapping[str, Any]) -> list[float]:
+    def _place(self, point: Mapping[str, Any]) -> list[float]:
         if set(point) != set(self.dimensions):
             raise ValueError(f"a point needs the names {list(self.dimensions)}, got {list(point)}")
         row = []
@@ -166,7 +166,7 @@ class HyperSpace:
                 raise ValueError(f"{name}: {e}") from None
         return row
 
-    def decode(self, X: np.ndarray) -> list[Config]:
+    def from_cube(self, X: np.ndarray) -> list[Config]:
         """Points of the nearest levels to the rows of `X` (n, d)."""
         named = self.dimensions.items()
         return [
@@ -176,7 +176,7 @@ class HyperSpace:
 
     def sample(self, rng: np.random.Generator, n: int) -> list[Config]:
         """`n` independent uniform points."""
-        return self.decode(rng.random((n, len(self.columns)))) if n else []
+        return self.from_cube(rng.random((n, len(self.columns)))) if n else []
 
     def grid(self, levels: int) -> list[Config]:
         """Every combination of `levels` evenly placed values of each number and all options."""

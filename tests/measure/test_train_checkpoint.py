@@ -84,7 +84,7 @@ def test_the_file_is_safetensors_with_json_and_nothing_else_is_left(begin, tmp_p
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"recipe": replace(RECIPE, lr=0.2)}, "recipe"),
+        ({"recipe": replace(RECIPE, lr=0.2)}, r"recipe\.lr \(0.2, was 0.\d+\)"),
         ({"seed": 2}, "seed"),
         ({"eval_every": 4}, "eval_every"),
         ({"teacher": None}, "teacher"),

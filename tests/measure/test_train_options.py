@@ -1,8 +1,11 @@
 """What a recipe may ask for beyond plain descent, each against a closed form."""
 
+import dataclasses
+import functools
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,11 +13,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lightlab.measure import data, train
-from lightlab.measure.train import descent, precision, teacher
+from lightlab.measure.train import descent, precision, teacher, training
+from lightlab.measure.train.augment import augment, cutout, flip, shift
 from lightlab.nets import small
 from lightlab.nets.build import build
 from lightlab.space.arch import decode
 
+SHORT = train.Recipe(epochs=1, batch_size=100)
 SEPARABLE = decode("r16x1 conv_k3_s2_c8_relu sep_k3_s1_c16_relu sep_k3_s2_c16_relu head_n10")
 
 
@@ -224,8 +229,8 @@ def test_short_trainings_are_not_timed(digits):
         (lambda: small.mlp(64), {"teacher": torch.zeros(3, 10)}, r"logits are \(3, 10\), but 400"),
         (
             lambda: small.mlp(64),
-            {"recipe": train.Recipe(shift=8, padding="reflect")},
-            "8 px cannot",
+            {"recipe": train.Recipe(shift=8)},
+            "nothing of images of 8 px",
         ),
     ],
 )
@@ -233,6 +238,119 @@ def test_what_does_not_fit_is_one_line(digits, make, arguments, words):
     with pytest.raises(train.TrainError, match=words) as caught:
         train.fit(make(), digits.train, **{"recipe": train.Recipe(), **arguments})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda s: data.Split(s.x.repeat(1, 3, 1, 1), s.y, s.groups),
+            r"3×8×8 .*, training .* 1×8×8",
+        ),
+        (
+            lambda s: data.Split(s.x, s.y.int(), s.groups),
+            "labels have to be int64, not torch.int32",
+        ),
+        (lambda s: data.Split(s.x, s.y + 9, s.groups), "labels 9 to 18 do not fit"),
+        (lambda s: s.take(slice(0)), "on an empty split"),
+    ],
+)
+def test_other_images_are_checked_before_the_training(digits, change, words, monkeypatch):
+    def never(*_):
+        raise AssertionError("a step was made")
+
+    monkeypatch.setattr(training.Training, "_descend", never)
+    wrong = change(digits.val)
+    with pytest.raises(train.TrainError, match=words):
+        train.fit(small.mlp(64), digits.train, train.Recipe(), val=wrong)
+    job = train.Job(functools.partial(small.mlp, 64), digits.train, train.Recipe(), test=wrong)
+    with pytest.raises(train.JobError, match=words):
+        train.fit_many([job])
+
+
+def test_networks_and_images_that_cannot_be_trained(digits):
+    frozen = small.mlp(64).requires_grad_(False)
+    for nothing in (frozen, nn.Flatten()):
+        with pytest.raises(train.TrainError, match="no parameter to train"):
+            train.fit(nothing, digits.train, train.Recipe())
+    holed = data.Split(digits.train.x.clone(), digits.train.y, digits.train.groups)
+    holed.x[3, 0, 0, 0] = math.nan
+    with pytest.raises(train.TrainError, match="images hold NaN"):
+        train.fit(small.mlp(64), holed, train.Recipe())
+
+
+def test_a_divergence_in_the_last_step_is_told(digits):
+    hot = train.Recipe(epochs=0.01, batch_size=100, lr=1e30, warmup=0)  # one step
+    with pytest.raises(train.DivergedError, match="after the last step: lower lr"):
+        train.fit(small.mlp(64), digits.train, dataclasses.replace(hot, weight_decay=1e20))
+    with pytest.raises(train.DivergedError, match="validation loss is"):
+        train.fit(small.cnn(4, depth=2), digits.train, hot, val=digits.val)
+    job = train.Job(functools.partial(small.cnn, 4, depth=2), digits.train, hot, test=digits.test)
+    with pytest.raises(train.JobError, match="DivergedError"):
+        train.fit_many([job])
+
+
+def test_numbers_of_any_type_are_taken(digits, tmp_path):
+    seed = np.int64(1)
+    recipe = train.Recipe(epochs=1, batch_size=np.int64(50), shift=np.int32(1), lr=np.float32(0.1))
+    assert recipe.batch_size == train.Recipe(batch_size=50.0).batch_size == 50
+    train.fit(small.mlp(64), digits.train, recipe, seed=seed, checkpoint=tmp_path / "x")
+
+
+def test_a_teachers_logits_may_carry_a_gradient(digits):
+    logits = small.mlp(64)(digits.train.x)
+    assert logits.requires_grad
+    job = train.Job(functools.partial(small.mlp, 64), digits.train, SHORT, teacher=logits)
+    alone, beside = (train.fit_many([job, job], workers=n) for n in (1, 2))
+    assert alone[0].history["loss"].equals(beside[0].history["loss"])
+
+
+def test_a_teacher_keeps_its_statistics_and_its_mode(digits):
+    network = small.cnn(4, depth=2, dropout=0.5).train()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    first = train.fit(small.cnn(4, depth=2), digits.train, SHORT, teacher=network)
+    again = train.fit(small.cnn(4, depth=2), digits.train, SHORT, teacher=network)
+    assert network.training
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert first["loss"].equals(again["loss"])  # its dropout is off
+
+
+@pytest.mark.parametrize("change", [{"shift": 2}, {"flip": True}, {"cutout": 3}])
+def test_each_change_of_images_is_the_one_that_was_asked_for(digits, change):
+    images = digits.train.x[:20]
+    alone, arguments = {"shift": (shift, (2,)), "flip": (flip, ()), "cutout": (cutout, (3,))}[
+        next(iter(change))
+    ]
+    expected = alone(images, *arguments, generator(5))
+    found = augment(images, train.Recipe(**change), generator(5))
+    assert torch.equal(found, expected)
+    assert not torch.equal(found, images)
+
+
+def test_label_smoothing_against_its_closed_form():
+    outputs, labels = torch.randn(6, 4, generator=generator()), torch.tensor([0, 1, 2, 3, 0, 1])
+    recipe = train.Recipe(label_smoothing=0.2)
+    log_p = outputs.log_softmax(1)
+    target = torch.full((6, 4), 0.2 / 4)
+    target[range(6), labels] += 0.8
+    assert teacher.loss(outputs, labels, None, recipe).item() == pytest.approx(
+        -(target * log_p).sum(1).mean().item(), rel=1e-6
+    )
+
+
+def test_a_compiled_network_is_what_is_trained(digits, monkeypatch):
+    graphs = []
+
+    def counting(graph, _):
+        graphs.append(graph)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=counting))
+    recipe = train.Recipe(epochs=0.25, batch_size=100, compile=True)
+    compiled = train.fit(small.mlp(64), digits.train, recipe)
+    assert graphs
+    plain = train.fit(small.mlp(64), digits.train, dataclasses.replace(recipe, compile=False))
+    assert compiled["loss"].tolist() == pytest.approx(plain["loss"].tolist(), rel=1e-5)
 
 
 def test_empty_splits_and_labels_outside(digits):
@@ -257,6 +375,10 @@ def test_empty_splits_and_labels_outside(digits):
         ({"clip_norm": -1.0}, "clip_norm >= 0"),
         ({"temperature": 0}, "temperature > 0"),
         ({"teacher_weight": 1.1}, "0 <= teacher_weight <= 1"),
+        ({"lr": math.inf}, "finite"),
+        ({"epochs": math.nan}, "finite"),
+        ({"shift": 1.5}, "shift has to be a whole number"),
+        ({"batch_size": True}, "batch_size has to be a whole number"),
     ],
 )
 def test_impossible_options(wrong, words):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lightlab.nets.build import INITS, build, build_block
+from lightlab.nets.blocks import activation
+from lightlab.nets.build import INITS, build, build_block, build_named
 from lightlab.space.arch import Arch, Block, catalog, decode, encode_block, layers
 
 SMALL = decode(
@@ -82,7 +83,7 @@ def test_weights_depend_on_the_seed_and_on_nothing_else(init):
 
 def test_he_normal_by_fan_out_keeps_gradients_at_their_size():
     """Standard deviation sqrt(2 / (k² · outputs per group)); biases 0, normalisations 1 and 0."""
-    network = build(catalog.get("mnasnet_a1"), seed=3)
+    network = build(catalog.get("mnasnet_a1"), seed=3, init="fan_out")
     first = network.stem.conv.weight
     assert first.std().item() == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.05)
     depthwise = network.blocks[-1].depthwise.conv.weight
@@ -95,6 +96,21 @@ def test_he_normal_by_fan_out_keeps_gradients_at_their_size():
             assert (values == 1).all()
 
 
+def test_a_named_network_begins_as_in_its_papers_code():
+    mnasnet = build_named("mnasnet_a1", seed=3)
+    assert mnasnet.classifier.weight.abs().max().item() == pytest.approx(1000**-0.5, rel=1e-3)
+    depthwise = mnasnet.blocks[-1].depthwise.conv.weight
+    assert depthwise.std().item() == pytest.approx((2 / 9) ** 0.5, rel=0.05)
+    proxyless = build_named("proxyless_mobile", seed=3)
+    assert proxyless.classifier.weight.abs().max().item() == pytest.approx(1280**-0.5, rel=1e-3)
+    kernels = proxyless.blocks[-1].depthwise.conv.weight
+    fan_out = kernels.shape[-1] ** 2 * len(kernels)
+    assert kernels.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
+    slim = build_named("mobilenet_v2", width_mult=0.5, resolution=96)
+    assert slim.blocks[3].project.conv.weight.abs().max() <= 0.18
+    assert slim.arch == catalog.get("mobilenet_v2", width_mult=0.5, resolution=96)
+
+
 def test_slims_normal_is_cut_at_two_deviations():
     """Cut at two, a normal of 0.09 keeps a standard deviation of 0.0792."""
     weights = build(decode("r8x3 conv_k3_s2_c64 sep_k3_s1_c512 head_n9"), init="slim")
@@ -104,7 +120,9 @@ def test_slims_normal_is_cut_at_two_deviations():
 
 
 def test_an_unknown_init_is_refused():
-    with pytest.raises(ValueError, match="init is one of fan_out, slim, not 'he'"):
+    with pytest.raises(
+        ValueError, match="init is one of fan_out, mnasnet, proxyless, slim, not 'he'"
+    ):
         build(SMALL, init="he")
 
 
@@ -155,3 +173,12 @@ def test_dropout_stands_before_the_classifier_and_only_in_training():
     x = torch.randn(4, *SMALL.input_shape)
     network.eval()
     assert torch.equal(network(x), network(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("relu", [0, 3, 7]), ("relu6", [0, 3, 6]), ("hswish", [-1 / 3, 3, 7]), ("none", [-1, 3, 7])],
+)
+def test_every_activation_is_the_one_that_it_is_called(name, values):
+    found = activation(name)(torch.tensor([-1.0, 3.0, 7.0]))
+    assert found.tolist() == pytest.approx(values)

@@ -76,6 +76,16 @@ def _missing_weight(path):
     save_file(state, path, {"arch": encode(ARCH)})
 
 
+def _half(path):
+    save_file(build(ARCH).half().state_dict(), path, {"arch": encode(ARCH)})
+
+
+def _no_number(path):
+    state = build(ARCH).state_dict()
+    state["classifier.weight"][0, 0] = float("nan")
+    save_file(state, path, {"arch": encode(ARCH)})
+
+
 @pytest.mark.parametrize(
     ("write", "says"),
     [
@@ -87,7 +97,9 @@ def _missing_weight(path):
         (_other_network, "not its architecture's: "),
         (_impossible_arch, "overflow"),
         (_unreadable_arch, "begins with none of"),
-        (_missing_weight, "not its architecture's: classifier.bias"),
+        (_missing_weight, "not its architecture's: classifier.bias is missing"),
+        (_half, r"float16, not \(.*\) float32"),
+        (_no_number, "classifier.weight holds NaN"),
     ],
 )
 def test_any_other_file_is_refused_in_one_line(write, says, tmp_path):

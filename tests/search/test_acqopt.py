@@ -7,7 +7,7 @@ from lightlab.space.hyper import Choice, Float, HyperSpace, Int
 SPACE = HyperSpace(
     {"x": Float(0.0, 1.0), "n": Int(0, 30), "c": Choice(tuple("abcde")), "y": Float(0.0, 1.0)}
 )
-TARGET = SPACE.encode([{"x": 0.37, "n": 17, "c": "d", "y": 0.81}])[0]
+TARGET = SPACE.to_cube([{"x": 0.37, "n": 17, "c": "d", "y": 0.81}])[0]
 
 
 class Bowl:
@@ -42,7 +42,7 @@ def test_passes_over_taken_places():
 
 def test_none_when_everything_is_taken():
     space = HyperSpace({"n": Int(0, 2), "c": Choice("ab")})
-    taken = set(keys(space.encode(space.grid(3))))
+    taken = set(keys(space.to_cube(space.grid(3))))
     rng = np.random.default_rng(0)
     assert acqopt.maximize(lambda X: X[:, 0], space.columns, np.empty((0, 2)), taken, rng) is None
 
@@ -51,4 +51,4 @@ def test_snap_moves_to_the_nearest_level():
     X = np.random.default_rng(0).random((200, 4))
     snapped = acqopt.snap(SPACE.columns, X)
     np.testing.assert_array_equal(snapped[:, [0, 3]], X[:, [0, 3]])
-    np.testing.assert_allclose(snapped, SPACE.encode(SPACE.decode(X)), atol=1e-12)
+    np.testing.assert_allclose(snapped, SPACE.to_cube(SPACE.from_cube(X)), atol=1e-12)

@@ -1,13 +1,13 @@
 """Ask and tell over mixed spaces: determinism, resuming, and everything that may go wrong."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from lightlab.search import BayesianOptimization, RandomSearch
-from lightlab.space.hyper import Choice, Column, Float, HyperSpace, Int
+from lightlab.space.decisions import Decision, DecisionSpace
+from lightlab.space.hyper import Choice, Float, HyperSpace, Int
 
 MIXED = HyperSpace(
     {
@@ -78,7 +78,7 @@ def test_points_of_one_batch_differ_and_pending_points_are_respected():
     first = bo.ask(3)
     second = bo.ask(2)
     assert bo.pending == first + second
-    X = MIXED.encode(first + second)
+    X = MIXED.to_cube(first + second)
     gaps = np.abs(X[:, None] - X[None]).max(2) + np.eye(5)
     assert gaps.min() > 1e-3
     bo.tell(second, [mixed(c) for c in second])
@@ -162,7 +162,7 @@ def test_known_unknown_and_no_noise_may_be_mixed():
 def test_extreme_values(values):
     bo = BayesianOptimization(MIXED, seed=0, n_initial=2)
     bo.tell(bo.ask(4), values)
-    MIXED.encode(bo.ask(2))
+    MIXED.to_cube(bo.ask(2))
     assert bo.incumbent.value == max(v for v in values if math.isfinite(v))
 
 
@@ -186,46 +186,18 @@ def test_several_objectives_spread_along_the_front():
     asked = [t.config for t in run(bo, both, 10).trials[6:]]
     assert np.mean([c["kind"] == "b" and -0.1 <= c["x"] <= 2.1 for c in asked]) >= 0.75
     bo.tell([{"x": -2.0, "kind": "a"}], [[math.nan, 1.0]])
-    X = space.encode(asked + bo.ask(2))
+    X = space.to_cube(asked + bo.ask(2))
     assert (np.abs(X[:, None] - X[None]).max(2) + np.eye(6)).min() > 1e-3
     with pytest.raises(ValueError, match="Pareto"):
         _ = bo.incumbent
 
 
-@dataclass(frozen=True)
-class Decisions:
-    """A purely categorical space whose points are tuples, as architecture searches have them."""
-
-    n_options: tuple[int, ...]
-
-    @property
-    def columns(self):
-        return tuple(
-            Column(f"d{i}", tuple((j + 0.5) / k for j in range(k)), ordered=False)
-            for i, k in enumerate(self.n_options)
-        )
-
-    @property
-    def size(self):
-        return math.prod(self.n_options)
-
-    def sample(self, rng, n):
-        return [tuple(int(rng.integers(k)) for k in self.n_options) for _ in range(n)]
-
-    def encode(self, points):
-        return (
-            np.array(points, dtype=float).reshape(-1, len(self.n_options)) + 0.5
-        ) / self.n_options
-
-    def decode(self, X):
-        index = (np.atleast_2d(X) * self.n_options).astype(int)
-        return [
-            tuple(int(i) for i in np.minimum(row, np.array(self.n_options) - 1)) for row in index
-        ]
+def options(*n_options: int) -> DecisionSpace:
+    return DecisionSpace([Decision(f"d{i}", tuple(range(n))) for i, n in enumerate(n_options)])
 
 
 def test_a_categorical_space_of_tuples_beats_random():
-    space = Decisions((3,) * 8)  # 6,561 points
+    space = options(*[3] * 8)  # 6,561 points
     worth = np.random.default_rng(1).random((8, 3))
 
     def value(point):
@@ -241,6 +213,6 @@ def test_a_categorical_space_of_tuples_beats_random():
 
 
 def test_a_huge_categorical_space_works():
-    space = Decisions((7,) * 22)  # 4e18 points
+    space = options(*[7] * 22)  # 4e18 points
     bo = run(BayesianOptimization(space, seed=0, n_initial=4), lambda p: float(sum(p)), 8)
     assert bo.incumbent.value > np.mean([sum(t.config) for t in bo.trials[:4]])

@@ -19,7 +19,7 @@ def test_peers_answer_the_same_protocol(sampler):
     search = OptunaSearch(SPACE, sampler, seed=0, n_initial=4, deterministic=sampler == "gp")
     for _ in range(3):
         configs = search.ask(2)
-        SPACE.encode(configs)
+        SPACE.to_cube(configs)
         search.tell(configs, [value(configs[0]), math.nan])
     assert [t.failed for t in search.trials] == [False, True] * 3
     assert search.incumbent.value == max(value(t.config) for t in search.trials if not t.failed)

@@ -1,10 +1,12 @@
 """Networks as data: text without loss, rounding, shapes, and what cannot be built."""
 
 import copy
+import math
 import pickle
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +71,7 @@ def test_parts_may_stand_in_any_order_and_defaults_be_left_out():
         ("sep_k3_e6_c8", "unless op is mb"),
         ("mb_c8_se1.5", "se_ratio <= 1"),
         ("mb_c0", "out_channels >= 1"),
-        ("mb_c8_e0", "expand_ratio > 0"),
+        ("mb_c8_e0", "0 < expand_ratio < inf"),
         ("mb_c8*0", "no number of repeats"),
         ("mb_c8*x", "no number of repeats"),
         ("mb_c8*1000", "no number of repeats from 1 to 999"),
@@ -157,11 +159,38 @@ def test_scaling_by_one_changes_nothing():
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"width_mult": 0}, "width_mult > 0"), ({"rule": "mine"}, "rule is one of mobilenet_v1")],
+    [
+        ({"width_mult": 0}, "0 < width_mult <= 1000"),
+        ({"width_mult": float("inf")}, "0 < width_mult <= 1000"),
+        ({"width_mult": 1e308}, "0 < width_mult <= 1000"),
+        ({"resolution": 31.5}, "whole number for resolution, not 31.5"),
+        ({"rule": "mine"}, "rule is one of mobilenet_v1"),
+    ],
 )
 def test_scaling_refuses_what_has_no_meaning(change, says):
     with pytest.raises(ArchError, match=says):
         scale(decode(TINY), **change)
+
+
+def test_equal_values_have_one_text_whatever_their_type():
+    arch = catalog.get("mobilenet_v1", resolution=160)
+    for same in (160.0, np.int64(160), np.float32(160)):
+        other = catalog.get("mobilenet_v1", resolution=same)
+        assert other == arch
+        assert (other.arch_id, encode(other)) == (arch.arch_id, encode(arch))
+    block = Block("mb", 8.0, kernel_size=np.int64(3), stride=1.0)
+    assert decode_block(str(block)) == block
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"out_channels": 8.5}, {"out_channels": True}, {"kernel_size": "3"}, {"stride": math.nan}],
+)
+def test_what_is_no_whole_number_is_refused(wrong):
+    with pytest.raises(ArchError, match=f"whole number for {next(iter(wrong))}"):
+        Block(**{"op": "mb", "out_channels": 8} | wrong)
+    with pytest.raises(ArchError, match="expand_ratio < inf"):
+        Block("mb", 8, expand_ratio=math.inf)
 
 
 @given(st.from_type(Arch), st.integers(1, 40), st.integers(1, 5))

@@ -20,8 +20,8 @@ SPACE = HyperSpace(
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=5))
 def test_decoded_points_survive_the_round_trip(row):
-    point = SPACE.decode(np.array([row]))[0]
-    again = SPACE.decode(SPACE.encode([point]))[0]
+    point = SPACE.from_cube(np.array([row]))[0]
+    again = SPACE.from_cube(SPACE.to_cube([point]))[0]
     assert again["width"] == point["width"]
     assert again["batch"] == point["batch"]
     assert again["optimizer"] == point["optimizer"]
@@ -37,7 +37,8 @@ def test_integers_stay_integers_within_their_range(low, width, log, u):
 
 
 def test_encoding_is_the_logarithms_place_in_the_range():
-    X = SPACE.encode([{"lr": 1e-2, "dropout": 0.125, "width": 8, "batch": 16, "optimizer": "adam"}])
+    point = {"lr": 1e-2, "dropout": 0.125, "width": 8, "batch": 16, "optimizer": "adam"}
+    X = SPACE.to_cube([point])
     assert X[0, 0] == pytest.approx(0.5)
     assert X[0, 1] == pytest.approx(0.25)
     assert X[0, 2] == pytest.approx(0.5 / 57)
@@ -115,9 +116,9 @@ GOOD = {"lr": 0.1, "dropout": 0.1, "width": 8, "batch": 16, "optimizer": "sgd"}
 )
 def test_a_point_of_another_space_is_refused_by_name(change, named):
     with pytest.raises(ValueError, match=named):
-        SPACE.encode([GOOD | change])
+        SPACE.to_cube([GOOD | change])
     with pytest.raises(ValueError, match="names"):
-        SPACE.encode([{k: v for k, v in GOOD.items() if k != "lr"}])
+        SPACE.to_cube([{k: v for k, v in GOOD.items() if k != "lr"}])
 
 
 def test_one_value_ranges_work():

@@ -95,7 +95,8 @@ def test_a_text_is_shown_as_well_as_a_name(lightlab):
     [
         (["arch", "show", "mobilnet_v1"], "nearest name is 'mobilenet_v1'"),
         (["arch", "show", "r8x1 cov_k3_c8 head_n10"], "cov_k3_c8"),
-        (["arch", "show", "mobilenet_v1", "--width", "0"], "width_mult > 0"),
+        (["arch", "show", "mobilenet_v1", "--width", "0"], "0 < width_mult <= 1000"),
+        (["arch", "show", "mobilenet_v1", "--width", "inf"], "0 < width_mult <= 1000"),
         (["latency", "mobilnet_v1"], "nearest name is 'mobilenet_v1'"),
         (["latency", "mobilenet_32", "--runtime", "onnx"], "the nearest is 'onnxruntime'"),
         (["export", "mobilnet_v1", "m.onnx"], "nearest name is 'mobilenet_v1'"),

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from lightlab.measure.data import Split
 from lightlab.measure.train.recipe import Recipe, TrainError
+from lightlab.nets import whole_file
 
 _VERSION = 1  # raise it when what a training keeps changes
 
@@ -35,16 +35,12 @@ class Keeper:
 
     def write(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Replace the file as a whole, or not at all."""
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         metadata = {"identity": json.dumps(self._identity), "values": json.dumps(values)}
         try:
-            save_file(plain, part, metadata)
-            part.replace(self.path)
+            whole_file.write(self.path, lambda part: save_file(plain, part, metadata))
         except (OSError, SafetensorError) as error:
             raise TrainError(f"cannot write the checkpoint {self.path} ({error})") from None
-        finally:
-            part.unlink(missing_ok=True)
 
     def read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What was written; TrainError if it is of another training or damaged."""
@@ -57,13 +53,23 @@ class Keeper:
             raise TrainError(
                 f"{self.path} is no checkpoint that can be read ({error}): delete it to begin anew"
             ) from None
-        other = [key for key, mine in self._identity.items() if identity.get(key) != mine]
-        if other:
+        if other := _differing(self._identity, identity):
             raise TrainError(
                 f"{self.path} is a checkpoint of another training, it differs in "
                 f"{', '.join(other)}: give another path, or delete it to begin anew"
             )
         return tensors, values
+
+
+def _differing(mine: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """What differs, the numbers of the recipe with both values."""
+    other = [key for key, value in mine.items() if theirs.get(key) != value and key != "recipe"]
+    before = theirs.get("recipe", {})
+    return other + [
+        f"recipe.{key} ({value}, was {before.get(key)})"
+        for key, value in mine["recipe"].items()
+        if before.get(key) != value
+    ]
 
 
 def identity(

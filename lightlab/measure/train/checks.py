@@ -1,5 +1,6 @@
 """What cannot be trained, said in one line before it begins."""
 
+import torch
 from torch import Tensor, nn
 
 from lightlab.measure.data import Split
@@ -17,20 +18,44 @@ def check(
     """TrainError unless network, images, labels, recipe and teacher fit each other."""
     if len(split) < 2:
         raise TrainError(f"cannot train on {len(split)} images: at least 2 are needed")
-    if val is not None and not len(val):
-        raise TrainError("cannot evaluate on an empty split: give val=None or some images")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise TrainError("the network has no parameter to train")
     side = min(split.x.shape[-2:])
-    if recipe.shift and recipe.padding == "reflect" and recipe.shift >= side:
-        raise TrainError(f"images of {side} px cannot be shifted by {recipe.shift} px and mirrored")
+    if recipe.shift >= side or recipe.cutout >= 2 * side:
+        raise TrainError(
+            f"shift {recipe.shift} and cutout {recipe.cutout} would leave nothing of images of "
+            f"{side} px: shift below {side}, cutout below {2 * side}"
+        )
+    if not split.x.isfinite().all():
+        raise TrainError("training images hold NaN or infinity")
     classes = _classes(model, split, "the network")
     for name, part in (("training", split), ("validation", val)):
-        if part is not None and not 0 <= int(part.y.min()) <= int(part.y.max()) < classes:
-            raise TrainError(
-                f"{name} labels {int(part.y.min())} to {int(part.y.max())} do not fit a network "
-                f"with {classes} outputs: labels count from 0 to {classes - 1}"
-            )
+        if part is not None:
+            _check_part(part, name, split, classes)
     if teacher is not None:
         _check_teacher(teacher, split, classes)
+
+
+def check_test(model: nn.Module, split: Split, test: Split) -> None:
+    """TrainError unless `test` has images that the network takes, and labels that it can give."""
+    _check_part(test, "test", split, _classes(model, split, "the network"))
+
+
+def _check_part(part: Split, name: str, split: Split, classes: int) -> None:
+    """TrainError unless `part`, called `name`, has images like those of `split`, and labels."""
+    if not len(part):
+        raise TrainError(f"cannot evaluate on an empty split: there are no {name} images")
+    if part.x.shape[1:] != split.x.shape[1:]:
+        found, wanted = ("×".join(map(str, p.x.shape[1:])) for p in (part, split))
+        raise TrainError(f"{name} images are {found} (C×H×W), training images {wanted}")
+    if part.y.dtype != torch.long:
+        raise TrainError(f"{name} labels have to be int64, not {part.y.dtype}")
+    low, high = int(part.y.min()), int(part.y.max())
+    if not 0 <= low <= high < classes:
+        raise TrainError(
+            f"{name} labels {low} to {high} do not fit a network with {classes} outputs: labels "
+            f"count from 0 to {classes - 1}"
+        )
 
 
 def _classes(model: nn.Module, split: Split, who: str) -> int:

@@ -42,7 +42,9 @@ def average(model: nn.Module, decay: float) -> AveragedModel:
     """
 
     def ramped(averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
-        rate = min(decay, (1 + int(n)) / (10 + int(n)))
+        seen = int(found.n_averaged)  # on the CPU: a look at `n` would wait for a GPU
+        rate = min(decay, (1 + seen) / (10 + seen))
         get_ema_multi_avg_fn(rate)(averaged, current, n)
 
-    return AveragedModel(model, multi_avg_fn=ramped, use_buffers=True)
+    found = AveragedModel(model, multi_avg_fn=ramped, use_buffers=True)
+    return found

@@ -11,7 +11,8 @@ from lightlab.measure.train.recipe import TrainError
 @torch.no_grad()
 def logits(model: nn.Module, split: Split, batch_size: int = 1000) -> Tensor:
     """Outputs (N, classes) of the network in evaluation mode, on the CPU; its mode is kept."""
-    training, device = model.training, next(model.parameters()).device
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    training = model.training
     model.eval()
     try:
         outputs = [

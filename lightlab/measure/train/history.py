@@ -11,7 +11,7 @@ from torch import nn
 from lightlab.measure import cost
 from lightlab.measure.data import Split
 from lightlab.measure.train.evaluate import evaluate
-from lightlab.measure.train.recipe import Plan
+from lightlab.measure.train.recipe import MEND, DivergedError, Plan
 
 Callback = Callable[[nn.Module, dict[str, float]], None]
 
@@ -53,6 +53,11 @@ class History:
         }
         if self._val is not None:
             row |= {f"val_{k}": v for k, v in evaluate(model, self._val).items()}
+            if step and not math.isfinite(row["val_loss"]):
+                raise DivergedError(
+                    f"the validation loss is {row['val_loss']} after step {step} of "
+                    f"{self._plan.n_steps}: {MEND}"
+                )
         self.rows.append({**row, "seconds": self._seconds})
         self.losses.clear()
         if self._callback is not None:

@@ -16,7 +16,7 @@ from lightlab.measure.data import Split
 from lightlab.measure.train.checkpoint import Keeper, identity
 from lightlab.measure.train.checks import check
 from lightlab.measure.train.history import Callback, History, bar_options
-from lightlab.measure.train.recipe import Recipe, plan
+from lightlab.measure.train.recipe import Recipe, plan, whole
 from lightlab.measure.train.training import Training
 
 _BAR_AFTER_S = 2.0
@@ -54,6 +54,7 @@ def fit(
     DivergedError when the loss is NaN or infinite; TrainError where network, images, labels,
     teacher and recipe do not fit, or a checkpoint is of another training or cannot be written.
     """
+    seed = whole("seed", seed)
     check(model, split, recipe, val, teacher)
     _keep_large_buffers()
     planned = plan(recipe, len(split))

@@ -1,5 +1,6 @@
 """Many small networks side by side: one process per core, one thread each."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -18,10 +19,11 @@ from tqdm.auto import tqdm
 
 from lightlab.measure import cost
 from lightlab.measure.data import Split
+from lightlab.measure.train.checks import check_test
 from lightlab.measure.train.evaluate import evaluate
 from lightlab.measure.train.history import Callback, bar_options
 from lightlab.measure.train.loop import fit
-from lightlab.measure.train.recipe import Recipe, TrainError, samples
+from lightlab.measure.train.recipe import MEND, DivergedError, Recipe, TrainError, samples
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 
@@ -164,7 +166,7 @@ def _lend(job: Job, lent: dict[int, np.ndarray]) -> dict[str, Any]:
     """
 
     def array(tensor: Tensor) -> np.ndarray:
-        return lent.setdefault(id(tensor), tensor.numpy())
+        return lent.setdefault(id(tensor), tensor.detach().cpu().numpy())
 
     fields = dict(vars(job))
     for name in ("split", "val", "test"):
@@ -197,6 +199,8 @@ def _borrow(i: int, fields: dict[str, Any], macs: int, device: str, parent: int)
 def _train(i: int, job: Job, macs: int, device: str, callback: Callback | None = None) -> _Done:
     try:
         network = job.make().to(device)
+        if job.test is not None:  # what is wrong with it is said before the training, not after
+            check_test(network, job.split, job.test)
         history = fit(
             network,
             job.split,
@@ -216,6 +220,8 @@ def _train(i: int, job: Job, macs: int, device: str, callback: Callback | None =
             if part is not None
             for k, v in evaluate(network, part).items()
         }
+        if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise DivergedError(f"{wrong[0]} is {metrics[wrong[0]]} after the last step: {MEND}")
     except Exception as error:
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
     weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}

@@ -1,5 +1,7 @@
 """How to train: every number of it, in one hashable value."""
 
+import math
+import numbers
 from dataclasses import dataclass
 
 SCHEDULES = ("triangle", "cosine")
@@ -7,12 +9,29 @@ PADDINGS = ("zeros", "reflect")
 PRECISIONS = ("float32", "bfloat16", "auto")
 
 
+_REAL = (
+    "epochs",
+    "lr",
+    "momentum",
+    "weight_decay",
+    "label_smoothing",
+    "warmup",
+    "clip_norm",
+    "ema",
+    "temperature",
+    "teacher_weight",
+)
+
+
 class TrainError(ValueError):
     """A training that cannot begin; the message says in one line what is wrong."""
 
 
 class DivergedError(RuntimeError):
-    """The training loss is no longer a number."""
+    """A loss, or a weight, is no longer a number."""
+
+
+MEND = "lower lr or lengthen warmup"
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,12 @@ class Recipe:
     compile: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("batch_size", "shift", "cutout"):
+            object.__setattr__(self, name, whole(name, getattr(self, name)))
+        for name in _REAL:
+            object.__setattr__(self, name, float(getattr(self, name)))
         rules = {
+            f"{', '.join(_REAL)} finite": all(math.isfinite(getattr(self, n)) for n in _REAL),
             "epochs > 0": self.epochs > 0,
             "batch_size >= 2 (batch normalisation)": self.batch_size >= 2,
             "lr > 0": self.lr > 0,
@@ -77,6 +101,13 @@ class Recipe:
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:
             raise TrainError(f"a recipe needs {', '.join(broken)}")
+
+
+def whole(name: str, value: object) -> int:
+    """`value` as an int; TrainError where it is no whole number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
+        raise TrainError(f"{name} has to be a whole number, not {value!r}")
+    return int(value)
 
 
 @dataclass(frozen=True)

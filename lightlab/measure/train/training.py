@@ -12,7 +12,7 @@ from lightlab.measure.data import Split
 from lightlab.measure.train import descent, precision
 from lightlab.measure.train.augment import augment
 from lightlab.measure.train.history import History
-from lightlab.measure.train.recipe import DivergedError, Plan, Recipe
+from lightlab.measure.train.recipe import MEND, DivergedError, Plan, Recipe
 from lightlab.measure.train.teacher import Teacher, loss
 
 _LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them
@@ -63,9 +63,15 @@ class Training:
             self._model.train()
 
     def finish(self) -> pd.DataFrame:
-        """The history; the network gets the averaged weights if there are such."""
+        """The history; the network gets the averaged weights if there are such.
+
+        DivergedError if these are no numbers: the last step's loss is that before it.
+        """
         if self._average is not None:
             self._model.load_state_dict(self._average.module.state_dict())
+        for name, value in self._model.state_dict().items():
+            if value.is_floating_point() and not value.isfinite().all():
+                raise DivergedError(f"{name} is no number after the last step: {MEND}")
         table = pd.DataFrame(self._history.rows)
         table.attrs |= self._attrs
         return table
@@ -147,7 +153,7 @@ class Training:
                 rate = descent.learning_rate(step, self._plan.n_steps, self._recipe)
                 raise DivergedError(
                     f"the loss is {value} at step {step} of {self._plan.n_steps} (lr {rate:.3g}): "
-                    "lower lr or lengthen warmup"
+                    f"{MEND}"
                 )
         self._history.losses += found
 

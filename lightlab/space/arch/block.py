@@ -1,6 +1,8 @@
 """One building block of a network as data, and its text form."""
 
 import itertools
+import math
+import numbers
 import re
 from dataclasses import dataclass, field, fields
 
@@ -14,6 +16,21 @@ _DEFAULT_SKIP = {"conv": "none", "sep": "none", "mb": "identity"}
 
 class ArchError(ValueError):
     """A network that cannot be built, or a text that names none."""
+
+
+def make_whole(owner: object, *names: str) -> None:
+    """Turn these fields of a frozen value into ints, so that equal values have equal texts.
+
+    ArchError for what is no whole number: 160.0 and NumPy's 160 are, 8.5 and True are not.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        if type(value) is int:
+            continue
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
+            owns = type(owner).__name__
+            raise ArchError(f"{owns} needs a whole number for {name}, not {value!r}")
+        object.__setattr__(owner, name, int(value))
 
 
 def require(rules: dict[str, bool], what: object) -> None:
@@ -49,6 +66,7 @@ class Block:
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
+        make_whole(self, "out_channels", "kernel_size", "stride")
         if not self.skip:
             object.__setattr__(self, "skip", _DEFAULT_SKIP.get(self.op, "none"))
         mb = self.op == "mb"
@@ -58,7 +76,7 @@ class Block:
                 "out_channels >= 1": self.out_channels >= 1,
                 "kernel_size is odd": self.kernel_size >= 1 and self.kernel_size % 2 == 1,
                 "stride is 1 or 2": self.stride in (1, 2),
-                "expand_ratio > 0, and 1 unless op is mb": self.expand_ratio > 0
+                "0 < expand_ratio < inf, and 1 unless op is mb": 0 < self.expand_ratio < math.inf
                 and (mb or self.expand_ratio == 1),
                 "0 <= se_ratio <= 1, and 0 unless op is mb": 0 <= self.se_ratio <= 1
                 and (mb or self.se_ratio == 0),

@@ -11,6 +11,7 @@ from lightlab.space.arch.block import (
     decode_blocks,
     encode_block,
     encode_blocks,
+    make_whole,
     require,
 )
 
@@ -30,6 +31,7 @@ class Head:
     hidden_bias: bool = True
 
     def __post_init__(self) -> None:
+        make_whole(self, "features", "hidden")
         require(
             {
                 "features >= 0": self.features >= 0,
@@ -57,6 +59,7 @@ class Arch:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
+        make_whole(self, "resolution", "in_channels", "n_classes")
         require(
             {
                 "resolution >= 1": self.resolution >= 1,

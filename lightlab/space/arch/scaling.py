@@ -36,6 +36,9 @@ WIDTH_RULES = {
 }
 
 
+MAX_WIDTH_MULT = 1000  # beyond it no layer would fit into any memory
+
+
 def scale(
     arch: Arch,
     *,
@@ -46,11 +49,11 @@ def scale(
     """`arch` with every width times `width_mult` and for images of `resolution` px.
 
     `rule` is one of WIDTH_RULES: the rounding of the paper that `arch` comes from. ArchError on a
-    multiplier that is not positive or a rule that does not exist.
+    multiplier that is not positive, or beyond all memory, or a rule that does not exist.
     """
     require(
         {
-            "width_mult > 0": width_mult > 0,
+            f"0 < width_mult <= {MAX_WIDTH_MULT}": 0 < width_mult <= MAX_WIDTH_MULT,
             f"rule is one of {', '.join(WIDTH_RULES)}": rule in WIDTH_RULES,
         },
         "scale",

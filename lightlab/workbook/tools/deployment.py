@@ -97,9 +97,10 @@ def predict(
 def _network(source: str, random_weights: bool, width: float, resolution: int | None) -> "Network":
     """The trained network of a file, or the untrained one of a name where that is asked for."""
     if random_weights:
-        from lightlab.nets.build import build
+        from lightlab.nets.build import build_named
 
-        return build(find(source, width, resolution))
+        find(source, width, resolution)
+        return build_named(source, width_mult=width, resolution=resolution)
     if source.endswith(".safetensors") or Path(source).is_file():
         from lightlab.nets.weights import load_network
 

@@ -1,0 +1,199 @@
+"""Spaces of decisions: a point is a tuple, for each decision the index of the option taken.
+
+Architectures, compressions and the rows of a benchmark's table are all such points; what they stand
+for is the business of `decode` alone.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+
+from lightlab.space.hyper import Column
+
+Point = tuple[int, ...]
+
+
+class SpaceError(ValueError):
+    """A space that cannot be, or a point that is not of it; one line says which and why."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One choice among different `options`, between which there is no order."""
+
+    name: str
+    options: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", tuple(self.options))
+        if not self.options:
+            raise SpaceError(f"decision {self.name!r} has no options")
+        if twice := [o for i, o in enumerate(self.options) if o in self.options[:i]]:
+            raise SpaceError(f"decision {self.name!r} has the option {twice[0]!r} twice")
+
+
+class DecisionSpace:
+    """All combinations of one option per decision.
+
+    `decode` makes of the options by name, in the order of the decisions, what a point stands for;
+    without it that is these options themselves. SpaceError without decisions, or for a name twice.
+    """
+
+    def __init__(
+        self,
+        decisions: Iterable[Decision],
+        decode: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> None:
+        self.decisions = tuple(decisions)
+        self._decode = decode
+        if not self.decisions:
+            raise SpaceError("a space needs at least one decision")
+        names = [d.name for d in self.decisions]
+        if twice := [n for i, n in enumerate(names) if n in names[:i]]:
+            raise SpaceError(f"there are two decisions {twice[0]!r}")
+        self.n_options = tuple(len(d.options) for d in self.decisions)
+        self._open = [i for i, n in enumerate(self.n_options) if n > 1]
+
+    def __repr__(self) -> str:
+        return f"DecisionSpace of {len(self.decisions)} decisions, {self.size()} points"
+
+    def size(self) -> int:
+        """Number of points, exactly."""
+        return math.prod(self.n_options)
+
+    def check(self, point: Sequence[int]) -> Point:
+        """`point` as a tuple of ints; SpaceError if it is not of this space."""
+        found = tuple(point)
+        if len(found) != len(self.n_options):
+            raise SpaceError(f"{found} has {len(found)} entries, not {len(self.n_options)}")
+        for i, (index, n) in enumerate(zip(found, self.n_options, strict=True)):
+            if not (isinstance(index, int | np.integer) and 0 <= index < n):
+                name = self.decisions[i].name
+                raise SpaceError(f"{name}: {index!r} is no index of one of its {n} options")
+        return tuple(int(index) for index in found)
+
+    @overload
+    def sample(self, rng: np.random.Generator) -> Point: ...
+    @overload
+    def sample(self, rng: np.random.Generator, n: int) -> list[Point]: ...
+    def sample(self, rng: np.random.Generator, n: int | None = None) -> Point | list[Point]:
+        """A uniform random point, or a list of `n` independent ones."""
+        rows = rng.integers(self.n_options, size=(1 if n is None else n, len(self.n_options)))
+        points = [tuple(row) for row in rows.tolist()]
+        return points[0] if n is None else points
+
+    def mutate(self, point: Point, rng: np.random.Generator) -> Point:
+        """`point` with one decision, drawn uniformly, taken otherwise.
+
+        SpaceError in a space of one point, where nothing else can be.
+        """
+        if not self._open:
+            raise SpaceError("every decision has a single option: there is nothing to search")
+        at = self._open[int(rng.integers(len(self._open)))]
+        other = int(rng.integers(self.n_options[at] - 1))
+        other += other >= point[at]
+        return (*point[:at], other, *point[at + 1 :])
+
+    def crossover(self, a: Point, b: Point, rng: np.random.Generator) -> Point:
+        """Each decision from `a` or from `b`, with equal chances."""
+        from_a = rng.random(len(a)) < 0.5
+        return tuple(x if first else y for x, y, first in zip(a, b, from_a, strict=True))
+
+    def neighbors(self, point: Point) -> list[Point]:
+        """All points in which one decision is taken otherwise."""
+        return [
+            (*point[:at], other, *point[at + 1 :])
+            for at in self._open
+            for other in range(self.n_options[at])
+            if other != point[at]
+        ]
+
+    def options(self, point: Sequence[int]) -> dict[str, Any]:
+        """The options of `point` by the names of their decisions."""
+        found = zip(self.decisions, self.check(point), strict=True)
+        return {decision.name: decision.options[index] for decision, index in found}
+
+    def point(self, options: Mapping[str, Any]) -> Point:
+        """The point of these options, one for every decision; SpaceError where one is not there."""
+        names = [d.name for d in self.decisions]
+        if set(options) != set(names):
+            raise SpaceError(f"a point needs the decisions {names}, got {list(options)}")
+        try:
+            return tuple(d.options.index(options[d.name]) for d in self.decisions)
+        except ValueError:
+            wrong = next(d for d in self.decisions if options[d.name] not in d.options)
+            raise SpaceError(
+                f"{wrong.name}: {options[wrong.name]!r} is not one of {wrong.options}"
+            ) from None
+
+    def decode(self, point: Sequence[int]) -> Any:
+        """What `point` stands for."""
+        options = self.options(point)
+        return options if self._decode is None else self._decode(options)
+
+    def encode(self, points: Sequence[Point]) -> np.ndarray:
+        """One-hot rows (n, number of all options), float32: 1 at every option taken."""
+        index = np.asarray(points, dtype=int).reshape(-1, len(self.n_options))
+        starts = np.concatenate([[0], np.cumsum(self.n_options)[:-1]])
+        out = np.zeros((len(index), sum(self.n_options)), dtype=np.float32)
+        np.put_along_axis(out, index + starts, 1.0, axis=1)
+        return out
+
+    def rank(self, point: Point) -> int:
+        """The number of `point`, 0 to size() − 1, the last decision counting fastest."""
+        number = 0
+        for index, n in zip(point, self.n_options, strict=True):
+            number = number * n + index
+        return number
+
+    def unrank(self, number: int) -> Point:
+        """The point of that number."""
+        index = []
+        for n in reversed(self.n_options):
+            number, last = divmod(number, n)
+            index.append(last)
+        return tuple(reversed(index))
+
+    def to_json(self) -> str:
+        """Names and options as JSON; TypeError for options that JSON does not know."""
+        return json.dumps([{"name": d.name, "options": list(d.options)} for d in self.decisions])
+
+    @classmethod
+    def from_json(
+        cls, text: str, decode: Callable[[dict[str, Any]], Any] | None = None
+    ) -> "DecisionSpace":
+        """The space that `to_json` wrote; lists among the options come back as tuples."""
+        try:
+            return cls(
+                [Decision(d["name"], _tuples(d["options"])) for d in json.loads(text)], decode
+            )
+        except (TypeError, KeyError, json.JSONDecodeError) as error:
+            raise SpaceError(f"this is no space: {error}") from error
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """One unordered column of the unit cube per decision, for models that search a cube."""
+        return tuple(
+            Column(d.name, tuple((i + 0.5) / n for i in range(n)), ordered=False)
+            for d, n in zip(self.decisions, self.n_options, strict=True)
+        )
+
+    def to_cube(self, points: Sequence[Point]) -> np.ndarray:
+        """Places of points in the unit cube, (n, d)."""
+        index = np.array([self.check(p) for p in points], dtype=float)
+        return (index.reshape(-1, len(self.n_options)) + 0.5) / self.n_options
+
+    def from_cube(self, X: np.ndarray) -> list[Point]:
+        """The points nearest to the rows of `X` (n, d)."""
+        n = np.array(self.n_options)
+        index = np.clip((np.atleast_2d(X) * n).astype(int), 0, n - 1)
+        return [tuple(row) for row in index.tolist()]
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

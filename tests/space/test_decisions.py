@@ -1,0 +1,125 @@
+"""Spaces of decisions: closed forms, and properties that hold in every space."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightlab.space.decisions import Decision, DecisionSpace, SpaceError
+
+sizes = st.lists(st.integers(1, 6), min_size=1, max_size=8)
+
+
+def space_of(n_options) -> DecisionSpace:
+    return DecisionSpace([Decision(f"d{i}", tuple(range(n))) for i, n in enumerate(n_options)])
+
+
+@given(sizes, st.integers(0, 2**32))
+def test_points_survive_every_form(n_options, seed):
+    space = space_of(n_options)
+    rng = np.random.default_rng(seed)
+    points = space.sample(rng, 5)
+    assert all(space.check(p) == p for p in points)
+    assert [space.point(space.options(p)) for p in points] == points
+    assert space.from_cube(space.to_cube(points)) == points
+    assert [space.unrank(space.rank(p)) for p in points] == points
+    hot = space.encode(points)
+    assert hot.shape == (5, sum(n_options))
+    assert (hot.sum(1) == len(n_options)).all()
+    assert len({row.tobytes() for row in hot}) == len(set(points))
+
+
+@given(sizes)
+def test_ranks_number_all_points(n_options):
+    space = space_of(n_options[:4])
+    numbers = [space.rank(space.unrank(i)) for i in range(space.size())]
+    assert numbers == list(range(math.prod(n_options[:4])))
+    assert len({space.unrank(i) for i in numbers}) == space.size()
+
+
+@given(sizes.filter(lambda n: max(n) > 1), st.integers(0, 2**32))
+def test_neighbors_and_mutants_differ_in_one_decision(n_options, seed):
+    space = space_of(n_options)
+    rng = np.random.default_rng(seed)
+    point = space.sample(rng)
+    around = space.neighbors(point)
+    assert len(set(around)) == len(around) == sum(n - 1 for n in n_options)
+    assert {sum(a != b for a, b in zip(point, other, strict=True)) for other in around} == {1}
+    assert {space.mutate(point, rng) for _ in range(20)} <= set(around)
+
+
+@given(sizes, st.integers(0, 2**32))
+def test_a_child_has_every_decision_from_a_parent(n_options, seed):
+    space = space_of(n_options)
+    rng = np.random.default_rng(seed)
+    a, b = space.sample(rng, 2)
+    assert all(c in pair for c, *pair in zip(space.crossover(a, b, rng), a, b, strict=True))
+
+
+def test_samples_are_uniform():
+    space = space_of((2, 3))
+    points = space.sample(np.random.default_rng(0), 12_000)
+    counts = np.bincount([space.rank(p) for p in points])
+    assert counts.min() > 1850  # 2000 each; five standard deviations are 204
+    assert space.sample(np.random.default_rng(0)) == points[0]
+
+
+def test_mutations_are_uniform_over_the_neighbors():
+    space = space_of((1, 2, 4))
+    rng = np.random.default_rng(0)
+    found = [space.mutate((0, 0, 0), rng) for _ in range(6_000)]
+    assert found.count((0, 1, 0)) == pytest.approx(3_000, abs=200)
+    assert found.count((0, 0, 3)) == pytest.approx(1_000, abs=150)
+
+
+def test_sizes_are_exact_where_floats_are_not():
+    assert space_of([7] * 60).size() == 7**60
+    assert space_of([432] * 15).size() == 432**15
+
+
+def test_a_table_of_options_is_a_space_in_three_lines():
+    edges = ("none", "skip", "conv1x1", "conv3x3", "pool")
+    space = DecisionSpace([Decision(f"edge_{i}", edges) for i in range(6)])
+    assert space.size() == 15_625  # NAS-Bench-201
+    assert space.decode((1, 0, 0, 0, 0, 4)) == {
+        "edge_0": "skip", "edge_1": "none", "edge_2": "none", "edge_3": "none",
+        "edge_4": "none", "edge_5": "pool",
+    }  # fmt: skip
+
+
+def test_decode_makes_what_the_space_is_for():
+    space = DecisionSpace([Decision("a", (1, 2)), Decision("b", (10, 20))], sum_of := (
+        lambda options: sum(options.values())
+    ))  # fmt: skip
+    assert space.decode((1, 0)) == 12 == sum_of({"a": 2, "b": 10})
+
+
+def test_json_brings_the_space_back():
+    space = DecisionSpace([Decision("op", ("skip", ("mb", 3))), Decision("se", (0, 0.25))])
+    again = DecisionSpace.from_json(space.to_json())
+    assert again.decisions == space.decisions
+    with pytest.raises(SpaceError, match="this is no space"):
+        DecisionSpace.from_json('[{"name": "x"}]')
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Decision("kernel", (3, 5, 3)), "'kernel' has the option 3 twice"),
+        (lambda: Decision("kernel", ()), "'kernel' has no options"),
+        (lambda: DecisionSpace([]), "at least one decision"),
+        (lambda: DecisionSpace([Decision("k", (3,)), Decision("k", (5,))]), "two decisions 'k'"),
+        (lambda: space_of((1, 1)).mutate((0, 0), np.random.default_rng(0)), "nothing to search"),
+        (lambda: space_of((2,)).check((2,)), "d0: 2 is no index of one of its 2 options"),
+        (lambda: space_of((2,)).check((0, 0)), "has 2 entries, not 1"),
+        (lambda: space_of((2,)).decode((0.0,)), "0.0 is no index"),
+        (lambda: space_of((2,)).point({"d0": 7}), "d0: 7 is not one of"),
+        (lambda: space_of((2,)).point({"x": 0}), "needs the decisions"),
+    ],
+)
+def test_what_is_no_space_or_no_point_is_refused(make, told):
+    with pytest.raises(SpaceError) as error:
+        make()
+    assert told in str(error.value)
