@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
+
+from lightlab.nets import whole_file
 
 ENVIRONMENT = "LIGHTLAB_CACHE"
 _HASH = "sha256"
@@ -38,7 +39,8 @@ def arrays(
     made = make()
     sha = _hash(made)
     try:
-        _write(path, made, sha)
+        plain = {k: np.ascontiguousarray(v) for k, v in made.items()}
+        whole_file.write(path, lambda part: save_file(plain, part, {_HASH: sha}))
     except (OSError, SafetensorError) as error:
         warnings.warn(f"cannot keep {path.name} ({error}): going on without", stacklevel=2)
     return made, sha
@@ -60,21 +62,6 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     if written != _hash(kept):
         raise ValueError("its hash does not fit its content")
     return kept, written
-
-
-def _write(path: Path, kept: dict[str, np.ndarray], sha: str) -> None:
-    """Write under a temporary name and rename, so that no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    os.close(handle)
-    try:
-        save_file({k: np.ascontiguousarray(v) for k, v in kept.items()}, temporary, {_HASH: sha})
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _hash(kept: dict[str, np.ndarray]) -> str:

@@ -33,9 +33,15 @@ def points(split: Split) -> np.ndarray:
     return split.x.flatten(1).numpy().astype(float)
 
 
-def one_hot(split: Split, n_classes: int = 10) -> np.ndarray:
-    """(n, classes): 1 in the column of the image's class, else 0."""
-    return np.eye(n_classes)[split.y.numpy()]
+def one_hot(split: Split, n_classes: int | None = None) -> np.ndarray:
+    """(n, classes): 1 in the column of the image's class, else 0. Without `n_classes` as many as
+    the highest label tells, and a ValueError where one of them has no image to learn from.
+    """
+    labels = split.y.numpy()
+    counts = np.bincount(labels)
+    if n_classes is None and not counts.all():
+        raise ValueError(f"class {int(counts.argmin())} has no image")
+    return np.eye(n_classes or len(counts))[labels]
 
 
 def drawn(drawings: Sequence[str], ds: DataSet) -> Linear:
@@ -74,7 +80,7 @@ def ridge(split: Split, penalty: float) -> Linear:
 
 def ridge_objective(model: Linear, split: Split, penalty: float) -> float:
     """What ridge regression minimises: summed squared error plus the penalised weights."""
-    error = model.scores(points(split)) - one_hot(split)
+    error = model.scores(points(split)) - one_hot(split, len(model.bias))
     return float(np.sum(error**2) + penalty * np.sum(model.weights**2))
 
 

@@ -1,5 +1,7 @@
 """Architectures become ordinary PyTorch modules."""
 
+import operator
+
 import torch
 from torch import nn
 
@@ -62,7 +64,7 @@ def build(arch: Arch, *, seed: int = 0, init: str = "fan_out", dropout: float = 
     with torch.device("meta"):  # so that no weight is drawn twice
         network = Network(arch, dropout)
     network.to_empty(device="cpu")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(operator.index(seed))  # NumPy's integers too
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from sklearn.datasets import load_digits
 
 from lightlab.measure import clutter, data
+from lightlab.measure.data import splits
 
 SMALL = {"n_train": 60, "n_val": 20, "n_test": 30}
 
@@ -126,6 +127,7 @@ def test_twelve_thousand_pictures_in_seconds():
         ({"resolution": 65}, "resolution must lie in 8..64 px, got 65"),
         ({"difficulty": 2.1}, "difficulty must lie in 0..2, got 2.1"),
         ({"difficulty": float("nan")}, "difficulty must lie in 0..2, got nan"),
+        ({"difficulty": "much"}, "difficulty has to be a number, got 'much'"),
     ],
 )
 def test_what_cannot_be_had_is_said_in_a_line(arguments, words):
@@ -204,3 +206,57 @@ def _labelled(n: int, n_groups: int, seed: int) -> data.Split:
     )
     x = torch.arange(n, dtype=torch.float32).view(-1, 1, 1, 1).expand(n, 1, 8, 8)
     return data.Split(x, groups % 10, groups)
+
+
+def test_numbers_of_any_type_are_taken_and_others_refused():
+    sizes = {"n_train": np.int64(30), "n_val": 0.0, "n_test": np.int32(20)}
+    same = data.load("cluttered-digits", seed=np.int64(1), resolution=np.int64(16),
+                     difficulty=np.float32(0.5), **sizes)  # fmt: skip
+    plain = {"n_train": 30, "n_val": 0, "n_test": 20}
+    other = data.load("cluttered-digits", seed=1, resolution=16, difficulty=0.5, **plain)
+    assert same.fingerprint == other.fingerprint
+    for wrong, words in (
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": 1.5}, "seed has to be a whole number"),
+        ({"n_train": True}, "n_train has to be a whole number"),
+        ({"resolution": 16.5}, "resolution has to be a whole number"),
+    ):
+        with pytest.raises(data.DataError, match=words):
+            data.load("digits", **wrong)
+
+
+def test_drawn_images_that_memory_cannot_hold_are_refused(monkeypatch):
+    monkeypatch.setattr(splits, "_memory_limit", lambda: 1000)
+    with pytest.raises(data.DataError, match="more than half of this machine's memory"):
+        data.load("digits", n_train=20, n_val=0, n_test=20)
+
+
+def test_more_folds_than_images_of_any_class_are_refused():
+    with pytest.raises(data.DataError, match=r"5 folds need a class of 5 images.* largest has 2"):
+        next(data.k_folds(_labelled(20, 20, 0), 5))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"k": 2.5}, "k has to be a whole number, got 2.5"),
+        ({"k": 2, "seed": -1}, "seed must be at least 0, got -1"),
+    ],
+)
+def test_folds_are_counted_in_whole_numbers(wrong, words):
+    with pytest.raises(data.DataError, match=words):
+        next(data.k_folds(_labelled(40, 20, 0), **wrong))
+    assert len(list(data.k_folds(_labelled(40, 20, 0), np.int64(2)))) == 2
+
+
+def test_images_do_not_depend_on_the_number_of_threads():
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(data.load("cluttered-digits", n_train=3000, n_val=0, n_test=10))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0].mean == found[1].mean
+    assert torch.equal(found[0].train.x, found[1].train.x)

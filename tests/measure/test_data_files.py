@@ -1,6 +1,7 @@
 """Data sets from outside: real CIFAR-10, generated folders and parquet files, all that is wrong."""
 
 import io
+import logging
 import os
 import shutil
 import time
@@ -250,6 +251,24 @@ def test_pixels_of_every_mode(mode):
         assert np.abs(found.astype(int) - array).max() <= 2
 
 
+@pytest.mark.parametrize("mode", decode._GREY + decode._COLOUR)
+def test_every_mode_that_is_let_in_can_be_used(mode):
+    image = Image.new(mode, (8, 8), 2**15 if mode.startswith("I") else None)
+    assert decode._pixels(image, decode.Frame(8, 3, None)).shape == (3, 8, 8)
+
+
+def test_black_of_sixteen_bits_is_black():
+    assert not decode._pixels(Image.new("I;16", (8, 8)), decode.Frame(8, 1, None)).any()
+
+
+def test_one_image_that_is_too_large_is_an_error_without_a_warning(tmp_path):
+    Image.new("1", (12_000, 8_000)).save(tmp_path / "huge.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(data.DataError, match="12000×8000 px are too many"):
+            decode.one(tmp_path / "huge.png", 16, 3)
+
+
 def test_transparent_parts_lie_on_white():
     image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     assert (decode._pixels(image, decode.Frame(8, 3, None)) == 255).all()
@@ -380,6 +399,57 @@ def spoil_one_colour(place, _):
         Image.new("RGB", (9, 9), "red").save(file)
 
 
+def spoil_odd_colour(place, _):
+    for file in place.rglob("*.png"):
+        Image.new("RGB", (64, 64), (21, 43, 65)).save(file)  # whose means float32 rounds
+
+
+def spoil_first_huge(place, _):
+    Image.new("1", (12_000, 8_000)).save(place / "a" / "000.png")
+
+
+def spoil_underscores(place, picture):
+    (place / "__c").mkdir()
+    picture().save(place / "__c" / "0.png")
+
+
+def spoil_few_bits(place, _):
+    deep = np.full((12, 12), 4000, np.uint16)
+    Image.fromarray(deep).save(place / "b" / "x.png")
+
+
+def spoil_stray_table(place, _):
+    (place / "a" / "metadata.csv").write_text("file_name,label\n000.png,1\n")
+
+
+def spoil_table(place, _):
+    (place / "metadata.csv").write_text("garbage\n")
+
+
+def spoil_splits_with_a_table_above(place, _):
+    into_splits(place)
+    (place / "train" / "metadata.csv").rename(place / "metadata.csv")
+
+
+def spoil_splits_with_a_table_in_one(place, _):
+    into_splits(place)
+    (place / "test" / "metadata.csv").unlink()
+
+
+def spoil_splits_with_a_folder_beside(place, picture):
+    into_splits(place)
+    (place / "c").mkdir()
+    picture().save(place / "c" / "x.png")
+
+
+def into_splits(place):
+    """Its two classes as two splits of equal labels, told by tables."""
+    for old, new in (("a", "train"), ("b", "test")):
+        (place / old).rename(place / new)
+        lines = [f"{i:03}.png,{'odd' if i % 2 else 'even'}" for i in range(12)]
+        (place / new / "metadata.csv").write_text("\n".join(["file_name,label", *lines]))
+
+
 def spoil_split(place, _):
     (place / "test" / "a").mkdir(parents=True)
     (place / "a" / "000.png").rename(place / "test" / "a" / "000.png")
@@ -400,15 +470,25 @@ def spoil_split(place, _):
         (spoil_one_class, "there is only the class 'a': nothing to tell apart"),
         (spoil_rare_class, "class 'b' has 2 image(s), too few for each of training, validation"),
         (spoil_one_colour, "the training images are all of one colour"),
+        (spoil_odd_colour, "the training images are all of one colour"),
+        (spoil_first_huge, "cannot use a/000.png (12000×8000 px are too many: shrink it)"),
+        (spoil_underscores, "__c/0.png: folders that begin with __ would be left out"),
+        (spoil_few_bits, "cannot use b/x.png (16-bit grey with no value above 4000"),
+        (spoil_stray_table, "a/metadata.csv: a table of labels lies beside"),
+        (spoil_table, "(metadata.csv has to name the columns file_name and label)"),
+        (spoil_splits_with_a_table_above, "metadata.csv: a table of labels lies in each split's"),
+        (spoil_splits_with_a_table_in_one, "test has no table of labels"),
+        (spoil_splits_with_a_folder_beside, "c/x.png lies in none of the splits' folders"),
         (spoil_split, "a/001.png does not lie as <split>/<class>/<image>"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_refused_in_a_line(folder, picture, spoil, words):
     place = folder({"a": 12, "b": 12})
     spoil(place, picture)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as said:  # an error would be caught with the others
+        warnings.simplefilter("always")
         assert words in refusal(f"imagefolder:{place}")
+    assert not [w.message for w in said if not issubclass(w.category, ResourceWarning)]
 
 
 def test_splits_that_do_not_fit_each_other(folder):
@@ -574,6 +654,106 @@ def test_a_set_of_the_hub_with_its_configuration_and_revision(monkeypatch):
 
 
 # --- the cache
+
+
+def test_images_of_one_channel_are_no_images_of_one_colour(folder, rng):
+    place = folder({"a": 12, "b": 12})
+    for file in place.rglob("*.png"):
+        green = np.zeros((12, 12, 3), np.uint8)
+        green[..., 1] = rng.integers(0, 256, (12, 12))
+        green[..., 2] = 77
+        Image.fromarray(green).save(file)
+    ds = data.load(f"imagefolder:{place}", n_val=0)
+    assert ds.std[0] == ds.std[2] == 1  # nothing to divide by
+    assert ds.test.x.abs().max() < 10
+    assert torch.equal(pixels(ds, "test")[:, 2], torch.full_like(pixels(ds, "test")[:, 2], 77))
+
+
+@pytest.mark.parametrize("counts", [{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1, "d": 1}])
+def test_a_set_that_is_too_small_is_told_so(folder, counts):
+    assert "too few for each of training, validation" in refusal(f"imagefolder:{folder(counts)}")
+
+
+def test_dev_is_a_validation_split_on_the_hub_too(monkeypatch):
+    import datasets
+    from huggingface_hub import constants
+
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["x", "y"])}
+    )
+    rows = {"image": [Image.new("L", (8, 8), i) for i in range(20)], "label": [0, 1] * 10}
+    part = datasets.Dataset.from_dict(rows, features=features)
+    whole = datasets.DatasetDict({"training": part, "dev": part, "test": part})
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: whole)
+    assert [len(getattr(data.load("hf:a/b"), part)) for part in PARTS] == [20, 20, 20]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("Config name is missing.\nPlease pick one among: ['x', 'y']"), "'x', 'y'"),
+        (ValueError("Config name is missing.\nPlease"), "write hf:a/b:<configuration>"),
+        (ArithmeticError("an HTTP client's own"), "cannot be read: an HTTP client's own"),
+        (FileNotFoundError("LocalEntryNotFoundError: files here"), "try again later"),
+    ],
+)
+def test_whatever_the_hub_raises_is_one_line(monkeypatch, error, words):
+    import datasets
+    from huggingface_hub import constants
+
+    def fail(*_, **__):
+        assert not logging.getLogger("huggingface_hub").isEnabledFor(logging.WARNING)  # of retries
+        raise error
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    assert words in refusal("hf:a/b")
+
+
+def test_a_folder_is_known_by_its_place_not_by_how_it_is_written(folder, monkeypatch, tmp_path):
+    place = folder({"a": 10, "b": 10}, suffix=".bmp")
+    for name in ("here", "there"):
+        shutil.copytree(place, tmp_path / name / "pics")
+    for file in (tmp_path / "there" / "pics").rglob("*.bmp"):  # others of equal size and time
+        before = file.stat()
+        Image.eval(Image.open(file), lambda level: 255 - level).save(file)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert file.stat().st_size == before.st_size
+    monkeypatch.chdir(tmp_path / "here")
+    first = data.load("imagefolder:pics", n_val=0)
+    assert data.load("imagefolder:./pics", n_val=0).fingerprint == first.fingerprint
+    monkeypatch.chdir(tmp_path / "there")
+    other = data.load("imagefolder:pics", n_val=0)
+    assert torch.equal(pixels(other), 255 - pixels(first))
+    monkeypatch.setenv("HOME", str(tmp_path / "here"))
+    assert data.load("imagefolder:~/pics", n_val=0).fingerprint == first.fingerprint
+
+
+def test_a_class_emptied_later_is_refused_although_the_images_are_kept(folder):
+    place = folder({"a": 10, "b": 10})
+    data.load(f"imagefolder:{place}", n_val=0)
+    (place / "c").mkdir()
+    assert "class c is empty" in refusal(f"imagefolder:{place}")
+
+
+@pytest.mark.parametrize("name", ["000.png", "__x.png"])
+def test_a_file_replaced_by_one_of_equal_size_and_time_is_read_again(folder, name):
+    place = folder({"a": 10, "b": 10}, suffix=".bmp")  # whatever it shows, of one size
+    file = (place / "a" / "000.bmp").rename(place / "a" / name)
+    first = data.load(f"imagefolder:{place}", n_val=0)
+    before = file.stat()
+    Image.eval(Image.open(file), lambda level: 255 - level).save(file, "BMP")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    assert data.load(f"imagefolder:{place}", n_val=0).fingerprint != first.fingerprint
+
+
+def test_folders_of_other_programs_are_no_classes(folder):
+    place = folder({"a": 10, "b": 10})
+    (place / "__MACOSX" / "a").mkdir(parents=True)
+    (place / "__MACOSX" / "a" / "._000.png").touch()
+    assert data.load(f"imagefolder:{place}", n_val=0).class_names == ("a", "b")
 
 
 def test_a_changed_file_is_read_again(folder):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
@@ -58,6 +59,18 @@ def test_every_drawing_recognises_itself_and_most_images(ds):
     assert templates.accuracy(ds.test) > 0.3  # chance: 0.1
     with pytest.raises(ValueError, match="drawings of shape"):
         closed_form.drawn(DRAWINGS[:9], ds)
+
+
+def test_as_many_classes_as_there_are_labels():
+    x, y = torch.randn(9, 1, 2, 2, generator=torch.Generator().manual_seed(0)), torch.arange(9) % 3
+    split = data.Split(x, y, torch.arange(9))
+    assert closed_form.one_hot(split).shape == (9, 3)
+    for model in (closed_form.class_means(split), closed_form.ridge(split, 1.0)):
+        assert model.scores(closed_form.points(split)).shape == (9, 3)
+        some = [closed_form.ridge_objective(model, split.take(y == c), 0.0) for c in range(3)]
+        assert closed_form.ridge_objective(model, split, 0.0) == pytest.approx(sum(some))
+    with pytest.raises(ValueError, match="class 1 has no image"):
+        closed_form.class_means(split.take(y != 1))
 
 
 def test_macs_of_formulas():

@@ -90,7 +90,8 @@ def test_a_loss_that_is_no_number_stops_with_its_step(digits):
     [
         ({"epochs": 0}, "epochs > 0"),
         ({"batch_size": 1}, "batch_size >= 2"),
-        ({"lr": float("nan")}, "lr > 0"),
+        ({"lr": float("nan")}, "lr has to be a finite number, not nan"),
+        ({"lr": 0.0}, "lr > 0"),
         ({"momentum": 1.0}, "0 < momentum < 1"),
         ({"weight_decay": -1e-9}, "weight_decay >= 0"),
         ({"label_smoothing": 1.0}, "0 <= label_smoothing < 1"),

@@ -253,6 +253,7 @@ def test_what_does_not_fit_is_one_line(digits, make, arguments, words):
         ),
         (lambda s: data.Split(s.x, s.y + 9, s.groups), "labels 9 to 18 do not fit"),
         (lambda s: s.take(slice(0)), "on an empty split"),
+        (lambda s: data.Split(s.x / 0, s.y, s.groups), "images hold NaN or infinity"),
     ],
 )
 def test_other_images_are_checked_before_the_training(digits, change, words, monkeypatch):
@@ -275,8 +276,23 @@ def test_networks_and_images_that_cannot_be_trained(digits):
             train.fit(nothing, digits.train, train.Recipe())
     holed = data.Split(digits.train.x.clone(), digits.train.y, digits.train.groups)
     holed.x[3, 0, 0, 0] = math.nan
-    with pytest.raises(train.TrainError, match="images hold NaN"):
+    with pytest.raises(train.TrainError, match="training images hold NaN"):
         train.fit(small.mlp(64), holed, train.Recipe())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"seed": 0.5}, "seed has to be a whole number, not 0.5"),
+        ({"seed": "0"}, "seed has to be a whole number, not '0'"),
+        ({"eval_every": -3}, "eval_every must be at least 1"),
+        ({"every": 2.5}, "every has to be a whole number"),
+    ],
+)
+def test_impossible_arguments(digits, wrong, words):
+    with pytest.raises(train.TrainError, match=words):
+        train.fit(small.mlp(64), digits.train, SHORT, **wrong)
 
 
 def test_a_divergence_in_the_last_step_is_told(digits):
@@ -290,11 +306,27 @@ def test_a_divergence_in_the_last_step_is_told(digits):
         train.fit_many([job])
 
 
-def test_numbers_of_any_type_are_taken(digits, tmp_path):
-    seed = np.int64(1)
-    recipe = train.Recipe(epochs=1, batch_size=np.int64(50), shift=np.int32(1), lr=np.float32(0.1))
+def test_infinity_on_purpose_is_no_divergence(digits):
+    """As in the masks of attention."""
+    model = small.mlp(64)
+    model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+    train.fit(model, digits.train, SHORT)
+    assert model.mask.isinf().any()
+
+
+def test_numbers_of_any_type_are_taken(tmp_path):
+    one, plain = np.int64(1), train.Recipe(epochs=1, batch_size=50, shift=1, lr=0.25, flip=True)
+    recipe = train.Recipe(one, np.int64(50), np.float32(0.25), shift=np.int32(1), flip=np.True_)
+    assert recipe == plain
+    assert hash(recipe) == hash(plain)
     assert recipe.batch_size == train.Recipe(batch_size=50.0).batch_size == 50
-    train.fit(small.mlp(64), digits.train, recipe, seed=seed, checkpoint=tmp_path / "x")
+    path, network = tmp_path / "x", build(SEPARABLE, seed=one)
+    images = data.load("digits", n_train=400, n_val=0, resolution=16).train
+    counts = {"seed": one, "eval_every": one, "every": np.int32(3), "macs_per_image": np.int64(9)}
+    first = train.fit(network, images, recipe, checkpoint=path, **counts)
+    counts = {"seed": 1, "eval_every": 1, "every": 3, "macs_per_image": 9}
+    again = train.fit(build(SEPARABLE, seed=1), images, plain, checkpoint=path, **counts)
+    assert again.equals(first)  # it is the same training, and had ended
 
 
 def test_a_teachers_logits_may_carry_a_gradient(digits):
@@ -338,6 +370,24 @@ def test_label_smoothing_against_its_closed_form():
     )
 
 
+def test_maps_are_stored_channels_last(digits):
+    """The layout that convolutions on a CPU and on tensor cores are fastest in."""
+    network, known = small.cnn(4, depth=2), small.cnn(4, depth=2, seed=1)
+    seen = []
+
+    def note(module, inputs):
+        tensors = (inputs[0], module.weight)
+        seen.append([t.is_contiguous(memory_format=torch.channels_last) for t in tensors])
+
+    colour = data.Split(digits.train.x.expand(-1, 3, -1, -1), digits.train.y, digits.train.groups)
+    for part in (network, known):
+        part[0][0] = nn.Conv2d(3, 4, 3, bias=False)
+        part[0][0].register_forward_pre_hook(note)
+    train.fit(network, colour, SHORT, val=colour, teacher=known, macs_per_image=1)
+    assert len(seen) > 8
+    assert seen[2:] == [[True, True]] * len(seen[2:])  # after the two looks at one image each
+
+
 def test_a_compiled_network_is_what_is_trained(digits, monkeypatch):
     graphs = []
 
@@ -379,6 +429,9 @@ def test_empty_splits_and_labels_outside(digits):
         ({"epochs": math.nan}, "finite"),
         ({"shift": 1.5}, "shift has to be a whole number"),
         ({"batch_size": True}, "batch_size has to be a whole number"),
+        ({"lr": "0.1"}, "lr has to be a finite number, not '0.1'"),
+        ({"ema": None}, "ema has to be a finite number, not None"),
+        ({"flip": "no"}, "flip has to be True or False, not 'no'"),
     ],
 )
 def test_impossible_options(wrong, words):

@@ -1,7 +1,12 @@
 """Files that are written whole or not at all."""
 
+import os
+
+import numpy as np
 import pytest
 
+from lightlab.measure import cache
+from lightlab.measure.train.checkpoint import Keeper
 from lightlab.nets import whole_file
 from lightlab.nets.build import build
 from lightlab.nets.weights import WeightsError, save_weights
@@ -30,3 +35,24 @@ def test_weights_that_cannot_be_written_are_one_line(tmp_path):
     network = build(decode("r9x2 conv_k3_s2_c8 head_n4"))
     with pytest.raises(WeightsError, match="cannot be written"):
         save_weights(network, tmp_path / "file" / "x.safetensors")
+
+
+def test_all_that_is_kept_reaches_the_disk_before_its_name(tmp_path, monkeypatch):
+    """Weights, checkpoints and cached arrays: else a power failure may leave an empty file."""
+    synced, renamed = [], []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda f: (synced.append(os.fstat(f).st_ino), sync(f)))
+
+    def note(old, new, **_):
+        renamed.append(os.stat(old).st_ino)
+        assert renamed == synced
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", note)
+    monkeypatch.setattr(os, "rename", note)
+    monkeypatch.setenv("LIGHTLAB_CACHE", str(tmp_path / "cache"))
+    network = build(decode("r9x2 conv_k3_s2_c8 head_n4"))
+    save_weights(network, tmp_path / "weights")
+    Keeper(tmp_path / "checkpoint", {"recipe": {}}).write(network.state_dict(), {})
+    cache.arrays("arrays", lambda: {"x": np.arange(3)})
+    assert len(renamed) == 3

@@ -44,8 +44,8 @@ def test_plane_shows_how_far_each_network_is_from_the_line(words, points):
     assert [ln.get_ydata()[1] for ln in stems] == pytest.approx([-10, 0, -0.04, 0], abs=0.05)
     under = "width × 0.25: 10.0 points under the line [8.0, 12.0]"
     assert {under, "width × 0.25", "16 px"} <= set(words(fig))
-    above = mobilenet.plane(points, line, jump=(-10.0,), **look)
-    assert "width × 0.25: 10.0 points above the line" in words(above)
+    above = mobilenet.plane(points, line, jump=(-10.0, -12.0, 1.0), **look)
+    assert "width × 0.25: 10.0 points above the line [-1.0, 12.0]" in words(above)
 
 
 def test_costs_add_up_and_mark_the_network(words, points):

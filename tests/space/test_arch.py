@@ -5,6 +5,7 @@ import math
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,7 +72,8 @@ def test_parts_may_stand_in_any_order_and_defaults_be_left_out():
         ("sep_k3_e6_c8", "unless op is mb"),
         ("mb_c8_se1.5", "se_ratio <= 1"),
         ("mb_c0", "out_channels >= 1"),
-        ("mb_c8_e0", "0 < expand_ratio < inf"),
+        ("mb_c8_e0", "0 < expand_ratio <= 1000"),
+        (f"mb_c8_e{'9' * 400}", "0 < expand_ratio <= 1000"),
         ("mb_c8*0", "no number of repeats"),
         ("mb_c8*x", "no number of repeats"),
         ("mb_c8*1000", "no number of repeats from 1 to 999"),
@@ -141,7 +143,7 @@ def test_scaling_touches_widths_and_nothing_else(arch, rule, width_mult):
     assert scaled.resolution == 7
     assert (scaled.n_classes, scaled.in_channels) == (arch.n_classes, arch.in_channels)
     for a, b in zip(arch.blocks, scaled.blocks, strict=True):
-        assert b.out_channels >= 8
+        assert b.out_channels >= 8 or width_mult == 1  # then nothing is changed
         assert (a.op, a.kernel_size, a.stride, a.expand_ratio, a.se_ratio, a.act) == (
             b.op,
             b.kernel_size,
@@ -182,15 +184,62 @@ def test_equal_values_have_one_text_whatever_their_type():
     assert decode_block(str(block)) == block
 
 
+_ANY_TYPE = st.sampled_from((int, float, np.int32, np.int64, np.float32, np.float64))
+_RATIOS = ("expand_ratio", "se_ratio")
+
+
+@given(st.from_type(Arch), st.data())
+def test_a_network_does_not_depend_on_the_types_of_its_numbers(arch, data):
+    def retyped(part, *names):
+        return replace(part, **{n: data.draw(_ANY_TYPE)(getattr(part, n)) for n in names})
+
+    blocks = []
+    for block in (arch.stem, *arch.blocks):
+        other = retyped(block, "out_channels", "kernel_size", "stride")
+        kinds = (np.float64, np.longdouble)  # of the same bits
+        ratios = {n: data.draw(st.sampled_from(kinds))(getattr(block, n)) for n in _RATIOS}
+        blocks.append(replace(other, **ratios))
+    stem, *rest = blocks
+    head = retyped(arch.head, "features", "hidden")
+    same = replace(arch, stem=stem, blocks=rest, head=head)
+    same = retyped(same, "resolution", "in_channels", "n_classes")
+    assert same == arch
+    assert hash(same) == hash(arch)
+    assert (encode(same), same.arch_id) == (encode(arch), arch.arch_id)
+
+
+@given(st.floats(0.5, 4, width=32))
+def test_a_ratio_of_32_bits_is_the_float_of_its_bits(ratio):
+    block = Block("mb", 8, expand_ratio=np.float32(ratio))
+    assert block == decode_block(str(block)) == Block("mb", 8, expand_ratio=ratio)
+    assert hash(block) == hash(Block("mb", 8, expand_ratio=ratio))
+
+
 @pytest.mark.parametrize(
-    "wrong",
-    [{"out_channels": 8.5}, {"out_channels": True}, {"kernel_size": "3"}, {"stride": math.nan}],
+    ("wrong", "words"),
+    [
+        ({"out_channels": 8.5}, "whole number for out_channels"),
+        ({"out_channels": True}, "whole number for out_channels"),
+        ({"kernel_size": "3"}, "whole number for kernel_size"),
+        ({"stride": math.nan}, "whole number for stride"),
+        ({"expand_ratio": math.inf}, "0 < expand_ratio <= 1000"),
+        ({"expand_ratio": math.nan}, "0 < expand_ratio <= 1000"),
+        ({"expand_ratio": 1e308}, "0 < expand_ratio <= 1000"),
+        ({"expand_ratio": "6"}, "a number for expand_ratio"),
+        ({"expand_ratio": True}, "a number for expand_ratio"),
+        ({"se_ratio": True}, "a number for se_ratio"),
+        ({"se_ratio": math.nan}, "0 <= se_ratio <= 1"),
+    ],
 )
-def test_what_is_no_whole_number_is_refused(wrong):
-    with pytest.raises(ArchError, match=f"whole number for {next(iter(wrong))}"):
+def test_what_is_no_such_number_is_refused(wrong, words):
+    with pytest.raises(ArchError, match=words):
         Block(**{"op": "mb", "out_channels": 8} | wrong)
-    with pytest.raises(ArchError, match="expand_ratio < inf"):
-        Block("mb", 8, expand_ratio=math.inf)
+
+
+@pytest.mark.parametrize("wrong", [{"features": 1.5}, {"hidden": True}, {"hidden_bias": "no"}])
+def test_a_head_of_other_things_than_numbers_is_refused(wrong):
+    with pytest.raises(ArchError, match=next(iter(wrong))):
+        Head(**{"features": 8, "hidden": 8} | wrong)
 
 
 @given(st.from_type(Arch), st.integers(1, 40), st.integers(1, 5))

@@ -41,6 +41,7 @@ def test_an_entry_says_where_it_comes_from(name):
     assert "20" in entry.source or "this workbook" in entry.source
     for what in ("macs", "params"):
         if what in entry.published:
+            assert isinstance(entry.published[what], str)  # with the digits that were printed
             assert f"{what}_convention" in entry.published
             reason = entry.published[f"{what}_convention"] or "Counted" in entry.note
             assert reason, "a number that no convention gives needs its reason"

@@ -43,13 +43,18 @@ def cut(
     if "test" not in labels:
         at = _share(TEST_SHARE, len(rest), len(names))
         orders["test"], rest = rest[:at], rest[at:]
+    if not len(rest):
+        raise DataError(
+            f"{spec}: {len(labels['train'])} images of {len(names)} classes are too few for each "
+            "of training, validation and test: add images, or give a test split"
+        )
     n_test = _size(spec, "test", asked["test"], len(orders["test"]), len(orders["test"]))
     if "val" in labels:
         n_val = _size(spec, "val", asked["val"], len(orders["val"]), len(orders["val"]))
     else:
-        n_val = _size(
-            spec, "val", asked["val"], _share(VAL_SHARE, len(rest), len(names)), len(rest) - 1
-        )
+        most = len(rest) - 1
+        default = min(_share(VAL_SHARE, len(rest), len(names)), most)
+        n_val = _size(spec, "val", asked["val"], default, most)
         orders["val"], rest = rest[:n_val], rest[n_val:]
     orders["train"] = rest[::-1]
     n_train = _size(spec, "train", asked["train"], len(rest), len(rest))

@@ -2,8 +2,9 @@
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
@@ -18,7 +19,8 @@ RESOLUTIONS = range(8, 513)
 MIXED_PX = 32  # side where images differ in size and nobody asked for one
 LEAST_PX = 2  # an image with a shorter side shows nothing
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N")
-_COLOUR = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "La")
+_COLOUR = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+_LEAST_LEVELS = 4096  # 16-bit images that stay below are of 12 bits or fewer, or nearly black
 _BATCH = 64
 _THREADED_BYTES = 16_384  # smaller files spend their time in Python, where threads only wait
 Records = Sequence[dict[str, Any]]  # per image: `bytes` or `path`, and `name`
@@ -47,7 +49,8 @@ def images(
     """Every split as uint8 (N, C, S, S); DataError counts the images that cannot be read.
 
     Size and channels are those of the first image that can be read. If others differ, all is read
-    again, at 32 px or in RGB.
+    again, at 32 px or in RGB. Greys of 16 bits become the upper 8; an image that uses only the
+    lower 12 of them counts as one that cannot be read, since its range is not known.
     """
     frame = _first_frame(sources["train"], resolution)
     while True:  # a second time at most for size and once for colour
@@ -69,7 +72,8 @@ def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
     """
     frame = Frame(side, 3, None)
     try:
-        image = _upright({"bytes": None, "path": file}, frame)
+        with _no_warning():
+            image = _upright({"bytes": None, "path": file}, frame)
         if channels == 1 and image.mode in _GREY:
             return _pixels(image, replace(frame, channels=1))
         pixels = _pixels(image, frame)
@@ -82,10 +86,19 @@ def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels.transpose(1, 2, 0)).convert("L"))[None]
 
 
+@contextmanager
+def _no_warning() -> Iterator[None]:
+    """An image that is too large is an error of ours, not a warning of Pillow's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
 def _first_frame(records: Records, resolution: int | None) -> Frame:
     for i in range(len(records)):
         try:
-            image = _upright(records[i : i + 1][0])
+            with _no_warning():
+                image = _upright(records[i : i + 1][0])
         except Exception:  # it is named among the others below
             continue
         size = image.size if resolution is None else None
@@ -108,11 +121,7 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
     ]
     pool = ThreadPoolExecutor(_workers(sources["train"]))
     try:
-        with (
-            warnings.catch_warnings(),
-            tqdm(total=total, desc=f"decoding {what}", unit="image") as bar,
-        ):
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error below
+        with _no_warning(), tqdm(total=total, desc=f"decoding {what}", unit="image") as bar:
             faults: list[str] = []
             for found, n in pool.map(lambda batch: _batch(*batch, frame), batches):
                 faults += found
@@ -174,7 +183,12 @@ def _pixels(image: Image.Image, frame: Frame) -> np.ndarray:
     if frame.size not in (None, image.size):
         raise Misfit(replace(frame, side=MIXED_PX, size=None))
     if image.mode.startswith("I;16"):  # Pillow's own conversion cuts off instead of scaling
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        levels = np.asarray(image)
+        if 0 < levels.max() < _LEAST_LEVELS:
+            raise ValueError(
+                f"16-bit grey with no value above {levels.max()}: of how many bits? save 8-bit ones"
+            )
+        image = Image.fromarray((levels >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -1,6 +1,7 @@
 """Data sets from outside: read and decoded once, kept whole, then cut as asked."""
 
 import json
+import os
 import tempfile
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from lightlab.measure.data import decode, folders, hub
 from lightlab.measure.data.splits import PARTS, DataError
 
 KINDS = ("hf", "parquet", "imagefolder")
-_VERSION = 1  # raise it when a change makes other pixels from the same files
+_VERSION = 2  # raise it when a change makes other pixels from the same files
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,16 @@ def read(
 ) -> Kept:
     """The images of a source at `resolution` px; from the cache if they were decoded before.
 
-    What is kept is that of a local folder as long as names, sizes and times of its files are the
-    same, and that of the hub by its name and revision. DataError says what cannot be read.
+    What is kept is that of a local folder as long as its place, its folders' names and its files'
+    names, sizes, times and inodes are the same, and that of the hub by its name and revision.
+    DataError says what cannot be read.
     """
     what = f"{kind}:{place}"
-    state = place if kind == "hf" else folders.listing(kind, place)
-    settings = {"what": what, "state": state, "version": _VERSION, "resolution": resolution}
+    state: object = place
+    if kind != "hf":
+        place = os.path.realpath(os.path.expanduser(place))
+        state = [place, folders.listing(kind, place)]
+    settings = {"kind": kind, "state": state, "version": _VERSION, "resolution": resolution}
     settings |= {"columns": [image_column, label_column]}
 
     def make() -> dict[str, np.ndarray]:

@@ -22,8 +22,13 @@ SPLITS = {
 _TABLES = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # `datasets` takes labels from it
 
 
-def listing(kind: str, place: str) -> list[tuple[str, int, int]]:
-    """Relative name, size and time of every file below `place`, sorted; hidden ones left out."""
+File = tuple[str, int, int, int, int]  # relative name, bytes, ns of content and of change, inode
+
+
+def listing(kind: str, place: str) -> list[File]:
+    """Every file below `place`, sorted; hidden ones left out. The name of a folder ends in /, and
+    all its numbers are 0: one that is empty differs from none. DataError where there is no file.
+    """
     if not os.path.isdir(place):
         wrong = "is no folder" if os.path.exists(place) else "does not exist"
         raise DataError(f"{kind}:{place}: {os.path.abspath(place)} {wrong}")
@@ -31,12 +36,16 @@ def listing(kind: str, place: str) -> list[tuple[str, int, int]]:
         found = _below(place, "")
     except OSError as error:
         raise DataError(f"{kind}:{place}: {error.filename}: {error.strerror}") from None
-    if not found:
+    if all(name.endswith("/") for name, *_ in found):
         raise DataError(f"{kind}:{place}: {os.path.abspath(place)} holds no files")
     return sorted(found)
 
 
-def _below(folder: str, prefix: str) -> list[tuple[str, int, int]]:
+def _names(kind: str, place: str) -> list[str]:
+    return [name for name, *_ in listing(kind, place) if not name.endswith("/")]
+
+
+def _below(folder: str, prefix: str) -> list[File]:
     """By scandir: with 50,000 files it takes half the time of Path.rglob and stat."""
     found = []
     with os.scandir(folder) as entries:
@@ -44,15 +53,17 @@ def _below(folder: str, prefix: str) -> list[tuple[str, int, int]]:
             if _hidden(entry.name):
                 continue
             if entry.is_dir():
-                found += _below(entry.path, f"{prefix}{entry.name}/")
+                name = f"{prefix}{entry.name}/"
+                found += [(name, 0, 0, 0, 0), *_below(entry.path, name)]
             else:
-                stat = entry.stat()
-                found.append((prefix + entry.name, stat.st_size, stat.st_mtime_ns))
+                s = entry.stat()
+                times = s.st_mtime_ns, s.st_ctime_ns  # a copy may keep the former
+                found.append((prefix + entry.name, s.st_size, *times, s.st_ino))
     return found
 
 
 def _hidden(name: str) -> bool:
-    return name.startswith((".", "__"))
+    return name.startswith(".")
 
 
 def parquet_files(place: str) -> dict[str, list[str]]:
@@ -61,7 +72,7 @@ def parquet_files(place: str) -> dict[str, list[str]]:
     from pyarrow import parquet
 
     files: dict[str, list[str]] = {}
-    names = [name for name, _, _ in listing("parquet", place) if name.endswith(".parquet")]
+    names = [name for name in _names("parquet", place) if name.endswith(".parquet")]
     if not names:
         raise DataError(f"parquet:{place}: holds no file *.parquet")
     columns: dict[str, list[str]] = {}
@@ -102,9 +113,10 @@ def image_patterns(place: str) -> dict[str, list[str]]:
     DataError for another layout and for a class without images: `datasets` would silently leave
     out what it does not expect, and take a class called `train` for a split.
     """
-    names = [tuple(name.split("/")) for name, _, _ in listing("imagefolder", place)]
+    names = [tuple(name.split("/")) for name in _names("imagefolder", place)]
     if any(name[-1] in _TABLES for name in names):
-        tops = {name[0] for name in names if name[0].lower() in SPLITS}
+        tops = {n[0] for n in names if n[0].lower() in SPLITS and len(n) > 1}
+        _check_tables(place, names, tops)
     else:
         tops = {n[0] for n in names if n[0].lower() in SPLITS and len(n) > 2}
         _check_layout(place, names, tops)
@@ -116,12 +128,46 @@ def image_patterns(place: str) -> dict[str, list[str]]:
     return patterns
 
 
-def _check_layout(place: str, names: list[tuple[str, ...]], tops: set[str]) -> None:
+def tables(place: str) -> list[str]:
+    """Relative names of the tables of labels in a folder of images."""
+    names = _names("imagefolder", place)
+    return [name for name in names if name.rsplit("/", 1)[-1] in _TABLES]
+
+
+def _images(what: str, names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Those that are images; DataError for one in a folder that `datasets` silently leaves out."""
     from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 
-    depth = 3 if tops else 2
     images = [name for name in names if Path(name[-1]).suffix.lower() in ImageFolder.EXTENSIONS]
+    for name in images:
+        if any(part.startswith("__") for part in name[:-1]):
+            raise DataError(
+                f"{what}: {'/'.join(name)}: folders that begin with __ would be left out: rename "
+                "or remove it"
+            )
+    return images
+
+
+def _check_tables(place: str, names: list[tuple[str, ...]], tops: set[str]) -> None:
+    """DataError unless labels stand in one table at the top, or in one in each split's folder."""
     what = f"imagefolder:{place}"
+    expected = {(top,) for top in tops} or {()}
+    where = "in each split's folder" if tops else "beside the images' folders"
+    found = {name[:-1]: name for name in names if name[-1] in _TABLES}
+    for folder, name in found.items():
+        if folder not in expected:
+            raise DataError(f"{what}: {'/'.join(name)}: a table of labels lies {where}, not here")
+    for folder in sorted(expected - found.keys()):
+        raise DataError(f"{what}: {folder[0]} has no table of labels: it lies {where}, or nowhere")
+    for name in _images(what, names):
+        if tops and name[0] not in tops:
+            raise DataError(f"{what}: {'/'.join(name)} lies in none of the splits' folders")
+
+
+def _check_layout(place: str, names: list[tuple[str, ...]], tops: set[str]) -> None:
+    depth = 3 if tops else 2
+    what = f"imagefolder:{place}"
+    images = _images(what, names)
     if not images:
         raise DataError(f"{what}: holds no images, only files such as {'/'.join(names[0])}")
     if not tops and {name[0].lower() for name in images if len(name) == 2} <= SPLITS.keys():
@@ -137,7 +183,9 @@ def _check_layout(place: str, names: list[tuple[str, ...]], tops: set[str]) -> N
     for top in sorted(tops) or [""]:
         for folder in sorted(Path(place, top).iterdir()):
             own = (top, folder.name) if tops else (folder.name,)
-            if folder.is_dir() and not _hidden(folder.name) and own not in filled:
+            if not folder.is_dir() or folder.name.startswith((".", "__")):
+                continue
+            if own not in filled:
                 raise DataError(f"{what}: class {'/'.join(own)} is empty: add images or remove it")
     other = Counter(name[-1] for name in names) - Counter(name[-1] for name in images)
     if other:

@@ -1,5 +1,6 @@
 """Image data through Hugging Face `datasets`: from the hub, parquet files, folders of images."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from lightlab.measure.data.splits import DataError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val", "val": "val"}
+_PARTS = {"train": "train", "test": "test", "validation": "val"}
 _LABELS = ("label", "labels", "class", "target", "y")  # names of a column without class names
 _BINARY = ("binary", "large_binary")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -66,9 +67,10 @@ def opened(
     what = f"{kind}:{place}"
     parts = _from_hub(what, place) if kind == "hf" else _local(kind, place, scratch)
     splits: dict[str, Dataset] = {}
-    for name, part in parts.items():
-        if name in _SPLITS and len(part):
-            splits[_SPLITS[name]] = part
+    for name in sorted(parts, key=_PARTS.__contains__):  # where both are, `validation` over `dev`
+        split = folders.SPLITS.get(name.lower())
+        if split and len(parts[name]):
+            splits[_PARTS[split]] = parts[name]
     if "train" not in splits:
         raise DataError(f"{what}: there is no train split, only {', '.join(parts) or 'nothing'}")
     image = _image_column(what, splits["train"].features, image_column)
@@ -95,24 +97,33 @@ def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
     with _quiet():
         try:
             return datasets.load_dataset(kind, data_files=files, cache_dir=scratch, **options)
-        except (datasets.exceptions.DatasetsError, OSError, ValueError, TypeError) as error:
+        except Exception as error:  # its readers of tables raise whatever they meet
             reason = _first_line(error.__cause__ or error)
+            if kind == "imagefolder" and (tables := folders.tables(place)):
+                reason = f"{reason} ({tables[0]} has to name the columns file_name and label)"
             raise DataError(f"{kind}:{place}: cannot be read: {reason}") from None
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars and no log of `datasets` for what is a matter of seconds or said in a DataError."""
+def _quiet(bars: bool = False) -> Iterator[None]:
+    """No log of `datasets` and the hub for what a DataError says, and no `bars` for what is a
+    matter of seconds."""
     import datasets
+    from huggingface_hub import logging as hub_logging
 
-    bars, level = not datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    shown = not datasets.are_progress_bars_disabled()
+    loggers = (datasets.logging, hub_logging)
+    levels = [logger.get_verbosity() for logger in loggers]
+    if not bars:
+        datasets.disable_progress_bars()
+    for logger in loggers:
+        logger.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
-        datasets.logging.set_verbosity(level)
-        if bars:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.set_verbosity(level)
+        if shown:
             datasets.enable_progress_bars()
 
 
@@ -132,7 +143,8 @@ def _from_hub(what: str, place: str) -> Mapping[str, "Dataset"]:
     if not constants.HF_HUB_OFFLINE:
         _check_reached(what, constants.ENDPOINT)
     try:
-        return datasets.load_dataset(name, configuration or None, revision=revision or None)
+        with _quiet(bars=True):
+            return datasets.load_dataset(name, configuration or None, revision=revision or None)
     except datasets.exceptions.DatasetNotFoundError:
         raise DataError(
             f"{what}: the hub has no such data set, or not for everybody: check its name, or log "
@@ -143,8 +155,18 @@ def _from_hub(what: str, place: str) -> Mapping[str, "Dataset"]:
             f"{what}: neither reached nor in Hugging Face's cache ({_first_line(error)}): load it "
             "once with a network, without HF_HUB_OFFLINE"
         ) from None
-    except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"{what}: cannot be read: {_first_line(error)}") from None
+    except Exception as error:  # of the hub's HTTP client, or of a reader of its files
+        raise DataError(f"{what}: cannot be read: {_hub_reason(name, error)}") from None
+
+
+def _hub_reason(name: str, error: Exception) -> str:
+    """What stopped `datasets`, in a line, with what to do where its own words do not say it."""
+    reason = _first_line(error)
+    if "Config name is missing" in reason:  # the second line holds the names
+        return f"{' '.join(str(error).splitlines()[:2])}: write hf:{name}:<configuration>"
+    if "LocalEntryNotFoundError" in reason:  # it speaks of files here and of everybody's network
+        return "the hub answered with an error: try again later"
+    return reason
 
 
 def _check_reached(what: str, endpoint: str) -> None:

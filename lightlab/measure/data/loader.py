@@ -1,5 +1,7 @@
 """`load`: one spec, one data set in memory."""
 
+import numbers
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,9 +9,10 @@ from torch.nn import functional as F
 
 from lightlab.measure import cache
 from lightlab.measure.data import cuts, decode, embedded, external
-from lightlab.measure.data.splits import PARTS, DataError, DataSet, Split, check_memory
+from lightlab.measure.data.splits import PARTS, DataError, DataSet, Split, check_memory, whole
 
 SPECS = (*embedded.SPECS, *(f"{kind}:…" for kind in external.KINDS))
+_LEAST_STD = 1 / 255 / 100  # of a channel that is not constant
 _CHUNK = 2048  # images made float32 at a time: what is worked on stays in the processor's cache
 
 
@@ -38,18 +41,24 @@ def load(
 
     Images are turned upright, cropped to the middle square and resized with a low-pass filter.
     Without `resolution` they keep their shorter side if all have one size, and come to 32 px
-    otherwise. They are RGB, transparent parts on white; 1-channel only if all are grey. The
-    columns have to be named only where several could be meant.
+    otherwise. They are RGB, transparent parts on white; 1-channel only if all are grey. Greys of
+    16 bits are scaled by 1/256; images of 12 bits or fewer stored in 16 are refused. The columns
+    have to be named only where several could be meant.
 
     DataError: unknown name, sizes that the set does not have, a resolution outside 8..64 px
     (digits) or 8..512 px, a source that cannot be read whole, or float32 images that would fill
     more than half of the machine's memory.
     """
-    asked = {"train": n_train, "val": n_val, "test": n_test}
+    seed = whole("seed", seed, least=0)
+    resolution = None if resolution is None else whole("resolution", resolution)
+    asked = {
+        part: None if n is None else whole(f"n_{part}", n)
+        for part, n in (("train", n_train), ("val", n_val), ("test", n_test))
+    }
     kind, _, place = spec.partition(":")
     if spec in embedded.SPECS:
         _check_resolution(resolution, embedded.RESOLUTIONS)
-        settings, raw = embedded.read(spec, seed, asked, difficulty)
+        settings, raw = embedded.read(spec, seed, asked, _number("difficulty", difficulty))
         return _embedded(settings, raw, resolution)
     if kind in external.KINDS and place:
         _check_resolution(resolution, decode.RESOLUTIONS)
@@ -58,9 +67,17 @@ def load(
     raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
 
 
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise DataError(f"{name} has to be a number, got {value!r}")
+    return float(value)
+
+
 def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None) -> DataSet:
     """What was drawn, at the resolution asked for."""
     side = resolution or raw["train_x"].shape[-1]
+    n, channels = sum(len(raw[f"{part}_x"]) for part in PARTS), raw["train_x"].shape[1]
+    check_memory(settings["spec"], n, (channels, side, side), np.float32)
     x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
     chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
     content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
@@ -107,6 +124,15 @@ def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:
     return x.view(len(rows), *images.shape[1:])
 
 
+def _moments(channel: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation, summed in 64 bits and rounded to 32: a sum in 32 bits depends on
+    the number of threads, and all that is trained on the images with it.
+    """
+    mean = (channel.sum(dtype=torch.float64) / channel.numel()).float()
+    spread = torch.linalg.vector_norm(channel - mean, dtype=torch.float64)
+    return mean.item(), (spread / max(1, channel.numel() - 1) ** 0.5).float().item()
+
+
 def _finish(
     spec: str,
     x: dict[str, Tensor],
@@ -114,12 +140,13 @@ def _finish(
     class_names: tuple[str, ...],
     fingerprint: str,
 ) -> DataSet:
-    """Standardise in place by the training pixels, channel by channel."""
+    """Standardise in place by the training pixels, channel by channel; one that never changes
+    there is divided by 1, since its spread is rounding."""
     channels = x["train"].unbind(1)
-    mean = tuple(channel.mean().item() for channel in channels)
-    std = tuple(channel.std().item() for channel in channels)
-    if not all(std):
+    mean, std = zip(*map(_moments, channels), strict=True)
+    if max(std) < _LEAST_STD:
         raise DataError(f"{spec}: the training images are all of one colour: nothing to learn")
+    std = tuple(s if s >= _LEAST_STD else 1.0 for s in std)
     splits = {}
     for part, (y, groups) in chosen.items():
         for c, (m, s) in enumerate(zip(mean, std, strict=True)):

@@ -1,13 +1,13 @@
 """What every data set is in the end: splits of standardised images, names, a fingerprint."""
 
 import math
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import psutil
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 PARTS = ("train", "val", "test")
@@ -66,12 +66,27 @@ def k_folds(split: Split, k: int, seed: int = 0) -> Iterator[tuple[Split, Split]
     Classes are spread evenly: one that is frequent in a fold is rare in the rest, and networks
     trained there would look worse than they are. DataError unless 2 <= k <= the originals at hand.
     """
+    k, seed = whole("k", k), whole("seed", seed, least=0)
     n_groups = len(torch.unique(split.groups))
     if not 2 <= k <= n_groups:
         raise DataError(f"k must lie in 2..{n_groups} (the originals at hand), got {k}")
+    largest = int(torch.bincount(split.y).max())
+    if k > largest:
+        raise DataError(f"{k} folds need a class of {k} images or more; the largest has {largest}")
+    from sklearn.model_selection import StratifiedGroupKFold  # a second's import, for this alone
+
     folds = StratifiedGroupKFold(n_splits=k, shuffle=True, random_state=seed)
     for rest, fold in folds.split(split.y, split.y, split.groups):
         yield split.take(rest), split.take(fold)
+
+
+def whole(name: str, value: object, least: int | None = None) -> int:
+    """`value`, of whatever type, as an int; DataError where it is no whole number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
+        raise DataError(f"{name} has to be a whole number, got {value!r}")
+    if least is not None and value < least:
+        raise DataError(f"{name} must be at least {least}, got {value}")
+    return int(value)
 
 
 def check_memory(what: str, n: int, shape: tuple[int, int, int], dtype: type) -> None:

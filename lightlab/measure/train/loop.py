@@ -51,17 +51,19 @@ def fit(
     training goes on from it, with equal results on the same machine and number of threads; one
     that had ended gives its results at once.
 
-    DivergedError when the loss is NaN or infinite; TrainError where network, images, labels,
-    teacher and recipe do not fit, or a checkpoint is of another training or cannot be written.
+    DivergedError when a loss, or at the end a weight, is NaN or infinite; TrainError where network,
+    images, labels, teacher, recipe and numbers do not fit, or a checkpoint is of another training
+    or cannot be written.
     """
-    seed = whole("seed", seed)
+    seed = whole("seed", seed, least=0)
     check(model, split, recipe, val, teacher)
     _keep_large_buffers()
     planned = plan(recipe, len(split))
-    eval_every = eval_every or planned.per_epoch
-    every = every or planned.per_epoch
+    eval_every = whole("eval_every", eval_every or planned.per_epoch, least=1)
+    every = whole("every", every or planned.per_epoch, least=1)
     if macs_per_image is None:
         macs_per_image = cost.count_macs(model, tuple(split.x.shape[1:]))
+    macs_per_image = whole("macs_per_image", macs_per_image)
     keeper = None
     if checkpoint is not None:
         rest = {"seed": seed, "eval_every": eval_every, "macs_per_image": macs_per_image}

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 SCHEDULES = ("triangle", "cosine")
 PADDINGS = ("zeros", "reflect")
 PRECISIONS = ("float32", "bfloat16", "auto")
-
-
+_WHOLE = ("batch_size", "shift", "cutout")
 _REAL = (
     "epochs",
     "lr",
@@ -76,12 +75,10 @@ class Recipe:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "shift", "cutout"):
-            object.__setattr__(self, name, whole(name, getattr(self, name)))
-        for name in _REAL:
-            object.__setattr__(self, name, float(getattr(self, name)))
+        for names, plain in ((_WHOLE, whole), (_REAL, _real), (("flip", "compile"), _bool)):
+            for name in names:
+                object.__setattr__(self, name, plain(name, getattr(self, name)))
         rules = {
-            f"{', '.join(_REAL)} finite": all(math.isfinite(getattr(self, n)) for n in _REAL),
             "epochs > 0": self.epochs > 0,
             "batch_size >= 2 (batch normalisation)": self.batch_size >= 2,
             "lr > 0": self.lr > 0,
@@ -103,11 +100,25 @@ class Recipe:
             raise TrainError(f"a recipe needs {', '.join(broken)}")
 
 
-def whole(name: str, value: object) -> int:
-    """`value` as an int; TrainError where it is no whole number."""
+def whole(name: str, value: object, least: int | None = None) -> int:
+    """`value`, of whatever type, as an int; TrainError where it is no whole number from `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
         raise TrainError(f"{name} has to be a whole number, not {value!r}")
+    if least is not None and value < least:
+        raise TrainError(f"{name} must be at least {least}, got {value}")
     return int(value)
+
+
+def _real(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise TrainError(f"{name} has to be a finite number, not {value!r}")
+    return float(value)
+
+
+def _bool(name: str, value: object) -> bool:
+    if value not in (False, True):
+        raise TrainError(f"{name} has to be True or False, not {value!r}")
+    return bool(value)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Training:
     ) -> None:
         self.step, self.device = 0, next(model.parameters()).device
         self._model = model.to(memory_format=torch.channels_last).train()
+        self._masks = _unbounded(model)  # what holds infinity on purpose
         self._forward: Callable[[Tensor], Tensor] = model
         if recipe.compile:
             self._forward = torch.compile(model)
@@ -41,7 +42,8 @@ class Training:
         self._teacher = None if teacher is None else Teacher(teacher, self.device)
         self._optimizer = descent.sgd(model, recipe)
         self._average = descent.average(model, recipe.ema) if recipe.ema else None
-        self._generator, self._order = generator, torch.empty(0, dtype=torch.long)
+        self._generator = generator
+        self._order = torch.empty(0, dtype=torch.long, device=self.device)
         self._unseen: list[Tensor] = []  # losses not looked at yet
         self._attrs: dict[str, Any] = {"precision": recipe.precision}
 
@@ -69,9 +71,8 @@ class Training:
         """
         if self._average is not None:
             self._model.load_state_dict(self._average.module.state_dict())
-        for name, value in self._model.state_dict().items():
-            if value.is_floating_point() and not value.isfinite().all():
-                raise DivergedError(f"{name} is no number after the last step: {MEND}")
+        if broken := _unbounded(self._model) - self._masks:
+            raise DivergedError(f"{min(broken)} is no number after the last step: {MEND}")
         table = pd.DataFrame(self._history.rows)
         table.attrs |= self._attrs
         return table
@@ -103,7 +104,7 @@ class Training:
             parameter = parameters[int(i)]
             held = torch.empty_like(parameter, requires_grad=False).copy_(value)
             self._optimizer.state[parameter]["momentum_buffer"] = held
-        self._order = tensors["order"]
+        self._order = tensors["order"].to(self.device)
         self._generator.set_state(tensors["random.batches"])
         torch.set_rng_state(tensors["random.cpu"])
         if self.device.type == "cuda":
@@ -118,7 +119,8 @@ class Training:
         """Indices of the step's images: shuffled every epoch, without an incomplete last batch."""
         place = (self.step - 1) % self._plan.per_epoch
         if place == 0:
-            self._order = torch.randperm(len(self._y), generator=self._generator)
+            order = torch.randperm(len(self._y), generator=self._generator)
+            self._order = order.to(self.device)  # once an epoch: the batches are parts of it there
         return self._order[place * self._plan.batch :][: self._plan.batch]
 
     def _descend(self) -> None:
@@ -167,6 +169,12 @@ class Training:
             self._model, lambda network: loss(network(images), self._y[batch], None, self._recipe)
         )
         return {"precision": chosen, **times}
+
+
+def _unbounded(model: nn.Module) -> set[str]:
+    """Names of the weights and buffers that hold NaN or infinity."""
+    state = model.state_dict().items()
+    return {k for k, v in state if v.is_floating_point() and not v.isfinite().all()}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -111,7 +111,8 @@ def plane(
                 panel.plot([p.macs] * 2, ends, color=colour, alpha=0.35, linewidth=2.5)
             panel.plot(p.macs, p.mean - base, marker, color=colour, ms=6.5)
     where = "under" if jump[0] >= 0 else "above"
-    interval = f" [{jump[1]:.1f}, {jump[2]:.1f}]" if len(jump) > 1 else ""
+    ends = sorted(jump[1:] if jump[0] >= 0 else [-end for end in jump[1:]])
+    interval = f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else ""
     words = f"width × {thinnest:g}: {abs(jump[0]):.1f} points {where} the line{interval}"
     look = {"transform": ax.transAxes, "va": "bottom", "ha": "right", "color": _WIDTHS[0]}
     ax.text(0.99, 0.03, words, **look)

@@ -1,7 +1,6 @@
 """One building block of a network as data, and its text form."""
 
 import itertools
-import math
 import numbers
 import re
 from dataclasses import dataclass, field, fields
@@ -11,6 +10,7 @@ import numpy as np
 OPS = ("conv", "sep", "mb")
 ACTIVATIONS = ("relu", "relu6", "hswish", "none")
 SKIPS = ("none", "identity")
+MAX_EXPAND_RATIO = 1000  # beyond it no layer would fit into any memory
 _DEFAULT_SKIP = {"conv": "none", "sep": "none", "mb": "identity"}
 
 
@@ -31,6 +31,19 @@ def make_whole(owner: object, *names: str) -> None:
             owns = type(owner).__name__
             raise ArchError(f"{owns} needs a whole number for {name}, not {value!r}")
         object.__setattr__(owner, name, int(value))
+
+
+def make_real(owner: object, *names: str) -> None:
+    """Turn NumPy's numbers in these fields of a frozen value into floats: a float32 equals a float
+    that has another hash. ArchError for what is no number.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            owns = type(owner).__name__
+            raise ArchError(f"{owns} needs a number for {name}, not {value!r}")
+        if type(value) not in (int, float):
+            object.__setattr__(owner, name, float(value))
 
 
 def require(rules: dict[str, bool], what: object) -> None:
@@ -67,17 +80,18 @@ class Block:
 
     def __post_init__(self) -> None:
         make_whole(self, "out_channels", "kernel_size", "stride")
+        make_real(self, "expand_ratio", "se_ratio")
         if not self.skip:
             object.__setattr__(self, "skip", _DEFAULT_SKIP.get(self.op, "none"))
-        mb = self.op == "mb"
+        mb, ratio = self.op == "mb", self.expand_ratio
         require(
             {
                 f"op is one of {', '.join(OPS)}": self.op in OPS,
                 "out_channels >= 1": self.out_channels >= 1,
                 "kernel_size is odd": self.kernel_size >= 1 and self.kernel_size % 2 == 1,
                 "stride is 1 or 2": self.stride in (1, 2),
-                "0 < expand_ratio < inf, and 1 unless op is mb": 0 < self.expand_ratio < math.inf
-                and (mb or self.expand_ratio == 1),
+                f"0 < expand_ratio <= {MAX_EXPAND_RATIO}": 0 < ratio <= MAX_EXPAND_RATIO,
+                "expand_ratio is 1 unless op is mb": mb or ratio == 1,
                 "0 <= se_ratio <= 1, and 0 unless op is mb": 0 <= self.se_ratio <= 1
                 and (mb or self.se_ratio == 0),
                 "se_of is input or expanded": self.se_of in ("input", "expanded"),

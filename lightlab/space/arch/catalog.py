@@ -20,9 +20,9 @@ class Entry:
     """A network of a paper and where it comes from.
 
     `width_rule` is a name of `WIDTH_RULES`, `init` one of `nets.build.INITS`. `published` holds
-    what was printed: macs and params in millions with the `macs_convention` and
-    `params_convention` that reproduce them (None: none does), top1 in per cent, latency_ms on a
-    Pixel 1; a key is missing where nothing was printed.
+    what was printed: macs and params in millions, as text with the digits that stand there, and the
+    `macs_convention` and `params_convention` that reproduce them (None: none does), top1 in per
+    cent, latency_ms on a Pixel 1; a key is missing where nothing was printed.
     """
 
     name: str

@@ -36,6 +36,7 @@ class Head:
             {
                 "features >= 0": self.features >= 0,
                 "hidden >= 0": self.hidden >= 0,
+                "hidden_bias is True or False": self.hidden_bias in (True, False),
                 f"act is one of {', '.join(ACTIVATIONS)}": self.act in ACTIVATIONS,
             },
             self,
