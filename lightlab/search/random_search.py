@@ -5,14 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from lightlab.search import draws
 from lightlab.search.searcher import SearchSpace, Trial, TrialLog, keys
+from lightlab.space.decisions import DecisionSpace
 from lightlab.space.hyper import HyperSpace
 
 MAX_DRAWS = 100  # draws per point before a repeat is accepted, in a space nearly used up
 
 
 class RandomSearch(TrialLog):
-    """Uniform points, each asked once; the i-th depends on the seed and the points before it."""
+    """Uniform points, each asked once; the i-th depends on the seed and the points before it.
+
+    In a space of decisions `feasible(point)` restricts them.
+    """
 
     def __init__(
         self,
@@ -20,20 +25,33 @@ class RandomSearch(TrialLog):
         seed: int = 0,
         maximize: bool | tuple[bool, ...] = True,
         trials: Sequence[Trial] = (),
+        feasible: draws.Feasible | None = None,
     ) -> None:
         super().__init__(maximize, trials)
-        self.space, self.seed = space, seed
+        if feasible is not None and not isinstance(space, DecisionSpace):
+            raise ValueError("`feasible` is for spaces of decisions")
+        self.space, self.seed, self.feasible = space, seed, feasible
         told = [t.config for t in self.trials]
+        self._points = set(told) if isinstance(space, DecisionSpace) else set()
         self._taken = set(keys(space.to_cube(told))) if told else set()
         self._n_asked = len(told)
 
     def ask(self, n: int = 1) -> list[Any]:
-        """`n` points; one comes twice only where a finite space is (nearly) used up."""
-        return [self._draw() for _ in range(n)]
+        """`n` points, none twice: fewer where a space of decisions is used up. In another finite
+        space that is (nearly) used up one may come again.
+        """
+        points = (self._draw() for _ in range(n))
+        return [point for point in points if point is not None]
 
     def _draw(self) -> Any:
         rng = np.random.default_rng([self.seed, self._n_asked])
         self._n_asked += 1
+        if isinstance(self.space, DecisionSpace):
+            point = draws.unseen(
+                self.space, lambda: self.space.sample(rng), self._points, self.feasible, rng
+            )
+            self._points.add(point)
+            return point
         for _ in range(MAX_DRAWS):
             point = self.space.sample(rng, 1)[0]
             key = keys(self.space.to_cube([point]))[0]

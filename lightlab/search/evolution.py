@@ -1,0 +1,150 @@
+"""Evolution: the best of a few parents has a child that differs in a decision (or two).
+
+Both searches keep no state of their own: who the parents are follows from the trials told, so that
+a search goes on from a list of trials as if it had never stopped.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lightlab.search import draws, pareto
+from lightlab.search.searcher import Trial, TrialLog
+from lightlab.space.decisions import DecisionSpace, Point
+
+
+class _Evolution(TrialLog):
+    """What the two have in common: random points first, then children of parents."""
+
+    def __init__(
+        self,
+        space: DecisionSpace,
+        seed: int,
+        maximize: bool | tuple[bool, ...],
+        population_size: int,
+        n_initial: int,
+        trials: Sequence[Trial],
+        feasible: draws.Feasible | None,
+    ) -> None:
+        super().__init__(maximize, trials)
+        if min(population_size, n_initial) < 2:
+            raise ValueError(
+                f"population_size and n_initial have to be at least 2, got {population_size} and "
+                f"{n_initial}"
+            )
+        self.space, self.seed, self.population_size = space, seed, population_size
+        self.n_initial = n_initial
+        self.feasible = feasible
+        self._pending: list[Point] = []
+
+    def ask(self, n: int = 1) -> list[Point]:
+        """`n` points that were not asked before; fewer where the space has no more."""
+        asked: list[Point] = []
+        taken = {t.config for t in self.trials} | set(self._pending)
+        for _ in range(n):
+            rng = np.random.default_rng([self.seed, len(self.trials), len(self._pending)])
+            point = self._next(taken, rng)
+            if point is None:
+                break
+            asked.append(point)
+            self._pending.append(point)
+            taken.add(point)
+        return asked
+
+    def tell(self, configs, values, noise_var=None) -> None:
+        """Values of asked or other points, NaN for a failure; see `Searcher`."""
+        told = [self.space.check(c) for c in configs]
+        super().tell(told, values, noise_var)
+        self._pending = [p for p in self._pending if p not in set(told)]
+
+    def _next(self, taken: set[Point], rng: np.random.Generator) -> Point | None:
+        finished = [t for t in self.trials if not t.failed]
+        n_begun = len(self.trials) + len(self._pending)
+        if n_begun < self.n_initial or len(finished) < 2:
+            draw = lambda: self.space.sample(rng)  # noqa: E731
+        else:
+            values = np.array([t.values for t in finished]) * self.signs
+            draw = self._breeder([t.config for t in finished], values, rng)
+        return draws.unseen(self.space, draw, taken, self.feasible, rng)
+
+    def _breeder(self, points: list[Point], values: np.ndarray, rng: np.random.Generator):
+        """A function that makes one child of the parents among `points` (n), of `values` (n, m)."""
+        raise NotImplementedError
+
+
+class RegularizedEvolution(_Evolution):
+    """The oldest of a population dies, not the worst (Real et al. 2019, algorithm 1).
+
+    The population are the last `population_size` finished trials; the best of `tournament_size`
+    drawn from them has the child. `space` of decisions; `feasible(point)` restricts it.
+    """
+
+    def __init__(
+        self,
+        space: DecisionSpace,
+        seed: int = 0,
+        maximize: bool = True,
+        population_size: int = 20,
+        tournament_size: int = 10,
+        n_initial: int = 10,
+        trials: Sequence[Trial] = (),
+        feasible: draws.Feasible | None = None,
+    ) -> None:
+        super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
+        if len(self.signs) != 1:
+            raise ValueError("one objective: for several take NSGA2")
+        if not 1 <= tournament_size <= population_size:
+            raise ValueError(
+                f"tournament_size has to lie in 1..{population_size}, got {tournament_size}"
+            )
+        self.tournament_size = tournament_size
+
+    def _breeder(self, points, values, rng):
+        alive, worth = points[-self.population_size :], values[-self.population_size :, 0]
+
+        def child() -> Point:
+            n = min(self.tournament_size, len(alive))
+            entrants = rng.choice(len(alive), n, replace=False)
+            return self.space.mutate(alive[entrants[worth[entrants].argmax()]], rng)
+
+        return child
+
+
+class NSGA2(_Evolution):
+    """Non-dominated sorting with crowding (Deb et al. 2002), one child at a time.
+
+    The parents are the best `population_size` trials by front, then by crowding distance; two
+    tournaments of two choose a pair, whose uniform crossover is mutated in each decision with
+    chance 1 / (number of decisions).
+    """
+
+    def __init__(
+        self,
+        space: DecisionSpace,
+        seed: int = 0,
+        maximize: bool | tuple[bool, ...] = (True, True),
+        population_size: int = 40,
+        n_initial: int = 20,
+        trials: Sequence[Trial] = (),
+        feasible: draws.Feasible | None = None,
+    ) -> None:
+        super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
+
+    def _breeder(self, points, values, rng):
+        fronts = pareto.ranks(values)
+        distance = np.zeros(len(values))
+        for front in np.unique(fronts):
+            distance[fronts == front] = pareto.crowding(values[fronts == front])
+        best = np.lexsort((-distance, fronts))[: self.population_size]
+
+        def parent() -> Point:
+            a, b = rng.integers(len(best), size=2)
+            return points[best[min(a, b)]]  # `best` is in order of merit
+
+        def child() -> Point:
+            point = self.space.crossover(parent(), parent(), rng)
+            for _ in range(rng.binomial(len(point), 1 / len(point))):
+                point = self.space.mutate(point, rng)
+            return point
+
+        return child

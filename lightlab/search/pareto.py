@@ -1,0 +1,61 @@
+"""Fronts of several objectives: who dominates whom, how crowded it is, how much is dominated.
+
+Larger is better throughout; `values` are (n, m).
+"""
+
+import numpy as np
+
+
+def is_non_dominated(values: np.ndarray) -> np.ndarray:
+    """For each row whether no other is at least as good in all objectives and better in one; of
+    equal rows all are kept. (n,) bool.
+    """
+    values = np.asarray(values, dtype=float)
+    keep = np.ones(len(values), dtype=bool)
+    for i, row in enumerate(values):
+        if keep[i]:
+            as_good = (values >= row).all(1)
+            keep[i] = not (as_good & (values > row).any(1)).any()
+    return keep
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """The front that each row belongs to, 0 the non-dominated one (Deb et al. 2002). (n,) int."""
+    values = np.asarray(values, dtype=float)
+    found, left, level = np.zeros(len(values), dtype=int), np.arange(len(values)), 0
+    while len(left):
+        front = is_non_dominated(values[left])
+        found[left[front]] = level
+        left, level = left[~front], level + 1
+    return found
+
+
+def crowding(values: np.ndarray) -> np.ndarray:
+    """Crowding distance of each row of one front: the sides of the box that its neighbours span,
+    in shares of the front's range; inf at the ends (Deb et al. 2002). (n,)
+    """
+    values = np.asarray(values, dtype=float)
+    distance = np.zeros(len(values))
+    for column in values.T:
+        order = np.argsort(column, kind="stable")
+        distance[order[[0, -1]]] = np.inf
+        if (span := column[order[-1]] - column[order[0]]) > 0:
+            distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
+    return distance
+
+
+def hypervolume(values: np.ndarray, ref_point: np.ndarray) -> float:
+    """Volume that rows of two objectives dominate above `ref_point` (2,): exact, by a sweep.
+
+    ValueError for another number of objectives.
+    """
+    values, ref = np.asarray(values, dtype=float), np.asarray(ref_point, dtype=float)
+    if values.ndim != 2 or values.shape[1] != 2 or ref.shape != (2,):
+        raise ValueError(f"two objectives are needed, got {values.shape} and {ref.shape}")
+    values = values[(values > ref).all(1)]
+    total, height = 0.0, ref[1]
+    for x, y in values[np.argsort(-values[:, 0], kind="stable")]:
+        if y > height:
+            total += (x - ref[0]) * (y - height)
+            height = y
+    return float(total)

@@ -1,0 +1,187 @@
+"""Searchers over decisions: what all of them keep to, and that each finds more than luck."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from lightlab.search import (
+    NSGA2,
+    BayesianOptimization,
+    Controller,
+    RandomSearch,
+    RegularizedEvolution,
+    SearchError,
+    pareto,
+)
+from lightlab.search.controller import PPO
+from lightlab.space.decisions import Decision, DecisionSpace
+
+SINGLE = (RandomSearch, RegularizedEvolution, Controller, BayesianOptimization)
+SEVERAL = (RandomSearch, NSGA2, BayesianOptimization)
+
+
+def space_of(*n_options: int) -> DecisionSpace:
+    return DecisionSpace([Decision(f"d{i}", tuple(range(n))) for i, n in enumerate(n_options)])
+
+
+SPACE = space_of(*[4] * 6)
+WORTH = np.random.default_rng(7).random((6, 4))
+
+
+def value(point) -> float:
+    """Every decision counts, and neighbours a little for each other."""
+    own = sum(WORTH[i, j] for i, j in enumerate(point))
+    return float(own + 0.3 * sum(a == b for a, b in itertools.pairwise(point)))
+
+
+def run(searcher, n, evaluate=value, batch=1):
+    for _ in range(n // batch):
+        points = searcher.ask(batch)
+        searcher.tell(points, [evaluate(p) for p in points])
+    return searcher
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_equal_seeds_ask_equally_and_a_search_goes_on_from_its_trials(kind):
+    whole, again = (run(kind(SPACE, seed=3), 45) for _ in range(2))
+    asked = [t.config for t in whole.trials]
+    assert asked == [t.config for t in again.trials]
+    assert asked != [t.config for t in run(kind(SPACE, seed=4), 45).trials]
+    half = kind(SPACE, seed=3, trials=whole.trials[:30])
+    assert [t.config for t in run(half, 15).trials] == asked
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_no_point_is_asked_twice_and_all_of_a_small_space_is_found(kind):
+    space = space_of(2, 3, 2)
+    searcher = kind(space, seed=0)
+    points = searcher.ask(5)
+    searcher.tell(points, range(5))
+    points += [p for _ in range(7) for p in searcher.ask(1)]
+    assert len(set(points)) == 12
+    if kind is not BayesianOptimization:  # which then repeats: it may reduce noise
+        assert searcher.ask(3) == []
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_failures_are_told_and_learnt_from_by_nobody(kind):
+    searcher = kind(SPACE, seed=1)
+    for i in range(30):
+        points = searcher.ask(1)
+        searcher.tell(points, [float("nan") if i % 3 else value(points[0])])
+    assert searcher.incumbent.value == max(t.values[0] for t in searcher.trials if not t.failed)
+    run(kind(SPACE, seed=1), 25, lambda _: float("nan"))  # and nothing but failures stops none
+
+
+@pytest.mark.parametrize("kind", [RegularizedEvolution, Controller, BayesianOptimization])
+def test_each_finds_more_than_luck(kind):
+    n = 60 if kind is BayesianOptimization else 150
+    ours = [run(kind(SPACE, seed=s), n).incumbent.value for s in range(4)]
+    luck = [run(RandomSearch(SPACE, s), n).incumbent.value for s in range(4)]
+    assert np.mean(ours) > np.mean(luck)
+
+
+@pytest.mark.parametrize("kind", [RegularizedEvolution, Controller])
+def test_small_values_can_be_what_is_wanted(kind):
+    mirrored = run(kind(SPACE, seed=2, maximize=False), 60, lambda p: -value(p))
+    assert [t.config for t in mirrored.trials] == [
+        t.config for t in run(kind(SPACE, seed=2), 60).trials
+    ]
+
+
+@pytest.mark.parametrize("kind", [RandomSearch, RegularizedEvolution, NSGA2, Controller])
+def test_a_constraint_holds_and_one_that_nothing_meets_is_told(kind):
+    searcher = kind(SPACE, seed=0, feasible=lambda p: sum(p) <= 4)
+    points = [p for _ in range(40) for p in searcher.ask(1)]
+    assert len(points) == 40
+    assert all(sum(p) <= 4 for p in points)
+    assert kind(SPACE, seed=0, feasible=lambda _: False).ask(1) == []
+    huge = kind(space_of(*[9] * 20), seed=0, feasible=lambda _: False)
+    with pytest.raises(SearchError, match=r"none of 100 points .* is feasible"):
+        huge.ask(1)
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_a_space_of_one_point_has_one_to_offer(kind):
+    assert kind(space_of(1, 1), seed=0).ask(1) == [(0, 0)]
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_two_objectives_are_traded_off(kind):
+    def both(point):
+        return value(point), -float(sum(point))
+
+    searcher = kind(SPACE, seed=0, maximize=(True, True))
+    for _ in range(60):
+        points = searcher.ask(1)
+        searcher.tell(points, [both(p) for p in points])
+    values = np.array([t.values for t in searcher.trials])
+    assert pareto.is_non_dominated(values).sum() >= 2
+    with pytest.raises(ValueError, match="Pareto front"):
+        _ = searcher.incumbent
+
+
+def test_evolution_finds_a_larger_front_than_luck():
+    def volume(kind, seed):
+        searcher = kind(SPACE, seed=seed, maximize=(True, False))
+        for _ in range(150):
+            points = searcher.ask(1)
+            searcher.tell(points, [(value(p), sum(p)) for p in points])
+        values = np.array([t.values for t in searcher.trials]) * (1, -1)
+        return pareto.hypervolume(values, np.array([0.0, -18.0]))
+
+    ours, luck = ([volume(kind, s) for s in range(4)] for kind in (NSGA2, RandomSearch))
+    assert np.mean(ours) > np.mean(luck)
+
+
+def test_the_old_die_in_regularised_evolution():
+    """A good trial that is older than the population has no children any more."""
+    searcher = RegularizedEvolution(SPACE, 0, population_size=5, tournament_size=5, n_initial=2)
+    best = (3, 3, 3, 3, 3, 3)
+    searcher.tell([best], [100.0])
+    searcher.tell([(0, 0, 0, 0, 0, i) for i in range(4)], [1.0, 2.0, 3.0, 4.0])
+    assert sum(a != b for a, b in zip(searcher.ask(1)[0], best, strict=True)) == 1
+    searcher.tell([(0, 0, 0, 0, 1, 0)], [0.0])
+    child = searcher.ask(1)[0]
+    assert sum(a != b for a, b in zip(child, (0, 0, 0, 0, 0, 3), strict=True)) == 1
+
+
+def test_the_policy_prefers_what_was_rewarded():
+    controller = Controller(space_of(3, 3, 3), seed=0, ppo=PPO(batch_size=9))
+    before = controller.entropy
+    for _ in range(3):
+        points = controller.ask(9)
+        controller.tell(points, [float(p[0] == 2) for p in points])
+    assert controller.n_updates == 3
+    assert controller.entropy < before
+    points, log_p, _ = controller.policy(None, 500)
+    assert (points[:, 0] == 2).float().mean() > 0.4  # 1/3 before
+    again, same, _ = controller.policy(points)
+    assert np.allclose(log_p.detach(), same.detach(), atol=1e-6)
+    assert again is not None
+
+
+def test_the_chances_of_all_points_sum_to_one():
+    controller = Controller(space_of(2, 3, 2), seed=5)
+    import torch
+
+    points = torch.tensor(list(itertools.product(range(2), range(3), range(2))))
+    _, log_p, _ = controller.policy(points)
+    assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: RegularizedEvolution(SPACE, population_size=1), "population_size"),
+        (lambda: RegularizedEvolution(SPACE, tournament_size=21), "tournament_size"),
+        (lambda: RegularizedEvolution(SPACE, maximize=(True, True)), "take NSGA2"),
+        (lambda: Controller(SPACE, maximize=(True, True)), "one objective"),
+        (lambda: RegularizedEvolution(SPACE).tell([(9,) * 6], [1.0]), "is no index"),
+        (lambda: RegularizedEvolution(SPACE).tell([(0,) * 6], [1.0, 2.0]), "values of shape"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, told):
+    with pytest.raises(ValueError, match=told):
+        make()
