@@ -17,6 +17,7 @@ from torch import nn
 from lightlab.measure import latency
 from lightlab.measure.latency import LookupTable, Plan, Setting, Timings
 from lightlab.measure.latency.pieces import joints, pieces
+from lightlab.measure.latency.runtimes import SESSIONS
 from lightlab.measure.latency.timing import FASTEST
 from lightlab.space.arch import Arch
 
@@ -158,9 +159,10 @@ def report(studies: Mapping[str, Study], n: int, n_calibration: int) -> str:
 Made by `python benchmarks/latency.py --runtimes {" ".join(studies)}`.
 {n} random MBConv networks for 32 px (stem 16 at stride 2,
 widths 16-24-40-80-96, kernels 3/5/7, expansion 3/6, one to three blocks a stage, 256 features);
-{n_calibration} fit the lines, {n - n_calibration} are held out. One thread, one image. The table is
-measured before the networks, not among them. Every number is the fastest sample of at least
-{plan.rounds} interleaved rounds, going on until two rounds agree within {plan.settle:.0%}.
+{n_calibration} fit the lines, {n - n_calibration} are held out. One thread, one image; ONNX Runtime
+has {SESSIONS} sessions of each graph, which take the rounds in turn. The table is measured before
+the networks, not among them. Every number is the fastest sample of at least {plan.rounds}
+interleaved rounds, going on until two rounds agree within {plan.settle:.0%}.
 "Measured again" is the same networks in a second set of rounds: the noise of two measurements.
 
 Device: {", ".join(f"{k} {v}" for k, v in device.items())}. No GPU: "cuda" is not measured.

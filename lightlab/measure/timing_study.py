@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lightlab.measure import latency, stats
+from lightlab.measure.latency.device import load
 from lightlab.measure.latency.timing import Plan, Visits, interleave
 from lightlab.measure.latency.timings import Timings
 from lightlab.space.arch import Arch
@@ -34,7 +35,7 @@ def in_settings(
         parsed[setting] = latency.Setting(runtime, int(threads))
     pairs = [(setting, name) for setting, names in settings.items() for name in names]
     runners = {pair: latency.runner(archs[pair[1]], parsed[pair[0]]) for pair in pairs}
-    about = latency.device()
+    about = {runtime: latency.device(runtime) for runtime in {s.runtime for s in parsed.values()}}
     visits = interleave(runners, plan)
     found = {}
     for setting, names in settings.items():
@@ -42,7 +43,8 @@ def in_settings(
         lists = ([part[i] for i in rows] for part in (visits.ms, visits.fastest))
         counts = (part[rows] for part in (visits.runs, visits.disturbed, visits.repeated))
         own = Visits(list(names), *lists, *counts)
-        found[setting] = Timings(own, parsed[setting], about, "fastest")
+        device = about[parsed[setting].runtime] | {"load_end": load()}
+        found[setting] = Timings(own, parsed[setting], device, "fastest")
     return found
 
 
@@ -88,8 +90,7 @@ def against_published(
 
 def ratios(timings: Timings, name: str, to: str) -> np.ndarray:
     """How many times as long as `to` network `name` took, in every round."""
-    rows = dict(zip(timings.visits.names, timings.rounds_ms, strict=True))
-    return rows[name] / rows[to]
+    return timings.paired(name, to)
 
 
 def equal_macs_spread(
@@ -104,14 +105,15 @@ def equal_macs_spread(
     ms = timings.rounds_ms[[timings.visits.names.index(n) for n in near]]
 
     def ends(rounds: slice) -> tuple[int, int]:
-        chosen = np.median(ms[:, rounds], axis=1)
+        chosen = np.nanmedian(ms[:, rounds], axis=1)
         return int(chosen.argmax()), int(chosen.argmin())
 
     even, odd = slice(0, None, 2), slice(1, None, 2)
     found = []
     for choose, judge in ((even, odd), (odd, even)):
         slow, fast = ends(choose)
-        found.append(ms[slow, judge] / ms[fast, judge])
+        ratio = ms[slow, judge] / ms[fast, judge]
+        found.append(ratio[~np.isnan(ratio)])
     slow, fast = ends(slice(None))
     return near[slow], near[fast], np.concatenate(found)
 
@@ -177,8 +179,9 @@ def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
     Geometric means over the rounds and Student's t interval, the rounds paired by number.
     """
     rows = []
+    n = min(slow.rounds_ms.shape[1], fast.rounds_ms.shape[1])
     for name, ms in zip(fast.visits.names, fast.rounds_ms, strict=True):
-        before = slow.rounds_ms[slow.visits.names.index(name)]
-        ratio, low, high = np.exp(stats.mean_ci(np.log(before / ms)))
+        found = slow.rounds_ms[slow.visits.names.index(name), :n] / ms[:n]
+        ratio, low, high = stats.ratio_ci(found[~np.isnan(found)])
         rows.append({"name": name, "ratio": ratio, "ci_low": low, "ci_high": high})
     return pd.DataFrame(rows)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import lightlab.workbook.running.quick_imports  # noqa: F401
+from lightlab.workbook import housekeeping
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import RESERVED, Project
 from lightlab.workbook.tools import deployment, networks
@@ -35,7 +36,6 @@ Notebooks = Annotated[
 Profile = Annotated[str, typer.Option("--profile", help="Folder below params/ with the values.")]
 _JOBS = "Notebooks at once, each with cores / jobs threads; default: cores, at most all notebooks."
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help=_JOBS, show_default=False)]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder below results/.")]
 
 
 @app.command()
@@ -135,26 +135,13 @@ def params(
     out.print(table)
 
 
-@app.command()
-def report(run: RunName) -> None:
-    """Build the review site of RUN anew from what the run saved."""
-    from lightlab.workbook.review import site
-
-    out.print(f"Review site: {site.build(_existing(run))}", soft_wrap=True)
-
-
-@app.command()
-def compare(run_a: RunName, run_b: RunName) -> None:
-    """A page with two runs side by side: parameters, table cells, verdicts, figures."""
-    from lightlab.workbook.review import compare as pages
-
-    page = pages.build(_existing(run_a), _existing(run_b), None)
-    out.print(f"Comparison: {page}", soft_wrap=True)
+app.command()(housekeeping.report)
+app.command()(housekeeping.compare)
 
 
 @app.command()
 def verify(
-    run: RunName,
+    run: housekeeping.RunName,
     jobs: Jobs = None,
     notebook: Annotated[
         list[str] | None, typer.Option("--notebook", help="Only these; default: all of the run.")
@@ -169,7 +156,7 @@ def verify(
     from lightlab.workbook.running import store, verification
     from lightlab.workbook.running.runner import Options
 
-    project, folder = Project.find(), _existing(run)
+    project, folder = Project.find(), housekeeping.existing(run)
     units, profile, threads = verification.units_of(project, folder, notebook or [])
     scratch = project.results / ".verify" / folder.name
     store.empty(scratch)
@@ -185,47 +172,8 @@ def verify(
     out.print(f"{folder.name}: every table and claim of {len(units)} notebooks came out again.")
 
 
-@app.command()
-def bless(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders below results/.")],
-) -> None:
-    """Keep the tables, SVG figures and claims of each RUN as results/reference/, which git holds.
-
-    Of a notebook that several of them hold, the first has the plain name.
-    """
-    from lightlab.workbook.review import reference
-
-    project = Project.find()
-    left_out = reference.keep([_existing(r) for r in runs], project.results / "reference")
-    out.print(f"results/reference/ is now {' and '.join(runs)}.")
-    for name in left_out:
-        out.print(f"left out, too large: {name}")
-
-
-@app.command()
-def clean(
-    run: Annotated[str | None, typer.Argument(help="A run; default: all but reference.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Remove results: one RUN, or all of them but results/reference/."""
-    from lightlab.workbook.running import store
-
-    project = Project.find()
-    every = project.results.iterdir() if project.results.is_dir() else ()
-    folders = [_existing(run)] if run else [p for p in every if p.name != "reference"]
-    if not folders:
-        out.print("Nothing to remove.")
-        return
-    names = ", ".join(sorted(f.name for f in folders))
-    if not yes:
-        typer.confirm(f"Remove {names} below {project.results}?", abort=True)
-    for folder in folders:
-        if (folder / ".lock").exists():
-            store.empty(folder)  # refuses where a runner holds it
-        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-    out.print(f"Removed {names}.")
-
-
+app.command()(housekeeping.bless)
+app.command()(housekeeping.clean)
 app.command()(networks.latency)
 app.command()(deployment.export)
 app.command()(deployment.predict)
@@ -257,17 +205,6 @@ def _jobs(project: Project, asked: int | None) -> int:
     """How many notebooks at once. The default does not depend on which are selected: with the
     threads of each, its sums would come out in another order."""
     return asked or min(os.cpu_count() or 1, max(1, len(project.notebooks)))
-
-
-def _existing(run: str) -> Path:
-    project = Project.find()
-    folder = project.run_folder(run)
-    if not folder.is_dir():
-        from lightlab.workbook.faults import nearest
-
-        runs = sorted(p.name for p in project.results.glob("*") if p.name[0] != ".")
-        raise WorkbookError(Fault("run", f"there is no results/{run}", nearest(run, runs)))
-    return folder
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:

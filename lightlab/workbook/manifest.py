@@ -13,6 +13,7 @@ import psutil
 from lightlab.workbook import files
 
 PACKAGES = ("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna")
+PACKAGES += ("onnx", "onnxruntime")  # what latencies and exported files depend on
 PACKAGES += ("matplotlib", "papermill", "nbclient", "ipykernel", "jupyterlab")
 # Not results of the notebook: the runner's own papers, or made anew from the others.
 PAPERS = {"manifest.json", "task.json", "status.json", "notebook.html", ".site.json"}

@@ -123,11 +123,19 @@ def test_weights_of_another_architecture_are_refused(network, tmp_path):
         ({"mean": None, "std": None}, "needs mean, std"),
         ({"mean": (0.1, 0.2, 0.3)}, "mean has 3 values for 1 channels"),
         ({"std": 0.0}, "std must be positive"),
+        ({"mean": float("nan")}, "mean must be finite"),
+        ({"std": float("inf")}, "std must be finite"),
+        ({"mean": "half"}, "mean is a number, or one for each channel"),
+        ({"class_names": "0123456789"}, "class_names is"),
+        ({"class_names": ["a", *"abcdefghi"]}, "two classes are named 'a'"),
+        ({"class_names": ["\udce9", *"abcdefghi"]}, "no text: rename the class"),
     ],
 )
 def test_facts_that_do_not_fit_are_refused(network, tmp_path, change, words):
-    with pytest.raises(deploy.DeployError, match=words):
+    with pytest.raises(deploy.DeployError, match=words) as caught:
         deploy.export_onnx(ARCH, network, tmp_path / "m.onnx", **(NAMES | change))
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_data_of_another_shape_are_refused(digits, tmp_path):
@@ -162,6 +170,51 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path):
         deploy.session(tmp_path / "missing.onnx")
     with pytest.raises(deploy.DeployError, match="cannot be read"):
         deploy.session(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(network, tmp_path, bad):
+    weights = {k: v.clone() for k, v in network.state_dict().items()}
+    weights["classifier.weight"][0, 0] = bad
+    with pytest.raises(deploy.DeployError, match=r"NaN or infinity: classifier\.weight"):
+        deploy.export_onnx(ARCH, weights, tmp_path / "m.onnx", **NAMES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_answers_that_are_no_numbers_are_no_parity(exported, network, digits):
+    broken = build(ARCH)
+    broken.classifier.bias.data[:] = torch.nan
+    with pytest.raises(deploy.DeployError, match="the network answers with NaN"):
+        deploy.parity(broken, exported, digits.test.x)
+    model = deploy.onnx_bytes(broken, ARCH.input_shape)
+    for one in (network, broken):  # two NaN agree no more than one does
+        with pytest.raises(deploy.DeployError, match="the model answers with NaN"):
+            deploy.parity(one, model, digits.test.x)
+
+
+def test_a_module_without_parameters_or_in_another_precision_has_parity_too():
+    images = torch.linspace(-1, 1, 60).view(5, 3, 2, 2)
+    flat = torch.nn.Flatten()
+    assert deploy.parity(flat, deploy.onnx_bytes(flat, (3, 2, 2)), images)["max_abs_diff"] == 0
+    double = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    model = deploy.onnx_bytes(double, (3, 2, 2))
+    assert deploy.parity(double.double(), model, images)["max_abs_diff"] < 1e-5
+
+
+def test_an_operator_that_onnx_lacks_is_one_line():
+    class Eigen(torch.nn.Module):
+        def forward(self, x):
+            return torch.linalg.eigvalsh(x)
+
+    with pytest.raises(deploy.DeployError, match="Eigen cannot be written as ONNX") as caught:
+        deploy.onnx_bytes(Eigen(), (3, 4, 4))
+    assert "\n" not in str(caught.value)
+
+
+def test_more_threads_than_the_machine_has_are_refused(exported):
+    for threads in (0, 999):
+        with pytest.raises(deploy.DeployError, match="threads must be 1 to"):
+            deploy.session(exported, threads)
 
 
 def test_images_of_another_shape_are_refused(exported, network):

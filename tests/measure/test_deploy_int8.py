@@ -4,7 +4,7 @@ import onnx
 import pytest
 import torch
 
-from lightlab.measure import data, deploy, train
+from lightlab.measure import before_after, data, deploy, latency, train
 from lightlab.nets.build import build
 from lightlab.space.arch import decode
 
@@ -33,7 +33,7 @@ def quantised(path, digits, tmp_path_factory):
 
 
 def test_eight_bits_keep_the_accuracy_and_say_what_they_cost(path, quantised, digits):
-    table = deploy.compare(path, quantised, digits.test).set_index("model")
+    table = before_after.compare(path, quantised, digits.test).set_index("model")
     assert table.loc["fp32", "accuracy"] > 0.9
     assert table.loc["int8", "accuracy"] > table.loc["fp32", "accuracy"] - 0.02
     assert table.loc["int8", "top1_agreement"] > 0.97
@@ -69,15 +69,32 @@ def test_any_batch_size_goes_and_metadata_stay(quantised, path, digits, batch):
 )
 def test_other_calibrations_and_the_other_format_work(path, digits, how, tmp_path):
     out = deploy.quantize_int8(path, tmp_path / "q.onnx", digits.train.x[:70], **how)
-    table = deploy.compare(path, out, digits.test.take(slice(100)))
+    table = before_after.compare(path, out, digits.test.take(slice(100)))
     assert table["top1_agreement"].min() > 0.9
+
+
+def test_ways_of_calibrating_are_different_and_qoperator_is_smaller(path, quantised, digits):
+    images = digits.train.x[:200]
+    model = path.read_bytes()
+    found = [deploy.int8_bytes(model, images, method=m) for m in ("percentile", "entropy")]
+    assert len({quantised.read_bytes(), *found}) == 3
+    assert len(deploy.int8_bytes(model, images, format="qoperator")) < quantised.stat().st_size
+
+
+def test_a_comparison_says_on_what_it_was_measured(path, quantised, digits):
+    found = before_after.compare(path, quantised, digits.test.take(slice(50)))
+    assert found.attrs["device"]["cpu"]
+    with pytest.raises(latency.LatencyError, match="threads must be at most"):
+        before_after.compare(path, quantised, digits.test, threads=999)
 
 
 def test_calibration_on_blank_images_shows(path, quantised, digits, tmp_path):
     """Ranges do come from the images: those of one grey cut off what others need."""
     blank = torch.zeros(8, 1, 8, 8)
     out = deploy.quantize_int8(path, tmp_path / "q.onnx", blank)
-    bad, good = (deploy.compare(path, p, digits.test)["accuracy"][1] for p in (out, quantised))
+    bad, good = (
+        before_after.compare(path, p, digits.test)["accuracy"][1] for p in (out, quantised)
+    )
     assert bad < good - 0.05
 
 
@@ -106,4 +123,4 @@ def test_places_are_checked_as_in_export(path, digits, tmp_path):
     with pytest.raises(deploy.DeployError, match="there is no folder"):
         deploy.quantize_int8(path, tmp_path / "missing/q.onnx", images)
     with pytest.raises(deploy.DeployError, match="at least one image"):
-        deploy.compare(path, path, digits.test.take(slice(0)))
+        before_after.compare(path, path, digits.test.take(slice(0)))

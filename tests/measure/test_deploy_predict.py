@@ -145,6 +145,48 @@ def test_models_that_say_too_little_are_one_line(model, network, tmp_path):
         deploy.predict(tmp_path / "damaged.onnx", tmp_path / "a.png")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("mean", "0.5", "mean: Input should be a valid list"),
+        ("mean", '["a", 0.1, 0.2]', r"mean\.0: Input should be a valid number"),
+        ("mean", "[NaN, 0.1, 0.2]", "mean must be finite"),
+        ("std", "[0.1, 0.2]", "std has 2 values for 3 channels"),
+        ("class_names", '"abc"', "class_names: Input should be a valid list"),
+        ("class_names", "[1, 2, 3]", r"class_names\.0: Input should be a valid string"),
+        ("class_names", '["a", "b"]', r"2 class names for \[3\] logits"),
+        ("class_names", '["a", "b", "b"]', "two classes are named 'b'"),
+        (
+            "input_shape",
+            "[3, 16, 16]",
+            r"input_shape is \[3, 16, 16\], the graph takes \[3, 8, 8\]",
+        ),
+        ("input_shape", "[]", "the graph takes"),
+        ("arch", "[" * 5000, "cannot be read"),
+    ],
+)
+def test_metadata_that_do_not_fit_the_graph_are_one_line(model, tmp_path, key, value, words):
+    proto = onnx.load(model)
+    for prop in proto.metadata_props:
+        prop.value = value if prop.key == key else prop.value
+    onnx.save(proto, tmp_path / "m.onnx")
+    with pytest.raises(deploy.DeployError, match=words) as caught:
+        deploy.Predictor(tmp_path / "m.onnx")
+    assert str(caught.value).startswith(f"{tmp_path / 'm.onnx'}: its metadata cannot be read: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_answers_that_are_no_numbers_are_one_line(model, tmp_path):
+    proto = onnx.load(model)
+    for weights in proto.graph.initializer:
+        values = onnx.numpy_helper.to_array(weights) * np.float32("nan")
+        weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    onnx.save(proto, tmp_path / "m.onnx")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(deploy.DeployError, match="NaN or infinity"):
+        deploy.predict(tmp_path / "m.onnx", tmp_path / "a.png")
+
+
 def test_names_outside_ascii_come_back(model):
     assert deploy.Predictor(model).facts.class_names == NAMES
     assert deploy.Predictor(model).facts.arch == encode(arch(3))

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from lightlab.measure import deploy, latency
-from lightlab.measure.latency import graphs, operators, table, timing
+from lightlab.measure.latency import graphs, operators, table, timing, validation
 from lightlab.measure.latency.pieces import Joint, joints, module, pieces
 from lightlab.measure.latency.timing import Plan, Visits
 from lightlab.measure.latency.timings import Timings
@@ -127,6 +127,8 @@ def test_a_line_through_whole_networks_calibrates():
         found.predict(archs[0], "raw")
     with pytest.raises(ValueError, match="three points"):
         found.calibrate(archs[:2], measured[:2])
+    with pytest.raises(latency.LatencyError, match="4 networks and 3 latencies"):
+        found.calibrate(archs[:4], measured[:3])
 
 
 @pytest.mark.usefixtures("fake_machine")
@@ -157,6 +159,18 @@ def test_a_file_is_taken_over_and_only_what_is_new_is_measured(fake_machine, tmp
     calibrated.save(path)
     assert latency.LookupTable.load(path) == calibrated
     assert [p.name for p in path.parent.iterdir()] == ["t.json"]
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_a_line_is_dropped_when_entries_are_measured_after_it(tmp_path):
+    path = tmp_path / "t.json"
+    three = list(latency.random_networks(3).values())
+    built = latency.LookupTable.build(three, path, plan=QUICK)
+    built.calibrate(three, [1.0, 2.0, 3.0]).save(path)
+    assert latency.LookupTable.build(three, path, plan=QUICK).calibration
+    more = Plan(rounds=3, samples=1, sample_ms=0, warmup_ms=0, min_busy=0)
+    assert latency.LookupTable.build(three, path, plan=more).calibration is None
+    assert latency.LookupTable.load(path).calibration is None
 
 
 @pytest.mark.usefixtures("fake_machine")
@@ -280,6 +294,13 @@ def test_agreement_is_what_it_says():
     assert found["rmse_ms"] == pytest.approx((0.3 / 4) ** 0.5)
     assert found["r2"] == pytest.approx(1 - 0.3 / 5)
     assert found["spearman"] == pytest.approx(1.0)
+
+
+def test_random_networks_that_do_not_exist_are_not_sought_for_ever(monkeypatch):
+    monkeypatch.setattr(validation, "_WIDTHS", (16,))
+    monkeypatch.setattr(validation, "_STRIDES", (1,))
+    with pytest.raises(latency.LatencyError, match="300 different networks were asked for, 258 w"):
+        latency.random_networks(300)  # six blocks; 6 + 36 + 216 stages
 
 
 def test_random_networks_differ_and_come_from_the_seed():

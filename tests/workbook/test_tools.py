@@ -37,7 +37,10 @@ def lightlab(monkeypatch, capsys, tmp_path):
 
 @pytest.fixture
 def weights(tmp_path):
-    save_weights(build(decode(DIGITS)), tmp_path / "w.safetensors")
+    network = build(decode(DIGITS))
+    save_weights(network, tmp_path / "w.safetensors")
+    network.classifier.bias.data[0] = float("nan")
+    save_weights(network, tmp_path / "nan.safetensors")
     return "w.safetensors"
 
 
@@ -60,7 +63,8 @@ def test_the_list_names_every_network_with_its_costs(lightlab):
         assert name in printed
     row = next(line for line in printed.splitlines() if line.startswith("mnasnet_a1"))
     assert row.split()[1:4] == ["224", "311.58M", "3.89M"]
-    assert "Tan et al. 2019" in row
+    assert row.rstrip().endswith("  Tan et al. 2019")
+    assert max(map(len, printed.splitlines()[:-2])) <= 80  # a terminal's width: no row is folded
 
 
 def test_a_network_is_shown_layer_by_layer_beside_what_was_printed(lightlab):
@@ -108,6 +112,10 @@ def test_a_text_is_shown_as_well_as_a_name(lightlab):
         (["export", "w.safetensors", "no/m.onnx", "--data", "digits"], "there is no folder"),
         (["export", "a.png", "m.onnx", "--data", "digits"], "is no safetensors file"),
         (["export", "mobilenet_32", "m.onnx", "--random-weights", "--int8"], "--data"),
+        (["export", "w.safetensors", "w.safetensors", "--data", "digits"], "does not end in .onnx"),
+        (["export", "nan.safetensors", "m.onnx", "--data", "digits"], "NaN or infinity"),
+        (["latency", "mobilenet_32", "--batch", "1000000000"], "GiB are free"),
+        (["latency", "mobilenet_32", "--threads", "999"], "threads must be at most"),
         (["predict", "none.onnx", "a.png"], "none.onnx: there is no such file"),
         (["predict", "a.png", "a.png"], "a.png: is no ONNX model"),
     ],
@@ -127,9 +135,47 @@ def test_a_file_of_weights_leaves_as_onnx_and_predicts(lightlab, weights, image,
     assert rows[1].split() == [image, best["class"], f"{best['probability']:.1%}"]
 
 
+def test_the_weights_are_not_written_over_under_another_name(lightlab, weights, tmp_path):
+    content = (tmp_path / weights).read_bytes()
+    (tmp_path / "w.onnx").symlink_to(tmp_path / weights)
+    (tmp_path / "h.onnx").hardlink_to(tmp_path / weights)
+    for source, target in ((weights, "w.onnx"), (weights, "h.onnx"), ("w.onnx", "w.onnx")):
+        printed = lightlab("export", source, target, "--data", "digits", code=2)
+        assert "would be lost" in one_line(printed)
+    assert (tmp_path / weights).read_bytes() == content
+    assert (tmp_path / "w.onnx").is_symlink()
+
+
+@pytest.mark.parametrize("found", [{"top1_agreement": 0.5}, None])
+def test_what_was_there_stays_where_the_new_file_does_not_answer_alike(
+    lightlab, weights, tmp_path, monkeypatch, found
+):
+    def parity(*_):
+        if found is None:
+            raise deploy.DeployError("the model answers with NaN or infinity")
+        return found | {"max_abs_diff": 1.0, "n": 200}
+
+    monkeypatch.setattr(deploy, "parity", parity)
+    (tmp_path / "m.onnx").write_text("the old one")
+    files = sorted(p.name for p in tmp_path.iterdir())
+    for more in ([], ["--int8"]):
+        one_line(lightlab("export", weights, "m.onnx", "--data", "digits", *more, code=2))
+    assert (tmp_path / "m.onnx").read_text() == "the old one"
+    assert sorted(p.name for p in tmp_path.iterdir()) == files
+
+
+def test_names_with_newlines_stay_in_their_row(lightlab, image, tmp_path):
+    arch = decode(DIGITS)
+    names = ["a\nb\tc", *"bcdefghij"]
+    deploy.export_onnx(arch, build(arch), tmp_path / "m.onnx", class_names=names, mean=0, std=1)
+    rows = lightlab("predict", "m.onnx", image, "--top", "10").splitlines()
+    assert len(rows) == 1 + 10
+    assert r"a\nb\tc" in "".join(rows)
+
+
 def test_integers_say_what_they_cost(lightlab, weights, image):
     printed = lightlab("export", weights, "q.onnx", "--data", "digits", "--int8")
-    for word in ("fp32", "int8", "accuracy", "same class", "MB", "ms"):
+    for word in ("fp32", "int8", "accuracy", "same class", " kB", "ms"):
         assert word in printed
     assert image in lightlab("predict", "q.onnx", image)
 
@@ -173,8 +219,47 @@ def test_noise_that_drowns_the_differences_is_said(lightlab, monkeypatch):
     assert "noise drowns the differences: two halves" in printed
 
 
-def test_help_needs_no_pytorch():
-    """`lightlab --help` has to be there at once; PyTorch alone takes seconds."""
-    code = "import sys, lightlab.workbook.cli; print({'torch', 'onnxruntime'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+def test_networks_that_cannot_be_told_apart_are_shown_as_ties(lightlab, monkeypatch):
+    from lightlab.measure.latency import Setting, Timings
+    from lightlab.measure.latency.timing import Visits
+
+    texts = [f"r8x1 conv_k3_s2_c{c} head_n10" for c in (8, 9, 10, 11)]
+    speeds = np.array([1.0, 2.0, 2.0, 3.0])[:, None]
+    ms = speeds * np.random.default_rng(0).normal(1, 0.01, (4, 10))
+    n = np.full(4, 10)
+    visits = Visits(texts, ms.tolist(), ms.tolist(), n, 0 * n, 0 * n)
+    here = {"cpu": "a processor", "gpu": "a card", "load": 0.1}
+    measured = Timings(visits, Setting(), here)
+    monkeypatch.setattr("lightlab.measure.latency.measure_many", lambda *_, **__: measured)
+    printed = lightlab("latency", *texts)
+    a, b, c, d = (str(t) for t in measured.ranking()["name"])
+    assert f"but for ties (=): {a} < {b} = {c} < {d}; two halves" in printed
+    assert "a processor, a card, load 0.1" in printed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["arch", "list"],
+        ["arch", "show", "nosuch"],
+        ["latency", "nosuch"],
+        ["export", "nosuch", "m.onnx"],
+        ["export", "none.safetensors", "m.onnx"],
+        ["export", "mobilenet_32", "m.txt"],
+        ["predict", "none.onnx", "a.png"],
+    ],
+)
+def test_help_lists_and_what_is_misspelt_need_no_pytorch(words, tmp_path):
+    """They have to be there at once; PyTorch alone takes seconds."""
+    code = f"""import sys
+from lightlab.workbook import cli
+sys.argv = ["lightlab", *{words!r}]
+try:
+    cli.main()
+except SystemExit:
+    print({{"torch", "onnxruntime"}} & set(sys.modules))"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.strip().endswith("set()")

@@ -1,8 +1,8 @@
 """Networks as ONNX: export, 8-bit integers, prediction on image files."""
 
-from lightlab.measure.deploy.export import export_onnx, parity
+from lightlab.measure.deploy.export import export_onnx, parity, write_bytes
 from lightlab.measure.deploy.facts import Facts, facts_of
-from lightlab.measure.deploy.int8 import compare, int8_bytes, quantize_int8
+from lightlab.measure.deploy.int8 import int8_bytes, quantize_int8
 from lightlab.measure.deploy.model import OPSET, DeployError, onnx_bytes, session
 from lightlab.measure.deploy.predict import Predictor, predict
 
@@ -11,7 +11,6 @@ __all__ = [
     "DeployError",
     "Facts",
     "Predictor",
-    "compare",
     "export_onnx",
     "facts_of",
     "int8_bytes",
@@ -20,4 +19,5 @@ __all__ = [
     "predict",
     "quantize_int8",
     "session",
+    "write_bytes",
 ]

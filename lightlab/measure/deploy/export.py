@@ -33,8 +33,8 @@ def export_onnx(
     Normalisation layers are folded into convolutions; operators are those of opset OPSET. The
     metadata say class names, mean, std, input shape, architecture and version (`Facts`): from
     `data`, or given one by one. The file is there whole or not at all. DeployError on weights of
-    another architecture, class names that are not `arch.n_classes`, a folder that is missing or
-    cannot be written.
+    another architecture or that are not finite, class names that are not `arch.n_classes`, what
+    `Facts` refuses, a folder that is missing or cannot be written.
     """
     facts = _facts(arch, data, {"class_names": class_names, "mean": mean, "std": std})
     network = _network(arch, weights)
@@ -48,7 +48,7 @@ def parity(
     """How far the ONNX model is from `network` on `images` (N, C, H, W), standardised.
 
     `max_abs_diff` of any logit, `top1_agreement` (share of images with the same class), `n`.
-    DeployError where there is no image.
+    DeployError where there is no image, or where logits of either are not finite.
     """
     if not len(images):
         raise DeployError("parity needs at least one image")
@@ -57,20 +57,29 @@ def parity(
     network.eval()
     try:
         with torch.no_grad():
-            device = next(network.parameters()).device
-            parts = [network(x.to(device)).cpu().numpy() for x in images.split(batch_size)]
+            like = next(network.parameters(), torch.zeros(()))  # its device and its precision
+            parts = [network(x.to(like)).cpu().numpy() for x in images.split(batch_size)]
     finally:
         network.train(training)
-    return {**difference(np.concatenate(parts), theirs), "n": len(images)}
+    ours = np.concatenate(parts)
+    if not np.isfinite(ours).all():
+        raise DeployError("the network answers with NaN or infinity: its weights are no numbers")
+    return {**difference(ours, theirs), "n": len(images)}
 
 
 def run(running, images: Tensor, batch_size: int = 256) -> np.ndarray:
-    """Logits (N, classes) of a session; DeployError where images do not have the model's shape."""
+    """Logits (N, classes) of a session.
+
+    DeployError where images do not have the model's shape, or logits are not finite.
+    """
     wanted = running.get_inputs()[0].shape[1:]
-    if images.ndim != 4 or list(images.shape[1:]) != wanted:
-        raise DeployError(f"images are {list(images.shape)}, the model takes [N, {wanted}]")
+    if list(images.shape[1:]) != wanted:
+        raise DeployError(f"images are {list(images.shape)}, the model takes {['N', *wanted]}")
     parts = [running.run(None, {"input": x.numpy()})[0] for x in images.float().split(batch_size)]
-    return np.concatenate(parts)
+    logits = np.concatenate(parts)
+    if not np.isfinite(logits).all():
+        raise DeployError("the model answers with NaN or infinity: its weights are no numbers")
+    return logits
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
@@ -109,15 +118,20 @@ def _facts(arch: Arch, data: DataSet | None, given: dict) -> Facts:
     found = {k: getattr(data, k) if v is None and data is not None else v for k, v in given.items()}
     if missing := [k for k, v in found.items() if v is None]:
         raise DeployError(f"export needs {', '.join(missing)}: give data, or these one by one")
+    if isinstance(found["class_names"], str):
+        raise DeployError(f"class_names is a list of texts, not {found['class_names']!r}")
     names = tuple(map(str, found["class_names"]))
     if len(names) != arch.n_classes:
         raise DeployError(f"{len(names)} class names for the {arch.n_classes} classes of the arch")
-    mean, std = (_per_channel(found[k], arch.in_channels) for k in ("mean", "std"))
+    mean, std = (_per_channel(k, found[k], arch.in_channels) for k in ("mean", "std"))
     return Facts(encode(arch), names, mean, std, arch.input_shape)
 
 
-def _per_channel(value: float | Sequence[float], channels: int) -> tuple[float, ...]:
-    values = np.atleast_1d(np.asarray(value, dtype=float)).tolist()
+def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tuple[float, ...]:
+    try:
+        values = np.asarray(value, dtype=float).ravel().tolist()
+    except (ValueError, TypeError):
+        raise DeployError(f"{name} is a number, or one for each channel, not {value!r}") from None
     return tuple(values * channels if len(values) == 1 else values)
 
 
@@ -127,6 +141,9 @@ def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:
         if weights.arch != arch:
             raise DeployError(f"the weights are of {encode(weights.arch)}, not of {encode(arch)}")
         weights = weights.state_dict()
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise DeployError(f"the weights hold NaN or infinity: {name}")
     network = build(arch)
     try:
         network.load_state_dict(dict(weights))

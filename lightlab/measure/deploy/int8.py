@@ -1,20 +1,17 @@
-"""ONNX models in 8-bit integers, calibrated on training images, and what that did to them."""
+"""ONNX models in 8-bit integers, calibrated on training images."""
 
 import contextlib
 import io
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
-import pandas as pd
 from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor
 
-from lightlab.measure.data import Split
-from lightlab.measure.deploy.export import difference, run, write_bytes
+from lightlab.measure.deploy.export import run, write_bytes
 from lightlab.measure.deploy.model import DeployError, read_bytes, session
 
 FORMATS = {"qdq": quantization.QuantFormat.QDQ, "qoperator": quantization.QuantFormat.QOperator}
@@ -78,43 +75,6 @@ def int8_bytes(
             extra_options={"CalibStridedMinMax": 1, "CalibPercentile": 99.99},
         )
         return _with_metadata_of(onnx.load_from_string(model), onnx.load(out))
-
-
-def compare(
-    path: str | Path, int8_path: str | Path, split: Split, threads: int = 1
-) -> pd.DataFrame:
-    """What 8 bits did: a row for each of the two files, measured on `split` and on this machine.
-
-    Columns: model, accuracy, top1_agreement and max_abs_diff (of logits, with the first),
-    size_bytes, latency_ms and iqr_ms (batch 1, ONNX Runtime, timed interleaved). DeployError on an
-    empty split.
-    """
-    # here, not above: the module that times networks needs this package's sessions
-    from lightlab.measure.latency import Setting, time_runners
-    from lightlab.measure.latency.timing import HostRunner
-
-    if not len(split):
-        raise DeployError("comparing needs at least one image")
-    paths = {"fp32": path, "int8": int8_path}
-    sessions = {name: session(p, threads) for name, p in paths.items()}
-    outputs = {name: run(s, split.x) for name, s in sessions.items()}
-    image, labels = {"input": split.x[:1].numpy()}, split.y.numpy()
-    runners = {
-        name: HostRunner(partial(s.run, None, image), cpu=threads == 1)
-        for name, s in sessions.items()
-    }
-    timings = time_runners(runners, Setting(threads=threads)).table.set_index("name")
-    rows = [
-        {
-            "model": name,
-            "accuracy": float((outputs[name].argmax(1) == labels).mean()),
-            **difference(outputs["fp32"], outputs[name]),
-            "size_bytes": Path(file).stat().st_size,
-            **timings.loc[name, ["latency_ms", "iqr_ms"]],
-        }
-        for name, file in paths.items()
-    ]
-    return pd.DataFrame(rows)
 
 
 class _Reader(quantization.CalibrationDataReader):

@@ -16,7 +16,7 @@ def predict(path: str | Path, image_file: str | Path) -> pd.DataFrame:
     The image is turned as its EXIF says, cut to the middle square, made grey or RGB and resized, as
     training images are (`data.decode`), and standardised with the mean and std of the model's
     metadata. `path`: a file of `export_onnx` or `quantize_int8`. DeployError where the image or
-    the model is missing or damaged.
+    the model is missing or damaged, or what it answers is not finite.
     """
     return Predictor(path)(image_file)
 
@@ -39,6 +39,8 @@ class Predictor:
         mean, std = (np.float32(v)[:, None, None] for v in (facts.mean, facts.std))
         images = ((np.float32(pixels) / 255 - mean) / std)[None]
         [logits] = self._session.run(None, {"input": images})[0].astype(float)
+        if not np.isfinite(logits).all():
+            raise DeployError(f"the model answers {image_file} with NaN or infinity")
         odds = np.exp(logits - logits.max())
         table = pd.DataFrame({"class": facts.class_names, "probability": odds / odds.sum()})
         return table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)

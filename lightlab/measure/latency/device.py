@@ -10,6 +10,8 @@ import onnxruntime
 import psutil
 import torch
 
+# which integers and vectors the kernels may use: x86 beyond AVX2, ARM beyond NEON
+_VECTORS = ("avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve")
 # what may differ between two measurements on the same device
 _MOMENTARY = ("load", "load_end", "governor")
 
@@ -18,11 +20,15 @@ def device(runtime: str = "onnxruntime") -> dict[str, str | int | float]:
     """This machine in words and numbers: processor, cores, threads, system, versions, load.
 
     `load` is the number of processes that ran or waited during the last minute (NaN where the
-    system does not say); `governor` is that of the first core, or "unknown". With "cuda" the GPU's
-    name stands beside them.
+    system does not say); `governor` is that of the first core, or "unknown"; `vectors` are those of
+    the processor's extensions that decide between kernels, VNNI and AVX-512 above all. With "cuda"
+    the GPU's name stands beside them.
     """
+    about = _cpuinfo()
+    features = about.get("flags", about.get("Features", "")).split()
     found = {
-        "cpu": _cpu(),
+        "cpu": _cpu(about),
+        "vectors": " ".join(v for v in _VECTORS if v in features) or "none known",
         "cores": psutil.cpu_count(logical=False) or 0,
         "logical_cores": psutil.cpu_count() or 0,
         "system": f"{platform.system()} {platform.machine()}",
@@ -55,15 +61,19 @@ def fingerprint(description: dict) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _cpu() -> str:
-    """Model of the processor with the widest vector instructions, which decide the kernels."""
+def _cpuinfo() -> dict[str, str]:
+    """What Linux says of the first processor; nothing elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
-        return platform.processor() or platform.machine() or "unknown"
+        return {}
     fields = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
-    about = {key.strip(): value.strip() for key, value in fields.items()}
-    name = about.get("model name") or platform.processor() or "unknown"
+    return {key.strip(): value.strip() for key, value in fields.items()}
+
+
+def _cpu(about: dict[str, str]) -> str:
+    """Model of the processor with the widest vector instructions, which decide the kernels."""
+    name = about.get("model name") or platform.processor() or platform.machine() or "unknown"
     parts = [name, *(f"{k} {about[k]}" for k in ("cpu family", "model") if k in about)]
     return ", ".join([*parts, torch.backends.cpu.get_cpu_capability()])
 

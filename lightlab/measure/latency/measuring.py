@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from torch import nn
+from tqdm.auto import tqdm
 
 from lightlab.measure.latency.device import device, load
 from lightlab.measure.latency.runtimes import runner
 from lightlab.measure.latency.setting import LatencyError, Setting
 from lightlab.measure.latency.timing import FASTEST, MEDIAN, Plan, Runner, interleave
-from lightlab.measure.latency.timings import Latency, Timings
+from lightlab.measure.latency.timings import Latency, Timings, check_estimate
 from lightlab.space.arch import Arch
 
 PLANS = {"median": MEDIAN, "fastest": FASTEST}
@@ -22,14 +23,15 @@ def measure(
     input_shape: tuple[int, ...] | None = None,
     *,
     plan: Plan | None = None,
+    sessions: int | None = None,
 ) -> Latency:
     """How long one run of `model` takes here: median ms over the rounds, spread and interval.
 
-    Time with another network's only by `measure_many`, which visits them in turn. `input_shape` as
-    in `runner`; LatencyError for what cannot be run.
+    Time with another network's only by `measure_many`, which visits them in turn. `input_shape` and
+    `sessions` as in `runner`; LatencyError for what cannot be run.
     """
-    timings = measure_many({"network": model}, runtime, threads, batch, input_shape, plan=plan)
-    return timings["network"]
+    how = {"plan": plan, "sessions": sessions}
+    return measure_many({"network": model}, runtime, threads, batch, input_shape, **how)["network"]
 
 
 def measure_many(
@@ -41,14 +43,22 @@ def measure_many(
     *,
     plan: Plan | None = None,
     estimate: str = "median",
+    sessions: int | None = None,
 ) -> Timings:
     """Latencies of `models` by name, timed interleaved so that drift touches all alike.
 
-    `estimate` "median" or "fastest", see `Timings`. The result gives single numbers with their
-    intervals; a ranking or a ratio only where the noise does not drown it.
+    `estimate` "median" or "fastest", see `Timings`; `sessions` as in `runner`, among which the
+    rounds rotate. The result gives single numbers with their intervals; a ranking or a ratio only
+    where the noise does not drown it.
     """
+    check_estimate(estimate)  # before minutes are spent
     setting = Setting(runtime, threads, batch)
-    runners = {name: runner(model, setting, input_shape) for name, model in models.items()}
+    runners = {
+        name: runner(model, setting, input_shape, sessions=sessions)
+        for name, model in tqdm(
+            models.items(), desc="making ready", unit="network", leave=False, delay=1
+        )
+    }
     return time_runners(runners, setting, plan=plan, estimate=estimate)
 
 
@@ -60,10 +70,14 @@ def time_runners(
     estimate: str = "median",
     bar: str = "timing",
 ) -> Timings:
-    """Latencies of what is ready to run, e.g. of the same network in several settings."""
+    """Latencies of what is ready to run, e.g. of the same network in several settings.
+
+    The rounds of a `Sessions`, as `runner` makes it for ONNX Runtime, go to its members in turn.
+    """
+    check_estimate(estimate)
     if not runners:
         raise LatencyError("there is no network to time")
-    plan = plan or PLANS.get(estimate, MEDIAN)
+    plan = plan or PLANS[estimate]
     about = device(setting.runtime)
     visits = interleave(runners, plan, bar)
     return Timings(visits, setting, about | {"load_end": load()}, estimate)

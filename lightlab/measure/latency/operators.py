@@ -12,8 +12,9 @@ import pandas as pd
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from lightlab.measure.latency.engines import onnx_session, torch_threads
 from lightlab.measure.latency.pieces import pieces
-from lightlab.measure.latency.runtimes import onnx_model, onnx_session, random_images, torch_threads
+from lightlab.measure.latency.runtimes import onnx_model, random_images
 from lightlab.measure.latency.setting import LatencyError, Setting
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch, layers
@@ -48,16 +49,18 @@ def where_time_goes(
 
     Columns: operator, calls, ms, time_share, macs, macs_share (0..1), the slowest first. Kinds are
     the roles of convolutions ("conv", "depthwise", "pointwise", "se"), "fc", "pool", "layout"
-    (maps rearranged for a kernel), "quantise", "normalise" and "elementwise". The runtimes' own
-    profilers count whole microseconds and slow small operators down: read shares, not sums. An
-    operator's time is the mean of the quicker half of its `runs`. LatencyError for a runtime
-    without profiler here.
+    (maps rearranged for a kernel), "quantise", "normalise" and "elementwise". With "torch" one
+    layer is several calls: PyTorch's operators call each other, each counted with the time that is
+    its own. The runtimes' own profilers count whole microseconds and slow small operators down:
+    read shares, not sums. An operator's time is the mean of the quicker half of its `runs`.
+    LatencyError for a runtime without profiler here.
     """
     setting = Setting(runtime, threads)
     if runtime not in _PROFILERS:
         raise LatencyError(f"{runtime} has no profiler here: take one of {', '.join(_PROFILERS)}")
     if runs < 1:
         raise LatencyError(f"runs must be a whole number from 1 on, got {runs}")
+    setting.check_here()
     passes = _PROFILERS[runtime](arch, setting, runs)
     calls = passes[-1]  # a graph's operators come in the same order every time
     ms = np.sort([[c.ms for c in one] for one in passes if len(one) == len(calls)], axis=0)

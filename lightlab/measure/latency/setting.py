@@ -3,6 +3,8 @@
 import difflib
 from dataclasses import dataclass
 
+import psutil
+
 RUNTIMES = ("onnxruntime", "onnxruntime-int8", "torch", "torch-compile", "cuda")
 
 
@@ -21,7 +23,8 @@ class Setting:
     "onnxruntime" runs the exported graph, batch normalisation folded; "onnxruntime-int8" the same
     in static 8-bit integers; "torch" the module as it is, in eager mode, channels-last, batch
     normalisation not folded; "torch-compile" the same module compiled; "cuda" the same on the first
-    GPU. LatencyError on a runtime that does not exist (it names the nearest), threads or batch < 1.
+    GPU, threads being those of the host. LatencyError on a runtime that does not exist (it names
+    the nearest), threads or batch < 1.
     """
 
     runtime: str = "onnxruntime"
@@ -36,6 +39,19 @@ class Setting:
                 f"of {', '.join(RUNTIMES)}"
             )
         for name in ("threads", "batch"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise LatencyError(f"{name} must be a whole number from 1 on, got {value!r}")
+            whole_number(name, getattr(self, name))
+
+    def check_here(self) -> None:
+        """LatencyError for more threads than this machine runs at once: they would wait for each
+        other for minutes. Not when a setting is made, for a table's may be another machine's.
+        """
+        if (here := psutil.cpu_count()) and self.threads > here:
+            raise LatencyError(
+                f"threads must be at most {here}, what this machine has, got {self.threads}"
+            )
+
+
+def whole_number(name: str, value: object) -> None:
+    """LatencyError where `value` is no whole number from 1 on."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise LatencyError(f"{name} must be a whole number from 1 on, got {value!r}")

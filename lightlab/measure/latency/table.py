@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from lightlab.measure import stats
 from lightlab.measure.latency import table_file
@@ -47,7 +48,8 @@ class LookupTable:
 
         A file at `path` is taken over: only what it lacks is measured, in interleaved rounds. It is
         saved after every round, so that a run that was stopped goes on where it was. LatencyError
-        for a file of another device or setting. A `Piece` alone is measured without joints.
+        for a file of another device or setting. A `Piece` alone is measured without joints. Where
+        anything is measured, the file's calibration is dropped: its line was for other entries.
         """
         setting = Setting(runtime, threads, batch)
         table = cls(setting, device(runtime))
@@ -57,7 +59,11 @@ class LookupTable:
         if not wanted:
             raise LatencyError("there is no network to build a table for")
         todo = {k: p for k, p in wanted.items() if not plan.enough(table.entries.get(k, ()))}
-        runners = {key: runner(piece, setting) for key, piece in todo.items()}
+        if not todo:
+            return table
+        table = replace(table, calibration=None)
+        ready = tqdm(todo.items(), desc="making ready", unit="piece", leave=False, delay=1)
+        runners = {key: runner(piece, setting) for key, piece in ready}
         visits = Visits.none(list(todo), [table.entries.setdefault(key, []) for key in todo])
         for _ in rounds(runners, plan, visits, "look-up table"):
             if path is not None:
@@ -99,9 +105,16 @@ class LookupTable:
         return offset + slope * total
 
     def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
-        """This table with the line through whole networks measured in its setting (3 or more)."""
+        """This table with the line through whole networks measured in its setting (3 or more).
+
+        LatencyError where there are not as many latencies as networks, ValueError for fewer than
+        three networks or for equal ones.
+        """
         x = np.array([self.predict(arch, "corrected") for arch in archs])
-        return replace(self, calibration=stats.relative_line(x, np.array(list(latencies_ms))))
+        y = np.array(list(latencies_ms))
+        if len(x) != len(y):
+            raise LatencyError(f"{len(x)} networks and {len(y)} latencies to calibrate with")
+        return replace(self, calibration=stats.relative_line(x, y))
 
     @property
     def fingerprint(self) -> str:

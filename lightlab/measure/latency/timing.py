@@ -50,6 +50,17 @@ class HostRunner:
 
 
 @dataclass(frozen=True)
+class Sessions:
+    """The same model made ready several times: round i is timed on number i modulo their number."""
+
+    runners: tuple[Runner, ...]
+
+    def time(self, n: int) -> tuple[float, float]:
+        """As the first of them."""
+        return self.runners[0].time(n)
+
+
+@dataclass(frozen=True)
 class Plan:
     """How long and how often. A sample lasts at least `sample_ms`, a visit has `samples` of them.
 
@@ -114,14 +125,15 @@ def rounds(
     runners: Mapping[str, Runner], plan: Plan, visits: Visits, bar: str = "timing"
 ) -> Iterator[None]:
     """Add one round after another to `visits`, of all networks that need more; yield after each."""
-    todo = list(runners.values())
-    numbers = [warm_up(runner, plan) for runner in todo]
+    turns = [r.runners if isinstance(r, Sessions) else (r,) for r in runners.values()]
+    numbers = [max(warm_up(runner, plan) for runner in own) for own in turns]
     rng = np.random.default_rng(plan.seed)
-    with tqdm(total=plan.rounds * len(todo), desc=bar, unit="visit") as progress:
+    with tqdm(total=plan.rounds * len(turns), desc=bar, unit="visit") as progress:
         while active := [i for i, got in enumerate(visits.fastest) if not plan.enough(got)]:
             progress.total = max(progress.total, progress.n + len(active))
             for i in rng.permutation(active):
-                samples = _settled_visit(todo[i], numbers[i], plan, visits, i)
+                runner = turns[i][len(visits.fastest[i]) % len(turns[i])]
+                samples = _settled_visit(runner, numbers[i], plan, visits, i)
                 visits.ms[i].append(float(np.median(samples)))
                 visits.fastest[i].append(float(samples.min()))
                 progress.update()

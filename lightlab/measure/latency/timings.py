@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from lightlab.measure.latency.timing import Visits
 MIN_SPLIT_HALF = (
     0.9  # rank correlation between two halves of the rounds, below which ranks are luck
 )
+NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apart
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
 
 
@@ -22,8 +24,9 @@ class Latency:
 
     `iqr_ms` is the spread between rounds; `ci_low_ms`..`ci_high_ms` the 95 % interval of the median
     (NaN below six rounds); `fastest_ms` the least sample, near to what an idle machine takes;
-    `noise_pct` the standard error of the median as two halves of the rounds tell it; `n` the timed
-    runs; `disturbed` the rounds kept although another process interfered.
+    `noise_pct` the standard error of the median by a bootstrap over the rounds, in per cent of it
+    (NaN for one round); `n` the timed runs; `disturbed` the rounds kept although another process
+    interfered.
     """
 
     median_ms: float
@@ -61,8 +64,7 @@ class Timings:
     estimate: str = "median"
 
     def __post_init__(self) -> None:
-        if self.estimate not in ESTIMATES:
-            raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {self.estimate!r}")
+        check_estimate(self.estimate)
 
     @cached_property
     def rounds_ms(self) -> np.ndarray:
@@ -71,8 +73,8 @@ class Timings:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per network: name, latency_ms, iqr_ms and the interval of the median
-        ci_low_ms..ci_high_ms over the rounds, fastest_ms, n (runs timed), disturbed (rounds).
+        """One row per network: name, latency_ms (by `estimate`), median_ms over the rounds with its
+        iqr_ms and interval ci_low_ms..ci_high_ms, fastest_ms, n (runs timed), disturbed (rounds).
         """
         visits = self.visits
         low, high = zip(*(stats.median_ci(row)[1:] for row in visits.ms), strict=True)
@@ -81,6 +83,7 @@ class Timings:
             {
                 "name": visits.names,
                 "latency_ms": ESTIMATES[self.estimate](self.rounds_ms, axis=1),
+                "median_ms": [float(np.median(row)) for row in visits.ms],
                 "iqr_ms": quartiles[1] - quartiles[0],
                 "ci_low_ms": low,
                 "ci_high_ms": high,
@@ -115,8 +118,11 @@ class Timings:
         return self.split_half >= MIN_SPLIT_HALF
 
     def ranking(self, min_split_half: float = MIN_SPLIT_HALF) -> pd.DataFrame:
-        """`table` from the fastest network on, with their rank.
+        """`table` from the fastest network on, with `undecided` and `rank`.
 
+        `undecided` names the neighbours in this order whose ratio to the network may be 1 ("" where
+        there is none); they share a rank, the best of their places. The interval is that of `ratio`
+        at 99 %, for many neighbours are judged at once and rounds are not quite independent.
         NoisyError if two halves of the rounds agree on the order by less than `min_split_half`.
         """
         if not self.split_half >= min_split_half:
@@ -127,40 +133,81 @@ class Timings:
                 "more rounds, or a quieter machine"
             )
         ranked = self.table.sort_values("latency_ms", ignore_index=True)
-        return ranked.assign(rank=np.arange(1, len(ranked) + 1))
+        names = ranked["name"].tolist()
+        ties = [(a, b) for a, b in pairwise(names) if not self._interval(b, a, NEIGHBOURS)[1] > 1]
+        near = [[b if n == a else a for a, b in ties if n in (a, b)] for n in names]
+        tied_above = {b for _, b in ties}
+        places = [np.nan if n in tied_above else i for i, n in enumerate(names, 1)]
+        rank = pd.Series(places).ffill().astype(int)
+        return ranked.assign(undecided=[", ".join(n) for n in near], rank=rank)
+
+    def paired(self, name: str, to: str) -> np.ndarray:
+        """How many times as long as `to` network `name` took, one ratio for every round that
+        visited both: `rounds_ms` has gaps where a plan lets networks settle. KeyError, with the
+        names that there are, for one that was not measured.
+        """
+        both = self.rounds_ms[[self._place(name), self._place(to)]]
+        both = both[:, ~np.isnan(both).any(axis=0)]
+        return both[0] / both[1]
+
+    def _interval(
+        self, name: str, to: str, confidence: float = stats.CONFIDENCE
+    ) -> tuple[float, float, float]:
+        """Geometric mean of `paired` and its interval, NaN where one round is no interval."""
+        mean, low, high = np.exp(stats.mean_ci(np.log(self.paired(name, to)), confidence))
+        return float(mean), float(low), float(high)
+
+    def _place(self, name: str) -> int:
+        if name not in self.visits.names:
+            raise KeyError(
+                f"no network {name!r} was timed; there are {', '.join(map(str, self.visits.names))}"
+            )
+        return self.visits.names.index(name)
 
     def ratio(self, name: str, to: str) -> tuple[float, float, float]:
         """How many times as long as `to` network `name` takes, with its 95 % interval.
 
-        Geometric mean of the ratios within the rounds, Student's t on their logarithms. NoisyError
-        if the interval holds 1; KeyError for a name that was not measured.
+        Geometric mean of the ratios within the rounds (`paired`), Student's t on their logarithms.
+        NoisyError if the interval holds 1; KeyError for a name that was not measured.
         """
-        rows = dict(zip(self.visits.names, self.rounds_ms, strict=True))
-        both = np.log(np.array([rows[name], rows[to]]))
-        both = both[:, ~np.isnan(both).any(axis=0)]  # rounds that visited both
-        mean, low, high = np.exp(stats.paired_ci(*both))
+        mean, low, high = self._interval(name, to)
         if not (low > 1 or high < 1):
             raise NoisyError(
                 f"{name} against {to}: {mean:.3f} times as long, interval {low:.3f} to {high:.3f}; "
                 "the noise drowns the difference: more rounds, or a quieter machine"
             )
-        return float(mean), float(low), float(high)
+        return mean, low, high
 
     def __getitem__(self, name: str) -> Latency:
-        i = self.visits.names.index(name)
+        """All that is known of one network; KeyError, with the names that there are, of another."""
+        i = self._place(name)
         row = self.table.iloc[i]
         return Latency(
-            median_ms=float(np.median(self.visits.ms[i])),
+            median_ms=float(row["median_ms"]),
             fastest_ms=float(row["fastest_ms"]),
             iqr_ms=float(row["iqr_ms"]),
             ci_low_ms=float(row["ci_low_ms"]),
             ci_high_ms=float(row["ci_high_ms"]),
-            noise_pct=stats.half_noise(np.array([self.visits.ms[i]])) * 100,
+            noise_pct=_median_noise_pct(np.array(self.visits.ms[i])),
             n=int(row["n"]),
             disturbed=int(row["disturbed"]),
             setting=self.setting,
             device=self.device,
         )
+
+
+def check_estimate(estimate: str) -> None:
+    """LatencyError on another word than "median" or "fastest"."""
+    if estimate not in ESTIMATES:
+        raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
+
+
+def _median_noise_pct(ms: np.ndarray, n_boot: int = 2000) -> float:
+    """Standard error of the median of `ms` (rounds,) in per cent of it; NaN below two rounds."""
+    if len(ms) < 2:
+        return float("nan")
+    drawn = np.random.default_rng(0).integers(len(ms), size=(n_boot, len(ms)))
+    return 100 * float(np.median(ms[drawn], axis=1).std() / np.median(ms))
 
 
 def _matrix(rows: list[list[float]]) -> np.ndarray:

@@ -26,9 +26,10 @@ def validate(
 
     The first `n_calibration` networks fit the lines, the others are held out. Rows: the plain sum
     of pieces ("sum"), less what joining saves ("corrected"), on a line ("calibrated"); "macs", a
-    line through multiply-accumulates; and "repeat", the same networks measured `again`: no
-    prediction can be expected to do better. Columns as in `agreement`. LatencyError with fewer than
-    ten networks held out, or timings of another setting than the table's.
+    line through multiply-accumulates; and "repeat", the same networks measured `again`. That has
+    the noise of two measurements, sqrt(2) times that of one; a perfect prediction would be off by
+    the noise of `timings` alone, 1 / sqrt(2) of "repeat". Columns as in `agreement`. LatencyError
+    with fewer than ten networks held out, or timings of another setting than the table's.
     """
     if len(archs) - n_calibration < MIN_HELD_OUT:
         raise LatencyError(
@@ -107,11 +108,16 @@ def random_networks(n: int, *, seed: int = 0, classes: int = 10) -> dict[str, Ar
     """`n` different MBConv networks for 32 px by name, drawn uniformly from one small space.
 
     Widths 16, 24, 40, 80, 96 at strides 1, 2, 2, 1, 2 behind a stem of 16 at stride 2; every stage
-    one to three blocks of kernel 3, 5 or 7 and expansion 3 or 6; 256 features.
+    one to three blocks of kernel 3, 5 or 7 and expansion 3 or 6; 256 features. LatencyError where
+    so many different ones are not found.
     """
     rng = np.random.default_rng(seed)
     found: dict[Arch, None] = {}
+    draws = 0
     while len(found) < n:
+        draws += 1
+        if draws > 100 + 10 * n:
+            raise LatencyError(f"{n} different networks were asked for, {len(found)} were found")
         stages = zip(_WIDTHS, _STRIDES, strict=True)
         blocks = [block for width, stride in stages for block in _stage(width, stride, rng)]
         stem = Block("conv", _WIDTHS[0], 3, 2)

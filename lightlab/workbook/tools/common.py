@@ -54,3 +54,13 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def millions(n: int) -> str:
     return f"{n / 1e6:.2f}M"
+
+
+def size(n_bytes: int) -> str:
+    """Of a file, in the unit that leaves a digit before the point."""
+    return f"{n_bytes / 1e6:.2f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.2f} kB"
+
+
+def one_line(text: str) -> str:
+    """`text` with what would break a row (a newline, a tab) written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

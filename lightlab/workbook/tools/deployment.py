@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.tools.common import NAME, Resolution, Width, find, out, table, told
+from lightlab.workbook.tools.common import (
+    NAME,
+    Resolution,
+    Width,
+    find,
+    one_line,
+    out,
+    size,
+    table,
+    told,
+)
 
 if TYPE_CHECKING:
     from lightlab.measure.data import DataSet
     from lightlab.nets.build import Network
 
 CALIBRATION_IMAGES = 200
+MIN_SAME = 0.99  # of the answers in float32: fewer are no rounding
 
 
 def export(
@@ -43,30 +54,29 @@ def export(
     """Write a trained network as an ONNX file that says what is needed to use it.
 
     WEIGHTS is a safetensors file with the network's text, as `save_weights` makes it; --data names
-    the classes. Validation images show that the file answers as the network does; with --int8,
-    accuracy, size and latency before and after.
+    the classes. Validation images show that the file answers as the network does, or nothing is
+    written; with --int8, accuracy, size and latency before and after.
     """
-    from lightlab.measure import deploy
-
+    _check_target(source, target)
     with told("export"):
+        _check_source(source, random_weights, width, resolution)
+    if data is None and (int8 or not random_weights):
+        what = "class names, normalisation and calibration come from the training data"
+        raise WorkbookError(Fault("export", what, "say which with --data"))
+    from lightlab.measure import deploy  # only now: PyTorch takes seconds
+
+    # elsewhere first: what stands at `target` stays until all is well
+    with told("export"), tempfile.TemporaryDirectory() as folder:
         network = _network(source, random_weights, width, resolution)
-        facts = _facts(network, data, needed=int8 or not random_weights)
-        loaded: DataSet | None = facts.get("data")
+        facts = _facts(network, data)
+        made = deploy.export_onnx(network.arch, network, Path(folder, "fp32.onnx"), **facts)
+        if loaded := facts.get("data"):
+            _print_parity(_checked(deploy.parity(network, made, loaded.val.x)))
         if int8:
-            with tempfile.TemporaryDirectory() as folder:
-                exact = deploy.export_onnx(
-                    network.arch, network, Path(folder, "fp32.onnx"), **facts
-                )
-                images = loaded.train.x[:CALIBRATION_IMAGES]
-                how = {"method": calibration, "weight_bits": weight_bits}
-                deploy.quantize_int8(exact, target, images, **how)
-                _print_before_after(deploy.compare(exact, target, loaded.val or loaded.test))
-        else:
-            deploy.export_onnx(network.arch, network, target, **facts)
-            if loaded:
-                _print_parity(deploy.parity(network, target, (loaded.val or loaded.test).x))
-    size = f"{target.stat().st_size / 1e6:.2f} MB, opset {deploy.OPSET}"
-    out.print(f"{target}: {network.arch.n_classes} classes, {size}", soft_wrap=True)
+            made = _integers(made, loaded, method=calibration, weight_bits=weight_bits)
+        deploy.write_bytes(target, made.read_bytes())
+    about = f"{network.arch.n_classes} classes, {size(target.stat().st_size)}"
+    out.print(f"{target}: {about}, opset {deploy.OPSET}", soft_wrap=True)
 
 
 def predict(
@@ -75,6 +85,8 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Classes per image.")] = 5,
 ) -> None:
     """The likeliest classes of each IMAGE; what cannot be read is told after the others."""
+    if not model.exists():  # before PyTorch's seconds
+        raise WorkbookError(Fault("predict", f"{model}: there is no such file"))
     from lightlab.measure import deploy
 
     with told("predict"):
@@ -87,42 +99,79 @@ def predict(
             faults.append(Fault("predict", str(e)))
             continue
         for i, (name, probability) in enumerate(found.itertuples(index=False)):
-            rows.add_row("" if i else str(image), name, f"{probability:.1%}")
+            rows.add_row("" if i else str(image), one_line(name), f"{probability:.1%}")
     if rows.rows:
         out.print(rows)
     if faults:
         raise WorkbookError(faults)
 
 
+def _check_target(source: str, target: Path) -> None:
+    """WorkbookError for a file that must not or cannot be written."""
+    if target.suffix != ".onnx":
+        what = f"{target} is no name of an ONNX file, it does not end in .onnx"
+        raise WorkbookError(Fault("export", what))
+    if not target.parent.is_dir():
+        what = f"{target}: there is no folder {target.parent}"
+        raise WorkbookError(Fault("export", what, "make it first"))
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        what = f"{target} holds the weights that are read, and would be lost"
+        raise WorkbookError(Fault("export", what, "choose another name"))
+
+
+def _check_source(source: str, random_weights: bool, width: float, resolution: int | None) -> None:
+    """WorkbookError or ArchError where there is no such network, or it has no weights."""
+    if random_weights or not (source.endswith(".safetensors") or Path(source).is_file()):
+        find(source, width, resolution)
+        if not random_weights:
+            what = f"{source} is a network without weights, and its predictions would mean nothing"
+            hint = "give a .safetensors file, or --random-weights"
+            raise WorkbookError(Fault("export", what, hint))
+    elif not Path(source).exists():
+        raise WorkbookError(Fault("export", f"{source}: no such file"))
+    elif width != 1 or resolution is not None:
+        what = "a file of weights has its own width and resolution"
+        raise WorkbookError(Fault("export", what, "leave --width and --resolution out"))
+
+
 def _network(source: str, random_weights: bool, width: float, resolution: int | None) -> "Network":
     """The trained network of a file, or the untrained one of a name where that is asked for."""
-    if random_weights:
-        from lightlab.nets.build import build_named
-
-        find(source, width, resolution)
-        return build_named(source, width_mult=width, resolution=resolution)
-    if source.endswith(".safetensors") or Path(source).is_file():
+    if not random_weights:
         from lightlab.nets.weights import load_network
 
-        if width != 1 or resolution is not None:
-            what = "a file of weights has its own width and resolution"
-            raise WorkbookError(Fault("export", what, "leave --width and --resolution out"))
         return load_network(source)
-    find(source, width, resolution)  # a misspelt name is told first
-    what = f"{source} is a network without weights, and its predictions would mean nothing"
-    raise WorkbookError(Fault("export", what, "give a .safetensors file, or --random-weights"))
+    from lightlab.nets.build import build, build_named
+
+    if " " in source.strip():  # a text, of which no paper says how it begins
+        return build(find(source, width, resolution))
+    return build_named(source, width_mult=width, resolution=resolution)
 
 
-def _facts(network: "Network", spec: str | None, needed: bool) -> dict[str, Any]:
+def _facts(network: "Network", spec: str | None) -> dict[str, Any]:
     """The data set, or numbers for names where nothing was trained."""
     if spec is not None:
         from lightlab.measure import data
 
         return {"data": data.load(spec, resolution=network.arch.resolution)}
-    if needed:
-        what = "class names, normalisation and calibration come from the training data"
-        raise WorkbookError(Fault("export", what, "say which with --data"))
     return {"class_names": range(network.arch.n_classes), "mean": 0.0, "std": 1.0}
+
+
+def _integers(exact: Path, loaded: "DataSet", **how: Any) -> Path:
+    """The model of `exact` in 8-bit integers, a file beside it; prints what that did."""
+    from lightlab.measure import before_after, deploy
+
+    images = loaded.train.x[:CALIBRATION_IMAGES]
+    small = deploy.quantize_int8(exact, exact.with_name("int8.onnx"), images, **how)
+    _print_before_after(before_after.compare(exact, small, loaded.val))
+    return small
+
+
+def _checked(found: dict[str, float]) -> dict[str, float]:
+    """`found` by `deploy.parity`; WorkbookError where the file is not that network."""
+    if found["top1_agreement"] < MIN_SAME:
+        what = f"the file gives the network's class for {found['top1_agreement']:.2%} of the images"
+        raise WorkbookError(Fault("export", what, "nothing was written"))
+    return found
 
 
 def _print_parity(found: dict[str, float]) -> None:
@@ -135,10 +184,10 @@ def _print_parity(found: dict[str, float]) -> None:
 
 
 def _print_before_after(found: Any) -> None:
-    columns = ("model", "accuracy", "same class", "MB", "ms", "IQR")
+    columns = ("model", "accuracy", "same class", "size", "ms", "IQR")
     rows = table(*columns, right=columns[1:])
     for r in found.itertuples():
         shares = f"{r.accuracy:.2%}", f"{r.top1_agreement:.2%}"
-        numbers = f"{r.size_bytes / 1e6:.2f}", f"{r.latency_ms:.3f}", f"{r.iqr_ms:.3f}"
+        numbers = size(r.size_bytes), f"{r.latency_ms:.3f}", f"{r.iqr_ms:.3f}"
         rows.add_row(r.model, *shares, *numbers)
     out.print(rows)

@@ -1,5 +1,6 @@
 """`lightlab arch list`, `lightlab arch show` and `lightlab latency`."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,19 +18,21 @@ arch = typer.Typer(
 
 @arch.command("list")
 def list_() -> None:
-    """All networks by name, with MACs and parameters, and where each comes from."""
-    from lightlab.measure import cost
-    from lightlab.space.arch import catalog
+    """All networks by name, with MACs and parameters, and the paper that each comes from."""
+    # not `measure.cost`, which gives the same numbers after PyTorch's seconds
+    from lightlab.space.arch import catalog, layers
 
     rows = table("name", "px", "MACs", "parameters", "source", right=("px", "MACs", "parameters"))
     for name in catalog.names():
         entry = catalog.entry(name)
-        macs, params = cost.macs(entry.arch), cost.param_count(entry.arch)
-        px = str(entry.arch.resolution)
-        rows.add_row(name, px, millions(macs), millions(params), entry.source)
+        found = layers(entry.arch)
+        macs, params = sum(x.macs for x in found), sum(x.trainable for x in found)
+        px, paper = str(entry.arch.resolution), re.split(r" \(|, ", entry.source)[0]
+        rows.add_row(name, px, millions(macs), millions(params), paper)
     out.print(rows)
     aliases = ", ".join(f"{short} is {name}" for short, name in catalog.ALIASES.items())
     out.print(f"MACs with squeeze-excite; parameters that are trained; {aliases}.", soft_wrap=True)
+    out.print("Table and page of each: `lightlab arch show NAME`.")
 
 
 @arch.command()
@@ -39,10 +42,10 @@ def show(
     resolution: Resolution = None,
 ) -> None:
     """The layers of one network, its costs by each way of counting, and the printed numbers."""
+    with told("arch"):  # a misspelt name before PyTorch's seconds
+        found = find(name, width, resolution)
     from lightlab.measure import cost
 
-    with told("arch"):
-        found = find(name, width, resolution)
     columns = ("layer", "kind", "kernel", "stride", "output", "MACs", "parameters")
     rows = table(*columns, right=columns[2:])
     for row in cost.layer_table(found).itertuples():
@@ -109,11 +112,12 @@ def latency(
 
     The last line says whether they can be told apart, or that the noise drowns the differences.
     """
+    with told("latency"):
+        archs = {name: find(name, width, resolution) for name in names}
     from lightlab.measure import cost
     from lightlab.measure import latency as timing
 
     with told("latency"):
-        archs = {name: find(name, width, resolution) for name in names}
         plan = timing.Plan(rounds=rounds)
         timings = timing.measure_many(archs, runtime, threads, batch, plan=plan)
     columns = ("network", "px", "MACs", "ms", "IQR", "95 % interval")
@@ -126,7 +130,8 @@ def latency(
     out.print(rows)
     about = timings.device
     setting = f"{runtime}, {threads} thread(s), batch {batch}, {rounds} rounds"
-    out.print(f"{setting}; {about['cpu']}, load {about['load']}", soft_wrap=True)
+    machine = about["cpu"] + (f", {about['gpu']}" if "gpu" in about else "")
+    out.print(f"{setting}; {machine}, load {about['load']}", soft_wrap=True)
     if len(archs) > 1:
         out.print(_what_differs(timings), soft_wrap=True)
 
@@ -142,7 +147,11 @@ def _what_differs(timings: "Timings") -> str:
             return (
                 f"{order[1]} takes {mean:.2f} times as long as {order[0]} ({low:.2f}..{high:.2f})"
             )
-        timings.ranking()
+        ranked = timings.ranking()
     except NoisyError as e:
         return f"noise drowns the differences: {e}"
-    return f"the order holds: two halves of the rounds agree, ρ = {timings.split_half:.2f}"
+    agree = f"two halves of the rounds agree, ρ = {timings.split_half:.2f}"
+    if ranked["rank"].is_unique:
+        return f"the order holds: {agree}"
+    ties = " < ".join(" = ".join(same) for _, same in ranked.groupby("rank")["name"])
+    return f"the order holds but for ties (=): {ties}; {agree}"
