@@ -124,13 +124,19 @@ def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:
     return x.view(len(rows), *images.shape[1:])
 
 
-def _moments(channel: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation, summed in 64 bits and rounded to 32: a sum in 32 bits depends on
-    the number of threads, and all that is trained on the images with it.
+def _moments(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by channel, summed in 64 bits and rounded to 32: a sum in 32 bits
+    depends on the number of threads, and all that is trained on the images with it.
     """
-    mean = (channel.sum(dtype=torch.float64) / channel.numel()).float()
-    spread = torch.linalg.vector_norm(channel - mean, dtype=torch.float64)
-    return mean.item(), (spread / max(1, channel.numel() - 1) ** 0.5).float().item()
+    sums, squares = torch.zeros(2, images.shape[1], dtype=torch.float64)
+    for part in images.split(_CHUNK):
+        wide = part.double()
+        sums += wide.sum((0, 2, 3))
+        squares += wide.square_().sum((0, 2, 3))
+    n = images[:, 0].numel()
+    mean = sums / n
+    variance = (squares - n * mean**2).clamp(min=0) / max(1, n - 1)
+    return tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist())
 
 
 def _finish(
@@ -142,8 +148,7 @@ def _finish(
 ) -> DataSet:
     """Standardise in place by the training pixels, channel by channel; one that never changes
     there is divided by 1, since its spread is rounding."""
-    channels = x["train"].unbind(1)
-    mean, std = zip(*map(_moments, channels), strict=True)
+    mean, std = _moments(x["train"])
     if max(std) < _LEAST_STD:
         raise DataError(f"{spec}: the training images are all of one colour: nothing to learn")
     std = tuple(s if s >= _LEAST_STD else 1.0 for s in std)
