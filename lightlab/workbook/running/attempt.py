@@ -36,6 +36,8 @@ def run(folder: Path) -> Cause | None:
             cause, nb = _execute(task, folder, journal, watchdog)
             _save_notebook(nb, folder, task, journal)
             cause = cause or _missing(nb, folder, journal)
+        except TimeoutError as e:  # an OSError too, but none of the disk's
+            cause = Cause("exception", f"the kernel's messages did not come: {e}".splitlines()[0])
         except OSError as e:
             cause = Cause("disk", f"{e.strerror}: {e.filename or folder}")
         finally:

@@ -138,6 +138,7 @@ class Engine(NBClientEngine):
             kernel_name=kernel_name,
             config=config,
             startup_timeout=60,
+            iopub_timeout=60,  # a busy machine may take more than the usual 4 s for megabytes
             timeout=None,
             shutdown_kernel="immediate",
         )
