@@ -82,15 +82,10 @@ def against_published(
     for setting, timed in timings.items():
         for name in names:
             if {name, reference} <= set(timed.visits.names):
-                ratio, low, high = np.exp(stats.mean_ci(np.log(ratios(timed, name, reference))))
+                ratio, low, high = stats.ratio_ci(timed.paired(name, reference))
                 found = {"ratio": ratio, "ci_low": low, "ci_high": high}
                 rows.append({"name": name, "kind": setting, **found})
     return pd.DataFrame(rows, columns=["name", "kind", "ratio", "ci_low", "ci_high"])
-
-
-def ratios(timings: Timings, name: str, to: str) -> np.ndarray:
-    """How many times as long as `to` network `name` took, in every round."""
-    return timings.paired(name, to)
 
 
 def equal_macs_spread(
@@ -148,14 +143,9 @@ def model_bytes(archs: Mapping[str, Arch]) -> pd.DataFrame:
 
 
 def every_time(timings: Mapping[str, Timings]) -> pd.DataFrame:
-    """All latencies, a row per setting and network: setting, then as in `Timings.table`, and
-    median_ms over the rounds.
-    """
-    rows = []
-    for setting, timed in timings.items():
-        medians = [float(np.median(ms)) for ms in timed.visits.ms]
-        rows.append(timed.table.assign(median_ms=medians, setting=setting))
-    return pd.concat(rows, ignore_index=True)
+    """All latencies, a row per setting and network: as `Timings.table`, and the setting."""
+    parts = [timed.table.assign(setting=setting) for setting, timed in timings.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def quality(timings: Timings) -> dict[str, float]:

@@ -50,7 +50,8 @@ class RandomSearch(TrialLog):
             point = draws.unseen(
                 self.space, lambda: self.space.sample(rng), self._points, self.feasible, rng
             )
-            self._points.add(point)
+            if point is not None:
+                self._points.add(point)
             return point
         for _ in range(MAX_DRAWS):
             point = self.space.sample(rng, 1)[0]

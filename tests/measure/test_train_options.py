@@ -284,8 +284,8 @@ def test_networks_and_images_that_cannot_be_trained(digits):
     ("wrong", "words"),
     [
         ({"seed": -1}, "seed must be at least 0, got -1"),
-        ({"seed": 0.5}, "seed has to be a whole number, not 0.5"),
-        ({"seed": "0"}, "seed has to be a whole number, not '0'"),
+        ({"seed": 0.5}, "seed has to be a whole number, got 0.5"),
+        ({"seed": "0"}, "seed has to be a whole number, got '0'"),
         ({"eval_every": -3}, "eval_every must be at least 1"),
         ({"every": 2.5}, "every has to be a whole number"),
     ],

@@ -159,7 +159,7 @@ def test_the_policy_prefers_what_was_rewarded():
     assert (points[:, 0] == 2).float().mean() > 0.4  # 1/3 before
     again, same, _ = controller.policy(points)
     assert np.allclose(log_p.detach(), same.detach(), atol=1e-6)
-    assert again is not None
+    assert (again == points).all()
 
 
 def test_the_chances_of_all_points_sum_to_one():

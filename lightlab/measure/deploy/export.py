@@ -1,7 +1,5 @@
 """Networks leave as ONNX files that say what they are, and are checked against PyTorch."""
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from torch import Tensor
 from lightlab.measure.data import DataSet
 from lightlab.measure.deploy.facts import Facts, with_facts
 from lightlab.measure.deploy.model import DeployError, onnx_bytes, session
+from lightlab.nets import whole_file
 from lightlab.nets.build import Network, build
 from lightlab.space.arch import Arch, encode
 
@@ -96,15 +95,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     if not path.parent.is_dir():
         raise DeployError(f"{path}: there is no folder {path.parent}: make it first")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.chmod(temporary, 0o644)  # mkstemp's files are for their owner alone
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        whole_file.write(path, lambda part: part.write_bytes(content))
     except OSError as e:
         raise DeployError(f"{path}: cannot be written: {e.strerror}") from e
     return path

@@ -134,7 +134,11 @@ class Timings:
             )
         ranked = self.table.sort_values("latency_ms", ignore_index=True)
         names = ranked["name"].tolist()
-        ties = [(a, b) for a, b in pairwise(names) if not self._interval(b, a, NEIGHBOURS)[1] > 1]
+        ties = [
+            (a, b)
+            for a, b in pairwise(names)
+            if not stats.ratio_ci(self.paired(b, a), NEIGHBOURS)[1] > 1
+        ]
         near = [[b if n == a else a for a, b in ties if n in (a, b)] for n in names]
         tied_above = {b for _, b in ties}
         places = [np.nan if n in tied_above else i for i, n in enumerate(names, 1)]
@@ -150,13 +154,6 @@ class Timings:
         both = both[:, ~np.isnan(both).any(axis=0)]
         return both[0] / both[1]
 
-    def _interval(
-        self, name: str, to: str, confidence: float = stats.CONFIDENCE
-    ) -> tuple[float, float, float]:
-        """Geometric mean of `paired` and its interval, NaN where one round is no interval."""
-        mean, low, high = np.exp(stats.mean_ci(np.log(self.paired(name, to)), confidence))
-        return float(mean), float(low), float(high)
-
     def _place(self, name: str) -> int:
         if name not in self.visits.names:
             raise KeyError(
@@ -170,7 +167,7 @@ class Timings:
         Geometric mean of the ratios within the rounds (`paired`), Student's t on their logarithms.
         NoisyError if the interval holds 1; KeyError for a name that was not measured.
         """
-        mean, low, high = self._interval(name, to)
+        mean, low, high = stats.ratio_ci(self.paired(name, to))
         if not (low > 1 or high < 1):
             raise NoisyError(
                 f"{name} against {to}: {mean:.3f} times as long, interval {low:.3f} to {high:.3f}; "

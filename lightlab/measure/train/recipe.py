@@ -4,6 +4,8 @@ import math
 import numbers
 from dataclasses import dataclass
 
+from lightlab.measure.data import splits
+
 SCHEDULES = ("triangle", "cosine")
 PADDINGS = ("zeros", "reflect")
 PRECISIONS = ("float32", "bfloat16", "auto")
@@ -101,12 +103,11 @@ class Recipe:
 
 
 def whole(name: str, value: object, least: int | None = None) -> int:
-    """`value`, of whatever type, as an int; TrainError where it is no whole number from `least`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
-        raise TrainError(f"{name} has to be a whole number, not {value!r}")
-    if least is not None and value < least:
-        raise TrainError(f"{name} must be at least {least}, got {value}")
-    return int(value)
+    """As `data.splits.whole`, with a TrainError."""
+    try:
+        return splits.whole(name, value, least)
+    except splits.DataError as error:
+        raise TrainError(str(error)) from None
 
 
 def _real(name: str, value: object) -> float:

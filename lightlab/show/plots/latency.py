@@ -30,6 +30,7 @@ _FAMILIES = {
     "proxyless": "ProxylessNAS",
     "ofa": "OFA",
 }
+_NOISY = " (noisy)"
 _MARKERS = "osD^vPX*"
 
 
@@ -51,12 +52,17 @@ def _two_lines(setting: str) -> str:
     return name.replace(" int8", "\nint8") if " int8" in name else name.replace(", ", "\n")
 
 
-def against_macs(points: pd.DataFrame, ranks: pd.DataFrame, named: dict[str, str]) -> Figure:
+def against_macs(
+    points: pd.DataFrame,
+    ranks: pd.DataFrame,
+    named: dict[str, str],
+    noisy: Collection[str] = (),
+) -> Figure:
     """Latency against MACs, one panel per setting, one colour per family.
 
     `points`: name, setting, family, macs, latency_ms; `ranks`: rho, ci_low, ci_high of a "macs" and
-    setting b; `named`: what to write at some networks. The dashed line is what a constant rate of
-    MACs would give.
+    setting b; `named`: what to write at some networks; `noisy` settings are called so. The dashed
+    line is what a constant rate of MACs would give.
     """
     settings = list(dict.fromkeys(points["setting"]))
     fig, axes = _panels(len(settings), height=2.75, sharex=True, sharey=True)
@@ -67,13 +73,13 @@ def against_macs(points: pd.DataFrame, ranks: pd.DataFrame, named: dict[str, str
             own = part[part["family"] == family]
             ax.plot(own["macs"] / 1e6, own["latency_ms"], linestyle="", label=family, **look)
         for p in part[part["name"].isin(named)].itertuples():
-            place = {"xytext": (5, -9), "textcoords": "offset points", "fontsize": 8}
+            place = {"xytext": (6, -12), "textcoords": "offset points", "fontsize": 8}
             ax.annotate(named[p.name], (p.macs / 1e6, p.latency_ms), **place)
         _constant_rate(ax, part)
         r = ranks[(ranks["a"] == "macs") & (ranks["b"] == setting)].iloc[0]
         said = f"rank correlation {r['rho']:.2f} [{r['ci_low']:.2f}, {r['ci_high']:.2f}]"
         said = "too few networks for a rank correlation" if np.isnan(r["rho"]) else said
-        ax.set_title(f"{setting_name(setting)}\n{said}")
+        ax.set_title(f"{setting_name(setting)}{_NOISY * (setting in noisy)}\n{said}")
         _plain_log(ax)
     for ax in axes[-1]:
         ax.set_xlabel("million MACs")
@@ -84,7 +90,7 @@ def against_macs(points: pd.DataFrame, ranks: pd.DataFrame, named: dict[str, str
     return fig
 
 
-def price_of_a_mac(points: pd.DataFrame) -> Figure:
+def price_of_a_mac(points: pd.DataFrame, noisy: Collection[str] = ()) -> Figure:
     """µs per million MACs, a row per family, a dot per network, a panel per setting (columns as in
     `against_macs`). If counting told the time, all dots of a panel would lie on one line."""
     settings = list(dict.fromkeys(points["setting"]))
@@ -99,7 +105,7 @@ def price_of_a_mac(points: pd.DataFrame) -> Figure:
         for row, look in zip(range(len(families)), looks(), strict=False):
             own = price[part["family"] == families[row]]
             ax.plot(own, np.full(len(own), row), linestyle="", alpha=0.8, **look)
-        ax.set_title(_two_lines(setting))
+        ax.set_title(_two_lines(setting) + _NOISY * (setting in noisy))
         ax.set_xlim(0, price.max() * 1.08)
     axes[0, 0].set(yticks=range(len(families)), yticklabels=families)
     axes[0, 0].set_ylim(len(families) - 0.5, -0.5)
@@ -149,7 +155,7 @@ def relative(points: pd.DataFrame, reference: str, noisy: Collection[str] = ()) 
         rows = np.array([names.index(n) for n in part["name"]]) + k * step - 0.35
         ends = np.abs(part[["ci_low", "ci_high"]].sub(part["ratio"], axis=0)).fillna(0).T
         label = setting_name(kind) if kind == "macs" or kind[-1].isdigit() else kind
-        label, alpha = (f"{label} (noisy)", 0.4) if kind in noisy else (label, 1)
+        label, alpha = (label + _NOISY, 0.4) if kind in noisy else (label, 1)
         look |= {"linestyle": "", "label": label, "alpha": alpha}
         ax.errorbar(part["ratio"], rows, xerr=ends, capsize=2, **look)
         cut = (part["ci_high"] > right).to_numpy()

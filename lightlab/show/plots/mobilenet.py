@@ -179,8 +179,7 @@ def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
         ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt=marker, color=colour, ms=6.5)
     for p in others.itertuples():
         ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt="*", color="black", ms=9)
-        look = {"ha": "right", "xytext": (-8, 4)} if p.macs > points["macs"].median() else {}
-        look = {"xytext": (7, 4), "textcoords": "offset points"} | look
+        look = {"xytext": (0, -15), "textcoords": "offset points", "ha": "center"}
         ax.annotate(p.name, (p.macs, p.latency_ms), **look)
     ax.set(yscale="log", xlabel="MACs of one image (log)", ylabel="latency, ms (log)")
     style.log_counts(ax)
