@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from lightlab.measure import latency
+from lightlab.measure import cost, latency, stats
 from lightlab.measure.latency import LookupTable, Plan, Setting, Timings
 from lightlab.measure.latency.pieces import joints, pieces
 from lightlab.measure.latency.runtimes import SESSIONS
@@ -32,8 +32,9 @@ NAMES = {
     "sum": "sum of the pieces",
     "call": "less an empty graph's call",
     "corrected": "less what joining saves",
-    "calibrated": "the same on a line",
-    "macs": "MACs on a line",
+    "calibrated": "that and the weights, fitted",
+    "macs": "MACs, fitted",
+    "counts": "MACs and weights, fitted",
     "repeat": "measured again",
 }
 
@@ -129,6 +130,25 @@ def about(done: Study) -> str:
     )
 
 
+def weights(done: Study, n_calibration: int) -> str:
+    """What the corrected sum lacks, against the number of weights; and the fit with and without."""
+    archs = list(done.archs.values())
+    y = np.array([done.once.latency_ms[name] for name in done.archs])
+    corrected = np.array([done.table.predict(arch, "corrected") for arch in archs])
+    millions = np.array([cost.param_count(arch) for arch in archs]) / 1e6
+    few, others = slice(n_calibration), slice(n_calibration, None)
+    offset, slope = stats.relative_fit(corrected[few, None], y[few])
+    alone = latency.agreement((offset + slope * corrected)[others], y[others])["rmse_pct"]
+    r = np.corrcoef(y - corrected, millions)[0, 1]
+    _, with_weights, price = done.table.calibrate(archs[few], y[few]).calibration
+    return (
+        f"The networks have {millions.min():.2f} to {millions.max():.2f} million weights. What the "
+        f"corrected sum lacks goes with them by r = {r:.2f}. Fitted: {1e3 * price:.1f} µs for a "
+        f"million of them, slope {with_weights:.3f}; without them a slope of {slope:.3f} and an "
+        f"RMSE of {alone:.2f} %."
+    )
+
+
 def section(runtime: str, done: Study, n_calibration: int) -> str:
     """One runtime's part of the page."""
     found = errors(done, "fastest", n_calibration)
@@ -140,6 +160,8 @@ def section(runtime: str, done: Study, n_calibration: int) -> str:
 {shown(found)}
 
 {verdict(found)}
+
+{weights(done, n_calibration)}
 
 The same visits by their medians, networks only (the table stays that of the fastest samples):
 calibrated RMSE {by_median.loc["calibrated", "rmse_pct"]:.2f} %, Spearman
@@ -170,6 +192,10 @@ Device: {", ".join(f"{k} {v}" for k, v in device.items())}. No GPU: "cuda" is no
 {parts}
 ## What limits the accuracy
 
+- **Where the weights lie.** A block timed alone finds its weights in the nearest cache; in a
+  network that fills it they come from farther away, so that the corrected sum is too small by an
+  amount that goes with the number of weights (above, for each runtime). A price per weight is
+  therefore fitted beside offset and slope.
 - **The ends of a graph.** A block alone pays the call and, in ONNX Runtime, two changes of layout
   (`ReorderInput`, `ReorderOutput`: its convolutions work on blocks of channels). An empty graph's
   call is not all of it. A joint is measured as 2 t₁ − t₂, from graphs of one and of two depthwise

@@ -112,17 +112,20 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (a * b).sum(-1) / np.where(scale > 0, scale, np.nan)
 
 
-def relative_line(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
-    """Offset and slope of the line through (x, y), y > 0, with the least squared relative errors.
+def relative_fit(X: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Offset and slopes (1 + k,) of the linear function of `X` (n, k) with the least squared
+    relative errors at `y` (n,), y > 0.
 
-    ValueError for fewer than three points, or if all `x` are equal.
+    ValueError for fewer than k + 2 points, or points that cannot tell the slopes apart.
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if x.shape != y.shape or x.size < 3 or np.ptp(x) == 0 or not (y > 0).all():
-        raise ValueError(f"need three points or more, x not all equal, y > 0; got {x} and {y}")
-    design = np.column_stack([np.ones_like(x), x]) / y[:, None]
-    (offset, slope), *_ = np.linalg.lstsq(design, np.ones_like(y), rcond=None)
-    return float(offset), float(slope)
+    X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
+    n, k = X.shape
+    if y.shape != (n,) or n < k + 2 or not (y > 0).all():
+        raise ValueError(f"need {k + 2} points or more, y > 0, got {n} and y = {y}")
+    design = np.column_stack([np.ones(n), X])
+    if np.linalg.matrix_rank(design / np.abs(design).max(0).clip(min=1e-300)) <= k:
+        raise ValueError(f"{n} points that cannot tell {k} slopes and an offset apart")
+    return np.linalg.lstsq(design / y[:, None], np.ones(n), rcond=None)[0]
 
 
 def split_half(values: np.ndarray, estimate: Callable = np.median) -> float:

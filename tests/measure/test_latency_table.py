@@ -1,12 +1,13 @@
 """The look-up table: exact where a machine's times are additive, refused where it does not fit."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
 
-from lightlab.measure import deploy, latency
+from lightlab.measure import cost, deploy, latency
 from lightlab.measure.latency import graphs, operators, table, timing, validation
 from lightlab.measure.latency.pieces import Joint, joints, module, pieces
 from lightlab.measure.latency.timing import Plan, Visits
@@ -118,15 +119,22 @@ def test_a_line_through_whole_networks_calibrates():
     found = latency.LookupTable.build(archs, plan=QUICK)
     measured = [0.5 + 1.2 * network_ms(arch) for arch in archs]
     calibrated = found.calibrate(archs[:4], measured[:4])
-    assert calibrated.calibration == pytest.approx((0.5, 1.2))
+    assert calibrated.calibration == pytest.approx((0.5, 1.2, 0.0), abs=1e-9)
     assert [calibrated.predict(a) for a in archs] == pytest.approx(measured)
     assert calibrated.predict(archs[0], "corrected") == pytest.approx(network_ms(archs[0]))
     with pytest.raises(latency.LatencyError, match="not calibrated"):
         found.predict(archs[0], "calibrated")
     with pytest.raises(latency.LatencyError, match="how is one of"):
         found.predict(archs[0], "raw")
-    with pytest.raises(ValueError, match="three points"):
-        found.calibrate(archs[:2], measured[:2])
+    with pytest.raises(ValueError, match="4 points"):
+        found.calibrate(archs[:3], measured[:3])
+    with pytest.raises(ValueError, match="cannot tell"):
+        found.calibrate(archs[:1] * 4, measured[:1] * 4)
+    weights = [cost.param_count(arch) / 1e6 for arch in archs]
+    cold = [ms + 0.3 * w for ms, w in zip(measured, weights, strict=True)]
+    again = found.calibrate(archs[:6], cold[:6])
+    assert again.calibration == pytest.approx((0.5, 1.2, 0.3))
+    assert [again.predict(a) for a in archs] == pytest.approx(cold)
     with pytest.raises(latency.LatencyError, match="4 networks and 3 latencies"):
         found.calibrate(archs[:4], measured[:3])
 
@@ -155,7 +163,7 @@ def test_a_file_is_taken_over_and_only_what_is_new_is_measured(fake_machine, tmp
     both = latency.LookupTable.build([TINY, more], path, plan=QUICK)
     assert [p.text for p in fake_machine[n:]] == ["mb_k5_s1_e6_c8"]
     assert latency.LookupTable.load(path) == both
-    calibrated = both.calibrate([TINY, more, TINY], [1.0, 2.0, 1.0])
+    calibrated = replace(both, calibration=(0.1, 1.0, 0.2))
     calibrated.save(path)
     assert latency.LookupTable.load(path) == calibrated
     assert [p.name for p in path.parent.iterdir()] == ["t.json"]
@@ -164,12 +172,12 @@ def test_a_file_is_taken_over_and_only_what_is_new_is_measured(fake_machine, tmp
 @pytest.mark.usefixtures("fake_machine")
 def test_a_line_is_dropped_when_entries_are_measured_after_it(tmp_path):
     path = tmp_path / "t.json"
-    three = list(latency.random_networks(3).values())
-    built = latency.LookupTable.build(three, path, plan=QUICK)
-    built.calibrate(three, [1.0, 2.0, 3.0]).save(path)
-    assert latency.LookupTable.build(three, path, plan=QUICK).calibration
+    few = list(latency.random_networks(5).values())
+    built = latency.LookupTable.build(few, path, plan=QUICK)
+    built.calibrate(few, [1.0, 2.0, 3.0, 4.0, 5.0]).save(path)
+    assert latency.LookupTable.build(few, path, plan=QUICK).calibration
     more = Plan(rounds=3, samples=1, sample_ms=0, warmup_ms=0, min_busy=0)
-    assert latency.LookupTable.build(three, path, plan=more).calibration is None
+    assert latency.LookupTable.build(few, path, plan=more).calibration is None
     assert latency.LookupTable.load(path).calibration is None
 
 
@@ -266,7 +274,7 @@ def test_validation_finds_the_errors_that_were_put_in():
     noise = rng.normal(1, 0.02, (2, len(true)))
     once, twice = (_timings(archs, 1.1 * true * n) for n in noise)
     result = latency.validate(found, archs, once, twice, n_calibration=20).set_index("prediction")
-    assert result["n"].tolist() == [40] * 5
+    assert result["n"].tolist() == [40] * 6
     assert result.loc["corrected", "bias_pct"] == pytest.approx(100 * (1 / 1.1 - 1), abs=1)
     assert result.loc["calibrated", "rmse_pct"] == pytest.approx(2.0, abs=0.7)
     assert result.loc["repeat", "rmse_pct"] == pytest.approx(2.0 * 2**0.5, abs=0.9)

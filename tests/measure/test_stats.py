@@ -103,3 +103,18 @@ def test_ratios_have_the_geometric_mean_and_an_interval_that_inverts():
     assert mean == pytest.approx(2**0.5)
     inverse = stats.ratio_ci(1 / x)
     assert (1 / mean, 1 / high, 1 / low) == pytest.approx(inverse)
+
+
+def test_a_relative_fit_finds_what_was_put_in_and_weighs_small_values_as_much():
+    X = np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0], [5.0, 4.0]])
+    y = 0.5 + X @ [2.0, 0.1]
+    assert stats.relative_fit(X, y) == pytest.approx([0.5, 2.0, 0.1])
+    x, y = np.array([[1.0], [2.0], [100.0]]), np.array([1.0, 2.0, 110.0])
+    offset, slope = stats.relative_fit(x, y)
+    errors = np.abs((offset + slope * x[:, 0]) / y - 1)
+    plain = np.abs(np.polyval(np.polyfit(x[:, 0], y, 1), x[:, 0]) / y - 1)
+    assert errors.max() < plain.max()
+    with pytest.raises(ValueError, match="need 4 points"):
+        stats.relative_fit(X[:3], [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="cannot tell"):
+        stats.relative_fit(np.ones((4, 1)), [1.0, 2.0, 3.0, 4.0])

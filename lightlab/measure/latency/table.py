@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from lightlab.measure import stats
+from lightlab.measure import cost, stats
 from lightlab.measure.latency import table_file
 from lightlab.measure.latency.device import device, fingerprint, lasting
 from lightlab.measure.latency.pieces import Joint, Piece, joints, pieces
@@ -24,14 +24,14 @@ class LookupTable:
     """Latencies of pieces by `Piece.key`, in one setting on one device.
 
     `entries` hold the fastest sample of every round in ms; a piece's latency is the least of them:
-    other processes only ever add time. `calibration` (offset in ms, slope) turns a sum into a
-    prediction, once whole networks have been measured.
+    other processes only ever add time. `calibration` (offset in ms, slope, ms per million weights)
+    turns a sum into a prediction, once whole networks have been measured.
     """
 
     setting: Setting
     device: dict
     entries: dict[str, list[float]] = field(default_factory=dict)
-    calibration: tuple[float, float] | None = None
+    calibration: tuple[float, float, float] | None = None
 
     @classmethod
     def build(
@@ -49,7 +49,7 @@ class LookupTable:
         A file at `path` is taken over: only what it lacks is measured, in interleaved rounds. It is
         saved after every round, so that a run that was stopped goes on where it was. LatencyError
         for a file of another device or setting. A `Piece` alone is measured without joints. Where
-        anything is measured, the file's calibration is dropped: its line was for other entries.
+        anything is measured, the file's calibration is dropped: it was for other entries.
         """
         setting = Setting(runtime, threads, batch)
         table = cls(setting, device(runtime))
@@ -88,7 +88,7 @@ class LookupTable:
         """Latency of `arch` in ms; LatencyError names a piece that is missing.
 
         `how` "sum" adds the pieces up, "corrected" takes off what joining them saves, "calibrated"
-        puts that on the line of `calibrate`; without `how` the last of them that is possible.
+        is what `calibrate` made of that; without `how` the last of them that is possible.
         """
         how = how or ("calibrated" if self.calibration else "corrected")
         if how not in WAYS:
@@ -101,20 +101,22 @@ class LookupTable:
             return total
         if self.calibration is None:
             raise LatencyError("the table is not calibrated: give `calibrate` a few whole networks")
-        offset, slope = self.calibration
-        return offset + slope * total
+        offset, slope, per_million = self.calibration
+        return offset + slope * total + per_million * _million_weights(arch)
 
     def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
-        """This table with the line through whole networks measured in its setting (3 or more).
+        """This table fitted to whole networks measured in its setting (4 or more): an offset, a
+        slope, and a price of weights. Alone, a piece finds its weights in the nearest cache; in a
+        network that fills it they come from farther away.
 
         LatencyError where there are not as many latencies as networks, ValueError for fewer than
-        three networks or for equal ones.
+        four networks or for ones that are too much alike.
         """
-        x = np.array([self.predict(arch, "corrected") for arch in archs])
-        y = np.array(list(latencies_ms))
-        if len(x) != len(y):
-            raise LatencyError(f"{len(x)} networks and {len(y)} latencies to calibrate with")
-        return replace(self, calibration=stats.relative_line(x, y))
+        archs, y = list(archs), np.array(list(latencies_ms))
+        if len(archs) != len(y):
+            raise LatencyError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
+        X = [(self.predict(arch, "corrected"), _million_weights(arch)) for arch in archs]
+        return replace(self, calibration=tuple(stats.relative_fit(X, y).tolist()))
 
     @property
     def fingerprint(self) -> str:
@@ -149,6 +151,10 @@ class LookupTable:
         if not any_device:
             _require_here(path, table)
         return table
+
+
+def _million_weights(arch: Arch) -> float:
+    return cost.param_count(arch) / 1e6
 
 
 def _timed(of: Arch | Piece) -> list[Piece]:

@@ -1,14 +1,13 @@
 """The file of a look-up table: JSON, written whole or not at all, checked when read."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from lightlab.measure.latency.setting import RUNTIMES, LatencyError
+from lightlab.nets import whole_file
 
 _Ms = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -28,21 +27,12 @@ class _Content(BaseModel):
     setting: _Setting
     device: dict[str, str | int | float]
     entries: dict[str, Annotated[list[_Ms], Field(min_length=1)]]
-    calibration: tuple[float, float] | None
+    calibration: tuple[float, float, float] | None
 
 
 def write(path: str | Path, content: dict) -> None:
     """Write under a temporary name and rename, so that no reader sees half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(content, file, indent=1)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    whole_file.write(Path(path), lambda part: part.write_text(json.dumps(content, indent=1)))
 
 
 def read(path: str | Path) -> dict:

@@ -24,9 +24,10 @@ def validate(
 ) -> pd.DataFrame:
     """Predictions of `archs` against their latencies in `timings`, networks by name.
 
-    The first `n_calibration` networks fit the lines, the others are held out. Rows: the plain sum
-    of pieces ("sum"), less what joining saves ("corrected"), on a line ("calibrated"); "macs", a
-    line through multiply-accumulates; and "repeat", the same networks measured `again`, less the
+    The first `n_calibration` networks fit what is fitted, the others are held out. Rows: the plain
+    sum of pieces ("sum"), less what joining saves ("corrected"), that with the weights fitted
+    ("calibrated"); the rivals "macs", a line through multiply-accumulates, and "counts", these and
+    the weights fitted; and "repeat", the same networks measured `again`, less the
     factor by which the calibration networks say that the machine was slower as a whole. That has
     the noise of two measurements, sqrt(2) times that of one; a perfect prediction would be off by
     the noise of `timings` alone, 1 / sqrt(2) of "repeat". Columns as in `agreement`. LatencyError
@@ -44,7 +45,7 @@ def validate(
     measured = held_out["latency_ms"]
     rows = [
         {"prediction": name, **agreement(held_out[name], measured)}
-        for name in ("sum", "corrected", "calibrated", "macs")
+        for name in ("sum", "corrected", "calibrated", "macs", "counts")
     ]
     few = everything.loc[everything["calibration"]]
     shift = few["latency_ms"] / few["name"].map(again.latency_ms)
@@ -55,25 +56,28 @@ def validate(
 def predictions(
     table: LookupTable, archs: Mapping[str, Arch], timings: Timings, n_calibration: int = 20
 ) -> pd.DataFrame:
-    """One row per network: name, calibration (whether it fitted the lines), latency_ms, macs_m
-    (millions), and the predictions of `validate` in ms: sum, corrected, calibrated, macs.
+    """One row per network: name, calibration (whether it was fitted to), latency_ms, macs_m
+    (millions), and the predictions of `validate` in ms: sum, corrected, calibrated, macs, counts.
     """
     nets = list(archs.values())
     y = np.array([timings.latency_ms[name] for name in archs])
-    macs_m = np.array([cost.macs(arch) for arch in nets]) / 1e6
+    counts = np.array([(cost.macs(arch), cost.param_count(arch)) for arch in nets]) / 1e6
     few = slice(n_calibration)
-    offset, slope = stats.relative_line(macs_m[few], y[few])
+    rivals = {}
+    for name, X in (("macs", counts[:, :1]), ("counts", counts)):
+        offset, *slopes = stats.relative_fit(X[few], y[few])
+        rivals[name] = offset + X @ slopes
     calibrated = table.calibrate(nets[few], y[few])
     return pd.DataFrame(
         {
             "name": list(archs),
             "calibration": np.arange(len(nets)) < n_calibration,
             "latency_ms": y,
-            "macs_m": macs_m,
+            "macs_m": counts[:, 0],
             "sum": [table.predict(arch, "sum") for arch in nets],
             "corrected": [table.predict(arch, "corrected") for arch in nets],
             "calibrated": [calibrated.predict(arch) for arch in nets],
-            "macs": offset + slope * macs_m,
+            **rivals,
         }
     )
 

@@ -17,6 +17,7 @@ _PREDICTIONS = {
     "corrected": "sum, less overheads",
     "calibrated": "sum, calibrated",
     "macs": "MACs only, calibrated",
+    "counts": "MACs+weights, calibrated",
     "repeat": "the same timed again",
 }
 _KINDS = {
