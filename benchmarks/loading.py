@@ -1,6 +1,6 @@
 """How long until the images of a data set from outside are ready, the first time and later?
 
-Writes benchmarks/loading.md. About a minute: python benchmarks/loading.py parquet:<dir of CIFAR-10>
+Writes benchmarks/loading.md, about a minute. Without a spec it is CIFAR-10 in ../shared/data.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+CIFAR = "parquet:" + str(Path(__file__).parents[2] / "shared/data/cifar10")
 # In a process of its own: memory that a process has used before is faster than new memory.
 CHILD = """
 import sys, time, torch
@@ -64,7 +65,7 @@ is above the number of cores, processor seconds are those of a quiet machine. Py
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("spec")
+    parser.add_argument("spec", nargs="?", default=CIFAR)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     arguments = parser.parse_args()

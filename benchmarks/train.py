@@ -244,7 +244,7 @@ def write(part: str, content: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["speed", "many", "60", "180", []])
+    parser.add_argument("parts", nargs="*", default=["speed", "many", "60", "180"])
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=12_928)
@@ -254,6 +254,8 @@ def main() -> None:
         way, width, n_images, threads = arguments.one
         print(json.dumps(one(way, float(width), int(n_images), int(threads))))
         return
+    if unknown := set(arguments.parts) - {"speed", "many", "60", "180"}:
+        parser.error(f"no part {min(unknown)!r}: speed, many, 60 or 180")
     for part in arguments.parts:
         if part == "speed":
             write(part, speed(arguments.rounds, arguments.images, arguments.threads))
