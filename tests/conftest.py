@@ -20,22 +20,17 @@ def _close_figures():
 @st.composite
 def _blocks(draw, ops=("conv", "sep", "mb")):
     op = draw(st.sampled_from(ops))
-    only_mb = {}
-    if op == "mb":
-        ratios = st.sampled_from((1, 2, 2.3, 3, 6)) | st.floats(0.3, 4)
-        only_mb = {
-            "expand_ratio": draw(ratios),
-            "se_ratio": draw(st.sampled_from((0, 0.25)) | st.floats(0.001, 1)),
-            "se_of": draw(st.sampled_from(("input", "expanded"))),
-        }
+    ratios = st.sampled_from((1, 2, 2.3, 3, 6)) | st.floats(0.3, 4)
     return Block(
         op,
         draw(st.integers(1, 24)),
         draw(st.sampled_from((1, 3, 5, 7))),
         draw(st.integers(1, 2)),
+        draw(ratios) if op == "mb" else 1,
+        draw(st.sampled_from((0, 0.25)) | st.floats(0.001, 1)),
+        draw(st.sampled_from(("input", "expanded"))),
         act=draw(st.sampled_from(ACTS)),
-        skip=draw(st.sampled_from(("", "none", "identity"))),
-        **only_mb,
+        skip=draw(st.sampled_from(("", "none", "identity", "pool"))),
     )
 
 

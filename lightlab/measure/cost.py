@@ -138,7 +138,7 @@ class _Maps(dict[Block, tuple[int, int, "_Maps"]]):
 
     def __missing__(self, block: Block) -> tuple[int, int, "_Maps"]:
         found = list(block_layers(block, self.channels, self.size))
-        after = self.prices.maps(block.out_channels, found[-1].out_size)
+        after = self.prices.maps(block.out_channels, -(-self.size // block.stride))
         self[block] = *self.prices.price(found), after
         return self[block]
 

@@ -103,6 +103,20 @@ def spearman(
     return float(rank_correlation(x, y)), float(low), float(high)
 
 
+def kendall(
+    x: ArrayLike, y: ArrayLike, n_boot: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Kendall's tau-b of `x` and `y` (n,) and its percentile bootstrap interval over the pairs.
+
+    NaN where a side is constant.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    drawn = np.random.default_rng(seed).integers(len(x), size=(n_boot, len(x)))
+    taus = [_stats.kendalltau(x[i], y[i]).statistic for i in drawn]
+    low, high = np.nanpercentile(taus, [2.5, 97.5])
+    return float(_stats.kendalltau(x, y).statistic), float(low), float(high)
+
+
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Spearman's rho along the last axis, ties at their mean rank; NaN where a side is constant."""
     a, b = (_stats.rankdata(v, axis=-1) for v in (x, y))

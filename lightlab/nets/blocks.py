@@ -31,7 +31,7 @@ def activation(name: str) -> nn.Module:
 class ConvBNAct(nn.Module):
     """Convolution without bias, batch normalisation, activation; "same" padding.
 
-    `identity` adds the input to the output. (N, C, H, W) to (N, C', ceil(H / stride), ...).
+    (N, C, H, W) to (N, C', ceil(H / stride), ...).
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class ConvBNAct(nn.Module):
         stride: int = 1,
         groups: int = 1,
         act: str = "relu",
-        identity: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
@@ -57,11 +56,9 @@ class ConvBNAct(nn.Module):
         )
         self.norm = nn.BatchNorm2d(out_channels, eps=BN_EPS, momentum=BN_MOMENTUM)
         self.act = activation(act)
-        self.identity = identity
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.act(self.norm(self._convolve(x)))
-        return x + out if self.identity else out
+        return self.act(self.norm(self._convolve(x)))
 
     def _convolve(self, x: torch.Tensor) -> torch.Tensor:
         conv = self.conv
@@ -91,18 +88,33 @@ class SqueezeExcite(nn.Module):
         return x * self.gate(self.restore(self.act(self.reduce(averages))))
 
 
+class PlainConv(ConvBNAct):
+    """A block of one full convolution, with squeeze-excite and skip where it has such."""
+
+    def __init__(self, block: Block, in_channels: int) -> None:
+        out, kernel = block.out_channels, block.kernel_size
+        super().__init__(in_channels, out, kernel, stride=block.stride, act=block.act)
+        self.se = _squeeze_excite(block, in_channels, out)
+        self.skip = _skip(block, in_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = self.skip(x) if self.skip else None
+        return _add(kept, self.se(super().forward(x)))
+
+
 class SeparableConv(nn.Module):
     """A depthwise and a pointwise convolution, both normalised and activated (MobileNetV1)."""
 
     def __init__(self, block: Block, in_channels: int) -> None:
         super().__init__()
         self.depthwise = _depthwise(block, in_channels)
+        self.se = _squeeze_excite(block, in_channels, in_channels)
         self.project = ConvBNAct(in_channels, block.out_channels, act=block.act)
-        self.identity = block.has_identity(in_channels)
+        self.skip = _skip(block, in_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.project(self.depthwise(x))
-        return x + out if self.identity else out
+        kept = self.skip(x) if self.skip else None
+        return _add(kept, self.project(self.se(self.depthwise(x))))
 
 
 class MBConv(nn.Module):
@@ -114,35 +126,43 @@ class MBConv(nn.Module):
     def __init__(self, block: Block, in_channels: int) -> None:
         super().__init__()
         hidden = block.hidden_channels(in_channels)
-        squeezed = block.squeezed_channels(in_channels)
         plain = block.expand_ratio == 1
         self.expand = nn.Identity() if plain else ConvBNAct(in_channels, hidden, act=block.act)
         self.depthwise = _depthwise(block, hidden)
-        self.se = SqueezeExcite(hidden, squeezed, block.se_of) if squeezed else nn.Identity()
+        self.se = _squeeze_excite(block, in_channels, hidden)
         self.project = ConvBNAct(hidden, block.out_channels, act="none")
-        self.identity = block.has_identity(in_channels)
+        self.skip = _skip(block, in_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.project(self.se(self.depthwise(self.expand(x))))
-        return x + out if self.identity else out
+        kept = self.skip(x) if self.skip else None
+        return _add(kept, self.project(self.se(self.depthwise(self.expand(x)))))
+
+
+OPS = {"conv": PlainConv, "sep": SeparableConv, "mb": MBConv}
 
 
 def build_block(block: Block, in_channels: int) -> nn.Module:
     """The module of `block` for maps of `in_channels`, the same that a whole network holds."""
-    if block.op == "sep":
-        return SeparableConv(block, in_channels)
-    if block.op == "mb":
-        return MBConv(block, in_channels)
-    return ConvBNAct(
-        in_channels,
-        block.out_channels,
-        block.kernel_size,
-        stride=block.stride,
-        act=block.act,
-        identity=block.has_identity(in_channels),
-    )
+    return OPS[block.op](block, in_channels)
 
 
 def _depthwise(block: Block, channels: int) -> ConvBNAct:
     kernel, stride = block.kernel_size, block.stride
     return ConvBNAct(channels, channels, kernel, stride=stride, groups=channels, act=block.act)
+
+
+def _squeeze_excite(block: Block, in_channels: int, channels: int) -> nn.Module:
+    """For maps of `channels` inside a block; an `nn.Identity` where it has none."""
+    squeezed = block.squeezed_channels(in_channels)
+    return SqueezeExcite(channels, squeezed, block.se_of) if squeezed else nn.Identity()
+
+
+def _skip(block: Block, in_channels: int) -> nn.Module | None:
+    """What makes of the input what is added to the output; None where nothing is."""
+    if block.skip_of(in_channels) == "pool":
+        return nn.AvgPool2d(3, block.stride, padding=1, count_include_pad=False)
+    return nn.Identity() if block.skip_of(in_channels) == "identity" else None
+
+
+def _add(kept: torch.Tensor | None, out: torch.Tensor) -> torch.Tensor:
+    return out if kept is None else kept + out

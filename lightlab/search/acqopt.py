@@ -1,6 +1,6 @@
 """Where an acquisition function is largest, in a cube of continuous and discrete columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -42,10 +42,10 @@ def maximize(
     acq: Acquisition,
     columns: Sequence[Column],
     best: np.ndarray,
-    taken: set[bytes],
+    allowed: Callable[[np.ndarray, bytes], bool],
     rng: np.random.Generator,
 ) -> np.ndarray | None:
-    """The place (d,) of largest value found that is not in `taken`; None if all seen were.
+    """The place (d,) of largest value found that is `allowed`, by place and key; None without one.
 
     Scattered places and places around the points `best` (b, d) are compared, then the most
     promising climb: by gradient in continuous columns, level by level in discrete ones.
@@ -57,7 +57,7 @@ def maximize(
     values = np.concatenate([np.array([v for _, v in climbed]), values])
     names = keys(X)
     for i in np.argsort(-values, kind="stable"):
-        if names[i] not in taken:
+        if allowed(X[i], names[i]):
             return X[i]
     return None
 

@@ -1,15 +1,17 @@
 """Bayesian optimisation: ask where the model expects most, tell what was found."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import qmc
 
-from lightlab.search import acqopt, surrogate
+from lightlab.search import acqopt, draws, surrogate
 from lightlab.search.searcher import Incumbent, SearchSpace, Trial, TrialLog, keys
 from lightlab.search.surrogate import LogEI, Surrogate
+from lightlab.space.decisions import DecisionSpace
 
 N_BEST = 3  # points whose neighbourhood is searched closely
 MAX_DRAWS = 100  # draws before a repeat is accepted, in a space nearly used up
@@ -18,10 +20,12 @@ MAX_DRAWS = 100  # draws before a repeat is accepted, in a space nearly used up
 class BayesianOptimization(TrialLog):
     """Gaussian process with log expected improvement over a mixed space.
 
-    After `n_initial` points of a scrambled Sobol sequence, what is asked depends only on the seed,
-    the trials told and the points pending: a search goes on from a list of trials as if it had
-    never stopped. A tuple `maximize` means several objectives, searched by expected hypervolume
-    improvement (qLogNEHVI, Ament et al. 2023) above `ref_point`, inferred where it is None.
+    After `n_initial` points of a scrambled Sobol sequence (None: 10, or 5 in a space of decisions),
+    what is asked depends only on the seed, the trials told and the points pending: a search goes
+    on from a list of trials as if it had never stopped. In a space of decisions `feasible(point)`
+    restricts the points. A tuple `maximize` means several objectives, searched by expected
+    hypervolume improvement (qLogNEHVI, Ament et al. 2023) above `ref_point`, inferred where it is
+    None.
     """
 
     def __init__(
@@ -29,15 +33,21 @@ class BayesianOptimization(TrialLog):
         space: SearchSpace,
         seed: int = 0,
         maximize: bool | tuple[bool, ...] = True,
-        n_initial: int = 10,
+        n_initial: int | None = None,
         trials: Sequence[Trial] = (),
         ref_point: Sequence[float] | None = None,
+        feasible: draws.Feasible | None = None,
     ) -> None:
         super().__init__(maximize, trials)
+        decisions = isinstance(space, DecisionSpace)
+        if feasible is not None and not decisions:
+            raise ValueError("`feasible` is for spaces of decisions")
+        if n_initial is None:
+            n_initial = 5 if decisions else 10
         if n_initial < 1:
             raise ValueError(f"n_initial has to be at least 1, got {n_initial}")
         self.space, self.seed, self.n_initial = space, seed, n_initial
-        self.ref_point = ref_point
+        self.ref_point, self.feasible = ref_point, feasible
         self.pending: list[Any] = []
         self._fitted: tuple[int, list[Surrogate]] = (0, [])
 
@@ -94,19 +104,30 @@ class BayesianOptimization(TrialLog):
         if len(points) < self.n_initial or all(t.failed for t in self.trials):
             return self._initial(len(points), taken, rng)
         best = self._best_places()
-        x = acqopt.maximize(self._acquisition(), self.space.columns, best, taken, rng)
+        allowed = partial(self._allowed, taken)
+        x = acqopt.maximize(self._acquisition(), self.space.columns, best, allowed, rng)
         if x is None:
             return self._unseen(taken, rng)
         return self.space.from_cube(x[None])[0]
+
+    def _allowed(self, taken: set[bytes], x: np.ndarray, key: bytes) -> bool:
+        if key in taken:
+            return False
+        return self.feasible is None or self.feasible(self.space.from_cube(x[None])[0])
 
     def _initial(self, index: int, taken: set[bytes], rng: np.random.Generator) -> Any:
         sobol = qmc.Sobol(len(self.space.columns), rng=np.random.default_rng(self.seed))
         if index:  # SciPy cannot move forward by 0
             sobol.fast_forward(index)
         point = self.space.from_cube(sobol.random(1))[0]
-        return self._unseen(taken, rng) if self._keys([point])[0] in taken else point
+        fine = self._allowed(taken, self.space.to_cube([point])[0], self._keys([point])[0])
+        return point if fine else self._unseen(taken, rng)
 
     def _unseen(self, taken: set[bytes], rng: np.random.Generator) -> Any:
+        if isinstance(self.space, DecisionSpace):
+            space, told = self.space, [t.config for t in self.trials] + self.pending
+            found = draws.unseen(space, lambda: space.sample(rng), set(told), self.feasible, rng)
+            return space.sample(rng) if found is None else found
         for _ in range(MAX_DRAWS):
             point = self.space.sample(rng, 1)[0]
             if self._keys([point])[0] not in taken:

@@ -5,6 +5,8 @@ a search goes on from a list of trials as if it had never stopped.
 """
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +38,7 @@ class _Evolution(TrialLog):
         self.n_initial = n_initial
         self.feasible = feasible
         self._pending: list[Point] = []
+        self._chosen: tuple[int, Any] = (-1, None)  # parents, and of how many trials
 
     def ask(self, n: int = 1) -> list[Point]:
         """`n` points that were not asked before; fewer where the space has no more."""
@@ -61,14 +64,22 @@ class _Evolution(TrialLog):
         finished = [t for t in self.trials if not t.failed]
         n_begun = len(self.trials) + len(self._pending)
         if n_begun < self.n_initial or len(finished) < 2:
-            draw = lambda: self.space.sample(rng)  # noqa: E731
-        else:
+            return draws.unseen(
+                self.space, lambda: self.space.sample(rng), taken, self.feasible, rng
+            )
+        if self._chosen[0] != len(self.trials):
             values = np.array([t.values for t in finished]) * self.signs
-            draw = self._breeder([t.config for t in finished], values, rng)
+            parents = self._parents([t.config for t in finished], values)
+            self._chosen = len(self.trials), parents
+        draw = partial(self._child, self._chosen[1], rng)
         return draws.unseen(self.space, draw, taken, self.feasible, rng)
 
-    def _breeder(self, points: list[Point], values: np.ndarray, rng: np.random.Generator):
-        """A function that makes one child of the parents among `points` (n), of `values` (n, m)."""
+    def _parents(self, points: list[Point], values: np.ndarray) -> Any:
+        """Who may have children, of the finished `points` (n) with `values` (n, m)."""
+        raise NotImplementedError
+
+    def _child(self, parents: Any, rng: np.random.Generator) -> Point:
+        """One child of what `_parents` gave."""
         raise NotImplementedError
 
 
@@ -99,15 +110,14 @@ class RegularizedEvolution(_Evolution):
             )
         self.tournament_size = tournament_size
 
-    def _breeder(self, points, values, rng):
-        alive, worth = points[-self.population_size :], values[-self.population_size :, 0]
+    def _parents(self, points, values):
+        return points[-self.population_size :], values[-self.population_size :, 0]
 
-        def child() -> Point:
-            n = min(self.tournament_size, len(alive))
-            entrants = rng.choice(len(alive), n, replace=False)
-            return self.space.mutate(alive[entrants[worth[entrants].argmax()]], rng)
-
-        return child
+    def _child(self, parents, rng):
+        alive, worth = parents
+        n = min(self.tournament_size, len(alive))
+        entrants = rng.choice(len(alive), n, replace=False)
+        return self.space.mutate(alive[entrants[worth[entrants].argmax()]], rng)
 
 
 class NSGA2(_Evolution):
@@ -130,21 +140,17 @@ class NSGA2(_Evolution):
     ) -> None:
         super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
 
-    def _breeder(self, points, values, rng):
+    def _parents(self, points, values):
         fronts = pareto.ranks(values)
         distance = np.zeros(len(values))
         for front in np.unique(fronts):
             distance[fronts == front] = pareto.crowding(values[fronts == front])
         best = np.lexsort((-distance, fronts))[: self.population_size]
+        return [points[i] for i in best]  # in order of merit
 
-        def parent() -> Point:
-            a, b = rng.integers(len(best), size=2)
-            return points[best[min(a, b)]]  # `best` is in order of merit
-
-        def child() -> Point:
-            point = self.space.crossover(parent(), parent(), rng)
-            for _ in range(rng.binomial(len(point), 1 / len(point))):
-                point = self.space.mutate(point, rng)
-            return point
-
-        return child
+    def _child(self, parents, rng):
+        (a, b), (c, d) = rng.integers(len(parents), size=(2, 2))
+        point = self.space.crossover(parents[min(a, b)], parents[min(c, d)], rng)
+        for _ in range(rng.binomial(len(point), 1 / len(point))):
+            point = self.space.mutate(point, rng)
+        return point

@@ -22,11 +22,13 @@ def is_non_dominated(values: np.ndarray) -> np.ndarray:
 def ranks(values: np.ndarray) -> np.ndarray:
     """The front that each row belongs to, 0 the non-dominated one (Deb et al. 2002). (n,) int."""
     values = np.asarray(values, dtype=float)
+    as_good = (values[None] >= values[:, None]).all(-1)
+    beaten = as_good & (values[None] > values[:, None]).any(-1)  # [i, j]: j dominates i
     found, left, level = np.zeros(len(values), dtype=int), np.arange(len(values)), 0
     while len(left):
-        front = is_non_dominated(values[left])
-        found[left[front]] = level
-        left, level = left[~front], level + 1
+        inside = beaten[np.ix_(left, left)].any(1)
+        found[left[~inside]] = level
+        left, level = left[inside], level + 1
     return found
 
 

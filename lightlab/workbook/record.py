@@ -124,9 +124,11 @@ class Record:
         As the runner reads it: a kernel in JupyterLab stands in another folder.
         """
         scheme, colon, path = spec.partition(":")
-        if colon and scheme != "hf":
-            return f"{scheme}:{os.path.normpath(Project.find().root / Path(path).expanduser())}"
-        return spec
+        return f"{scheme}:{self.path(path)}" if colon and scheme != "hf" else spec
+
+    def path(self, name: str) -> str:
+        """A file's path, which counts from the workbook's root."""
+        return os.path.normpath(Project.find().root / Path(name).expanduser())
 
     def unfinished(self, name: str) -> Path:
         """A folder for long work to go on from where it was killed: what this notebook, with the

@@ -183,7 +183,7 @@ def _peak(network: nn.Module, shape: tuple[int, ...]) -> int:
         module = node.op == "call_module" and traced.get_submodule(node.target)
         pools = getattr(node.target, "__name__", "") == "adaptive_avg_pool2d"
         own = node.op == "placeholder" or pools
-        own |= isinstance(module, nn.Conv2d | nn.Linear | nn.AdaptiveAvgPool2d)
+        own |= isinstance(module, nn.Conv2d | nn.Linear | nn.AdaptiveAvgPool2d | nn.AvgPool2d)
         assert own or not module or isinstance(module, _IN_PLACE)
         owner[node] = node if own else reads[0]
         if own:

@@ -131,9 +131,9 @@ def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", leave)
-    fields = train.many._lend(jobs[0], {})
+    fields = train.processes._lend(jobs[0], {})
     with pytest.raises(SystemExit):
-        train.many._borrow(0, fields, 0, "cpu", parent=-1)
+        train.processes._borrow(0, fields, 0, "cpu", parent=-1)
 
 
 def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
@@ -141,9 +141,9 @@ def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
 
     def beside(jobs, macs, device, workers):
         asked.append(workers)
-        return train.many._here(jobs, macs, device)
+        return train.processes.here(jobs, macs, device)
 
-    monkeypatch.setattr(train.many, "_beside", beside)
+    monkeypatch.setattr(train.processes, "beside", beside)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     train.fit_many(jobs)
     assert asked == []

@@ -10,6 +10,13 @@ SPACE = HyperSpace(
 TARGET = SPACE.to_cube([{"x": 0.37, "n": 17, "c": "d", "y": 0.81}])[0]
 
 
+def _but(taken):
+    return lambda _, key: key not in taken
+
+
+ANY = _but(set())
+
+
 class Bowl:
     """Highest, 0, at TARGET; a wrong option costs 0.3."""
 
@@ -23,7 +30,7 @@ class Bowl:
 
 
 def test_finds_the_top_of_a_mixed_cube():
-    x = acqopt.maximize(Bowl(), SPACE.columns, np.empty((0, 4)), set(), np.random.default_rng(0))
+    x = acqopt.maximize(Bowl(), SPACE.columns, np.empty((0, 4)), ANY, np.random.default_rng(0))
     np.testing.assert_allclose(x, TARGET, atol=1e-4)
 
 
@@ -35,16 +42,19 @@ def test_passes_over_taken_places():
             return -X[:, 0] - X[:, 1]
 
     best = np.array([columns[0].levels[0], columns[1].levels[0]])
-    x = acqopt.maximize(First(), columns, best[None], set(keys(best)), np.random.default_rng(0))
+    x = acqopt.maximize(
+        First(), columns, best[None], _but(set(keys(best))), np.random.default_rng(0)
+    )
     assert keys(x) != keys(best)
     assert First()(x[None])[0] >= -0.6 - 1e-9
 
 
 def test_none_when_everything_is_taken():
     space = HyperSpace({"n": Int(0, 2), "c": Choice("ab")})
-    taken = set(keys(space.to_cube(space.grid(3))))
+    allowed = _but(set(keys(space.to_cube(space.grid(3)))))
     rng = np.random.default_rng(0)
-    assert acqopt.maximize(lambda X: X[:, 0], space.columns, np.empty((0, 2)), taken, rng) is None
+    found = acqopt.maximize(lambda X: X[:, 0], space.columns, np.empty((0, 2)), allowed, rng)
+    assert found is None
 
 
 def test_snap_moves_to_the_nearest_level():

@@ -70,6 +70,7 @@ def test_parts_may_stand_in_any_order_and_defaults_be_left_out():
         ("mb_k4_c8", "kernel_size is odd"),
         ("mb_k3_s3_c8", "stride is 1 or 2"),
         ("sep_k3_e6_c8", "unless op is mb"),
+        ("mb_k3_c8_skip_poolskip", "said twice"),
         ("mb_c8_se1.5", "se_ratio <= 1"),
         ("mb_c0", "out_channels >= 1"),
         ("mb_c8_e0", "0 < expand_ratio <= 1000"),

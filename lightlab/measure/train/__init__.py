@@ -2,8 +2,9 @@
 
 from lightlab.measure.train.augment import augment, cutout, flip, shift
 from lightlab.measure.train.evaluate import evaluate, logits
+from lightlab.measure.train.job import Job, JobError, Trained
 from lightlab.measure.train.loop import fit
-from lightlab.measure.train.many import Job, JobError, Trained, fit_many
+from lightlab.measure.train.many import fit_each, fit_many
 from lightlab.measure.train.recipe import DivergedError, Recipe, TrainError, samples
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "cutout",
     "evaluate",
     "fit",
+    "fit_each",
     "fit_many",
     "flip",
     "logits",

@@ -9,9 +9,10 @@ import numpy as np
 
 OPS = ("conv", "sep", "mb")
 ACTIVATIONS = ("relu", "relu6", "hswish", "none")
-SKIPS = ("none", "identity")
+SKIPS = ("none", "identity", "pool")
 MAX_EXPAND_RATIO = 1000  # beyond it no layer would fit into any memory
 _DEFAULT_SKIP = {"conv": "none", "sep": "none", "mb": "identity"}
+_SKIP_WORDS = {"none": "noskip", "identity": "skip", "pool": "poolskip"}
 
 
 class ArchError(ValueError):
@@ -63,8 +64,10 @@ class Block:
 
     `se_ratio` 0 means no squeeze-excite. It squeezes to that share of the block's input and gates
     by a sigmoid (MnasNet), or with `se_of` "expanded" of the expanded width, rounded to 8, and
-    gates by a hard sigmoid (MobileNetV3, OFA). `skip` "identity" adds the input wherever stride and
-    channels allow it. ArchError on impossible values.
+    gates by a hard sigmoid (MobileNetV3, OFA); it stands behind the depthwise convolution, or the
+    plain one. `skip` "identity" adds the input wherever stride and channels allow it; "pool" adds
+    the averages of 3 x 3 of its pixels, by the block's stride, wherever channels allow it.
+    ArchError on impossible values.
     """
 
     op: str
@@ -92,8 +95,7 @@ class Block:
                 "stride is 1 or 2": self.stride in (1, 2),
                 f"0 < expand_ratio <= {MAX_EXPAND_RATIO}": 0 < ratio <= MAX_EXPAND_RATIO,
                 "expand_ratio is 1 unless op is mb": mb or ratio == 1,
-                "0 <= se_ratio <= 1, and 0 unless op is mb": 0 <= self.se_ratio <= 1
-                and (mb or self.se_ratio == 0),
+                "0 <= se_ratio <= 1": 0 <= self.se_ratio <= 1,
                 "se_of is input or expanded": self.se_of in ("input", "expanded"),
                 f"act is one of {', '.join(ACTIVATIONS)}": self.act in ACTIVATIONS,
                 f"skip is one of {', '.join(SKIPS)}": self.skip in SKIPS,
@@ -126,10 +128,10 @@ class Block:
             return max(1, int(in_channels * self.se_ratio))
         return make_divisible(self.hidden_channels(in_channels) * self.se_ratio)
 
-    def has_identity(self, in_channels: int) -> bool:
-        """Whether the block adds its input to its output."""
-        same = self.stride == 1 and in_channels == self.out_channels
-        return self.skip == "identity" and same
+    def skip_of(self, in_channels: int) -> str:
+        """What the block adds to its output: `skip` where stride and channels allow it."""
+        allowed = self.stride == 1 or self.skip == "pool"
+        return self.skip if allowed and in_channels == self.out_channels else "none"
 
     def __str__(self) -> str:
         return encode_block(self)
@@ -149,7 +151,8 @@ def encode_block(block: Block) -> str:
     """`block` as text, e.g. "mb_k5_s2_e6_c40_se0.25": op, kernel, stride, expansion, channels, …
 
     "se0.25" squeezes by the input, "se0.25x" by the expanded width; "relu6", "hswish" or "none"
-    name the activation where it is not ReLU; "skip" and "noskip" what is not the op's own way.
+    name the activation where it is not ReLU; "skip", "noskip" and "poolskip" what is not the op's
+    own way.
     """
     parts = [block.op, f"k{block.kernel_size}", f"s{block.stride}"]
     if block.op == "mb":
@@ -160,7 +163,7 @@ def encode_block(block: Block) -> str:
     if block.act != "relu":
         parts.append(block.act)
     if block.skip != _DEFAULT_SKIP[block.op]:
-        parts.append("skip" if block.skip == "identity" else "noskip")
+        parts.append(_SKIP_WORDS[block.skip])
     return "_".join(parts)
 
 
@@ -173,8 +176,8 @@ def decode_block(text: str) -> Block:
     for part in (match[2] or "").split("_")[1:]:
         if part in ACTIVATIONS:
             found = {"act": part}
-        elif part in ("skip", "noskip"):
-            found = {"skip": "identity" if part == "skip" else "none"}
+        elif part in _SKIP_WORDS.values():
+            found = {"skip": next(skip for skip, word in _SKIP_WORDS.items() if word == part)}
         else:
             found = _part(text, part)
         if values.keys() & found.keys():

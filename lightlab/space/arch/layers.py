@@ -59,12 +59,12 @@ def layers(arch: Arch) -> list[Layer]:
     Names are "stem", "blocks.3.depthwise", "blocks.3.se.reduce", "features", "hidden",
     "classifier". A stride halves the side and rounds up.
     """
-    found = list(block_layers(arch.stem, arch.in_channels, arch.resolution, "stem"))
-    for i, block in enumerate(arch.blocks):
-        last = found[-1]
-        found += block_layers(block, last.out_channels, last.out_size, f"blocks.{i}")
-    last = found[-1]
-    found += head_layers(arch.head, arch.n_classes, last.out_channels, last.out_size)
+    found, channels, size = [], arch.in_channels, arch.resolution
+    names = ["stem", *(f"blocks.{i}" for i in range(len(arch.blocks)))]
+    for name, block in zip(names, (arch.stem, *arch.blocks), strict=True):
+        found += block_layers(block, channels, size, name)
+        channels, size = block.out_channels, -(-size // block.stride)
+    found += head_layers(arch.head, arch.n_classes, channels, size)
     return found
 
 
@@ -83,22 +83,29 @@ def block_layers(block: Block, in_channels: int, in_size: int, name: str = "") -
     """The layers of one block for maps of `in_channels` x `in_size` x `in_size`."""
     k, s, out, at = block.kernel_size, block.stride, block.out_channels, f"{name}." if name else ""
     out_size = -(-in_size // s)
-    held = in_channels * in_size**2 if block.has_identity(in_channels) else 0
+    # the input waits for the addition, or what was pooled of it
+    sides = {"none": 0, "identity": in_size, "pool": out_size}
+    held = in_channels * sides[block.skip_of(in_channels)] ** 2
+    squeezed = block.squeezed_channels(in_channels)
+    hidden = out if block.op == "conv" else block.hidden_channels(in_channels)
+    gate = [("reduce", hidden, squeezed), ("restore", squeezed, hidden)] if squeezed else []
+    gates = [
+        Layer(f"{at}se.{part}", "se", a, b, 1, 1, 1, 1, False, True, held + hidden * out_size**2)
+        for part, a, b in gate
+    ]
     if block.op == "conv":
         role = "pointwise" if k == 1 else "conv"
-        yield Layer(name, role, in_channels, out, k, s, in_size, out_size)
+        waiting = held if block.skip == "pool" else 0
+        yield Layer(name, role, in_channels, out, k, s, in_size, out_size, held=waiting)
+        yield from gates
         return
-    hidden = block.hidden_channels(in_channels)
     expands = block.op == "mb" and block.expand_ratio != 1
     if expands:
         yield Layer(f"{at}expand", "pointwise", in_channels, hidden, 1, 1, in_size, in_size)
     # the first layer reads the very numbers that wait for the addition
-    waiting = held if expands else 0
+    waiting = held if expands or block.skip == "pool" else 0
     yield Layer(
         f"{at}depthwise", "depthwise", hidden, hidden, k, s, in_size, out_size, held=waiting
     )
-    if squeezed := block.squeezed_channels(in_channels):
-        waiting = held + hidden * out_size**2
-        for part, a, b in (("reduce", hidden, squeezed), ("restore", squeezed, hidden)):
-            yield Layer(f"{at}se.{part}", "se", a, b, 1, 1, 1, 1, False, True, waiting)
+    yield from gates
     yield Layer(f"{at}project", "pointwise", hidden, out, 1, 1, out_size, out_size, held=held)

@@ -1,0 +1,108 @@
+"""A found network against others: of one layer type, of equal latency, trained to the end."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightlab.measure import cost, latency, stats, train
+from lightlab.measure.data import DataSet
+from lightlab.space.arch import Arch, decode, encode, scale
+from lightlab.space.spaces import MnasNetSpace
+
+# MnasNet table 6: the layer types that stand throughout, each with its options.
+LAYER_TYPES = {
+    "MBConv3 3×3 only": {"op": "mb_e3", "kernel": 3},
+    "MBConv3 5×5 only": {"op": "mb_e3", "kernel": 5},
+    "MBConv6 3×3 only": {"op": "mb_e6", "kernel": 3},
+    "MBConv6 5×5 only": {"op": "mb_e6", "kernel": 5},
+}
+_PLAN = latency.Plan(rounds=12, sample_ms=0.3, min_busy=0)
+WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)
+
+
+def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
+    """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
+    squeeze-excite, with residuals; SpaceError where `arch` is not of `space`.
+    """
+    options = space.options(space.find(arch))
+    found = {}
+    for name, layer in LAYER_TYPES.items():
+        everywhere = layer | {"se": 0, "skip": "identity"}
+        parts = {decision: decision.partition(".")[2] for decision in options}
+        new = {d: everywhere.get(part, options[d]) for d, part in parts.items()}
+        found[name] = space.decode(space.point(new))
+    return found
+
+
+def as_fast(
+    arch: Arch, latency_ms: float, time: Callable[[Sequence[Arch]], Sequence[float]]
+) -> tuple[Arch, float]:
+    """`arch` of the width whose latency, by `time`, is nearest to `latency_ms`, and its latency."""
+    texts = dict.fromkeys(encode(scale(arch, width_mult=float(w))) for w in WIDTHS)
+    candidates = [decode(text) for text in texts]
+    found = np.asarray(time(candidates))
+    best = int(np.abs(np.log(found / latency_ms)).argmin())
+    return candidates[best], float(found[best])
+
+
+def train_and_time(
+    archs: Mapping[str, Arch],
+    images: DataSet,
+    recipe: train.Recipe,
+    seeds: Sequence[int],
+    **how: Any,
+) -> pd.DataFrame:
+    """Every network trained with every seed and tested once, and all of them timed in turn.
+
+    Rows name, seed, accuracy (test, %), latency_ms, macs, params. `how` goes to `train.fit_many`.
+    """
+    timed = latency.measure_many(archs, plan=_PLAN, estimate="fastest")
+    costs = {
+        name: {
+            "latency_ms": timed.latency_ms[name],
+            "macs": cost.macs(arch),
+            "params": cost.param_count(arch),
+        }
+        for name, arch in archs.items()
+    }
+    pairs = [(name, seed) for name in archs for seed in seeds]
+    jobs = [
+        train.Job(archs[name], images.train, recipe, seed, test=images.test, name=f"{name} {seed}")
+        for name, seed in pairs
+    ]
+    done = train.fit_many(jobs, **how)
+    return pd.DataFrame(
+        {"name": name, "seed": seed, "accuracy": 100 * one.metrics["test_accuracy"], **costs[name]}
+        for (name, seed), one in zip(pairs, done, strict=True)
+    )
+
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracy with its interval over the seeds, and the costs, by network."""
+    table = stats.grouped_ci(results, ["name", "latency_ms", "macs", "params"], "accuracy")
+    return table.rename(columns={"mean": "accuracy"})
+
+
+def paired(results: pd.DataFrame, column: str, a: str, b: str) -> np.ndarray:
+    """`column` of network `a` minus that of `b`, one value per seed."""
+    wide = results.pivot(index="seed", columns="name", values=column)
+    return (wide[a] - wide[b]).to_numpy()
+
+
+def layer_rows(archs: Mapping[str, Arch]) -> pd.DataFrame:
+    """One row per block: network, op (as a reader calls it), kernel, channels, stride, se."""
+    words = {"conv": "convolution", "sep": "separable", "mb": "MBConv"}
+    return pd.DataFrame(
+        {
+            "network": name,
+            "op": words[b.op] + (f"{b.expand_ratio:g}" if b.op == "mb" else ""),
+            "kernel": b.kernel_size,
+            "channels": b.out_channels,
+            "stride": b.stride,
+            "se": b.se_ratio > 0,
+        }
+        for name, arch in archs.items()
+        for b in (arch.stem, *arch.blocks)
+    )

@@ -1,0 +1,140 @@
+"""Where trainings run: here, one after another, or in processes of one thread each."""
+
+import math
+import os
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from lightlab.measure.data import Split
+from lightlab.measure.train.checks import check_test
+from lightlab.measure.train.evaluate import evaluate
+from lightlab.measure.train.history import Callback
+from lightlab.measure.train.job import Job, JobError
+from lightlab.measure.train.loop import fit
+from lightlab.measure.train.recipe import MEND, DivergedError
+
+_LEAST_BYTES = 2**16  # arrays from this size on lie in a file that all processes map
+
+# number of the job, history, weights as safetensors, metrics, where it diverged if it did
+Done = tuple[int, pd.DataFrame, bytes, dict[str, float], str]
+
+
+def here(jobs: list[Job], macs: list[int], device: str) -> Iterator[Done]:
+    """One after another in this process, on one thread as in the others."""
+    with _one_thread():
+        for i, job in enumerate(jobs):
+            yield _train(i, job, macs[i], device)
+
+
+def beside(jobs: list[Job], macs: list[int], device: str, workers: int) -> Iterator[Done]:
+    """As they are done, by `workers` processes of one thread."""
+    lent: dict[int, np.ndarray] = {}
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(
+            n_jobs=workers,
+            batch_size=1,
+            return_as="generator_unordered",
+            max_nbytes=_LEAST_BYTES,
+            mmap_mode="c",
+        )
+    here = os.getpid()
+    tasks = (
+        joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, here)
+        for i, job in enumerate(jobs)
+    )
+    try:
+        yield from parallel(tasks)
+    except BrokenProcessPool:
+        raise JobError(
+            "a training process died, killed by the system or by hand; if memory ran out, give "
+            "fewer workers or smaller batches"
+        ) from None
+
+
+def _lend(job: Job, lent: dict[int, np.ndarray]) -> dict[str, Any]:
+    """The job with NumPy arrays for tensors, the same array for the same tensor: joblib writes each
+    to a file once, and processes map it.
+    """
+
+    def array(tensor: Tensor) -> np.ndarray:
+        return lent.setdefault(id(tensor), tensor.detach().cpu().numpy())
+
+    fields = dict(vars(job))
+    for name in ("split", "val", "test"):
+        if (part := fields[name]) is not None:
+            fields[name] = [array(t) for t in (part.x, part.y, part.groups)]
+    if isinstance(job.teacher, Tensor):
+        fields["teacher"] = array(job.teacher)
+    return fields
+
+
+def _borrow(i: int, fields: dict[str, Any], macs: int, device: str, parent: int) -> Done:
+    """In another process: the job with tensors over the mapped arrays, trained.
+
+    It ends with the next row of the history if `parent` was killed: nobody waits for it any more.
+    """
+
+    def leave(*_: Any) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    for name in ("split", "val", "test"):
+        if fields[name] is not None:
+            fields[name] = Split(*map(torch.from_numpy, fields[name]))
+    if isinstance(fields["teacher"], np.ndarray):
+        fields["teacher"] = torch.from_numpy(fields["teacher"])
+    with _one_thread():
+        return _train(i, Job(**fields), macs, device, leave)
+
+
+def _train(i: int, job: Job, macs: int, device: str, callback: Callback | None = None) -> Done:
+    try:
+        network = job.make().to(device)
+        if job.test is not None:  # what is wrong with it is said before the training, not after
+            check_test(network, job.split, job.test)
+        history = fit(
+            network,
+            job.split,
+            job.recipe,
+            seed=job.seed,
+            val=job.val,
+            eval_every=job.eval_every,
+            callback=callback,
+            macs_per_image=macs,
+            teacher=job.teacher,
+            checkpoint=job.checkpoint,
+            progress=False,
+        )
+        metrics = {
+            f"{name}_{k}": v
+            for name, part in (("val", job.val), ("test", job.test))
+            if part is not None
+            for k, v in evaluate(network, part).items()
+        }
+        if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise DivergedError(f"{wrong[0]} is {metrics[wrong[0]]} after the last step: {MEND}")
+    except DivergedError as error:
+        return i, pd.DataFrame(), save({}), {}, f"{job.name}: DivergedError: {error}"
+    except Exception as error:
+        raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
+    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    return i, history, save(weights), metrics, ""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,214 @@
+"""MnasNet's factorized hierarchical space, and the flat one it is compared with.
+
+Tan et al. 2019, section 4.1 and figure 4: a fixed sequence of blocks, for each of which one layer
+and the number of its repeats are searched. The published size, 432^5 against 432^15, is that of
+MobileNetV2's five blocks with more than one layer, fifteen layers in all.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from lightlab.space.arch import Arch, Block, Head, decode_block, make_divisible
+from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+
+# The paper lists three convolutions but counts 432 designs: MBConv with both its expansions.
+OPS = ("conv", "sep", "mb_e3", "mb_e6")
+KERNELS, SE_RATIOS, SKIPS = (3, 5), (0, 0.25), ("pool", "identity", "none")
+WIDTHS = (0.75, 1.0, 1.25)
+OFFSETS = (-1, 0, 1)
+_PARTS = ("op", "kernel", "se", "skip", "width", "layers")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A searched block: MobileNetV2's channels and layers, and the stride of its first layer."""
+
+    channels: int
+    layers: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What every network of a space shares: stem and `first` blocks, stages, `last` blocks, head.
+
+    SpaceError without stages, or with one of fewer than two layers (one less would be none).
+    """
+
+    resolution: int
+    stem: Block
+    first: tuple[Block, ...]
+    stages: tuple[Stage, ...]
+    last: tuple[Block, ...]
+    head: Head
+    in_channels: int = 3
+    n_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise SpaceError("a skeleton needs at least one stage to search")
+        if short := [s for s in self.stages if s.layers < 2]:
+            raise SpaceError(f"{short[0]} has fewer than two layers, of which one may be left out")
+
+    def arch(self, searched: Sequence[Block]) -> Arch:
+        """The network with these blocks between `first` and `last`."""
+        blocks = (*self.first, *searched, *self.last)
+        return Arch(self.resolution, self.stem, blocks, self.head, self.in_channels, self.n_classes)
+
+    @classmethod
+    def small(
+        cls,
+        resolution: int,
+        in_channels: int,
+        n_classes: int,
+        channels: Sequence[int],
+        features: int = 128,
+    ) -> "Skeleton":
+        """For small images: a stem of stride 2 with half the first stage's channels, a separable
+        block, a stage of two layers for each of `channels` (the first two halve the map), 1x1
+        `features`.
+        """
+        stages = tuple(Stage(c, 2, 2 if i < 2 else 1) for i, c in enumerate(channels))
+        half = make_divisible(channels[0] / 2) if stages else 8
+        stem, first = Block("conv", half, stride=2), Block("mb", half, skip="none")
+        return cls(resolution, stem, (first,), stages, (), Head(features), in_channels, n_classes)
+
+
+# MobileNetV2's, with MnasNet's head: what the paper's searches vary (figure 4).
+IMAGENET = Skeleton(
+    resolution=224,
+    stem=decode_block("conv_k3_s2_c32"),
+    first=(decode_block("mb_k3_s1_e1_c16_noskip"),),
+    stages=(Stage(24, 2, 2), Stage(32, 3, 2), Stage(64, 4, 2), Stage(96, 3, 1), Stage(160, 3, 2)),
+    last=(decode_block("mb_k3_s1_e6_c320"),),
+    head=Head(features=1280),
+)
+
+
+class MnasNetSpace(DecisionSpace):
+    """One layer design and one number of layers per stage of `skeleton`.
+
+    Decisions "1.op" to "1.layers", "2.op", …: convolution, kernel, squeeze-excite, skip, and width
+    and layers relative to the stage's. Points decode to an `Arch`.
+    """
+
+    def __init__(self, skeleton: Skeleton, widths: Sequence[float] = WIDTHS) -> None:
+        self.skeleton = skeleton
+        names = [str(i) for i, _ in enumerate(skeleton.stages, 1)]
+        super().__init__(_decisions(names, widths), self._arch)
+
+    def _arch(self, options: dict[str, Any]) -> Arch:
+        values = list(options.values())
+        blocks: list[Block] = []
+        for i, stage in enumerate(self.skeleton.stages):
+            blocks += _layers(stage, *values[len(_PARTS) * i : len(_PARTS) * (i + 1)])
+        return self.skeleton.arch(blocks)
+
+    def centre(self) -> Point:
+        """MobileNetV2's design everywhere: MBConv6 3x3, no squeeze-excite, identity, width 1."""
+        typical = {"op": "mb_e6", "kernel": 3, "se": 0, "skip": "identity", "width": 1, "layers": 0}
+        return self.point({d.name: typical[d.name.partition(".")[2]] for d in self.decisions})
+
+    def find(self, arch: Arch) -> Point:
+        """A point that decodes to a network like `arch`; SpaceError says where there is none.
+
+        Where several points do, because a skip has no effect at some layer, the first.
+        """
+        skeleton, blocks = self.skeleton, arch.blocks
+        first, last = len(skeleton.first), len(blocks) - len(skeleton.last)
+        wanted = list(_effective(blocks, arch.stem.out_channels))
+        framed = skeleton.arch(blocks[first:last])
+        if framed != replace(arch, blocks=framed.blocks) or wanted != list(
+            _effective(framed.blocks, arch.stem.out_channels)
+        ):
+            raise SpaceError("it has another stem, first or last block, head or input")
+        channels = blocks[first - 1].out_channels if first else arch.stem.out_channels
+        deepest = [0, first]
+        found = self._match(wanted[:last], first, 0, channels, deepest)
+        if found is None:
+            stage, at = deepest
+            rest = wanted[at] if at < last else "nothing"
+            raise SpaceError(f"stage {stage + 1} has no design that begins with {rest}")
+        return found
+
+    def _match(
+        self, wanted: list[Block], at: int, i: int, channels: int, deepest: list[int]
+    ) -> Point | None:
+        """Options of the stages from `i` on that make the blocks from `at` on."""
+        if i == len(self.skeleton.stages):
+            return () if at == len(wanted) else None
+        deepest[:] = max(deepest, [i, at])
+        own = self.decisions[len(_PARTS) * i : len(_PARTS) * (i + 1)]
+        design = DecisionSpace(own)
+        for point in map(design.unrank, range(design.size())):
+            layers = _layers(self.skeleton.stages[i], *design.options(point).values())
+            end = at + len(layers)
+            if list(_effective(layers, channels)) == wanted[at:end]:
+                after = self._match(wanted, end, i + 1, layers[-1].out_channels, deepest)
+                if after is not None:
+                    return (*point, *after)
+        return None
+
+
+INSIDE = "inside"
+
+
+def whereabouts(space: MnasNetSpace, arch: Arch) -> str:
+    """INSIDE, or why `arch` does not lie in `space`."""
+    try:
+        space.find(arch)
+    except SpaceError as error:
+        return str(error)
+    return INSIDE
+
+
+def flat(skeleton: Skeleton, widths: Sequence[float] = WIDTHS) -> DecisionSpace:
+    """Every layer decides for itself what in `MnasNetSpace` a stage decides: the flat counterpart.
+
+    Each layer of the skeleton is a block of one layer that is left out, stands once or twice, which
+    makes the paper's S^(B·N) of S^B. A stride that a layer left out would have made is made by the
+    next layer that stands, so that the maps at the end are as small as they were.
+    """
+    places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
+
+    def arch(options: dict[str, Any]) -> Arch:
+        values, blocks, owed = list(options.values()), [], 0
+        for n, (i, j) in enumerate(places):
+            stage = skeleton.stages[i - 1]
+            owed += stage.stride == 2 and j == 0
+            alone = Stage(stage.channels, 1, 1)
+            for layer in _layers(alone, *values[len(_PARTS) * n : len(_PARTS) * (n + 1)]):
+                blocks.append(replace(layer, stride=2) if owed else layer)
+                owed = max(0, owed - 1)
+        return skeleton.arch(blocks)
+
+    return DecisionSpace(_decisions([f"{i}.{j + 1}" for i, j in places], widths), arch)
+
+
+def _decisions(names: Sequence[str], widths: Sequence[float]) -> list[Decision]:
+    options = (OPS, KERNELS, SE_RATIOS, SKIPS, tuple(widths), OFFSETS)
+    return [
+        Decision(f"{name}.{part}", choice)
+        for name in names
+        for part, choice in zip(_PARTS, options, strict=True)
+    ]
+
+
+@lru_cache(maxsize=100_000)  # shared blocks are priced fastest
+def _layers(
+    stage: Stage, op: str, kernel: int, se: float, skip: str, width: float, offset: int
+) -> tuple[Block, ...]:
+    kind, _, expand = op.partition("_e")
+    channels = make_divisible(stage.channels * width)
+    layer = Block(kind, channels, kernel, 1, int(expand or 1), se, skip=skip)
+    layers = [layer] * (stage.layers + offset)
+    return (replace(layer, stride=stage.stride), *layers[1:]) if layers else ()
+
+
+def _effective(blocks: Sequence[Block], channels: int) -> Iterator[Block]:
+    """The blocks with no skip where theirs has no effect."""
+    for block in blocks:
+        yield replace(block, skip=block.skip_of(channels))
+        channels = block.out_channels

@@ -1,0 +1,113 @@
+"""NAS-Bench-Macro's table: read whole or refused, and its networks are ours to the last MAC."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.measure import cost, macro_bench, stats, tabular
+from lightlab.search import BayesianOptimization, Controller, RandomSearch, RegularizedEvolution
+from lightlab.space.spaces import MACRO, MACRO_TIED
+
+REAL = Path(__file__).parents[3] / "shared/data/nas_bench_macro_cifar10.csv.gz"
+needs_table = pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there")
+GOOD = "arch,mean_acc,params,flops\n00000000,45.3,387882,7713280\n00000001,64.2,791594,14115328\n"
+
+
+def test_a_table_by_point(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(GOOD)
+    read = tabular.nas_bench_macro(path)
+    assert list(read.table.columns) == ["accuracy", "macs", "params"]
+    assert read.table.loc[[(0, 0, 0, 0, 0, 0, 0, 1)], "macs"].item() == 14115328
+    assert read.spec == f"table:{path}"
+    path.write_text(GOOD.replace("64.2", "64.3"))
+    assert tabular.nas_bench_macro(path).fingerprint != read.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "no such file; give the path"),
+        ("", "cannot be read as CSV"),
+        ("a,b\n1,2\n", "has no column 'arch'"),
+        (GOOD.replace("flops", "time"), "has no column 'flops'"),
+        (GOOD.replace("00000001", "0000001"), "has 7 entries, not 8"),
+        (GOOD.replace("00000001", "00000003"), "no index of one of its 3 options"),
+        (GOOD.replace("00000001", "0000000x"), "invalid literal"),
+        (GOOD.replace("00000001", "00000000"), "stands there twice"),
+        (GOOD.replace("64.2", "good"), "column accuracy holds other things than numbers"),
+        ("\x00\xff\xfe", "is it NAS-Bench-Macro's table|cannot be read"),
+    ],
+)
+def test_anything_else_is_refused_in_one_line(tmp_path, text, says):
+    path = tmp_path / "t.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(tabular.TableError, match=says) as error:
+        tabular.nas_bench_macro(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return tabular.nas_bench_macro(REAL).table
+
+
+@needs_table
+def test_all_networks_have_the_printed_macs_and_parameters(table):
+    assert len(table) == MACRO.size() == 6561
+    price = cost.Prices()
+    counted = [price(MACRO.decode(point)) for point in table.index]
+    assert counted == list(zip(table["macs"], table["params"], strict=True))
+
+
+def test_tied_networks_are_part_of_the_whole_space():
+    whole = {MACRO.decode(MACRO.unrank(i)) for i in range(MACRO.size())}
+    tied = {MACRO_TIED.decode(MACRO_TIED.unrank(i)) for i in range(MACRO_TIED.size())}
+    assert tied < whole
+    assert MACRO_TIED.size() == 6 * 8 * 8
+    assert len(tied) == 5 * 7 * 7  # no layers of either design are the same network
+
+
+@needs_table
+def test_latencies_of_all_networks_come_from_a_table_of_blocks(table):
+    timed = macro_bench.with_latency(table, n_calibration=6)
+    assert (timed["latency_ms"] > 0).all()
+    assert stats.spearman(timed["latency_ms"], timed["macs"], n_boot=10)[0] > 0.9
+    judge = macro_bench.judge(timed)
+    point = (1, 2, 0, 1, 2, 0, 0, 1)
+    row = judge([MACRO.decode(point), MACRO.decode(point)]).iloc[1]
+    assert row["accuracy"] == table["accuracy"].to_dict()[point]
+    assert row["macs"] == table["macs"].to_dict()[point]
+
+
+def regret(kind, accuracy: dict, seed: int, n: int) -> np.ndarray:
+    """Best accuracy of the table less the best found, after each of `n` networks."""
+    searcher, found = kind(MACRO, seed=seed), []
+    for _ in range(n):
+        points = searcher.ask(1)
+        found.append(accuracy[points[0]])
+        searcher.tell(points, found[-1:])
+    return max(accuracy.values()) - np.maximum.accumulate(found)
+
+
+@needs_table
+def test_searchers_keep_their_bars_on_really_trained_networks(table):
+    """`benchmarks/search.py` in small: fewer seeds, so bars a little wider than its own."""
+    accuracy = table["accuracy"].to_dict()
+    evolution = np.mean([regret(RegularizedEvolution, accuracy, s, 100) for s in range(10)], axis=0)
+    assert evolution[49] <= 0.15
+    assert evolution[99] <= 0.06
+    bo = np.mean([regret(BayesianOptimization, accuracy, s, 60) for s in range(4)], axis=0)
+    assert bo[49] <= 0.05
+    learnt = [regret(Controller, accuracy, s, 200)[-1] for s in range(6)]
+    lucky = [regret(RandomSearch, accuracy, s, 200)[-1] for s in range(6)]
+    assert np.mean(learnt) < np.mean(lucky)
+
+
+def test_the_table_is_not_shuffled(tmp_path):
+    path = tmp_path / "t.csv"
+    pd.read_csv(pd.io.common.StringIO(GOOD), dtype=str).iloc[::-1].to_csv(path, index=False)
+    assert tabular.nas_bench_macro(path).table["accuracy"].to_dict()[(0,) * 8] == 45.3

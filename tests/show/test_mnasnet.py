@@ -1,0 +1,109 @@
+"""Figures of notebook 08 show what their data say."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.published import loader
+from lightlab.search import mnasnet_study
+from lightlab.show.plots import mnasnet as plots
+from lightlab.show.plots import reward as reward_plots
+
+
+@pytest.fixture
+def trials():
+    rng = np.random.default_rng(0)
+    arms = np.repeat(list(plots.LOOKS), 12)
+    return pd.DataFrame(
+        {
+            "arm": arms,
+            "seed": 0,
+            "trial": np.tile(np.arange(1, 13), len(plots.LOOKS)),
+            "ratio": rng.uniform(0.4, 2.5, len(arms)),
+            "accuracy": rng.uniform(20, 80, len(arms)),
+            "front": rng.random(len(arms)) < 0.3,
+        }
+    )
+
+
+def words(fig) -> str:
+    fig.canvas.draw()
+    return " ".join(t.get_text() for t in fig.findobj(plt.Text))
+
+
+def test_every_arm_has_a_look():
+    assert set(mnasnet_study.ARMS) == set(plots.LOOKS)
+
+
+def test_the_rewards_of_figure_3():
+    fig = reward_plots.rewards(*mnasnet_study.figure3())
+    hard, soft = fig.axes[0].lines
+    assert np.interp(160, *hard.get_data()) == pytest.approx(0.25)
+    assert np.interp(40, *soft.get_data()) == pytest.approx(0.525, abs=1e-3)
+    assert "hard reward" in words(fig)
+    assert "soft reward" in words(fig)
+
+
+def test_published_names_do_not_overlap():
+    published = loader.read_csv("mnasnet_table1.csv").dropna(subset=["latency_ms"])
+    ours = pd.DataFrame({"macs": [1e6, 2e6], "latency_ms": [0.1, 0.2]})
+    fig = reward_plots.macs_and_latency(published, ours)
+    fig.canvas.draw()
+    boxes = [t.get_window_extent() for t in fig.axes[0].texts]
+    assert len(boxes) == len(published)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_the_cloud_marks_what_each_search_chose(trials):
+    some = trials[trials["arm"].isin(["soft", "random"])]
+    fig = plots.cloud(some, trials.groupby("arm").head(1))
+    assert "soft: 12 networks" in words(fig)
+    assert [sum(line.get_marker() == "*" for line in ax.lines) for ax in fig.axes] == [1, 1]
+
+
+def test_hard_and_soft_share_the_axis_and_count_every_sample(trials):
+    figure6 = mnasnet_study.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
+    fig = plots.hard_and_soft(trials, figure6)
+    left, right = fig.axes
+    assert left.get_xlim() == right.get_xlim()
+    areas = [sum(np.diff(p.get_path().vertices[:, 0]).clip(0)) for p in left.patches]
+    assert all(a > 0 for a in areas)
+    medians = [line.get_xdata()[0] for line in right.lines if line.get_linestyle() == ":"]
+    assert sorted(medians) == pytest.approx([57.4 / 75, 71.9 / 75], abs=0.03)
+
+
+def test_progress_draws_an_entropy_for_those_that_have_one():
+    curves = pd.DataFrame(
+        {
+            "arm": ["soft"] * 3 + ["random"] * 3,
+            "trial": [1, 2, 3] * 2,
+            "best": [1, 2, 3, 1, 1, 1.0],
+            "ci_low": np.nan,
+            "ci_high": np.nan,
+            "entropy": [1, 0.9, 0.8, np.nan, np.nan, np.nan],
+        }
+    )
+    fig = plots.progress(curves)
+    assert (len(fig.axes[0].lines), len(fig.axes[1].lines)) == (2, 1)
+
+
+def test_the_rest_names_what_it_shows(trials):
+    winners = trials[trials["arm"].isin(mnasnet_study.CORNERS)]
+    table5 = loader.read_csv("mnasnet_table5.csv")
+    table5 = table5.assign(ratio=table5["latency_ms"] / 75, label=table5["space"])
+    assert "hierarchical (A1)" in words(plots.ablation(winners, table5))
+    table = pd.DataFrame(
+        {"name": ["found", "other"], "latency_ms": [0.02, 0.03], "accuracy": [80, 70.0],
+         "ci_low": [78, np.nan], "ci_high": [82, np.nan]}
+    )  # fmt: skip
+    assert "found" in words(plots.trained(table, loader.read_csv("mnasnet_table6.csv")))
+    networks = trials.assign(longer=trials["accuracy"] + 5)
+    assert "after longer training, %" in words(plots.proxies(networks))
+    costs = pd.DataFrame({"space": ["a", "b"] * 20, "macs": np.geomspace(1e7, 1e9, 40)})
+    assert "mark" in words(reward_plots.sizes(costs, {"mark": 3e8}))
+    layers = pd.DataFrame(
+        {"network": "n", "op": ["conv", "MBConv6"], "kernel": [3, 5], "channels": [16, 32],
+         "stride": [2, 1], "se": [False, True]}
+    )  # fmt: skip
+    assert "32 se" in words(reward_plots.networks(layers))

@@ -1,0 +1,132 @@
+"""MnasNet's space and its flat counterpart: sizes, what decodes, which published networks lie."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightlab.measure import cost
+from lightlab.published import loader
+from lightlab.space.arch import Block, catalog, layers
+from lightlab.space.decisions import SpaceError
+from lightlab.space.foundations import sizes
+from lightlab.space.spaces import IMAGENET, MACRO, MnasNetSpace, Skeleton, Stage, flat
+
+SPACE, FLAT = MnasNetSpace(IMAGENET), flat(IMAGENET)
+SMALL = MnasNetSpace(Skeleton.small(32, 3, 10, [32, 64]))
+# 112 and 192 channels are 7/6 and 1.2 times MobileNetV2's, which the paper does not list
+WIDER = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
+
+
+def test_sizes_are_the_published_ones():
+    assert SPACE.size() == 432**5
+    assert FLAT.size() == 432**15
+    assert (math.floor(math.log10(SPACE.size())), math.floor(math.log10(FLAT.size()))) == (13, 39)
+    assert math.prod(len(d.options) for d in SPACE.decisions if d.name.startswith("1.")) == 432
+
+
+def test_the_drawn_sizes_are_those_of_the_spaces_that_are_searched():
+    drawn = {s["name"]: s for s in loader.read_yaml("space_sizes.yaml")}
+    found = {
+        "MnasNet, one design per block": SPACE,
+        "MnasNet, one design per layer": FLAT,
+        "NAS-Bench-Macro": MACRO,
+    }
+    for name, space in found.items():
+        assert sizes.size(drawn[name]["define"]) == space.size()
+
+
+def test_the_centre_is_mobilenet_v2():
+    centre, v2 = SPACE.decode(SPACE.centre()), catalog.get("mobilenet_v2")
+    assert cost.macs(centre) == cost.macs(v2)
+    assert cost.param_count(centre) == cost.param_count(v2)
+    relu = tuple(replace(b, act="relu") for b in v2.blocks)
+    assert [str(b) for b in centre.blocks[1:]] == [str(b) for b in relu[1:]]
+
+
+@pytest.mark.parametrize("name", ["mnasnet_a1", "mnasnet_b1", "mnasnet_mbconv6_k3"])
+def test_published_networks_lie_in_the_space_with_the_widths_that_they_have(name):
+    arch = catalog.get(name)
+    found = WIDER.decode(WIDER.find(arch))
+    assert cost.layer_table(found).equals(cost.layer_table(arch))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("mnasnet_a1", "stage 4 has no design that begins with mb_k3_s1_e6_c112_se0.25"),
+        ("mnasnet_b1", "stage 5 has no design that begins with mb_k5_s2_e6_c192"),
+        ("mnasnet_mbconv6_k3", "stage 4 has no design that begins with mb_k3_s1_e6_c112"),
+        ("mnasnet_mbconv6_k5", "another stem, first or last block, head or input"),
+        ("mnasnet_mbconv3_k3", "another stem, first or last block, head or input"),
+        ("mnasnet_mbconv3_k5", "another stem, first or last block, head or input"),
+        ("mnasnet_small", "another stem, first or last block, head or input"),
+        ("mobilenet_v2", "another stem, first or last block, head or input"),  # ReLU6
+    ],
+)
+def test_none_lies_in_the_space_as_it_is_stated_and_it_is_said_why(name, says):
+    with pytest.raises(SpaceError, match=says):
+        SPACE.find(catalog.get(name))
+
+
+def test_every_published_mnasnet_is_named_above():
+    named = {"a1", "b1", "small", "mbconv3_k3", "mbconv3_k5", "mbconv6_k3", "mbconv6_k5"}
+    assert {n.removeprefix("mnasnet_") for n in catalog.names() if "mnasnet" in n} == named
+
+
+@given(st.integers(0, SMALL.size() - 1))
+def test_a_point_is_found_again_from_its_network(number):
+    arch = SMALL.decode(SMALL.unrank(number))
+    again = SMALL.decode(SMALL.find(arch))
+    assert cost.layer_table(again).equals(cost.layer_table(arch))
+
+
+@given(st.integers(0, 2**32))
+def test_both_spaces_decode_to_networks_of_the_skeleton(seed):
+    rng = np.random.default_rng(seed)
+    for space in (SPACE, FLAT):
+        arch = space.decode(space.sample(rng))
+        assert arch.stem == IMAGENET.stem
+        assert arch.blocks[0] == IMAGENET.first[0]
+        assert arch.blocks[-1] == IMAGENET.last[0]
+        assert sum(b.stride == 2 for b in arch.blocks) <= 4
+        assert all(x.out_size >= 7 for x in layers(arch) if x.role != "fc" and x.role != "se")
+
+
+def test_equal_layers_make_the_same_network_in_both_spaces():
+    options = SPACE.options(SPACE.centre())
+    per_layer = {d.name: options[f"{d.name[0]}.{d.name.split('.')[2]}"] for d in FLAT.decisions}
+    assert FLAT.decode(FLAT.point(per_layer)) == SPACE.decode(SPACE.centre())
+
+
+def test_a_layer_left_out_hands_its_stride_on():
+    flat_small = flat(Skeleton.small(32, 3, 10, [32]))
+    rng = np.random.default_rng(0)
+    options = flat_small.options(flat_small.sample(rng)) | {"1.1.layers": -1, "1.2.layers": 1}
+    blocks = flat_small.decode(flat_small.point(options)).blocks
+    assert [b.stride for b in blocks] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Skeleton.small(32, 3, 10, []), "at least one stage"),
+        (lambda: replace(IMAGENET, stages=(Stage(24, 0, 2),)), "fewer than two layers"),
+        (lambda: MnasNetSpace(IMAGENET, (1.0, 1.0)), "twice"),
+        (lambda: MnasNetSpace(IMAGENET, ()), "no options"),
+    ],
+)
+def test_a_skeleton_that_cannot_be_is_refused(make, says):
+    with pytest.raises(SpaceError, match=says) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_a_pooled_skip_stands_where_the_channels_allow_it():
+    pool = Block("mb", 16, skip="pool", stride=2)
+    assert (pool.skip_of(16), pool.skip_of(8)) == ("pool", "none")
+    identity = Block("mb", 16, stride=2)
+    assert (identity.skip_of(16), replace(identity, stride=1).skip_of(16)) == ("none", "identity")
