@@ -91,18 +91,23 @@ def paired(results: pd.DataFrame, column: str, a: str, b: str) -> np.ndarray:
     return (wide[a] - wide[b]).to_numpy()
 
 
-def layer_rows(archs: Mapping[str, Arch]) -> pd.DataFrame:
-    """One row per block: network, op (as a reader calls it), kernel, channels, stride, se."""
+def layer_rows(archs: Mapping[str, Arch], fixed: int = 2) -> pd.DataFrame:
+    """One row per block: network, op (as a reader calls it), kernel, channels, stride, se.
+
+    The first `fixed` blocks, stem included, are called so: no search decides about them.
+    """
     words = {"conv": "convolution", "sep": "separable", "mb": "MBConv"}
     return pd.DataFrame(
         {
             "network": name,
-            "op": words[b.op] + (f"{b.expand_ratio:g}" if b.op == "mb" else ""),
+            "op": words[b.op] + (f"{b.expand_ratio:g}" if b.op == "mb" else "")
+            if i >= fixed
+            else "fixed",
             "kernel": b.kernel_size,
             "channels": b.out_channels,
             "stride": b.stride,
             "se": b.se_ratio > 0,
         }
         for name, arch in archs.items()
-        for b in (arch.stem, *arch.blocks)
+        for i, b in enumerate((arch.stem, *arch.blocks))
     )

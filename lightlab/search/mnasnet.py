@@ -69,6 +69,13 @@ def fitted_exponent(trials: pd.DataFrame) -> tuple[float, float, float]:
     return -float(slopes[0]), -float(high), -float(low)
 
 
+def soft_exponents(beta: float) -> tuple[float, float]:
+    """alpha and beta of the soft reward for a fitted exponent; the paper's, where `beta` would pay
+    for being slow.
+    """
+    return (beta, beta) if beta < 0 else SOFT
+
+
 def _slope(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     x, y = x[rows], y[rows]
     dx = x - x.mean(1, keepdims=True)
@@ -101,6 +108,7 @@ def run(
         fine = rows["accuracy"].notna().to_numpy()
         values = np.full(len(rows), np.nan)
         values[fine] = objective(rows[fine])
+        entropy = getattr(searcher, "entropy", np.nan)  # of the policy that these points are from
         searcher.tell(points, values)
         first = sum(map(len, parts)) + 1
         parts.append(
@@ -108,7 +116,7 @@ def run(
                 trial=range(first, first + len(rows)),
                 point=["-".join(map(str, p)) for p in points],
                 value=values,
-                entropy=getattr(searcher, "entropy", np.nan),
+                entropy=entropy,
             )
         )
     return pd.concat(parts, ignore_index=True)

@@ -67,6 +67,6 @@ def test_differences_are_within_seeds():
 def test_rows_of_layers_say_what_stands_where():
     arch = SPACE.decode(SPACE.centre())
     rows = specialised.layer_rows({"n": arch})
-    assert rows["op"].tolist() == ["convolution", "MBConv1", *["MBConv6"] * 4]
+    assert rows["op"].tolist() == ["fixed", "fixed", *["MBConv6"] * 4]
     assert rows["channels"].tolist()[2:] == [16, 16, 32, 32]
     assert not rows["se"].any()

@@ -22,11 +22,11 @@ LOOKS = {
 }
 
 
-def cloud(trials: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
+def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
     """Accuracy against latency of all that two searches sampled, early ones light, and the front.
 
     `trials`: arm, trial, ratio, accuracy, front (bool, of each arm); `chosen`: arm, ratio,
-    accuracy.
+    accuracy; `beta`: the soft reward's exponent, for lines of equal reward.
     """
     arms = list(dict.fromkeys(trials["arm"]))
     fig, axes = style.subplots(1, len(arms), height=3.4, sharex=True, sharey=True)
@@ -42,7 +42,20 @@ def cloud(trials: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
         ax.axvline(1, color="black", linestyle="--", linewidth=1)
         ax.set(xlabel="latency / target", title=f"{arm}: {len(part)} networks")
     np.atleast_1d(axes)[0].set_ylabel("accuracy after short training, %")
+    for ax in np.atleast_1d(axes):
+        equal_reward(ax, beta)
     return fig
+
+
+def equal_reward(ax: Axes, beta: float) -> None:
+    """Grey lines along which the soft reward is the same, behind what the axes show already."""
+    xlim, ylim = ax.get_xlim(), ax.get_ylim()
+    x = np.geomspace(max(xlim[0], 1e-3), xlim[1], 100)
+    ticks = ax.get_yticks()
+    for level in ticks[0] + (ticks[1] - ticks[0]) * np.arange(-20, 40):
+        ax.plot(x, level * x**-beta, color=style.GREY, linewidth=0.6, zorder=0)
+    ax.set(xlim=xlim, ylim=ylim)
+    ax.grid(False)
 
 
 def progress(curves: pd.DataFrame) -> Figure:
@@ -54,54 +67,43 @@ def progress(curves: pd.DataFrame) -> Figure:
     for arm, part in curves.groupby("arm", sort=False):
         colour, _ = LOOKS[arm]
         line = "--" if arm == "random" else "-"
-        left.plot(part["trial"], part["best"], line, color=colour, label=arm)
+        steps = {"color": colour, "drawstyle": "steps-post"}
+        left.plot(part["trial"], part["best"], line, label=arm, **steps)
         if part["ci_low"].notna().all():
             left.fill_between(
                 part["trial"], part["ci_low"], part["ci_high"], color=colour, alpha=0.15
             )
         if part["entropy"].notna().all():
-            right.plot(part["trial"], 100 * part["entropy"], line, color=colour)
+            right.plot(part["trial"], 100 * part["entropy"], line, **steps)
     left.set(xlabel="networks tried", ylabel="best reward so far")
-    right.set(
-        xlabel="networks tried", ylabel="entropy of the policy,\n% of its first", ylim=(0, 105)
-    )
+    right.set(xlabel="networks tried", ylabel="entropy of the policy,\n% of the even choice")
+    right.set_ylim(0, 105)
     fig.legend(loc="outside upper center", ncols=len(LOOKS))
     return fig
 
 
 def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Share of the sampled networks by latency over target: ours and the paper's Figure 6.
+    """Share of the sampled networks that are at most so slow: ours, and the paper's Figure 6.
 
     `ours`: arm, ratio. `published`: ratio (middle of a bin), width, hard, soft (shares).
     """
-    fig, (left, right) = style.subplots(1, 2, height=2.9, sharex=True)
-    bins = np.linspace(0, max(2.0, min(3.0, ours["ratio"].quantile(0.99))), 31)
+    fig, (left, right) = style.subplots(1, 2, height=2.9, sharex=True, sharey=True)
+    ends = published["ratio"] + published["width"] / 2
     for arm in ("hard", "soft"):
         colour, _ = LOOKS[arm]
-        found = ours.loc[ours["arm"] == arm, "ratio"].clip(upper=bins[-1] - 1e-9)
-        weights = np.full(len(found), 100 / max(1, len(found)))
-        _outline(left, found, bins, weights, colour, arm)
-        edges = [*(published["ratio"] - published["width"] / 2),
-                 published["ratio"].iloc[-1] + published["width"].iloc[-1] / 2]  # fmt: skip
-        _outline(right, published["ratio"], edges, 100 * published[arm], colour, arm)
-        left.axvline(found.median(), color=colour, linewidth=1.2, linestyle=":")
-        middle = _weighted_median(published["ratio"], published[arm])
-        right.axvline(middle, color=colour, linewidth=1.2, linestyle=":")
+        found = np.sort(ours.loc[ours["arm"] == arm, "ratio"])
+        shares = 100 * np.arange(1, len(found) + 1) / len(found)
+        left.plot(
+            [0, *found, 10], [0, *shares, 100], color=colour, drawstyle="steps-post", label=arm
+        )
+        right.plot([0, *ends, 10], [0, *(100 * published[arm].cumsum()), 100], color=colour)
     for ax, title in ((left, "here"), (right, "published, Figure 6")):
         ax.axvline(1, color="black", linestyle="--", linewidth=1)
-        ax.set(title=title, xlabel="latency / target", ylabel="% of sampled networks")
+        ax.axhline(50, color=style.GREY, linewidth=0.8)
+        ax.set(title=title, xlabel="latency / target", xlim=(0, 2.5), ylim=(0, 103))
+    left.set_ylabel("% of the sampled networks\nat most so slow")
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
-
-
-def _outline(ax: Axes, values, bins, weights, colour: str, label: str) -> None:
-    for kind, alpha in (("stepfilled", 0.25), ("step", 1)):
-        ax.hist(values, bins, weights=weights, histtype=kind, color=colour, alpha=alpha,
-                label=label if alpha < 1 else None)  # fmt: skip
-
-
-def _weighted_median(values: pd.Series, weights: pd.Series) -> float:
-    return float(np.interp(0.5, weights.cumsum() / weights.sum(), values))
 
 
 def proxies(networks: pd.DataFrame) -> Figure:
@@ -116,10 +118,11 @@ def proxies(networks: pd.DataFrame) -> Figure:
     return fig
 
 
-def ablation(winners: pd.DataFrame, published: pd.DataFrame) -> Figure:
+def ablation(winners: pd.DataFrame, published: pd.DataFrame, beta: float) -> Figure:
     """What searches choose, accuracy against latency over target: one mark a seed; the paper's.
 
-    `winners`: arm, ratio, accuracy. `published`: ratio, top1, label.
+    `winners`: arm, ratio, accuracy. `published`: ratio, top1, reward, space. Grey: equal soft
+    reward, of exponent `beta` here and −0.07 in the paper.
     """
     fig, (left, right) = style.subplots(1, 2, height=3.1)
     for arm, part in winners.groupby("arm", sort=False):
@@ -127,39 +130,50 @@ def ablation(winners: pd.DataFrame, published: pd.DataFrame) -> Figure:
         look = {"ls": "", "ms": 6, "color": colour, "alpha": 0.75, "label": arm}
         left.plot(part["ratio"], part["accuracy"], marker=marker, **look)
     left.set(title="here", ylabel="accuracy after short training, %")
-    right.plot(published["ratio"], published["top1"], "o", color=style.COLOURS[1], ms=6)
     for row in published.itertuples():
-        right.annotate(row.label, (row.ratio, row.top1), **beside(row.ratio > 2))
+        alone = row.reward.startswith("accuracy only")
+        right.plot(row.ratio, row.top1, "^" if alone else "o", color=style.COLOURS[1], ms=6)
+        words = f"{row.space},\n{row.reward}"
+        right.annotate(words, (row.ratio, row.top1), **beside(row.ratio > 2))
     right.set(title="published, Table 5", ylabel="top-1 on ImageNet, %", ylim=(71, 76))
-    for ax in (left, right):
+    right.set_xlim(0.8, 3)
+    for ax, exponent in ((left, beta), (right, -0.07)):
         ax.axvline(1, color="black", linestyle="--", linewidth=1)
         ax.set(xlabel="latency / target", xscale="log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
+        limits = ax.get_xlim()
         ax.set_xticks([0.25, 0.5, 1, 2, 4])
-    right.set_xlim(0.8, 3)
+        ax.set_xlim(limits)
+        equal_reward(ax, exponent)
     fig.legend(loc="outside upper center", ncols=4)
     return fig
 
 
-def trained(table: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Networks trained to the end: accuracy with interval against latency, ours and Table 6.
+def trained(results: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Networks trained to the end, a row each: every seed, the mean, the latency in words; Table 6.
 
-    `table`: name, latency_ms, accuracy, ci_low, ci_high. `published`: model, latency_ms, top1.
+    `results`: name, seed, accuracy, latency_ms, in the order to be shown. `published`: model,
+    latency_ms, top1.
     """
-    fig, (left, right) = style.subplots(1, 2, height=3.4)
-    for i, row in enumerate(table.itertuples()):
-        colour = style.COLOURS[i % len(style.COLOURS)]
-        left.plot([row.latency_ms * 1e3] * 2, [row.ci_low, row.ci_high], color=colour, alpha=0.4,
-                  linewidth=3)  # fmt: skip
-        left.plot(row.latency_ms * 1e3, row.accuracy, "*" if i == 0 else "o", color=colour,
-                  ms=13 if i == 0 else 6, label=row.name)  # fmt: skip
-    left.set(title="here", xlabel="measured latency, µs", ylabel="test accuracy, %")
+    names = list(dict.fromkeys(results["name"]))
+    fig, (left, right) = style.subplots(1, 2, height=3.2, width_ratios=[1.5, 1])
+    for at, name in enumerate(names):
+        part = results[results["name"] == name]
+        colour = style.COLOURS[0] if name == "found" else style.GREY
+        left.plot(part["accuracy"], [at] * len(part), "o", color=colour, alpha=0.6)
+        left.plot([part["accuracy"].mean()] * 2, [at - 0.3, at + 0.3], color=colour, linewidth=2.5)
+    micro = [1e3 * results.loc[results["name"] == n, "latency_ms"].iloc[0] for n in names]
+    labels = [f"{name}\n{us:.1f} µs" for name, us in zip(names, micro, strict=True)]
+    left.set(yticks=range(len(names)), yticklabels=labels, xlabel="test accuracy, %")
+    left.set(ylim=(len(names) - 0.4, -0.6), title="here")
+    left.grid(axis="y", visible=False)
     for i, row in enumerate(published.itertuples()):
-        right.plot(row.latency_ms, row.top1, "*" if i == 0 else "o", ms=13 if i == 0 else 6,
-                   color=style.COLOURS[0 if i == 0 else i + 1])  # fmt: skip
+        mark, colour = ("*", style.COLOURS[0]) if i == 0 else ("o", style.GREY)
+        right.plot(row.latency_ms, row.top1, mark, ms=13 if i == 0 else 6, color=colour)
+        word = row.model.replace(" only", "").replace("(k3x3)", "3×3").replace("(k5x5)", "5×5")
+        right.annotate(word, (row.latency_ms, row.top1), **beside(row.latency_ms > 100))
     right.set(title="published, Table 6", xlabel="latency on a Pixel 1, ms", ylabel="top-1, %")
-    fig.legend(loc="outside upper center", ncols=3)
     return fig
 
 

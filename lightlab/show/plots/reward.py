@@ -74,8 +74,9 @@ def sizes(costs: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
     top = ax.get_ylim()[1]
     for i, (name, macs) in enumerate(sorted(marks.items(), key=lambda item: item[1])):
         ax.axvline(macs, color="black", linewidth=1, linestyle=":")
-        ax.annotate(name, (macs, top * (0.98 - 0.12 * i)), xytext=(4, 0), va="top",
-                    textcoords="offset points", fontsize=8)  # fmt: skip
+        ax.annotate(name, (macs, top * (0.97 - 0.12 * i)), xytext=(40, 0), va="center", fontsize=8,
+                    textcoords="offset points", backgroundcolor="white",
+                    arrowprops={"arrowstyle": "-", "lw": 0.8})  # fmt: skip
     style.log_counts(ax)
     ax.set(xlabel="MACs of one image (log)", ylabel="networks")
     fig.legend(loc="outside upper center", ncols=2)
@@ -92,12 +93,13 @@ def networks(layers: pd.DataFrame) -> Figure:
         len(names), 1, height=0.5 + 0.95 * len(names), sharex=True, squeeze=False
     )
     ops = list(dict.fromkeys(layers["op"]))
+    colours = dict(zip(ops, style.COLOURS, strict=False)) | {"fixed": style.LIGHT}
     most = layers["channels"].max()
     for ax, name in zip(axes[:, 0], names, strict=True):
         part = layers[layers["network"] == name].reset_index(drop=True)
         for i, row in part.iterrows():
             ax.bar(i, row["channels"], width=0.86, edgecolor="white",
-                   color=style.COLOURS[ops.index(row["op"])],
+                   color=colours[row["op"]],
                    hatch="///" if row["kernel"] == 5 else None)  # fmt: skip
             words = (
                 f"{row['channels']}{'↓' if row['stride'] == 2 else ''}{' se' if row['se'] else ''}"
@@ -109,6 +111,6 @@ def networks(layers: pd.DataFrame) -> Figure:
         ax.spines["left"].set_visible(False)
     words = "number: channels, ↓: stride 2, se: squeeze-excite, hatched: 5×5"
     axes[-1, 0].set(xticks=[], xlabel=f"layers in order; {words}")
-    handles = [axes[0, 0].bar(0, 0, color=style.COLOURS[i], label=op) for i, op in enumerate(ops)]
+    handles = [axes[0, 0].bar(0, 0, color=colours[op], label=op) for op in ops]
     fig.legend(handles=handles, loc="outside upper center", ncols=len(ops))
     return fig
