@@ -106,12 +106,9 @@ class Proxy:
     def _train(self, archs: dict[str, Arch]) -> None:
         known = {row["arch"] for row in self.journal.of("training")}
         todo = [text for text in archs if text not in known]
-        jobs = [
-            train.Job(
-                archs[text], self.images.train, self.recipe, self.seed, self.images.val, name=text
-            )
-            for text in todo
-        ]
+        val = self.images.val  # as `test`: looked at once, after training, not every epoch
+        parts = (self.images.train, self.recipe, self.seed)
+        jobs = [train.Job(archs[text], *parts, test=val, name=text) for text in todo]
         if not jobs:
             return
         samples = train.samples(self.recipe, len(self.images.train))
@@ -126,7 +123,7 @@ def _row(text: str, arch: Arch, done: train.Trained, samples: int) -> dict[str, 
         return row | {"accuracy": None, "samples": samples, "train_macs": 0, "seconds": 0.0}
     spent = done.history.iloc[-1]
     return row | {
-        "accuracy": 100 * done.metrics["val_accuracy"],
+        "accuracy": 100 * done.metrics["test_accuracy"],
         "samples": samples,
         "train_macs": int(spent["macs"]),
         "seconds": float(spent["seconds"]),

@@ -14,6 +14,7 @@ from lightlab.measure.train import processes
 from lightlab.measure.train.history import bar_options
 from lightlab.measure.train.job import Job, JobError, Trained
 from lightlab.measure.train.recipe import TrainError, samples
+from lightlab.space.arch import Arch
 
 # Below so many MACs in all, about six seconds of one core, starting processes (three seconds, the
 # first time) does not pay.
@@ -91,7 +92,9 @@ def _priced(job: Job, known: dict[Any, int]) -> int:
     key = (job.network, shape)
     try:
         if key not in known:
-            known[key] = cost.count_macs(job.make(), shape)
+            arch = job.network
+            listed = isinstance(arch, Arch) and arch.input_shape == shape
+            known[key] = cost.macs(arch) if listed else cost.count_macs(job.make(), shape)
         return known[key]
     except Exception as error:
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
