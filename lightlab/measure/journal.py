@@ -17,15 +17,15 @@ class Journal:
         self.path, self.rows = path and Path(path), []
         if self.path is None or not self.path.exists():
             return
-        text = self.path.read_text(encoding="utf-8")
+        text = self.path.read_bytes().decode("utf-8", errors="replace")
         whole, _, cut = text.rpartition("\n")
         for number, line in enumerate(filter(None, whole.split("\n")), 1):
             try:
-                self.rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                self.rows.append(dict(json.loads(line)))
+            except (TypeError, ValueError):
                 raise ValueError(f"{self.path}, line {number}: no JSON; remove the file") from None
         if cut:
-            os.truncate(self.path, len(text.encode()) - len(cut.encode()))
+            os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
 
     def add(self, **row: Any) -> None:
         """One more row, on the disk when this returns."""

@@ -98,6 +98,8 @@ class Proxy:
                 first = self.journal.of("reference")
                 self.meter.reference_ms = first[0]["ms"] if first else self.meter.reference_ms
             found = self.meter([archs[text] for text in todo])
+            if wrong := [ms for ms in found if not 0 < ms < np.inf]:
+                raise ValueError(f"a latency of {wrong[0]} ms was measured: it cannot be")
             if isinstance(self.meter, Meter) and not self.journal.of("reference"):
                 self.journal.add(kind="reference", ms=self.meter.reference_ms)
             for text, ms in zip(todo, found, strict=True):
@@ -120,7 +122,9 @@ def _row(text: str, arch: Arch, done: train.Trained, samples: int) -> dict[str, 
     macs = cost.macs(arch)
     row = {"kind": "training", "arch": text, "macs": macs, "params": cost.param_count(arch)}
     if done.diverged:
-        return row | {"accuracy": None, "samples": samples, "train_macs": 0, "seconds": 0.0}
+        # where it diverged is not recorded: at most this
+        most = samples * macs * cost.PASSES_PER_TRAINING_STEP
+        return row | {"accuracy": None, "samples": samples, "train_macs": most, "seconds": 0.0}
     spent = done.history.iloc[-1]
     return row | {
         "accuracy": 100 * done.metrics["test_accuracy"],

@@ -1,6 +1,7 @@
 """Networks that others trained, as a table: a search over it costs nothing but the search."""
 
 import hashlib
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def nas_bench_macro(path: str | Path) -> Tabular:
         raise TableError(f"{path}: no such file; give the path of NAS-Bench-Macro's CSV table")
     try:
         read = pd.read_csv(path, dtype={"arch": str})
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise TableError(f"{path}: cannot be read as CSV ({type(error).__name__})") from None
     if missing := [c for c in ("arch", *_COLUMNS) if c not in read.columns]:
         raise TableError(f"{path}: has no column {missing[0]!r}; is it NAS-Bench-Macro's table?")
@@ -45,11 +46,17 @@ def nas_bench_macro(path: str | Path) -> Tabular:
         points = [MACRO.check(tuple(map(int, text))) for text in read["arch"]]
     except (SpaceError, ValueError, TypeError) as error:
         raise TableError(f"{path}: arch: {error}") from None
+    if len(points) < MACRO.size():
+        raise TableError(f"{path}: has {len(points)} of the {MACRO.size()} networks")
     if len(set(points)) < len(points):
         raise TableError(f"{path}: a network stands there twice")
     table = read[list(_COLUMNS)].rename(columns=_COLUMNS)
     if wrong := [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]:
         raise TableError(f"{path}: column {wrong[0]} holds other things than numbers")
+    if not (
+        table["accuracy"].between(0, 100).all() and (table[["macs", "params"]] > 0).all(axis=None)
+    ):
+        raise TableError(f"{path}: a value is missing, or no accuracy in per cent or no count")
     table = table.set_index(pd.Index(points, tupleize_cols=False, name="point"))
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
     return Tabular(table, f"table:{path}", fingerprint)

@@ -49,16 +49,19 @@ class BayesianOptimization(TrialLog):
         self.space, self.seed, self.n_initial = space, seed, n_initial
         self.ref_point, self.feasible = ref_point, feasible
         self.pending: list[Any] = []
-        self._fitted: tuple[int, list[Surrogate]] = (0, [])
+        self._fitted: tuple[int, list[Surrogate]] = (-1, [])
 
     def ask(self, n: int = 1) -> list[Any]:
         """`n` points, each chosen knowing those before it; they are pending until told.
 
-        A point comes twice only when all of a finite space is used up.
+        Fewer where a space of decisions has no more; in another finite space that is used up a
+        point comes twice.
         """
-        for _ in range(n):
-            self.pending.append(self._next())
-        return self.pending[len(self.pending) - n :]
+        asked: list[Any] = []
+        while len(asked) < n and (point := self._next()) is not None:
+            asked.append(point)
+            self.pending.append(point)
+        return asked
 
     def tell(
         self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
@@ -126,8 +129,8 @@ class BayesianOptimization(TrialLog):
     def _unseen(self, taken: set[bytes], rng: np.random.Generator) -> Any:
         if isinstance(self.space, DecisionSpace):
             space, told = self.space, [t.config for t in self.trials] + self.pending
-            found = draws.unseen(space, lambda: space.sample(rng), set(told), self.feasible, rng)
-            return space.sample(rng) if found is None else found
+            draw = lambda: space.sample(rng)  # noqa: E731
+            return draws.unseen(space, draw, {tuple(p) for p in told}, self.feasible, rng)
         for _ in range(MAX_DRAWS):
             point = self.space.sample(rng, 1)[0]
             if self._keys([point])[0] not in taken:

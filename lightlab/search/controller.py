@@ -7,6 +7,7 @@ baseline, 20 points an update (Zoph et al. 2018, appendix; Tan et al. 2019, sect
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from lightlab.search import draws
 from lightlab.search.searcher import Trial, TrialLog
 from lightlab.space.decisions import DecisionSpace, Point
 
+_MOST_PASSED_OVER = 500  # points in a row, then the policy is taken to know no others
 _N_DRAWN = 256  # points drawn at once from one policy: a draw one by one would take a millisecond
 
 
@@ -102,7 +104,7 @@ class Controller(TrialLog):
         self._pending: set[Point] = set()
         self._drawn: list[Point] = []
         self._n_refills = 0
-        for trial in trials:
+        for trial in draws.checked(space, trials):
             self.tell([trial.config], [trial.values], None)
 
     def ask(self, n: int = 1) -> list[Point]:
@@ -111,7 +113,8 @@ class Controller(TrialLog):
         rng = np.random.default_rng([self.seed, self.n_updates, len(taken)])
         asked: list[Point] = []
         for _ in range(n):
-            point = draws.unseen(self.space, self._draw, taken, self.feasible, rng)
+            draw = partial(self._draw, taken)
+            point = draws.unseen(self.space, draw, taken, self.feasible, rng)
             if point is None:
                 break
             asked.append(point)
@@ -134,10 +137,16 @@ class Controller(TrialLog):
     def _finished(self) -> list[Trial]:
         return [t for t in self.trials if not t.failed]
 
-    def _draw(self) -> Point:
-        """The next of the points drawn from the present policy; a search that goes on draws those
-        asked before again, and passes them over.
+    def _draw(self, taken: set[Point]) -> Point:
+        """The next of the points drawn from the present policy that is not `taken`: a search that
+        goes on draws those asked before again. A taken one after _MOST_PASSED_OVER.
         """
+        for _ in range(_MOST_PASSED_OVER):
+            if (point := self._next_drawn()) not in taken:
+                break
+        return point
+
+    def _next_drawn(self) -> Point:
         if not self._drawn:
             place = [self.seed, self.n_updates, self._n_refills]
             seed = int(np.random.SeedSequence(place).generate_state(1)[0])
@@ -151,7 +160,8 @@ class Controller(TrialLog):
         """Proximal policy optimisation on one batch (Schulman et al. 2017, equation 7)."""
         points = torch.tensor([t.config for t in batch])
         rewards = self.signs[0] * np.array([t.values[0] for t in batch])
-        spread = np.std([t.values[0] for t in so_far]) or 1.0
+        values = np.array([t.values[0] for t in so_far])
+        spread = values.std() if np.ptp(values) > 1e-9 * np.abs(values).max() else 1.0
         if self.baseline is None:
             self.baseline = float(rewards.mean())
         advantage = torch.tensor((rewards - self.baseline) / spread, dtype=torch.float32)

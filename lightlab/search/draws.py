@@ -1,12 +1,17 @@
 """Points of a space of decisions that a search has not taken yet."""
 
-from collections.abc import Callable, Container
+import itertools
+from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from lightlab.search.searcher import Trial
 from lightlab.space.decisions import DecisionSpace, Point
 
-MAX_DRAWS = 100  # draws before a space is taken to be nearly used up
+MAX_DRAWS = 100  # draws of a searcher's own before it is helped out
+MAX_UNIFORM = 20_000  # uniform points of a large space that are then tried
 MAX_LISTED = 1_000_000  # points of a space that is then gone through one by one
 
 Feasible = Callable[[Point], bool]
@@ -25,34 +30,44 @@ def unseen(
 ) -> Point | None:
     """A feasible point that is not `taken`, by `draw`; None where there is none left.
 
-    After MAX_DRAWS draws in vain a small space is gone through from a random place on. SearchError
-    where none of so many draws was feasible in a space that is too large for that.
+    After MAX_DRAWS draws in vain a small space is gone through from a random place on; in a large
+    one MAX_UNIFORM uniform points are tried. SearchError where not one point is feasible, as far as
+    these tell.
     """
-    drawn: Point | None = None
-    for _ in range(MAX_DRAWS):
-        point = draw()
-        if feasible is not None and not feasible(point):
-            continue
-        if point not in taken:
-            return point
-        drawn = point
+    rng = rng or np.random.default_rng(0)
+    found = _first(MAX_DRAWS, draw, taken, feasible)
+    if found.point is not None:
+        return found.point
     if space.size() <= MAX_LISTED:
-        return _listed(space, taken, feasible, rng or np.random.default_rng(0))
-    if drawn is None:
-        raise SearchError(
-            f"none of {MAX_DRAWS} points drawn from {space!r} is feasible: loosen the constraint"
-        )
-    return drawn  # a repeat, in a space that cannot be used up
+        n = space.size()
+        numbers = itertools.count(int(rng.integers(n)))
+        rest = _first(n, lambda: space.unrank(next(numbers) % n), taken, feasible)
+    else:
+        rest = _first(MAX_UNIFORM, lambda: space.sample(rng), taken, feasible)
+    if rest.point is None and not (found.any_feasible or rest.any_feasible):
+        raise SearchError(f"no point of {space!r} was found feasible: loosen the constraint")
+    return rest.point
 
 
-def _listed(
-    space: DecisionSpace,
-    taken: Container[Point],
-    feasible: Feasible | None,
-    rng: np.random.Generator,
-) -> Point | None:
-    n = space.size()
-    first = int(rng.integers(n))
-    points = (space.unrank((first + i) % n) for i in range(n))
-    found = (p for p in points if p not in taken and (feasible is None or feasible(p)))
-    return next(found, None)
+class _Found(NamedTuple):
+    point: Point | None
+    any_feasible: bool
+
+
+def _first(
+    n: int, draw: Callable[[], Point], taken: Container[Point], feasible: Feasible | None
+) -> _Found:
+    """The first of `n` draws that is feasible and not taken, and whether any was feasible."""
+    any_feasible = False
+    for _ in range(n):
+        point = draw()
+        if feasible is None or feasible(point):
+            any_feasible = True
+            if point not in taken:
+                return _Found(point, True)
+    return _Found(None, any_feasible)
+
+
+def checked(space: DecisionSpace, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials with their points as tuples; SpaceError for one that is not of `space`."""
+    return [replace(t, config=space.check(t.config)) for t in trials]

@@ -28,7 +28,7 @@ class _Evolution(TrialLog):
         trials: Sequence[Trial],
         feasible: draws.Feasible | None,
     ) -> None:
-        super().__init__(maximize, trials)
+        super().__init__(maximize, draws.checked(space, trials))
         if min(population_size, n_initial) < 2:
             raise ValueError(
                 f"population_size and n_initial have to be at least 2, got {population_size} and "
@@ -139,14 +139,21 @@ class NSGA2(_Evolution):
         feasible: draws.Feasible | None = None,
     ) -> None:
         super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
+        self._kept: list[int] = []  # the best of the first `_n_ranked` finished trials
+        self._n_ranked = 0
 
     def _parents(self, points, values):
-        fronts = pareto.ranks(values)
-        distance = np.zeros(len(values))
-        for front in np.unique(fronts):
-            distance[fronts == front] = pareto.crowding(values[fronts == front])
-        best = np.lexsort((-distance, fronts))[: self.population_size]
-        return [points[i] for i in best]  # in order of merit
+        """Trial by trial, so that it does not matter how many were told at once."""
+        for i in range(self._n_ranked, len(points)):
+            kept = [*self._kept, i]
+            fronts = pareto.ranks(values[kept])
+            distance = np.zeros(len(kept))
+            for front in np.unique(fronts):
+                distance[fronts == front] = pareto.crowding(values[kept][fronts == front])
+            best = np.lexsort((-distance, fronts))[: self.population_size]
+            self._kept = [kept[j] for j in best]  # in order of merit
+        self._n_ranked = len(points)
+        return [points[i] for i in self._kept]
 
     def _child(self, parents, rng):
         (a, b), (c, d) = rng.integers(len(parents), size=(2, 2))

@@ -31,9 +31,9 @@ def reward(
     above 0, and for an accuracy that is NaN: a network that failed has no reward.
     """
     accuracy, latency_ms = np.asarray(accuracy, dtype=float), np.asarray(latency_ms, dtype=float)
-    if not target_ms > 0:
+    if not 0 < target_ms < np.inf:
         raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
-    if not np.all(latency_ms > 0):
+    if not np.all((latency_ms > 0) & (latency_ms < np.inf)):
         raise ValueError(f"latencies have to be above 0 ms, got {np.min(latency_ms)}")
     if np.isnan(accuracy).any():
         raise ValueError("an accuracy is NaN: a network that failed has no reward, tell NaN for it")
@@ -48,6 +48,22 @@ def exponent(times_slower: float = 2.0, relative_gain: float = 0.05) -> float:
     if not (times_slower > 0 and times_slower != 1 and relative_gain > -1):
         raise ValueError(f"no exponent makes {times_slower} times as slow worth {relative_gain}")
     return float(-np.log1p(relative_gain) / np.log(times_slower))
+
+
+def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rewards of an accuracy of 0.5 over latency (kind, latency_ms, reward), as in figure 3 for
+    a target of 80 ms, and over a grid of latency and accuracy (kind, ratio, accuracy in %, reward).
+    """
+    ms = np.linspace(10, 160, 151)
+    grid = pd.MultiIndex.from_product([np.linspace(40, 90, 51), np.linspace(0.2, 2.5, 116)])
+    grid = grid.to_frame(index=False, name=["accuracy", "ratio"])
+    curves, surface = [], []
+    for kind, exponents in (("hard", HARD), ("soft", soft)):
+        line = reward(0.5, ms, 80.0, *exponents)
+        curves.append(pd.DataFrame({"kind": kind, "latency_ms": ms, "reward": line}))
+        plane = reward(grid["accuracy"], grid["ratio"], 1, *exponents)
+        surface.append(grid.assign(kind=kind, reward=plane))
+    return pd.concat(curves), pd.concat(surface)
 
 
 def fitted_exponent(trials: pd.DataFrame) -> tuple[float, float, float]:
@@ -95,8 +111,10 @@ def run(
 
     The rows that `judge` gives, one per trial in the order asked, and trial, point, value (what
     `objective` makes of the rows that did not fail, NaN for those that did), entropy (of a
-    controller's policy, nats). SearchError in a space of one network.
+    controller's policy, nats). SearchError in a space of one network, or where none is left to try.
     """
+    if min(n_trials, batch_size) < 1:
+        raise ValueError(f"n_trials and batch_size start at 1, got {n_trials} and {batch_size}")
     if space.size() < 2:
         raise SearchError(f"there is nothing to search in {space!r}: every decision has one option")
     parts: list[pd.DataFrame] = []
@@ -110,7 +128,7 @@ def run(
         values[fine] = objective(rows[fine])
         entropy = getattr(searcher, "entropy", np.nan)  # of the policy that these points are from
         searcher.tell(points, values)
-        first = sum(map(len, parts)) + 1
+        first = len(searcher.trials) - len(rows) + 1
         parts.append(
             rows.assign(
                 trial=range(first, first + len(rows)),
@@ -119,13 +137,17 @@ def run(
                 entropy=entropy,
             )
         )
+    if not parts:
+        raise SearchError(f"{len(searcher.trials)} trials were told before: no more are wanted")
     return pd.concat(parts, ignore_index=True)
 
 
 def check_target(
     space: DecisionSpace, time: Callable[[Sequence[Arch]], ArrayLike], target_ms: float
 ) -> None:
-    """SearchError where even a network of fewest MACs takes longer than `target_ms`, by `time`."""
+    """SearchError where even a network of few MACs takes longer than `target_ms`, by `time`: one
+    that no single other decision would make cheaper.
+    """
     if not target_ms > 0:
         raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
     price = cost.Prices()
@@ -139,6 +161,6 @@ def check_target(
     (least,) = np.asarray(time([space.decode(point)]))
     if least > target_ms:
         raise SearchError(
-            f"the target of {target_ms:.4g} ms is out of reach: the network of fewest MACs in the "
-            f"space takes {least:.4g} ms; raise the target, or make the space's networks smaller"
+            f"the target of {target_ms:.4g} ms is out of reach: a network of as few MACs as "
+            f"can be takes {least:.4g} ms; raise the target, or make the space's networks smaller"
         )

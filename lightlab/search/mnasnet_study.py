@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from lightlab.measure import cost, stats
 from lightlab.search import mnasnet, pareto
 from lightlab.search.controller import PPO, Controller
+from lightlab.search.draws import SearchError
 from lightlab.search.mnasnet import HARD, SOFT, Judge
 from lightlab.search.random_search import RandomSearch
 from lightlab.space.decisions import DecisionSpace
@@ -49,27 +50,12 @@ TABLE_ARMS = {
     "soft": Arm(FLAT, "soft"),
     "hard": Arm(FLAT, "hard"),
     "accuracy only": Arm(FLAT, "none"),
+    "random, tied": Arm(HIERARCHICAL, "soft", learns=False),
     "soft, tied": Arm(HIERARCHICAL, "soft"),
     "accuracy only, tied": Arm(HIERARCHICAL, "none"),
 }
 RANDOM = {"random": ARMS["random"]}
 CORNERS = ("soft", "accuracy only", "soft, flat", "accuracy only, flat")
-
-
-def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rewards of an accuracy of 0.5 over latency (kind, latency_ms, reward), as in figure 3 for
-    a target of 80 ms, and over a grid of latency and accuracy (kind, ratio, accuracy in %, reward).
-    """
-    ms = np.linspace(10, 160, 151)
-    grid = pd.MultiIndex.from_product([np.linspace(40, 90, 51), np.linspace(0.2, 2.5, 116)])
-    grid = grid.to_frame(index=False, name=["accuracy", "ratio"])
-    curves, surface = [], []
-    for kind, exponents in (("hard", HARD), ("soft", soft)):
-        line = mnasnet.reward(0.5, ms, 80.0, *exponents)
-        curves.append(pd.DataFrame({"kind": kind, "latency_ms": ms, "reward": line}))
-        plane = mnasnet.reward(grid["accuracy"], grid["ratio"], 1, *exponents)
-        surface.append(grid.assign(kind=kind, reward=plane))
-    return pd.concat(curves), pd.concat(surface)
 
 
 def figure6(histogram: pd.DataFrame, target_ms: float = 75.0) -> pd.DataFrame:
@@ -125,6 +111,7 @@ def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     some = some.assign(
         best=by["reward"].cummax(), share=some["entropy"] / by["entropy"].transform("first")
     )
+    some["best"] = some.groupby(["arm", "seed"], sort=False)["best"].ffill()  # over failures
     best = stats.grouped_ci(some, ["arm", "trial"], "best").rename(columns={"mean": "best"})
     entropy = some.groupby(["arm", "trial"], sort=False)["share"].mean().rename("entropy")
     return best.merge(entropy.reset_index(), on=["arm", "trial"])
@@ -133,7 +120,8 @@ def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 def front(trials: pd.DataFrame) -> pd.Series:
     """For each trial whether none of these is as accurate and as fast, and better in one."""
     values = np.column_stack([trials["accuracy"].fillna(-np.inf), -trials["latency_ms"]])
-    return pd.Series(pareto.is_non_dominated(values), index=trials.index)
+    keep = pareto.is_non_dominated(values) & trials["accuracy"].notna().to_numpy()
+    return pd.Series(keep, index=trials.index)
 
 
 def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
@@ -144,6 +132,9 @@ def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
     reward (soft), arch.
     """
     by = trials.groupby(["arm", "seed"], sort=False)
+    if (failed := by["value"].count() == 0).any():
+        arm, seed = failed.idxmax()
+        raise SearchError(f"search {arm!r}, seed {seed}: every network failed in training")
     quantiles = {"p5": 0.05, "median": 0.5, "p95": 0.95}
     samples = {name: by["ratio"].quantile(q) for name, q in quantiles.items()}
     within = (trials["ratio"] <= 1).groupby([trials["arm"], trials["seed"]], sort=False).mean()
@@ -211,6 +202,8 @@ def compared(outcomes: pd.DataFrame) -> dict[str, tuple[str, str, str, bool, flo
     found = dict(_COMPARED)
     if "soft, tied" in set(outcomes["arm"]):  # of a table: the whole of it is the flat space
         found["mnasnet.hierarchical_better"] = ("reward", "soft, tied", "soft", False, 4.43)
+        # how much of that is the space's alone, whoever searches it
+        found["random"] = ("reward", "random, tied", "random", False, None)
     return found
 
 
@@ -219,6 +212,7 @@ def evidence(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
     pairs = {
         claim: against(outcomes, column, a, b, times)
         for claim, (column, a, b, times, _) in compared(outcomes).items()
+        if claim != "random"
     }
     pairs["mnasnet.hard_within"] = 100 * pairs["mnasnet.hard_within"]
     soft = outcomes.loc[outcomes["arm"] == "soft", "median"].to_numpy()

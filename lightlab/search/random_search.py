@@ -1,9 +1,11 @@
 """The baselines of every search figure: random points (Bergstra & Bengio 2012) and a full grid."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lightlab.search import draws
 from lightlab.search.searcher import SearchSpace, Trial, TrialLog, keys
@@ -27,8 +29,9 @@ class RandomSearch(TrialLog):
         trials: Sequence[Trial] = (),
         feasible: draws.Feasible | None = None,
     ) -> None:
-        super().__init__(maximize, trials)
-        if feasible is not None and not isinstance(space, DecisionSpace):
+        decisions = isinstance(space, DecisionSpace)
+        super().__init__(maximize, draws.checked(space, trials) if decisions else trials)
+        if feasible is not None and not decisions:
             raise ValueError("`feasible` is for spaces of decisions")
         self.space, self.seed, self.feasible = space, seed, feasible
         told = [t.config for t in self.trials]
@@ -41,7 +44,16 @@ class RandomSearch(TrialLog):
         space that is (nearly) used up one may come again.
         """
         points = (self._draw() for _ in range(n))
-        return [point for point in points if point is not None]
+        return list(itertools.takewhile(lambda point: point is not None, points))
+
+    def tell(
+        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
+    ) -> None:
+        """Values of asked or other points, which are not asked any more; see `Searcher`."""
+        if isinstance(self.space, DecisionSpace):
+            configs = [self.space.check(c) for c in configs]
+            self._points.update(configs)
+        super().tell(configs, values, noise_var)
 
     def _draw(self) -> Any:
         rng = np.random.default_rng([self.seed, self._n_asked])

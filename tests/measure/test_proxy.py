@@ -16,7 +16,7 @@ from lightlab.search import Controller, mnasnet
 from lightlab.space.arch import encode
 from lightlab.space.spaces import MnasNetSpace, Skeleton
 
-SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [16]))
+SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32]))
 RECIPE = train.Recipe(epochs=1, batch_size=32, lr=0.1)
 
 

@@ -8,7 +8,7 @@ from lightlab.measure import cost, data, specialised, train
 from lightlab.space.decisions import SpaceError
 from lightlab.space.spaces import IMAGENET, MnasNetSpace, Skeleton
 
-SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [16, 32]))
+SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32, 64]))
 
 
 def test_variants_keep_depth_and_width_and_have_one_layer_type():
@@ -38,7 +38,7 @@ def test_the_width_is_chosen_whose_latency_is_nearest():
     same, ms = specialised.as_fast(centre, wanted, time)
     assert ms == pytest.approx(wanted, rel=0.1)
     faster, ms = specialised.as_fast(centre, wanted / 3, time)
-    assert ms == pytest.approx(wanted / 3, rel=0.15)
+    assert ms == pytest.approx(wanted / 3, rel=0.25)
     assert cost.macs(faster) < cost.macs(same)
 
 
@@ -68,5 +68,5 @@ def test_rows_of_layers_say_what_stands_where():
     arch = SPACE.decode(SPACE.centre())
     rows = specialised.layer_rows({"n": arch})
     assert rows["op"].tolist() == ["fixed", "fixed", *["MBConv6"] * 4]
-    assert rows["channels"].tolist()[2:] == [16, 16, 32, 32]
+    assert rows["channels"].tolist()[2:] == [32, 32, 64, 64]
     assert not rows["se"].any()

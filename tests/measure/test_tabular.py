@@ -1,5 +1,7 @@
 """NAS-Bench-Macro's table: read whole or refused, and its networks are ours to the last MAC."""
 
+import gzip
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,11 @@ from lightlab.space.spaces import MACRO, MACRO_TIED
 
 REAL = Path(__file__).parents[3] / "shared/data/nas_bench_macro_cifar10.csv.gz"
 needs_table = pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there")
-GOOD = "arch,mean_acc,params,flops\n00000000,45.3,387882,7713280\n00000001,64.2,791594,14115328\n"
+_ARCHS = ["".join(map(str, MACRO.unrank(i))) for i in range(MACRO.size())]
+_ROWS = [
+    f"{arch},{45.3 + i / 1000:.3f},{387882 + i},{7713280 + i}" for i, arch in enumerate(_ARCHS)
+]
+GOOD = "\n".join(["arch,mean_acc,params,flops", *_ROWS, ""])
 
 
 def test_a_table_by_point(tmp_path):
@@ -20,9 +26,9 @@ def test_a_table_by_point(tmp_path):
     path.write_text(GOOD)
     read = tabular.nas_bench_macro(path)
     assert list(read.table.columns) == ["accuracy", "macs", "params"]
-    assert read.table.loc[[(0, 0, 0, 0, 0, 0, 0, 1)], "macs"].item() == 14115328
+    assert read.table["macs"].to_dict()[(0, 0, 0, 0, 0, 0, 0, 1)] == 7713281
     assert read.spec == f"table:{path}"
-    path.write_text(GOOD.replace("64.2", "64.3"))
+    path.write_text(GOOD.replace(",45.301,", ",45.302,"))
     assert tabular.nas_bench_macro(path).fingerprint != read.fingerprint
 
 
@@ -33,11 +39,14 @@ def test_a_table_by_point(tmp_path):
         ("", "cannot be read as CSV"),
         ("a,b\n1,2\n", "has no column 'arch'"),
         (GOOD.replace("flops", "time"), "has no column 'flops'"),
-        (GOOD.replace("00000001", "0000001"), "has 7 entries, not 8"),
-        (GOOD.replace("00000001", "00000003"), "no index of one of its 3 options"),
-        (GOOD.replace("00000001", "0000000x"), "invalid literal"),
-        (GOOD.replace("00000001", "00000000"), "stands there twice"),
-        (GOOD.replace("64.2", "good"), "column accuracy holds other things than numbers"),
+        (GOOD.replace("00000001,", "0000001,"), "has 7 entries, not 8"),
+        (GOOD.replace("00000001,", "00000003,"), "no index of one of its 3 options"),
+        (GOOD.replace("00000001,", "0000000x,"), "invalid literal"),
+        (GOOD.replace("00000001,", "00000000,"), "stands there twice"),
+        (GOOD.replace(",45.301,", ",good,"), "column accuracy holds other things than numbers"),
+        (GOOD.replace(",45.301,", ",,"), "a value is missing"),
+        (GOOD.replace(",45.301,", ",145.3,"), "no accuracy in per cent"),
+        (GOOD[:5000], "of the 6561 networks"),
         ("\x00\xff\xfe", "is it NAS-Bench-Macro's table|cannot be read"),
     ],
 )
@@ -107,7 +116,14 @@ def test_searchers_keep_their_bars_on_really_trained_networks(table):
     assert np.mean(learnt) < np.mean(lucky)
 
 
+def test_a_packed_file_that_was_cut_is_refused(tmp_path):
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(GOOD.encode())[:2000])
+    with pytest.raises(tabular.TableError, match="cannot be read as CSV"):
+        tabular.nas_bench_macro(path)
+
+
 def test_the_table_is_not_shuffled(tmp_path):
     path = tmp_path / "t.csv"
-    pd.read_csv(pd.io.common.StringIO(GOOD), dtype=str).iloc[::-1].to_csv(path, index=False)
+    pd.read_csv(io.StringIO(GOOD), dtype=str).iloc[::-1].to_csv(path, index=False)
     assert tabular.nas_bench_macro(path).table["accuracy"].to_dict()[(0,) * 8] == 45.3

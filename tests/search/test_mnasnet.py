@@ -125,7 +125,7 @@ def test_equal_seeds_run_equally():
 
 
 def test_a_target_out_of_reach_is_said_before_anything_is_trained():
-    space = MnasNetSpace(Skeleton.small(16, 1, 10, [16]))
+    space = MnasNetSpace(Skeleton.small(16, 1, 10, [32]))
     timed = []
 
     def time(archs):

@@ -104,7 +104,7 @@ def test_costs_count_a_network_once_a_search(trials):
 
 
 def test_figures_3_and_6_are_the_paper_s():
-    curves, surface = mnasnet_study.figure3()
+    curves, surface = mnasnet.figure3()
     at_160 = curves[curves["latency_ms"] == 160].set_index("kind")["reward"]
     assert at_160["hard"] == pytest.approx(0.25)
     assert at_160["soft"] == pytest.approx(0.476, abs=5e-4)

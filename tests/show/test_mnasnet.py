@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lightlab.published import loader
-from lightlab.search import mnasnet_study
+from lightlab.search import mnasnet, mnasnet_study
 from lightlab.show.plots import mnasnet as plots
 from lightlab.show.plots import reward as reward_plots
 
@@ -37,7 +37,7 @@ def test_every_arm_has_a_look():
 
 
 def test_the_rewards_of_figure_3():
-    fig = reward_plots.rewards(*mnasnet_study.figure3())
+    fig = reward_plots.rewards(*mnasnet.figure3())
     hard, soft = fig.axes[0].lines
     assert np.interp(160, *hard.get_data()) == pytest.approx(0.25)
     assert np.interp(40, *soft.get_data()) == pytest.approx(0.525, abs=1e-3)

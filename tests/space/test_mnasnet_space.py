@@ -92,7 +92,7 @@ def test_both_spaces_decode_to_networks_of_the_skeleton(seed):
         assert arch.stem == IMAGENET.stem
         assert arch.blocks[0] == IMAGENET.first[0]
         assert arch.blocks[-1] == IMAGENET.last[0]
-        assert sum(b.stride == 2 for b in arch.blocks) <= 4
+        assert sum(b.stride == 2 for b in arch.blocks) == 4
         assert all(x.out_size >= 7 for x in layers(arch) if x.role != "fc" and x.role != "se")
 
 
@@ -114,6 +114,7 @@ def test_a_layer_left_out_hands_its_stride_on():
     ("make", "says"),
     [
         (lambda: Skeleton.small(32, 3, 10, []), "at least one stage"),
+        (lambda: Skeleton.small(32, 3, 10, [16]), "16 channels: two of the widths"),
         (lambda: replace(IMAGENET, stages=(Stage(24, 0, 2),)), "fewer than two layers"),
         (lambda: MnasNetSpace(IMAGENET, (1.0, 1.0)), "twice"),
         (lambda: MnasNetSpace(IMAGENET, ()), "no options"),

@@ -68,8 +68,13 @@ class Skeleton:
     ) -> "Skeleton":
         """For small images: a stem of stride 2 with half the first stage's channels, a separable
         block, a stage of two layers for each of `channels` (the first two halve the map), 1x1
-        `features`.
+        `features`. SpaceError where two of WIDTHS would round to the same channels.
         """
+        for c in channels:
+            if len({make_divisible(c * w) for w in WIDTHS}) < len(WIDTHS):
+                raise SpaceError(
+                    f"{c} channels: two of the widths {WIDTHS} are rounded to the same"
+                )
         stages = tuple(Stage(c, 2, 2 if i < 2 else 1) for i, c in enumerate(channels))
         half = make_divisible(channels[0] / 2) if stages else 8
         stem, first = Block("conv", half, stride=2), Block("mb", half, skip="none")
@@ -114,7 +119,8 @@ class MnasNetSpace(DecisionSpace):
     def find(self, arch: Arch) -> Point:
         """A point that decodes to a network like `arch`; SpaceError says where there is none.
 
-        Where several points do, because a skip has no effect at some layer, the first.
+        Where several points do (a skip has no effect at some layer, two widths round to the same
+        channels), the first.
         """
         skeleton, blocks = self.skeleton, arch.blocks
         first, last = len(skeleton.first), len(blocks) - len(skeleton.last)
@@ -169,7 +175,8 @@ def flat(skeleton: Skeleton, widths: Sequence[float] = WIDTHS) -> DecisionSpace:
 
     Each layer of the skeleton is a block of one layer that is left out, stands once or twice, which
     makes the paper's S^(B·N) of S^B. A stride that a layer left out would have made is made by the
-    next layer that stands, so that the maps at the end are as small as they were.
+    next layer that stands, at the end by the last ones before, so that the maps at the end are as
+    small as they were (but where hardly a layer is left).
     """
     places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
 
@@ -182,6 +189,9 @@ def flat(skeleton: Skeleton, widths: Sequence[float] = WIDTHS) -> DecisionSpace:
             for layer in _layers(alone, *values[len(_PARTS) * n : len(_PARTS) * (n + 1)]):
                 blocks.append(replace(layer, stride=2) if owed else layer)
                 owed = max(0, owed - 1)
+        for i in reversed(range(len(blocks))):  # no layer follows: the last that stand make it
+            if owed and blocks[i].stride == 1:
+                blocks[i], owed = replace(blocks[i], stride=2), owed - 1
         return skeleton.arch(blocks)
 
     return DecisionSpace(_decisions([f"{i}.{j + 1}" for i, j in places], widths), arch)
