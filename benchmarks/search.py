@@ -166,6 +166,8 @@ def main() -> None:
         "| searcher | one at a time, told in between | 1,000 at once |",
         "|---|---|---|",
         *asks(),
+        "",
+        "What the numbers say, bar by bar: `search_notes.md`.",
     ]
     PAGE.write_text("\n".join(page) + "\n")
     print("\n".join(page))

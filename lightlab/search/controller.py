@@ -19,7 +19,7 @@ from lightlab.search.searcher import Trial, TrialLog
 from lightlab.space.decisions import DecisionSpace, Point
 
 _MOST_PASSED_OVER = 500  # points in a row, then the policy is taken to know no others
-_N_DRAWN = 256  # points drawn at once from one policy: a draw one by one would take a millisecond
+_N_DRAWN = 64  # points drawn at once from one policy: a draw one by one would take a millisecond
 
 
 @dataclass(frozen=True)
