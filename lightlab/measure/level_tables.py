@@ -94,8 +94,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def paired(found: pd.DataFrame, level: int, way: str, other: str) -> np.ndarray:
     """Differences of test accuracy between two ways of one level, paired by seed."""
-    wide = found[found.level == level].pivot(index="seed", columns="way", values="test_accuracy")
-    return (wide[way] - wide[other]).to_numpy()
+    return stats.paired(found[found.level == level], "test_accuracy", "way", way, other)
 
 
 def _finder(way: str) -> str:

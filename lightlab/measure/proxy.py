@@ -26,7 +26,8 @@ class Meter:
 
     Every call times a `reference` among the networks, in turn with them; where the reference takes
     longer than it did the first time, the machine is slower, and all are corrected by that ratio.
-    The fastest sample counts: others that use the machine only ever add time.
+    The fastest sample counts: others that use the machine only ever add time. The first time is
+    written into `journal`, and read there by a meter that goes on after a kill.
     """
 
     def __init__(
@@ -34,10 +35,10 @@ class Meter:
         reference: Arch,
         setting: latency.Setting = SETTING,
         plan: latency.Plan = PLAN,
-        reference_ms: float | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.reference, self.setting, self.plan = reference, setting, plan
-        self.reference_ms = reference_ms
+        self.journal = Journal() if journal is None else journal
 
     def __call__(self, archs: Sequence[Arch]) -> list[float]:
         """Latencies in ms, as on the machine at the first call."""
@@ -47,9 +48,10 @@ class Meter:
         }
         timed = latency.time_runners(runners, self.setting, plan=self.plan, estimate="fastest")
         reference, *found = timed.latency_ms.values()
-        if self.reference_ms is None:
-            self.reference_ms = reference
-        return [ms * self.reference_ms / reference for ms in found]
+        if not self.journal.of("reference"):
+            self.journal.add(kind="reference", ms=float(reference))
+        first = self.journal.of("reference")[0]["ms"]
+        return [ms * first / reference for ms in found]
 
 
 @dataclass
@@ -94,14 +96,9 @@ class Proxy:
     def _time(self, archs: dict[str, Arch]) -> None:
         known = {row["arch"] for row in self.journal.of("latency")}
         if todo := [text for text in archs if text not in known]:
-            if isinstance(self.meter, Meter):  # that of before a kill: its first call is the scale
-                first = self.journal.of("reference")
-                self.meter.reference_ms = first[0]["ms"] if first else self.meter.reference_ms
             found = self.meter([archs[text] for text in todo])
             if wrong := [ms for ms in found if not 0 < ms < np.inf]:
                 raise ValueError(f"a latency of {wrong[0]} ms was measured: it cannot be")
-            if isinstance(self.meter, Meter) and not self.journal.of("reference"):
-                self.journal.add(kind="reference", ms=self.meter.reference_ms)
             for text, ms in zip(todo, found, strict=True):
                 self.journal.add(kind="latency", arch=text, latency_ms=float(ms))
 

@@ -85,12 +85,6 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"mean": "accuracy"})
 
 
-def paired(results: pd.DataFrame, column: str, a: str, b: str) -> np.ndarray:
-    """`column` of network `a` minus that of `b`, one value per seed."""
-    wide = results.pivot(index="seed", columns="name", values=column)
-    return (wide[a] - wide[b]).to_numpy()
-
-
 def layer_rows(archs: Mapping[str, Arch], fixed: int = 2) -> pd.DataFrame:
     """One row per block: network, op (as a reader calls it), kernel, channels, stride, se.
 

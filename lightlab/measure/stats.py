@@ -1,6 +1,7 @@
 """Means with intervals. Every stochastic number of the workbook passes through here."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,53 +69,59 @@ def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, floa
     return float(np.median(x)), low, high
 
 
+def paired(
+    table: pd.DataFrame, value: str, by: str, a: str, b: str, ratio: bool = False
+) -> np.ndarray:
+    """Column `value` where `by` is `a` minus (or over: `ratio`) that where it is `b`, seed by seed,
+    (n,); of the seeds that both have.
+    """
+    wide = table.pivot(index="seed", columns=by, values=value)[[a, b]].dropna().to_numpy()
+    return wide[:, 0] / wide[:, 1] if ratio else wide[:, 0] - wide[:, 1]
+
+
 def bootstrap_ci(
-    statistic: Callable[[np.ndarray], np.ndarray],
-    x: ArrayLike,
-    *,
+    statistic: Callable[..., np.ndarray],
+    *samples: ArrayLike,
     seed: int = 0,
     n_boot: int = 2000,
     confidence: float = CONFIDENCE,
 ) -> tuple[float, float, float]:
-    """`statistic` of `x` (n,), taken along the last axis, and its percentile bootstrap interval."""
-    x = np.asarray(x, dtype=float)
-    rows = np.random.default_rng(seed).integers(x.size, size=(n_boot, x.size))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(statistic(x[rows]), [tail, 1 - tail])
-    return float(statistic(x)), float(low), float(high)
+    """`statistic` of `samples`, each (n,), and its percentile bootstrap interval.
 
-
-def spearman(
-    x: ArrayLike, y: ArrayLike, *, seed: int = 0, n_boot: int = 2000, confidence: float = CONFIDENCE
-) -> tuple[float, float, float]:
-    """Spearman's rank correlation of `x` and `y` (n,) and its percentile bootstrap interval.
-
-    NaN where one of them is constant; resamples that are so are left out of the interval.
+    The samples are drawn together (position by position) and the statistic is taken along the last
+    axis; draws where it is NaN are left out of the interval.
     """
+    columns = [np.asarray(x, dtype=float) for x in samples]
+    n = columns[0].size
+    rows = np.random.default_rng(seed).integers(n, size=(n_boot, n))
+    drawn, tail = statistic(*(x[rows] for x in columns)), (1 - confidence) / 2
+    if np.isnan(drawn).all():
+        return float(statistic(*columns)), float("nan"), float("nan")
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    return float(statistic(*columns)), float(low), float(high)
+
+
+def spearman(x: ArrayLike, y: ArrayLike, **how: Any) -> tuple[float, float, float]:
+    """Spearman's rank correlation of `x` and `y` (n,) and its `bootstrap_ci` (`how`).
+
+    NaN where one of them is constant.
+    """
+    return bootstrap_ci(rank_correlation, *_two_rows(x, y), **how)
+
+
+def kendall(x: ArrayLike, y: ArrayLike, **how: Any) -> tuple[float, float, float]:
+    """Kendall's tau-b of `x` and `y` (n,) and its `bootstrap_ci` (`how`). NaN as for `spearman`."""
+    return bootstrap_ci(_kendall, *_two_rows(x, y), **how)
+
+
+def _two_rows(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.shape != y.shape or x.ndim != 1 or x.size < 3 or np.isnan([x, y]).any():
         raise ValueError(f"need two equally long rows of 3 or more numbers, got {x} and {y}")
-    rows = np.random.default_rng(seed).integers(x.size, size=(n_boot, x.size))
-    boot = rank_correlation(x[rows], y[rows])
-    tail = (1 - confidence) / 2
-    if np.isnan(boot).all():
-        return float(rank_correlation(x, y)), float("nan"), float("nan")
-    low, high = np.nanquantile(boot, [tail, 1 - tail])
-    return float(rank_correlation(x, y)), float(low), float(high)
+    return np.stack([x, y])
 
 
-def kendall(
-    x: ArrayLike, y: ArrayLike, n_boot: int = 1000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Kendall's tau-b of `x` and `y` (n,) and its percentile bootstrap interval over the pairs.
-
-    NaN where a side is constant.
-    """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    drawn = np.random.default_rng(seed).integers(len(x), size=(n_boot, len(x)))
-    taus = [_stats.kendalltau(x[i], y[i]).statistic for i in drawn]
-    low, high = np.nanpercentile(taus, [2.5, 97.5])
-    return float(_stats.kendalltau(x, y).statistic), float(low), float(high)
+_kendall = np.vectorize(lambda x, y: _stats.kendalltau(x, y).statistic, signature="(n),(n)->()")
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:

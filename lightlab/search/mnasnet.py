@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from lightlab.measure import cost
+from lightlab.measure import cost, stats
 from lightlab.search.draws import SearchError
 from lightlab.search.searcher import Searcher
 from lightlab.space.arch import Arch
@@ -79,10 +79,7 @@ def fitted_exponent(trials: pd.DataFrame) -> tuple[float, float, float]:
         raise ValueError(
             f"{len(x)} networks are too few, or all as fast, to see what time is worth"
         )
-    drawn = np.random.default_rng(0).integers(len(x), size=(2000, len(x)))
-    slopes = _slope(np.vstack([np.arange(len(x)), drawn]), x, y)
-    low, high = np.nanpercentile(slopes[1:], [2.5, 97.5])
-    return -float(slopes[0]), -float(high), -float(low)
+    return stats.bootstrap_ci(_falling, x, y)
 
 
 def soft_exponents(beta: float) -> tuple[float, float]:
@@ -92,11 +89,11 @@ def soft_exponents(beta: float) -> tuple[float, float]:
     return (beta, beta) if beta < 0 else SOFT
 
 
-def _slope(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    x, y = x[rows], y[rows]
-    dx = x - x.mean(1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a draw of one network over and over
-        return (dx * y).sum(1) / (dx * dx).sum(1)
+def _falling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Minus the least-squares slope of `y` over `x` along the last axis; NaN for equal `x`."""
+    dx = x - x.mean(-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return -(dx * y).sum(-1) / (dx * dx).sum(-1)
 
 
 def run(

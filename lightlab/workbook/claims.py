@@ -24,7 +24,8 @@ def check(
     `measured` is a number (deterministic: its interval is itself) or one value per seed, for
     claims of the kind `order` the differences paired by seed. A number from `n` samples with a
     95 % `interval` of its own (a bootstrap's, say) brings both. The claim is reproduced where the
-    whole interval lies in `holds_in`, not reproduced where it lies outside, else inconclusive.
+    whole interval lies in `holds_in`, not reproduced where it lies outside, else inconclusive; the
+    edge of an order ("higher", "faster") lies outside: a difference of nothing is no gain.
     """
     x = np.asarray(measured, dtype=float)
     samples = x.ravel()
@@ -34,7 +35,7 @@ def check(
     else:
         value, low, high = (float(x),) * 3 if x.ndim == 0 else stats.mean_ci(samples)
         low, high = interval or (low, high)
-        verdict, note = _verdict(claim["holds_in"], low, high)
+        verdict, note = _verdict(claim["holds_in"], low, high, strict=claim["kind"] == "order")
     if profile in loader.PROFILES and _below(profile, claim["profile"]):
         note = f"means something from the profile {claim['profile']} on" + (
             f"; {note}" * bool(note)
@@ -48,9 +49,13 @@ def check(
     return claim | ours | {"verdict": verdict, "note": note}
 
 
-def _verdict(holds_in: list[float | None], low: float, high: float) -> tuple[str, str]:
+def _verdict(
+    holds_in: list[float | None], low: float, high: float, strict: bool
+) -> tuple[str, str]:
     floor = -math.inf if holds_in[0] is None else holds_in[0]
     ceiling = math.inf if holds_in[1] is None else holds_in[1]
+    if strict:  # the nearest numbers inside
+        floor, ceiling = np.nextafter(floor, math.inf), np.nextafter(ceiling, -math.inf)
     if math.isnan(low):
         return INCONCLUSIVE, "one value has no interval"
     if floor <= low and high <= ceiling:

@@ -1,7 +1,6 @@
 """A found network and its rivals."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from lightlab.measure import cost, data, specialised, train
@@ -56,12 +55,6 @@ def test_networks_are_trained_with_every_seed_and_timed_together():
     ).all()
     summary = specialised.summary(results)
     assert summary["n"].tolist() == [2, 2]
-
-
-def test_differences_are_within_seeds():
-    rows = [("a", 0, 5.0), ("b", 1, 2.0), ("a", 1, 4.0), ("b", 0, 1.0)]
-    table = pd.DataFrame(rows, columns=["name", "seed", "accuracy"])
-    assert specialised.paired(table, "accuracy", "a", "b").tolist() == [4.0, 2.0]
 
 
 def test_rows_of_layers_say_what_stands_where():

@@ -85,6 +85,21 @@ def test_rank_correlation_is_spearmans_with_a_bootstrap_interval():
         stats.spearman([1, 2], [1, 2])
 
 
+def test_kendall_counts_the_pairs_in_one_order():
+    x = np.arange(10.0)
+    tau, low, high = stats.kendall(x, x.reshape(5, 2)[:, ::-1].ravel())
+    assert tau == pytest.approx(1 - 2 * 5 / 45)  # 5 of 45 pairs the other way round
+    assert low < tau < high
+    assert np.isnan(stats.kendall(x, np.ones(10))).all()
+
+
+def test_differences_are_within_seeds():
+    rows = [("a", 0, 5.0), ("b", 1, 2.0), ("a", 1, 4.0), ("b", 0, 1.0), ("a", 2, 9.0)]
+    table = pd.DataFrame(rows, columns=["name", "seed", "accuracy"])
+    assert stats.paired(table, "accuracy", "name", "a", "b").tolist() == [4.0, 2.0]
+    assert stats.paired(table, "accuracy", "name", "a", "b", ratio=True).tolist() == [5.0, 2.0]
+
+
 def test_two_halves_agree_on_what_is_real_and_tell_the_noise():
     rng = np.random.default_rng(3)
     real = np.linspace(1, 2, 30)[:, None] * rng.normal(1, 0.01, (30, 20))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightlab.published import loader
-from lightlab.search import mnasnet, mnasnet_study
+from lightlab.search import mnasnet, mnasnet_evidence, mnasnet_study
 from lightlab.space.arch import encode
 from lightlab.space.spaces import MACRO, MACRO_TIED
 
@@ -35,7 +35,7 @@ def trials():
 
 @pytest.fixture(scope="module")
 def outcomes(trials):
-    return mnasnet_study.outcomes(trials)
+    return mnasnet_evidence.outcomes(trials)
 
 
 def test_every_arm_has_its_budget_and_its_own_reward(trials):
@@ -70,16 +70,23 @@ def test_outcomes_are_of_all_samples_and_of_the_best(trials, outcomes):
     assert row["median"] == pytest.approx(part["latency_ms"].median() / 0.5)
     best = part.loc[part["value"].idxmax()]
     assert (row["accuracy"], row["arch"]) == (best["accuracy"], best["arch"])
-    means = mnasnet_study.means(outcomes).set_index("arm")
+    means = mnasnet_evidence.means(outcomes).set_index("arm")
     assert means.loc["hard", "n"] == len(SEEDS)
 
 
 def test_evidence_is_paired_by_seed_and_serves_every_claim_about_searches(outcomes):
-    found = mnasnet_study.evidence(outcomes)
+    found = mnasnet_evidence.for_claims(outcomes)
     assert set(found) <= set(loader.claims("08_mnasnet"))
     assert all(len(values) == len(SEEDS) for values in found.values())
     wide = outcomes.pivot(index="seed", columns="arm", values="median")
     np.testing.assert_allclose(found["mnasnet.hard_median"], wide["hard"] / wide["soft"])
+
+
+def test_what_the_paper_has_for_them_is_computed_from_its_tables():
+    printed = mnasnet_evidence.published()
+    assert set(printed) < set(mnasnet_evidence.COMPARED)
+    found = [round(v, 3) for v in printed.values()]
+    assert found == [0.342, 0.798, 1.83, 4.429]  # 91.5 − 57.3 %, 57.4/71.9, 183/100, 74.99 − 70.56
 
 
 def test_the_controller_learns_what_it_is_rewarded_for(outcomes):
@@ -88,7 +95,7 @@ def test_the_controller_learns_what_it_is_rewarded_for(outcomes):
 
 
 def test_progress_never_falls_and_starts_with_all_entropy(trials):
-    curves = mnasnet_study.progress(trials, ["soft", "random"])
+    curves = mnasnet_evidence.progress(trials, ["soft", "random"])
     for _, part in curves.groupby("arm"):
         assert part["best"].is_monotonic_increasing
     soft = curves[curves["arm"] == "soft"]
@@ -97,7 +104,7 @@ def test_progress_never_falls_and_starts_with_all_entropy(trials):
 
 
 def test_costs_count_a_network_once_a_search(trials):
-    spent = mnasnet_study.spent(trials)
+    spent = mnasnet_evidence.spent(trials)
     different = trials.groupby(["arm", "seed"])["arch"].nunique().groupby("arm").mean()
     assert (spent["networks"] == different.loc[spent.index]).all()
     assert (spent["samples"] == 100 * spent["networks"]).all()
@@ -109,7 +116,7 @@ def test_figures_3_and_6_are_the_paper_s():
     assert at_160["hard"] == pytest.approx(0.25)
     assert at_160["soft"] == pytest.approx(0.476, abs=5e-4)
     assert surface.groupby("kind").size().nunique() == 1
-    shares = mnasnet_study.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
+    shares = mnasnet_evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
     assert shares[["hard", "soft"]].sum().tolist() == pytest.approx([1, 1])
     # bins end at 76 ms: the share up to there is a little more than the printed one up to 75
     assert shares.loc[shares["ratio"] < 76 / 75, "hard"].sum() == pytest.approx(0.915, abs=0.02)

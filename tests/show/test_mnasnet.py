@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lightlab.published import loader
-from lightlab.search import mnasnet, mnasnet_study
+from lightlab.search import mnasnet, mnasnet_evidence, mnasnet_study
 from lightlab.show.plots import mnasnet as plots
 from lightlab.show.plots import reward as reward_plots
 
@@ -63,7 +63,7 @@ def test_the_cloud_marks_what_each_search_chose(trials):
 
 
 def test_hard_and_soft_share_the_axis_and_count_every_sample(trials):
-    figure6 = mnasnet_study.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
+    figure6 = mnasnet_evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
     fig = plots.hard_and_soft(trials, figure6)
     left, right = fig.axes
     assert left.get_xlim() == right.get_xlim()

@@ -39,6 +39,14 @@ def test_the_verdict_follows_from_the_interval(measured, verdict):
     assert checked["verdict"] == verdict
 
 
+@pytest.mark.parametrize(("holds_in", "inside"), [([0.0, None], 1.0), ([None, 0.0], -1.0)])
+def test_a_difference_of_nothing_is_no_order(holds_in, inside):
+    claim = CLAIM | {"kind": "order", "holds_in": holds_in}
+    assert claims.check(claim, [0.0, 0.0, 0.0], None)["verdict"] == claims.NOT_REPRODUCED
+    assert claims.check(claim, 0.0, None)["verdict"] == claims.NOT_REPRODUCED
+    assert claims.check(claim, [inside] * 3, None)["verdict"] == claims.REPRODUCED
+
+
 def test_below_its_profile_a_claim_is_inconclusive_and_says_so():
     checked = claims.check(CLAIM | {"profile": "paper"}, 0.5, "quick")
     assert checked["verdict"] == claims.INCONCLUSIVE
