@@ -39,12 +39,19 @@ def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
 def as_fast(
     arch: Arch, latency_ms: float, time: Callable[[Sequence[Arch]], Sequence[float]]
 ) -> tuple[Arch, float]:
-    """`arch` of the width whose latency, by `time`, is nearest to `latency_ms`, and its latency."""
+    """`arch` of the width whose latency, by `time`, is nearest to `latency_ms`, and its latency.
+
+    Of WIDTHS by halving: wider networks are taken to be slower.
+    """
     texts = dict.fromkeys(encode(scale(arch, width_mult=float(w))) for w in WIDTHS)
-    candidates = [decode(text) for text in texts]
-    found = np.asarray(time(candidates))
-    best = int(np.abs(np.log(found / latency_ms)).argmin())
-    return candidates[best], float(found[best])
+    candidates, known = [decode(text) for text in texts], {}
+    low, high = 0, len(candidates) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        (known[middle],) = map(float, time([candidates[middle]]))
+        low, high = (middle + 1, high) if known[middle] < latency_ms else (low, middle - 1)
+    best = min(known, key=lambda i: abs(np.log(known[i] / latency_ms)))
+    return candidates[best], known[best]
 
 
 def train_and_time(
@@ -54,28 +61,41 @@ def train_and_time(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """Every network trained with every seed and tested once, and all of them timed in turn.
+    """Every network trained with every seed; see `train_each`."""
+    rows = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
+    return train_each(rows, images, recipe, **how)
 
-    Rows name, seed, accuracy (test, %), latency_ms, macs, params. `how` goes to `train.fit_many`.
+
+def train_each(
+    entries: Sequence[tuple[str, int, Arch]], images: DataSet, recipe: train.Recipe, **how: Any
+) -> pd.DataFrame:
+    """Networks trained with their seeds and tested once, and all of them timed in turn; what stands
+    there twice is trained once.
+
+    Entries are name, seed, network. Rows name, seed, accuracy (test, %), latency_ms, macs, params,
+    arch (as text). `how` goes to `train.fit_many`.
     """
-    timed = latency.measure_many(archs, plan=_PLAN, estimate="fastest")
-    costs = {
-        name: {
-            "latency_ms": timed.latency_ms[name],
+    distinct = {encode(arch): arch for _, _, arch in entries}
+    timed = latency.measure_many(distinct, plan=_PLAN, estimate="fastest")
+    pairs = list(dict.fromkeys((encode(arch), seed) for _, seed, arch in entries))
+    jobs = [
+        train.Job(
+            distinct[text], images.train, recipe, seed, test=images.test, name=f"{text} {seed}"
+        )
+        for text, seed in pairs
+    ]
+    done = dict(zip(pairs, train.fit_many(jobs, **how), strict=True))
+    return pd.DataFrame(
+        {
+            "name": name,
+            "seed": seed,
+            "accuracy": 100 * done[encode(arch), seed].metrics["test_accuracy"],
+            "latency_ms": timed.latency_ms[encode(arch)],
             "macs": cost.macs(arch),
             "params": cost.param_count(arch),
+            "arch": encode(arch),
         }
-        for name, arch in archs.items()
-    }
-    pairs = [(name, seed) for name in archs for seed in seeds]
-    jobs = [
-        train.Job(archs[name], images.train, recipe, seed, test=images.test, name=f"{name} {seed}")
-        for name, seed in pairs
-    ]
-    done = train.fit_many(jobs, **how)
-    return pd.DataFrame(
-        {"name": name, "seed": seed, "accuracy": 100 * one.metrics["test_accuracy"], **costs[name]}
-        for (name, seed), one in zip(pairs, done, strict=True)
+        for name, seed, arch in entries
     )
 
 

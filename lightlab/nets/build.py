@@ -8,7 +8,7 @@ from torch import nn
 from lightlab.nets.blocks import ConvBNAct, activation, build_block
 from lightlab.space.arch import Arch, catalog
 
-__all__ = ["INITS", "Network", "build", "build_block", "build_named"]
+__all__ = ["INITS", "Network", "build", "build_block", "build_named", "initialise"]
 
 
 class Network(nn.Module):
@@ -59,11 +59,15 @@ def build(arch: Arch, *, seed: int = 0, init: str = "fan_out", dropout: float = 
     of MobileNetV1 to V3. Biases begin at 0, normalisations at 1 and 0. `dropout` is the share of
     inputs of the classifier that a training step leaves out. ValueError on an unknown `init`.
     """
-    if init not in INITS:
-        raise ValueError(f"init is one of {', '.join(INITS)}, not {init!r}")
     with torch.device("meta"):  # so that no weight is drawn twice
         network = Network(arch, dropout)
-    network.to_empty(device="cpu")
+    return initialise(network.to_empty(device="cpu"), seed, init)
+
+
+def initialise(network: nn.Module, seed: int, init: str) -> nn.Module:
+    """`network` with the weights of its layers drawn anew, see `build`."""
+    if init not in INITS:
+        raise ValueError(f"init is one of {', '.join(INITS)}, not {init!r}")
     generator = torch.Generator().manual_seed(operator.index(seed))  # NumPy's integers too
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

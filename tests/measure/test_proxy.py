@@ -79,7 +79,9 @@ def test_a_slower_machine_does_not_make_a_network_slower(archs, monkeypatch):
 
     class Timed:
         def __init__(self, names, times):
-            self.latency_ms = {n: times * (2.0 if n == "0" else 0.5 + int(n)) for n in names}
+            self.latency_ms = {
+                n: times * (2.0 if n == "reference" else 1.5 + int(n)) for n in names
+            }
 
     monkeypatch.setattr(proxy.latency, "runner", lambda arch, _: arch)
     monkeypatch.setattr(

@@ -115,7 +115,11 @@ def test_a_layer_left_out_hands_its_stride_on():
     [
         (lambda: Skeleton.small(32, 3, 10, []), "at least one stage"),
         (lambda: Skeleton.small(32, 3, 10, [16]), "16 channels: two of the widths"),
-        (lambda: replace(IMAGENET, stages=(Stage(24, 0, 2),)), "fewer than two layers"),
+        (lambda: replace(IMAGENET, stages=(Stage(24, 0, 2),)), "has no layers"),
+        (
+            lambda: MnasNetSpace(replace(IMAGENET, stages=(Stage(24, 1, 2),))),
+            "fewer than two layers",
+        ),
         (lambda: MnasNetSpace(IMAGENET, (1.0, 1.0)), "twice"),
         (lambda: MnasNetSpace(IMAGENET, ()), "no options"),
     ],

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightlab.measure.latency.setting import LatencyError, Setting
 from lightlab.measure.latency.timing import HostRunner, Runner, Sessions
+from lightlab.measure.threads import torch_threads
 
 
 def onnx_session(
@@ -115,14 +116,3 @@ class CudaRunner:
             end.record()
             torch.cuda.synchronize()
         return begin.elapsed_time(end) / 1e3, math.nan
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """PyTorch with so many threads, and afterwards with as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -12,10 +12,11 @@ import pandas as pd
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from lightlab.measure.latency.engines import onnx_session, torch_threads
+from lightlab.measure.latency.engines import onnx_session
 from lightlab.measure.latency.pieces import pieces
 from lightlab.measure.latency.runtimes import onnx_model, random_images
 from lightlab.measure.latency.setting import LatencyError, Setting
+from lightlab.measure.threads import torch_threads
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch, layers
 

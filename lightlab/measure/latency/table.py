@@ -14,7 +14,7 @@ from lightlab.measure.latency.pieces import Joint, Piece, joints, pieces
 from lightlab.measure.latency.runtimes import runner
 from lightlab.measure.latency.setting import LatencyError, Setting
 from lightlab.measure.latency.timing import FASTEST, Plan, Visits, rounds
-from lightlab.space.arch import Arch
+from lightlab.space.arch import Arch, Block, block_layers
 
 WAYS = ("calibrated", "corrected", "sum")
 
@@ -103,6 +103,18 @@ class LookupTable:
             raise LatencyError("the table is not calibrated: give `calibrate` a few whole networks")
         offset, slope, per_million = self.calibration
         return offset + slope * total + per_million * _million_weights(arch)
+
+    def added_ms(self, block: Block, in_channels: int, in_size: int) -> float:
+        """What `block`, for such maps, adds to `predict` of a network that has it behind another
+        piece; LatencyError where the table lacks it.
+        """
+        plain = self.latency_ms(Piece.of_block(block, in_channels, in_size))
+        plain -= self.joint_ms(Joint(in_channels, in_size))
+        if self.calibration is None:
+            return plain
+        _, slope, per_million = self.calibration
+        weights = sum(layer.trainable for layer in block_layers(block, in_channels, in_size))
+        return slope * plain + per_million * weights / 1e6
 
     def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
         """This table fitted to whole networks measured in its setting (4 or more): an offset, a

@@ -1,6 +1,7 @@
 """Steps down the gradient: the learning rate, what decays, and the average of the weights."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +20,11 @@ def learning_rate(step: int, n_steps: int, recipe: Recipe) -> float:
     return recipe.lr * min(up, down, 1.0)
 
 
-def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+def sgd(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
     """SGD that decays matrices and kernels only, not biases and normalisation (one dimension)."""
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    parameters = list(parameters)
+    weights = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
     groups = [
         {"params": weights, "weight_decay": recipe.weight_decay},
         {"params": others, "weight_decay": 0.0},

@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any
 
 import joblib
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lightlab.measure.data import Split
+from lightlab.measure.threads import torch_threads
 from lightlab.measure.train.checks import check_test
 from lightlab.measure.train.evaluate import evaluate
 from lightlab.measure.train.history import Callback
@@ -30,7 +30,7 @@ Done = tuple[int, pd.DataFrame, bytes, dict[str, float], str]
 
 def here(jobs: list[Job], macs: list[int], device: str) -> Iterator[Done]:
     """One after another in this process, on one thread as in the others."""
-    with _one_thread():
+    with torch_threads(1):
         for i, job in enumerate(jobs):
             yield _train(i, job, macs[i], device)
 
@@ -92,7 +92,7 @@ def _borrow(i: int, fields: dict[str, Any], macs: int, device: str, parent: int)
             fields[name] = Split(*map(torch.from_numpy, fields[name]))
     if isinstance(fields["teacher"], np.ndarray):
         fields["teacher"] = torch.from_numpy(fields["teacher"])
-    with _one_thread():
+    with torch_threads(1):
         return _train(i, Job(**fields), macs, device, leave)
 
 
@@ -128,13 +128,3 @@ def _train(i: int, job: Job, macs: int, device: str, callback: Callback | None =
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
     weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     return i, history, save(weights), metrics, ""
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -40,7 +40,7 @@ class Training:
         self._x, self._y = split.x.to(self.device), split.y.to(self.device)
         self._recipe, self._plan, self._history = recipe, plan, history
         self._teacher = None if teacher is None else Teacher(teacher, self.device)
-        self._optimizer = descent.sgd(model, recipe)
+        self._optimizer = descent.sgd(model.parameters(), recipe)
         self._average = descent.average(model, recipe.ema) if recipe.ema else None
         self._generator = generator
         self._order = torch.empty(0, dtype=torch.long, device=self.device)

@@ -5,18 +5,22 @@ from lightlab.space.spaces.mnasnet import (
     IMAGENET,
     INSIDE,
     MnasNetSpace,
-    Skeleton,
-    Stage,
     flat,
     whereabouts,
 )
+from lightlab.space.spaces.proxyless import PROXYLESS, ZERO, Position, ProxylessSpace
+from lightlab.space.spaces.skeleton import Skeleton, Stage
 
 __all__ = [
     "IMAGENET",
     "INSIDE",
     "MACRO",
     "MACRO_TIED",
+    "PROXYLESS",
+    "ZERO",
     "MnasNetSpace",
+    "Position",
+    "ProxylessSpace",
     "Skeleton",
     "Stage",
     "flat",

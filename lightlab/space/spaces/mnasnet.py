@@ -6,79 +6,19 @@ MobileNetV2's five blocks with more than one layer, fifteen layers in all.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from lightlab.space.arch import Arch, Block, Head, decode_block, make_divisible
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+from lightlab.space.spaces.skeleton import WIDTHS, Skeleton, Stage
 
 # The paper lists three convolutions but counts 432 designs: MBConv with both its expansions.
 OPS = ("conv", "sep", "mb_e3", "mb_e6")
 KERNELS, SE_RATIOS, SKIPS = (3, 5), (0, 0.25), ("pool", "identity", "none")
-WIDTHS = (0.75, 1.0, 1.25)
 OFFSETS = (-1, 0, 1)
 _PARTS = ("op", "kernel", "se", "skip", "width", "layers")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A searched block: MobileNetV2's channels and layers, and the stride of its first layer."""
-
-    channels: int
-    layers: int
-    stride: int
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """What every network of a space shares: stem and `first` blocks, stages, `last` blocks, head.
-
-    SpaceError without stages, or with one of fewer than two layers (one less would be none).
-    """
-
-    resolution: int
-    stem: Block
-    first: tuple[Block, ...]
-    stages: tuple[Stage, ...]
-    last: tuple[Block, ...]
-    head: Head
-    in_channels: int = 3
-    n_classes: int = 1000
-
-    def __post_init__(self) -> None:
-        if not self.stages:
-            raise SpaceError("a skeleton needs at least one stage to search")
-        if short := [s for s in self.stages if s.layers < 2]:
-            raise SpaceError(f"{short[0]} has fewer than two layers, of which one may be left out")
-
-    def arch(self, searched: Sequence[Block]) -> Arch:
-        """The network with these blocks between `first` and `last`."""
-        blocks = (*self.first, *searched, *self.last)
-        return Arch(self.resolution, self.stem, blocks, self.head, self.in_channels, self.n_classes)
-
-    @classmethod
-    def small(
-        cls,
-        resolution: int,
-        in_channels: int,
-        n_classes: int,
-        channels: Sequence[int],
-        features: int = 128,
-    ) -> "Skeleton":
-        """For small images: a stem of stride 2 with half the first stage's channels, a separable
-        block, a stage of two layers for each of `channels` (the first two halve the map), 1x1
-        `features`. SpaceError where two of WIDTHS would round to the same channels.
-        """
-        for c in channels:
-            if len({make_divisible(c * w) for w in WIDTHS}) < len(WIDTHS):
-                raise SpaceError(
-                    f"{c} channels: two of the widths {WIDTHS} are rounded to the same"
-                )
-        stages = tuple(Stage(c, 2, 2 if i < 2 else 1) for i, c in enumerate(channels))
-        half = make_divisible(channels[0] / 2) if stages else 8
-        stem, first = Block("conv", half, stride=2), Block("mb", half, skip="none")
-        return cls(resolution, stem, (first,), stages, (), Head(features), in_channels, n_classes)
 
 
 # MobileNetV2's, with MnasNet's head: what the paper's searches vary (figure 4).
@@ -96,10 +36,13 @@ class MnasNetSpace(DecisionSpace):
     """One layer design and one number of layers per stage of `skeleton`.
 
     Decisions "1.op" to "1.layers", "2.op", …: convolution, kernel, squeeze-excite, skip, and width
-    and layers relative to the stage's. Points decode to an `Arch`.
+    and layers relative to the stage's. Points decode to an `Arch`. SpaceError where a stage has one
+    layer only: one less would be none.
     """
 
     def __init__(self, skeleton: Skeleton, widths: Sequence[float] = WIDTHS) -> None:
+        if short := [s for s in skeleton.stages if s.layers < 2]:
+            raise SpaceError(f"{short[0]} has fewer than two layers, of which one may be left out")
         self.skeleton = skeleton
         names = [str(i) for i, _ in enumerate(skeleton.stages, 1)]
         super().__init__(_decisions(names, widths), self._arch)
@@ -161,8 +104,8 @@ class MnasNetSpace(DecisionSpace):
 INSIDE = "inside"
 
 
-def whereabouts(space: MnasNetSpace, arch: Arch) -> str:
-    """INSIDE, or why `arch` does not lie in `space`."""
+def whereabouts(space: Any, arch: Arch) -> str:
+    """INSIDE, or why `arch` does not lie in `space`, by its `find`."""
     try:
         space.find(arch)
     except SpaceError as error:

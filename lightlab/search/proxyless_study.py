@@ -1,0 +1,182 @@
+"""ProxylessNAS's experiments in small: what stands beside a found network, and on which devices."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from lightlab.measure import cost, latency, specialised, stats
+from lightlab.measure.additive import Additive, look_up_table
+from lightlab.published import loader
+from lightlab.search.proxyless_run import Found
+from lightlab.space.arch import Arch, catalog
+from lightlab.space.decisions import Point
+from lightlab.space.spaces import INSIDE, ProxylessSpace, whereabouts
+
+FOUND, NARROWED = "found", "no latency term, narrowed"
+RANDOM, MOBILENET = "random, as fast", "MobileNetV2, as fast"
+Time = Callable[[Sequence[Arch]], Sequence[float]]
+Entry = tuple[str, int, Arch]
+
+
+def curves(found: Mapping[str, Found]) -> pd.DataFrame:
+    """The histories of several searches, with their name as `search`."""
+    return pd.concat([f.history.assign(search=name) for name, f in found.items()])
+
+
+def random_as_fast(
+    space: ProxylessSpace, price: Additive, latency_ms: float, seed: int, n: int = 2000
+) -> Point:
+    """Of `n` random points one whose predicted latency is nearest to `latency_ms`."""
+    drawn = space.sample(np.random.default_rng(seed), n)
+    return min(drawn, key=lambda point: abs(np.log(price.of(point) / latency_ms)))
+
+
+def rivals(
+    space: ProxylessSpace,
+    price: Additive,
+    time: Time,
+    found: Mapping[int, Arch],
+    unconstrained: Mapping[int, Arch],
+) -> list[Entry]:
+    """By seed, the `found` network and others of its latency, measured by `time`: what the search
+    without a latency term chose, narrowed; a random network of the space; MobileNetV2's design.
+    """
+    entries: list[Entry] = []
+    centre = space.decode(space.centre())
+    for seed, arch in found.items():
+        (ms,) = time([arch])
+        drawn = space.decode(random_as_fast(space, price, price.of(space.find(arch)), seed))
+        entries += [
+            (FOUND, seed, arch),
+            (NARROWED, seed, specialised.as_fast(unconstrained[seed], ms, time)[0]),
+            (RANDOM, seed, specialised.as_fast(drawn, ms, time)[0]),
+            (MOBILENET, seed, specialised.as_fast(centre, ms, time)[0]),
+        ]
+    return entries
+
+
+def equally_fast(trained: pd.DataFrame, name: str, off: float = 0.1) -> bool:
+    """Whether rival `name` is, in the mean over the seeds, as fast as the found networks."""
+    ratio = stats.paired(trained, "latency_ms", "name", name, FOUND, ratio=True)
+    return abs(float(np.exp(np.log(ratio).mean())) - 1) < off
+
+
+def setting(text: str) -> latency.Setting:
+    """ "runtime/threads/batch", as "onnxruntime/1/1"; LatencyError on anything else."""
+    runtime, *numbers = text.split("/")
+    try:
+        threads, batch = map(int, numbers)
+    except ValueError:
+        raise latency.LatencyError(
+            f"a setting is runtime/threads/batch, as onnxruntime/1/1, not {text!r}"
+        ) from None
+    return latency.Setting(runtime, threads, batch)
+
+
+def crossed(
+    networks: Mapping[str, Arch], plan: latency.Plan | None = None
+) -> tuple[pd.DataFrame, tuple[float, float, float]]:
+    """Networks that were searched for a setting each (their names), timed in all of these.
+
+    Rows network, setting, macs, latency_ms, times (latency over that of the setting's own network).
+    And the least of these ratios between different networks, with its interval over the rounds.
+    """
+    rows, least = [], []
+    for where in networks:
+        how = setting(where)
+        timed = latency.measure_many(
+            networks, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
+        )
+        for name, arch in networks.items():
+            ms = timed.latency_ms
+            rows.append(
+                {"network": name, "setting": where, "macs": cost.macs(arch), "latency_ms": ms[name],
+                 "times": ms[name] / ms[where]}
+            )  # fmt: skip
+            if name != where and arch != networks[where]:
+                least.append(stats.ratio_ci(timed.paired(name, where)))
+    none = (float("nan"),) * 3  # one network is best everywhere
+    return pd.DataFrame(rows), min(least, default=none)
+
+
+def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
+    """What stands at every position: network, position, stage, kernel, expand_ratio (both 0 where
+    the block is left out), stride.
+    """
+    rows = []
+    for name, point in points.items():
+        for position, i in zip(space.positions, point, strict=True):
+            block = list(position.candidates.values())[i]
+            there = (block.kernel_size, block.expand_ratio, block.stride) if block else (0, 0, 1)
+            rows.append((name, position.name, int(position.name.split(".")[0]), *there))
+    columns = ["network", "position", "stage", "kernel", "expand_ratio", "stride"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
+    """The likeliest network at `n` moments of a search, from beginning to end, by step."""
+    at = np.unique(np.linspace(0, len(history) - 1, n).round().astype(int))
+    return {
+        f"step {row.step}": tuple(map(int, row.point.split("-")))
+        for row in history.iloc[at].itertuples()
+    }
+
+
+def priced(
+    space: ProxylessSpace, where: str, n: int, plan: latency.Plan, seed: int = 0
+) -> Additive:
+    """Latencies of all candidates in that `setting`: a look-up table measured now and calibrated on
+    `n` random networks of the space.
+    """
+    how = setting(where)
+    asked = {"runtime": how.runtime, "threads": how.threads, "batch": how.batch, "plan": plan}
+    table = look_up_table(space, **asked)
+    drawn = space.sample(np.random.default_rng([seed, 1]), n)
+    archs = {str(i): space.decode(point) for i, point in enumerate(drawn)}
+    timed = latency.measure_many(archs, **asked, estimate="fastest")
+    table = table.calibrate(archs.values(), timed.latency_ms.values())
+    return Additive.latency_ms(space, table)
+
+
+def predictions(
+    space: ProxylessSpace,
+    price: Additive,
+    points: Sequence[Point],
+    how: latency.Setting,
+    plan: latency.Plan,
+) -> pd.DataFrame:
+    """predicted_ms and measured latency_ms of networks of the space in a setting."""
+    archs = {str(i): space.decode(point) for i, point in enumerate(points)}
+    timed = latency.measure_many(
+        archs, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
+    )
+    return pd.DataFrame(
+        {
+            "predicted_ms": [price.of(point) for point in points],
+            "latency_ms": [timed.latency_ms[name] for name in archs],
+        }
+    )
+
+
+def published_crossed() -> pd.DataFrame:
+    """The paper's three networks on its three devices, in the columns of `crossed`."""
+    table = loader.read_csv("proxyless_cross_hardware.csv").set_index("specialised_for")
+    names = list(table.index)
+    ms = table[[f"{name.lower()}_latency_ms" for name in names]].set_axis(names, axis=1)
+    return pd.DataFrame(
+        {
+            "network": a,
+            "setting": b,
+            "latency_ms": ms.loc[a, b],
+            "times": ms.loc[a, b] / ms.loc[b, b],
+        }
+        for a in names
+        for b in names
+    )
+
+
+def released_inside() -> int:
+    """How many of the paper's three networks have a point in the ImageNet space of their widths."""
+    archs = [catalog.get(f"proxyless_{device}") for device in ("mobile", "gpu", "cpu")]
+    return sum(whereabouts(ProxylessSpace.of_widths(a), a) == INSIDE for a in archs)

@@ -1,0 +1,184 @@
+"""Pictures of a search among paths. Data frames in, figures out; accuracies in per cent."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lightlab.show import style
+
+# One look and one name per form of a step, the same in every figure.
+FORMS = {
+    "sum": ("weighted sum (DARTS)", style.COLOURS[1], "s"),
+    "all": ("all gates", style.COLOURS[2], "^"),
+    "two": ("two paths", style.COLOURS[0], "o"),
+    "reinforce": ("REINFORCE", style.COLOURS[3], "D"),
+    "one": ("weight step, one path", style.GREY, "x"),
+}
+KERNELS = {3: style.COLOURS[5], 5: style.COLOURS[4], 7: style.COLOURS[1]}
+_RIVALS = [style.COLOURS[i] for i in (0, 6, 7, 1)]
+_MARKERS = "o^xs"
+
+
+def gates(estimates: pd.DataFrame) -> Figure:
+    """Means of the estimated gradients against the exact one, a panel per loss.
+
+    Columns loss, form, logit, exact, mean, ci_low, ci_high.
+    """
+    losses = list(dict.fromkeys(estimates["loss"]))
+    fig, axes = style.subplots(1, len(losses), height=3.1, sharey=True)
+    for ax, name in zip(axes, losses, strict=True):
+        part = estimates[estimates["loss"] == name]
+        for k, (form, rows) in enumerate(part.groupby("form", sort=False)):
+            label, colour, marker = FORMS[form]
+            at = rows["logit"] + 0.16 * (k - 1.5)
+            bars = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
+            look = {"color": colour, "marker": marker, "ls": "", "label": label}
+            ax.errorbar(at, rows["mean"], yerr=bars, **look)
+        exact = part.drop_duplicates("logit")
+        ax.hlines(exact["exact"], exact["logit"] - 0.4, exact["logit"] + 0.4, color="black", lw=1)
+        ax.set(title=name, xticks=exact["logit"], xlabel="logit of candidate")
+        ax.grid(axis="x", visible=False)
+    axes[0].set_ylabel("gradient (line: exact)")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return fig
+
+
+def memory_and_time(steps: pd.DataFrame) -> Figure:
+    """What a step keeps and how long it takes, against the number of candidates.
+
+    Columns form, candidates, mib, ms.
+    """
+    fig, axes = style.subplots(1, 2, height=3.0)
+    for form, rows in steps.groupby("form", sort=False):
+        label, colour, marker = FORMS[form]
+        line = "--" if form == "one" else "-"
+        for ax, column in zip(axes, ("mib", "ms"), strict=True):
+            look = {"color": colour, "marker": marker, "label": label}
+            ax.plot(rows["candidates"], rows[column], line, **look)
+    for ax, words in zip(
+        axes, ("kept for the backward pass, MiB", "time of a step, ms"), strict=True
+    ):
+        ax.set(xlabel="candidates at every position", ylabel=words, ylim=(0, None))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return fig
+
+
+def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
+    """Three curves of searches over their steps: entropy, expected latency, accuracy.
+
+    Columns search, step, entropy (share), expected_ms, accuracy.
+    """
+    fig, axes = style.subplots(1, 3, height=2.9)
+    columns = {
+        "entropy": (100, "entropy, % of even chances"),
+        "expected_ms": (1 / target_ms, "expected latency / target"),
+        "accuracy": (1, "accuracy of the likeliest\nnetwork in the supernet, %"),
+    }
+    for i, (name, rows) in enumerate(curves.groupby("search", sort=False)):
+        for ax, (column, (times, words)) in zip(axes, columns.items(), strict=True):
+            ax.plot(rows["step"], times * rows[column], color=style.COLOURS[i], label=name)
+            top = 1.05 * times * curves[column].max()
+            ax.set(xlabel="step", ylabel=words, ylim=(0, top))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return fig
+
+
+def shapes(layers: pd.DataFrame) -> Figure:
+    """Networks as rows of blocks: colour the kernel, height the expansion, dots where left out.
+
+    Columns network, position, stage, kernel, expand_ratio (0, 0: left out), stride.
+    """
+    names = list(dict.fromkeys(layers["network"]))
+    fig, axes = style.subplots(
+        len(names), 1, height=0.6 + 0.62 * len(names), sharex=True, squeeze=False
+    )
+    for ax, name in zip(axes[:, 0], names, strict=True):
+        part = layers[layers["network"] == name].reset_index(drop=True)
+        at = part.index + 0.5 * (part["stage"] - 1)
+        for x, row in zip(at, part.itertuples(), strict=True):
+            if row.expand_ratio:
+                ax.bar(x, row.expand_ratio, width=0.9, color=KERNELS[row.kernel], edgecolor="white")
+                down = " ↓" if row.stride == 2 else ""
+                word = f"{row.kernel}×{row.kernel} e{row.expand_ratio:g}{down}"
+                ax.annotate(word, (x, row.expand_ratio), ha="center", va="bottom", fontsize=7)
+            else:
+                ax.plot([x - 0.45, x + 0.45], [0.3, 0.3], color="black", lw=1.5, ls=":")
+        ax.set(ylim=(0, 8.5), yticks=[], xticks=[])
+        ax.set_ylabel(_device(name), rotation=0, ha="right", va="center")
+        ax.grid(False)
+        ax.spines[["left", "bottom"]].set_visible(False)
+    axes[-1, 0].set_xlabel("blocks in order, a gap between stages; dots: left out, ↓: stride 2")
+    handles = [Patch(color=c, label=f"{k}×{k}") for k, c in KERNELS.items()]
+    fig.legend(handles=handles, loc="outside upper center", ncols=3)
+    return fig
+
+
+def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figure:
+    """Accuracy against measured latency: the swept searches, and the rivals seed by seed.
+
+    `trained`: name, seed, latency_ms, accuracy. `swept`: weight (λ), latency_ms, accuracy.
+    """
+    fig, (left, right) = style.subplots(1, 2, height=3.3, sharey=True)
+    line = swept.groupby("weight")[["latency_ms", "accuracy"]].mean()
+    left.plot(line["latency_ms"] / target_ms, line["accuracy"], color=style.COLOURS[0], lw=1)
+    for i, (weight, rows) in enumerate(swept.groupby("weight")):
+        left.plot(
+            rows["latency_ms"] / target_ms,
+            rows["accuracy"],
+            _MARKERS[i % 4],
+            color=style.COLOURS[i],
+            label=f"λ = {weight:g}",
+        )
+    left.set(title="the price of latency", ylabel="test accuracy, %")
+    for name, colour, marker in zip(
+        dict.fromkeys(trained["name"]), _RIVALS, _MARKERS, strict=False
+    ):
+        rows = trained[trained["name"] == name]
+        look = {"color": colour, "marker": marker, "ls": "", "label": name}
+        right.plot(rows["latency_ms"] / target_ms, rows["accuracy"], **look)
+        right.axhline(rows["accuracy"].mean(), color=colour, lw=0.8, alpha=0.6)
+    right.set(title="others, as fast")
+    for ax in (left, right):
+        ax.set_xlabel("measured latency / target")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.08), borderaxespad=0, ncols=2)
+    return fig
+
+
+def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Latency of every network in every setting, over that of the setting's own; ours, the paper's.
+
+    Columns network, setting, times, latency_ms.
+    """
+    fig, axes = style.subplots(1, 2, height=3.0)
+    for ax, table, title in zip(axes, (cells, published), ("here", "published"), strict=True):
+        names = list(dict.fromkeys(table["setting"]))
+        wide = table.pivot(index="network", columns="setting", values="times").loc[names, names]
+        ax.imshow(np.log(wide), cmap=style.DIVERGING, vmin=-0.6, vmax=0.6, aspect="auto")
+        for i, j in np.ndindex(wide.shape):
+            ax.annotate(f"{wide.iloc[i, j]:.2f}", (j, i), ha="center", va="center")
+        ax.set(xticks=range(len(names)), yticks=range(len(names)), title=title)
+        ax.set_xticklabels([_device(name).replace(", ", "\n") for name in names])
+        ax.set_yticklabels([_device(name) for name in names])
+        ax.set(xlabel="timed on", ylabel="searched for")
+        ax.grid(False)
+    return fig
+
+
+def predicted(points: pd.DataFrame) -> Figure:
+    """Predicted against measured latency: predicted_ms, latency_ms, kind."""
+    fig, ax = style.subplots(height=3.2, width=0.6 * style.WIDTH_IN)
+    for (kind, rows), colour in zip(
+        points.groupby("kind", sort=False), style.COLOURS, strict=False
+    ):
+        ax.plot(1e3 * rows["latency_ms"], 1e3 * rows["predicted_ms"], "o", color=colour, label=kind)
+    ends = 1e3 * np.array([points["latency_ms"].min(), points["latency_ms"].max()])
+    ax.plot(ends, ends, color="black", lw=1)
+    ax.set(xlabel="measured, µs", ylabel="predicted, µs")
+    ax.legend(loc="upper left")
+    return fig
+
+
+def _device(setting: str) -> str:
+    """ "onnxruntime/1/32" as a reader sees it, in two lines; other words as they are."""
+    return setting.replace("/", "\n", 1).replace("/", " thread, batch ")

@@ -1,0 +1,142 @@
+"""ProxylessNAS's space: every block of a MobileNetV2-like backbone chooses for itself.
+
+Cai, Zhu & Han 2019, section 4, and their code: inverted bottlenecks of kernel 3, 5 or 7 and
+expansion 3 or 6; where a residual connection allows it a block may also be left out ("zero").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lightlab.space.arch import Arch, Block, Head, decode_block
+from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+from lightlab.space.spaces.skeleton import Skeleton, Stage
+
+DESIGNS = {f"k{k}_e{e}": (k, e) for k in (3, 5, 7) for e in (3, 6)}  # kernel, expansion
+ZERO = "zero"
+
+# The code's default: ReLU6, widths between those of the three networks that were released.
+PROXYLESS = Skeleton(
+    resolution=224,
+    stem=decode_block("conv_k3_s2_c32_relu6"),
+    first=(decode_block("mb_k3_s1_e1_c16_relu6"),),
+    stages=(
+        Stage(24, 4, 2),
+        Stage(40, 4, 2),
+        Stage(80, 4, 2),
+        Stage(96, 4, 1),
+        Stage(192, 4, 2),
+        Stage(320, 1, 1),
+    ),
+    last=(),
+    head=Head(1280, act="relu6"),
+)
+
+
+@dataclass(frozen=True)
+class Position:
+    """A searched block: the maps that come in, and what may stand there by its name in the space
+    (None: nothing, the maps go on as they are).
+    """
+
+    name: str
+    in_channels: int
+    in_size: int
+    candidates: dict[str, Block | None]
+
+
+class ProxylessSpace(DecisionSpace):
+    """One of `designs`, or nothing, for every block of `skeleton`.
+
+    Decisions "1.1", "1.2", …: stage and block in it. Options are the names of the designs (kernel,
+    expansion), and ZERO last where stride and channels allow a residual connection, unless `zero`
+    is False. Points decode to an `Arch`.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        designs: Mapping[str, tuple[int, int]] = DESIGNS,
+        zero: bool = True,
+    ) -> None:
+        self.skeleton = skeleton
+        self.positions = tuple(_positions(skeleton, designs, zero))
+        super().__init__(
+            [Decision(p.name, tuple(p.candidates)) for p in self.positions], self._arch
+        )
+
+    def _arch(self, options: dict[str, Any]) -> Arch:
+        taken = zip(self.positions, options.values(), strict=True)
+        blocks = [position.candidates[option] for position, option in taken]
+        return self.skeleton.arch([block for block in blocks if block is not None])
+
+    def centre(self) -> Point:
+        """MobileNetV2's design, kernel 3 and expansion 6, in every block; SpaceError without it."""
+        return self.point(dict.fromkeys([d.name for d in self.decisions], "k3_e6"))
+
+    def find(self, arch: Arch) -> Point:
+        """A point that decodes to `arch`, blocks left out as late as can be; SpaceError says where
+        there is none.
+        """
+        skeleton = self.skeleton
+        first, last = len(skeleton.first), len(arch.blocks) - len(skeleton.last)
+        searched = arch.blocks[first:last]
+        if skeleton.arch(searched) != arch:
+            raise SpaceError("it has another stem, first or last block, head or input")
+        point, at = [], 0
+        for position in self.positions:
+            options = list(position.candidates.items())
+            here = searched[at] if at < len(searched) else None
+            index = next((i for i, (_, block) in enumerate(options) if block == here), None)
+            if index is None:
+                index = next((i for i, (_, block) in enumerate(options) if block is None), None)
+            if index is None:
+                raise SpaceError(f"{position.name} has no candidate {here}, and cannot be left out")
+            point.append(index)
+            at += options[index][1] is not None
+        if at < len(searched):
+            raise SpaceError(f"no block is left for {searched[at]}")
+        return tuple(point)
+
+    @classmethod
+    def of_widths(cls, arch: Arch) -> "ProxylessSpace":
+        """The ImageNet space with the widths that `arch` has, one per stage of PROXYLESS.
+
+        The released networks have widths of their own. SpaceError unless the blocks of `arch`, but
+        the first, begin a stage wherever they change their channels.
+        """
+        widths = list(dict.fromkeys(block.out_channels for block in arch.blocks[1:]))
+        if len(widths) != len(PROXYLESS.stages):
+            raise SpaceError(f"{len(widths)} widths, not {len(PROXYLESS.stages)}")
+        stages = [replace(s, channels=w) for s, w in zip(PROXYLESS.stages, widths, strict=True)]
+        return cls(
+            replace(
+                PROXYLESS,
+                stem=arch.stem,
+                first=arch.blocks[:1],
+                stages=tuple(stages),
+                head=arch.head,
+            )
+        )
+
+
+def _positions(
+    skeleton: Skeleton, designs: Mapping[str, tuple[int, int]], zero: bool
+) -> list[Position]:
+    act = skeleton.stem.act
+    channels, size = skeleton.in_channels, skeleton.resolution
+    for block in (skeleton.stem, *skeleton.first):
+        channels, size = block.out_channels, -(-size // block.stride)
+    found = []
+    for i, stage in enumerate(skeleton.stages, 1):
+        for j in range(1, stage.layers + 1):
+            stride = stage.stride if j == 1 else 1
+            candidates: dict[str, Block | None] = {
+                name: Block("mb", stage.channels, kernel, stride, expand, act=act)
+                for name, (kernel, expand) in designs.items()
+            }
+            if zero and stride == 1 and channels == stage.channels:
+                candidates[ZERO] = None
+            found.append(Position(f"{i}.{j}", channels, size, candidates))
+            channels, size = stage.channels, -(-size // stride)
+    return found

@@ -1,0 +1,208 @@
+"""Candidate paths and binary gates, against closed forms."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from lightlab.measure.memory import cuda_peak_bytes, saved_bytes
+from lightlab.nets.build import build
+from lightlab.nets.mixed import FORMS, MixedOp, Supernet, binary_gates
+from lightlab.space.decisions import SpaceError
+from lightlab.space.spaces import PROXYLESS, ProxylessSpace, Skeleton
+
+SPACE = ProxylessSpace(Skeleton.small(16, 3, 10, [16, 24], widths=(1,)))
+
+
+def images(n=4, seed=0):
+    return torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_imagenet_supernet_has_the_published_weights():
+    net = Supernet(ProxylessSpace(PROXYLESS))
+    assert sum(p.numel() for p in net.weights()) / 1e6 == pytest.approx(16.03, abs=0.005)
+    assert sum(p.numel() for p in net.arch_logits()) == 141
+
+
+def test_equal_seeds_give_equal_supernets():
+    a, b, c = (Supernet(SPACE, seed=s) for s in (1, 1, 2))
+    same = [torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True)]
+    assert all(same)
+    assert not torch.equal(a.stem.conv.weight, c.stem.conv.weight)
+
+
+def test_an_active_path_is_the_network_that_is_decoded():
+    net = Supernet(SPACE, seed=0).eval()
+    rng = np.random.default_rng(0)
+    for point in SPACE.sample(rng, 5):
+        net.activate(point)
+        assert net.active == point
+        alone = build(SPACE.decode(point)).eval()
+        names = _names(net, point)
+        alone.load_state_dict({k: net.state_dict()[names(k)] for k in alone.state_dict()})
+        torch.testing.assert_close(net(images()), alone(images()))
+
+
+def _names(net, point):
+    """The supernet's name for a weight of the network of `point`."""
+    kept = [0]
+    kept += [i for i, (m, at) in enumerate(zip(net.mixed, point, strict=True), 1)
+             if not isinstance(m.candidates[at], nn.Identity)]  # fmt: skip
+
+    def name(key):
+        head, *rest = key.split(".")
+        if head != "blocks":
+            return key
+        i = kept[int(rest[0])]
+        inside = [] if i == 0 else ["candidates", str(point[i - 1])]
+        return ".".join(["blocks", str(i), *inside, *rest[1:]])
+
+    return name
+
+
+def test_gates_hand_their_gradient_on_as_equation_4_says():
+    logits = torch.tensor([0.3, -0.2, 0.9], requires_grad=True)
+    slopes = torch.tensor([1.0, 2.0, -3.0])  # dL/dg
+    for active in range(3):
+        gates = binary_gates(logits.softmax(0), active)
+        assert gates.tolist() == pytest.approx(np.eye(3)[active].tolist())
+        (found,) = torch.autograd.grad((gates * slopes).sum(), logits)
+        p = logits.detach().softmax(0)
+        wanted = [
+            sum(slopes[j] * p[j] * (float(i == j) - p[i]) for j in range(3)) for i in range(3)
+        ]
+        torch.testing.assert_close(found, torch.stack(wanted))
+
+
+class Scale(nn.Module):
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+
+    def forward(self, x):
+        return self.by * x
+
+
+def toy(logits, by=(1.0, -2.0, 0.5)):
+    mixed = MixedOp(SPACE.positions[0])
+    mixed.candidates = nn.ModuleList(Scale(b) for b in by)
+    mixed.arch_logits = nn.Parameter(torch.tensor(logits))
+    return mixed
+
+
+def gradient(mixed, form, generator, loss):
+    mixed.draw(form, generator)
+    (found,) = torch.autograd.grad(loss(mixed(torch.ones(1))), mixed.arch_logits)
+    return found
+
+
+def test_all_gates_give_the_exact_gradient_of_a_linear_loss_at_every_draw():
+    mixed, generator = toy([0.5, 0.1, -0.4]), torch.Generator().manual_seed(0)
+    p = mixed.probabilities()
+    exact = torch.autograd.grad((p * torch.tensor([1.0, -2.0, 0.5])).sum(), mixed.arch_logits)[0]
+    for _ in range(20):
+        found = gradient(mixed, "all", generator, lambda y: y.sum())
+        torch.testing.assert_close(found, exact)
+
+
+def test_two_paths_give_in_expectation_what_enumeration_gives():
+    mixed, generator = toy([0.5, 0.1, -0.4]), torch.Generator().manual_seed(0)
+    p, by = mixed.probabilities().tolist(), [1.0, -2.0, 0.5]
+    wanted = np.zeros(3)
+    for a, b in itertools.combinations(range(3), 2):
+        chance = p[a] * p[b] / (1 - p[a]) + p[a] * p[b] / (1 - p[b])  # drawn without replacement
+        among = p[a] * p[b] / (p[a] + p[b]) ** 2
+        wanted[[a, b]] += chance * among * (by[a] - by[b]) * np.array([1, -1])
+    found = torch.stack([gradient(mixed, "two", generator, lambda y: y.sum()) for _ in range(6000)])
+    error = found.std(0) / 6000**0.5
+    assert (np.abs(found.mean(0).numpy() - wanted) < 4 * error.numpy()).all()
+
+
+def test_a_drawn_pair_leaves_the_third_alone():
+    mixed, generator = toy([0.0, 0.0, 0.0]), torch.Generator().manual_seed(1)
+    for _ in range(10):
+        found = gradient(mixed, "two", generator, lambda y: y.square().sum())
+        assert len(set(mixed.involved)) == 2
+        (idle,) = set(range(3)) - set(mixed.involved)
+        assert found[idle] == 0
+
+
+def test_paths_are_drawn_by_their_chances():
+    mixed, generator = toy([1.0, 0.0, -1.0]), torch.Generator().manual_seed(0)
+    for form in ("all", "two", "reinforce"):
+        drawn = []
+        for _ in range(3000):
+            mixed.draw(form, generator)
+            drawn.append(mixed.active)
+        shares = np.bincount(drawn, minlength=3) / 3000
+        if form == "two":  # of a pair the likelier comes first more often, but not as often
+            assert shares[0] > shares[1] > shares[2]
+        else:
+            np.testing.assert_allclose(shares, mixed.probabilities().detach(), atol=0.03)
+
+
+def test_the_weighted_sum_is_darts():
+    mixed = toy([0.5, 0.1, -0.4])
+    mixed.draw("sum", torch.Generator())
+    y = mixed(torch.ones(1))
+    assert y.item() == pytest.approx(
+        (mixed.probabilities() @ torch.tensor([1.0, -2.0, 0.5])).item()
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_candidate_is_a_fixed_block(form):
+    space = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
+    net = Supernet(space)
+    net.draw(form, torch.Generator())
+    F.cross_entropy(net(images()), torch.zeros(4, dtype=torch.long)).backward()
+    assert net.derive() == (0,) * 4
+    assert all(not logits.grad.any() for logits in net.arch_logits() if logits.grad is not None)
+    assert net.entropy() == 0
+
+
+def test_entropy_and_log_probability_are_those_of_the_distribution_over_points():
+    space = ProxylessSpace(Skeleton.small(16, 3, 10, [16], widths=(1,)), {"a": (3, 3), "b": (5, 3)})
+    net = Supernet(space)
+    for i, logits in enumerate(net.arch_logits()):
+        nn.init.normal_(logits, generator=torch.Generator().manual_seed(i))
+    log_p = []
+    for number in range(space.size()):
+        net.activate(space.unrank(number))
+        log_p.append(net.log_probability().item())
+    p = np.exp(log_p)
+    assert p.sum() == pytest.approx(1)
+    assert net.entropy().item() == pytest.approx(-(p * log_p).sum())
+    assert space.rank(net.derive()) == int(p.argmax())
+    with pytest.raises(SpaceError, match="no index"):
+        net.activate((9, 9))
+
+
+def n_bytes(n, form):
+    """Kept for an architecture step ("one": for a step of the weights) over n equal candidates."""
+    designs = {f"copy_{i}": (3, 6) for i in range(n)}
+    net = Supernet(ProxylessSpace(SPACE.skeleton, designs, zero=False))
+    net.requires_grad_(form == "one")
+    for logits in net.arch_logits():
+        logits.requires_grad_(form != "one")
+    net.draw(form, torch.Generator().manual_seed(0))
+    return saved_bytes(lambda: net(images(8)).sum(), net.parameters())
+
+
+def test_memory_is_flat_with_two_paths_and_grows_with_the_weighted_sum():
+    two, seven = ({f: n_bytes(n, f) for f in (*FORMS[:3], "one")} for n in (2, 7))
+    assert seven["two"] <= 1.15 * two["two"]
+    assert seven["sum"] >= 2.5 * two["sum"]
+    assert two["all"] < seven["all"] < seven["sum"]  # outputs only
+    assert seven["two"] <= 1.15 * seven["one"]  # the level of one compact network
+    assert two["one"] == seven["one"]
+
+
+def test_saved_bytes_count_a_tensor_once():
+    x = torch.ones(100, requires_grad=True)
+    assert saved_bytes(lambda: (x * x).sum()) == 400
+    assert saved_bytes(lambda: (x * x).sum(), [x]) == 0
+    assert np.isnan(cuda_peak_bytes(lambda: x.sum())) or torch.cuda.is_available()

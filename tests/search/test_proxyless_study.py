@@ -1,0 +1,115 @@
+"""What stands beside a network that a search among paths found."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.measure import cost, latency
+from lightlab.measure.additive import Additive
+from lightlab.published import loader
+from lightlab.search import gates, proxyless_study
+from lightlab.space.spaces import ProxylessSpace, Skeleton
+
+SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
+PRICE = Additive.macs(SPACE)
+PLAN = latency.Plan(rounds=6, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
+
+
+def by_macs(archs):
+    return [cost.macs(a) for a in archs]
+
+
+def test_rivals_are_as_fast_seed_by_seed():
+    space = ProxylessSpace(Skeleton.small(16, 1, 10, [64, 128], widths=(1,)))  # fine steps of width
+    rng = np.random.default_rng(0)
+    found = {s: space.decode(space.sample(rng)) for s in (0, 1)}
+    free = {s: space.decode(space.centre()) for s in (0, 1)}
+    entries = proxyless_study.rivals(space, Additive.macs(space), by_macs, found, free)
+    assert len(entries) == 2 * 4
+    for name, seed, arch in entries:
+        assert cost.macs(arch) == pytest.approx(cost.macs(found[seed]), rel=0.1), name
+    names = [name for name, seed, _ in entries if seed == 0]
+    assert names == [proxyless_study.FOUND, proxyless_study.NARROWED, proxyless_study.RANDOM,
+                     proxyless_study.MOBILENET]  # fmt: skip
+
+
+def test_a_rival_that_is_not_as_fast_is_no_rival():
+    rows = [
+        (n, s, 1.0 if n == "found" else by)
+        for s in (0, 1)
+        for n, by in (("found", 1), ("x", 1.05), ("y", 1.3))
+    ]
+    trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms"])
+    assert proxyless_study.equally_fast(trained, "x")
+    assert not proxyless_study.equally_fast(trained, "y")
+
+
+def test_settings_are_read():
+    assert proxyless_study.setting("torch/1/8") == latency.Setting("torch", 1, 8)
+    for text in ("torch", "torch/1", "torch/1/x", "torch/1/1/1"):
+        with pytest.raises(latency.LatencyError, match="a setting is runtime/threads/batch"):
+            proxyless_study.setting(text)
+    with pytest.raises(latency.LatencyError, match="the nearest is 'torch'"):
+        proxyless_study.setting("torhc/1/1")
+
+
+def test_networks_are_timed_in_each_other_s_setting():
+    small, large = (
+        SPACE.decode(SPACE.point({p.name: d for p in SPACE.positions})) for d in ("k3_e3", "k7_e6")
+    )
+    cells, least = proxyless_study.crossed({"onnxruntime/1/1": small, "torch/1/4": large}, PLAN)
+    assert len(cells) == 4
+    own = cells[cells["network"] == cells["setting"]]
+    assert own["times"].tolist() == [1, 1]
+    other = cells[cells["setting"] == "torch/1/4"].set_index("network")["times"]
+    assert other["onnxruntime/1/1"] < 1  # the small one is faster there as well
+    assert least[0] == pytest.approx(other["onnxruntime/1/1"], rel=0.5)
+    _, none = proxyless_study.crossed({"onnxruntime/1/1": small, "torch/1/1": small}, PLAN)
+    assert np.isnan(none).all()
+
+
+def test_a_calibrated_table_predicts_this_machine():
+    price = proxyless_study.priced(SPACE, "onnxruntime/1/1", 6, PLAN)
+    points = SPACE.sample(np.random.default_rng(5), 6)
+    found = proxyless_study.predictions(SPACE, price, points, latency.Setting(), PLAN)
+    assert (found["predicted_ms"] / found["latency_ms"]).between(0.3, 3).all()
+
+
+def test_shapes_and_moments_say_what_stands_where():
+    history = pd.DataFrame({"step": [1, 5, 9], "point": ["0-0-0-0", "1-6-2-3", "5-6-5-6"]})
+    found = proxyless_study.moments(history, 2)
+    assert found == {"step 1": (0, 0, 0, 0), "step 9": (5, 6, 5, 6)}
+    rows = proxyless_study.shapes(SPACE, found)
+    assert rows["kernel"].tolist() == [3, 3, 3, 3, 7, 0, 7, 0]
+    assert rows["expand_ratio"].tolist() == [3, 3, 3, 3, 6, 0, 6, 0]
+    assert rows["stage"].tolist() == [1, 1, 2, 2] * 2
+    assert rows["stride"].tolist() == [2, 1, 2, 1] * 2
+
+
+def test_the_released_networks_lie_in_the_space_of_their_widths():
+    assert proxyless_study.released_inside() == 3
+
+
+def test_the_paper_s_matrix_has_its_own_network_at_one():
+    table = proxyless_study.published_crossed()
+    own = table[table["network"] == table["setting"]]
+    assert own["times"].tolist() == [1, 1, 1]
+    assert table.loc[table["times"] != 1, "times"].min() == pytest.approx(164.1 / 138.7)
+    assert set(loader.claims("09_proxylessnas")) >= {"proxyless.specialised"}
+
+
+def test_estimates_of_the_toy_are_what_closed_forms_say():
+    found = gates.estimates(400).set_index(["loss", "form", "logit"])
+    linear = found.loc["linear loss"]
+    for form in ("sum", "all"):  # exact at every draw
+        np.testing.assert_allclose(linear.loc[form, "mean"], linear.loc[form, "exact"], rtol=1e-5)
+    for loss in gates.LOSSES:  # unbiased
+        rows = found.loc[loss].loc["reinforce"]
+        error = rows["sd"] / 400**0.5
+        assert (abs(rows["mean"] - rows["exact"]) < 4 * error).all()
+    p = np.exp(gates.LOGITS) / np.exp(gates.LOGITS).sum()
+    values = (np.array(gates.BY) - gates.WANTED) ** 2
+    exact = found.loc["squared loss"].loc["sum", "exact"]
+    np.testing.assert_allclose(exact, p * (values - p @ values), rtol=1e-5)
+    cosine, (low, high) = gates.downhill(400)
+    assert 0 < low < cosine < high <= 1

@@ -1,0 +1,92 @@
+"""ProxylessNAS's space: the paper's sizes, and where the released networks lie."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lightlab.measure import cost
+from lightlab.published import loader
+from lightlab.space.arch import Block, catalog
+from lightlab.space.decisions import SpaceError
+from lightlab.space.foundations import sizes
+from lightlab.space.spaces import PROXYLESS, ZERO, ProxylessSpace, Skeleton, whereabouts
+
+SPACE = ProxylessSpace(PROXYLESS)
+SMALL = ProxylessSpace(Skeleton.small(32, 3, 10, [16, 24], layers=3, widths=(1,)))
+RELEASED = ("proxyless_mobile", "proxyless_gpu", "proxyless_cpu", "proxyless_mobile_14")
+
+
+def test_sizes_are_those_of_the_released_code():
+    assert SPACE.size() == 6**6 * 7**15
+    assert len(SPACE.positions) == 21
+    assert sum(SPACE.n_options) == 141  # logits
+    drawn = {s["name"]: s for s in loader.read_yaml("space_sizes.yaml")}
+    assert sizes.size(drawn["ProxylessNAS"]["define"]) == SPACE.size()
+
+
+def test_an_even_choice_costs_what_the_paper_s_page_computed():
+    rng = np.random.default_rng(0)
+    drawn = [cost.macs(SPACE.decode(p)) / 1e6 for p in SPACE.sample(rng, 400)]
+    assert np.mean(drawn) == pytest.approx(373, rel=0.02)
+    least = SPACE.point(
+        {p.name: ZERO if None in p.candidates.values() else "k3_e3" for p in SPACE.positions}
+    )
+    most = SPACE.point({p.name: "k7_e6" for p in SPACE.positions})
+    ends = [round(cost.macs(SPACE.decode(p)) / 1e6) for p in (least, most)]
+    assert ends == [103, 607]
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_released_networks_lie_in_the_space_with_the_widths_that_they_have(name):
+    arch = catalog.get(name)
+    space = ProxylessSpace.of_widths(arch)
+    assert space.size() == SPACE.size()
+    assert space.decode(space.find(arch)) == arch
+    assert whereabouts(SPACE, arch) != "inside"
+
+
+def test_what_is_found_decodes_to_the_same_network():
+    for point in SMALL.sample(np.random.default_rng(1), 40):
+        arch = SMALL.decode(point)
+        assert SMALL.decode(SMALL.find(arch)) == arch
+
+
+def test_zero_stands_where_a_residual_connection_can():
+    names = [p.name for p in SMALL.positions if ZERO in p.candidates]
+    assert names == ["1.2", "1.3", "2.2", "2.3"]
+    assert not any(
+        ZERO in p.candidates for p in ProxylessSpace(SMALL.skeleton, zero=False).positions
+    )
+    shortest = SMALL.decode(
+        [len(p.candidates) - 1 if ZERO in p.candidates else 0 for p in SMALL.positions]
+    )
+    assert len(shortest.blocks) == 1 + 2
+
+
+def test_all_blocks_may_be_left_out_where_all_have_residuals():
+    skeleton = Skeleton.small(16, 1, 10, [16], widths=(1,))
+    stages = (replace(skeleton.stages[0], channels=8, stride=1),)
+    space = ProxylessSpace(replace(skeleton, stages=stages))
+    empty = space.decode(space.point({p.name: ZERO for p in space.positions}))
+    assert len(empty.blocks) == len(skeleton.first)
+    assert cost.macs(empty) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda a: replace(a, stem=replace(a.stem, out_channels=24)), "another stem"),
+        (lambda a: replace(a, blocks=(*a.blocks, Block("mb", 24, 9))), "no block is left for"),
+        (lambda a: replace(a, blocks=a.blocks[:1]), "cannot be left out"),
+    ],
+)
+def test_what_lies_outside_is_named(change, says):
+    arch = SMALL.decode(SMALL.centre())
+    with pytest.raises(SpaceError, match=says):
+        SMALL.find(change(arch))
+
+
+def test_widths_that_do_not_fit_the_stages_are_refused():
+    with pytest.raises(SpaceError, match="widths, not 6"):
+        ProxylessSpace.of_widths(catalog.get("mobilenet_v1"))
