@@ -105,6 +105,12 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"mean": "accuracy"})
 
 
+def equally_fast(trained: pd.DataFrame, name: str, to: str, off: float = 0.1) -> bool:
+    """Whether network `name` is, in the mean over the seeds, as fast as `to`, up to that share."""
+    ratio = stats.paired(trained, "latency_ms", "name", name, to, ratio=True)
+    return abs(stats.ratio_ci(ratio)[0] - 1) < off
+
+
 def layer_rows(archs: Mapping[str, Arch], fixed: int = 2) -> pd.DataFrame:
     """One row per block: network, op (as a reader calls it), kernel, channels, stride, se.
 

@@ -5,7 +5,8 @@ gradient of the expected loss with respect to the logits is a sum over the paths
 architecture step estimates it from one draw.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,13 @@ from torch import Tensor, nn
 
 from lightlab.measure import stats
 from lightlab.nets.mixed import MixedOp
-from lightlab.space.spaces import PROXYLESS, ProxylessSpace
+from lightlab.space.spaces import Position
 
+_POSITION = Position("toy", 1, 1, {})
 BY, LOGITS, WANTED = (1.0, -0.5, 0.4), (0.5, 0.1, -0.4), 0.6
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "linear loss": lambda y: y.sum(),
-    "squared loss": lambda y: ((y - WANTED) ** 2).sum(),
+    "squared loss": lambda y: _squared(y, WANTED),
 }
 
 
@@ -32,11 +34,11 @@ class _Scale(nn.Module):
         return self.by * x
 
 
-def toy() -> MixedOp:
-    """The mixed operation."""
-    mixed = MixedOp(ProxylessSpace(PROXYLESS).positions[0])
-    mixed.candidates = nn.ModuleList(_Scale(by) for by in BY)
-    mixed.arch_logits = nn.Parameter(torch.tensor(LOGITS))
+def toy(logits: Sequence[float] = LOGITS, by: Sequence[float] = BY) -> MixedOp:
+    """A mixed operation of these logits, whose candidates multiply by these numbers."""
+    mixed = MixedOp(_POSITION)
+    mixed.candidates = nn.ModuleList(_Scale(float(b)) for b in by)
+    mixed.arch_logits = nn.Parameter(torch.tensor(logits, dtype=torch.float32))
     return mixed
 
 
@@ -77,18 +79,20 @@ def estimates(n_draws: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def downhill(n_draws: int, seed: int = 0) -> tuple[float, tuple[float, float]]:
-    """Cosine between the mean two-path gradient and the exact one, squared loss, and its bootstrap
-    interval over the draws.
+def downhill(n_toys: int, n_draws: int, seed: int = 0) -> np.ndarray:
+    """Cosine between the mean two-path gradient and the exact one, squared loss, for each of
+    `n_toys` random problems: logits, outputs and the wanted number are drawn anew, (n_toys,).
     """
-    mixed, loss = toy(), LOSSES["squared loss"]
-    wanted = exact(mixed, loss).numpy()
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.stack([estimate(mixed, loss, "two", generator) for _ in range(n_draws)]).numpy()
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(n_toys):
+        mixed, wanted = toy(rng.normal(size=3), rng.normal(size=3)), rng.normal()
+        loss = partial(_squared, wanted=wanted)
+        drawn = [estimate(mixed, loss, "two", generator) for _ in range(n_draws)]
+        mean = torch.stack(drawn).mean(0)
+        found.append(torch.cosine_similarity(mean, exact(mixed, loss), dim=0).item())
+    return np.array(found)
 
-    def cosine(*columns: np.ndarray) -> np.ndarray:
-        mean = np.stack([c.mean(-1) for c in columns], -1)
-        return mean @ wanted / np.linalg.norm(mean, axis=-1) / np.linalg.norm(wanted)
 
-    value, low, high = stats.bootstrap_ci(cosine, *drawn.T, seed=seed)
-    return value, (low, high)
+def _squared(y: Tensor, wanted: float) -> Tensor:
+    return ((y - wanted) ** 2).sum()

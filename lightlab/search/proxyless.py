@@ -42,6 +42,7 @@ class Settings:
     n_paths: int = 10
 
     def __post_init__(self) -> None:
+        recipe = self.recipe
         rules = {
             f"form is one of {', '.join(FORMS)}": self.form in FORMS,
             f"loss is one of {', '.join(LOSSES)}": self.loss in LOSSES,
@@ -52,6 +53,9 @@ class Settings:
             "every >= 1": self.every >= 1,
             "arch_lr > 0": self.arch_lr > 0,
             "n_paths >= 2": self.n_paths >= 2,
+            "a recipe without clip_norm, ema, bfloat16 and compile": not (
+                recipe.clip_norm or recipe.ema or recipe.compile or recipe.precision != "float32"
+            ),
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:
             raise SearchError(f"a ProxylessNAS search needs {'; '.join(broken)}")

@@ -35,8 +35,9 @@ def _one(args: tuple, checkpoint: Path | None) -> Found:
 
 
 def _macs(args: tuple) -> float:
-    """About what the weights' steps of a search compute."""
+    """What the weights' steps of a search compute with even chances."""
     space, images, _, _, settings, *_ = args
-    typical = Additive.macs(space).of(space.centre())
+    macs = Additive.macs(space)
+    typical = macs.fixed + sum(sum(row) / len(row) for row in macs.candidates)
     seen = train.samples(settings.recipe, len(images.train))
     return seen * typical * cost.PASSES_PER_TRAINING_STEP

@@ -16,7 +16,8 @@ from lightlab.measure.additive import Additive
 from lightlab.measure.data import DataSet, Split
 from lightlab.measure.train import descent
 from lightlab.measure.train.checkpoint import Keeper, identity
-from lightlab.measure.train.recipe import plan
+from lightlab.measure.train.checks import check
+from lightlab.measure.train.recipe import MEND, plan
 from lightlab.nets.mixed import Supernet
 from lightlab.search.proxyless import Architect, Settings
 from lightlab.space.arch import Arch
@@ -33,7 +34,7 @@ class Found:
     Columns step, epoch, samples (images seen, of both splits), macs, seconds (of one core), loss
     (training, since the last row), entropy (share of that of even chances), expected_ms (of the
     distribution), latency_ms and accuracy (%, validation, with the supernet's weights) of the
-    likeliest network, and point, as text; chances, the largest of each position, as text.
+    likeliest network, and point, as text. `probabilities` are those at the end.
     """
 
     point: Point
@@ -97,6 +98,7 @@ class _Search:
     ) -> None:
         self.net = Supernet(space, seed=seed).to(memory_format=torch.channels_last).train()
         self.architect = Architect(self.net, latency, target_ms, settings)
+        check(self.net, images.train, settings.recipe, images.val, None)
         self.images, self.settings, self.latency = images, settings, latency
         self.plan = plan(settings.recipe, len(images.train))
         self.optimizer = descent.sgd(self.net.weights(), settings.recipe)
@@ -134,7 +136,7 @@ class _Search:
         self.seconds += time.process_time() - begin
         if not np.isfinite(self._losses[-1]):
             raise train.DivergedError(
-                f"the loss is {self._losses[-1]} at step {self.n_done}: lower lr"
+                f"the loss is {self._losses[-1]} at step {self.n_done}: {MEND}"
             )
 
     def report(self) -> None:
@@ -157,7 +159,6 @@ class _Search:
                 "latency_ms": self.latency.of(point),
                 "accuracy": 100 * accuracy,
                 "point": "-".join(map(str, point)),
-                "chances": " ".join(f"{float(p.max()):.3f}" for p in chances),
             }
         )
         self._losses.clear()

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import cost, latency, specialised, stats
+from lightlab.measure import latency, specialised
 from lightlab.measure.additive import Additive, look_up_table
 from lightlab.published import loader
+from lightlab.search.draws import SearchError
 from lightlab.search.proxyless_run import Found
 from lightlab.space.arch import Arch, catalog
 from lightlab.space.decisions import Point
@@ -25,11 +26,17 @@ def curves(found: Mapping[str, Found]) -> pd.DataFrame:
 
 
 def random_as_fast(
-    space: ProxylessSpace, price: Additive, latency_ms: float, seed: int, n: int = 2000
+    space: ProxylessSpace, price: Additive, point: Point, seed: int, n: int = 2000
 ) -> Point:
-    """Of `n` random points one whose predicted latency is nearest to `latency_ms`."""
-    drawn = space.sample(np.random.default_rng(seed), n)
-    return min(drawn, key=lambda point: abs(np.log(price.of(point) / latency_ms)))
+    """The first of `n` random points, other than `point`, whose predicted latency is within 5 % of
+    its; where there is none, the nearest of them. SearchError where nothing else is drawn.
+    """
+    drawn = [p for p in space.sample(np.random.default_rng(seed), n) if p != tuple(point)]
+    if not drawn:
+        raise SearchError(f"{space!r} holds no other network to compare with")
+    off = [abs(np.log(price.of(p) / price.of(point))) for p in drawn]
+    close = (i for i, distance in enumerate(off) if distance < 0.05)
+    return drawn[next(close, int(np.argmin(off)))]
 
 
 def rivals(
@@ -46,7 +53,7 @@ def rivals(
     centre = space.decode(space.centre())
     for seed, arch in found.items():
         (ms,) = time([arch])
-        drawn = space.decode(random_as_fast(space, price, price.of(space.find(arch)), seed))
+        drawn = space.decode(random_as_fast(space, price, space.find(arch), seed))
         entries += [
             (FOUND, seed, arch),
             (NARROWED, seed, specialised.as_fast(unconstrained[seed], ms, time)[0]),
@@ -54,12 +61,6 @@ def rivals(
             (MOBILENET, seed, specialised.as_fast(centre, ms, time)[0]),
         ]
     return entries
-
-
-def equally_fast(trained: pd.DataFrame, name: str, off: float = 0.1) -> bool:
-    """Whether rival `name` is, in the mean over the seeds, as fast as the found networks."""
-    ratio = stats.paired(trained, "latency_ms", "name", name, FOUND, ratio=True)
-    return abs(float(np.exp(np.log(ratio).mean())) - 1) < off
 
 
 def setting(text: str) -> latency.Setting:
@@ -74,30 +75,28 @@ def setting(text: str) -> latency.Setting:
     return latency.Setting(runtime, threads, batch)
 
 
-def crossed(
-    networks: Mapping[str, Arch], plan: latency.Plan | None = None
-) -> tuple[pd.DataFrame, tuple[float, float, float]]:
+def crossed(networks: Mapping[str, Arch], plan: latency.Plan | None = None) -> pd.DataFrame:
     """Networks that were searched for a setting each (their names), timed in all of these.
 
-    Rows network, setting, macs, latency_ms, times (latency over that of the setting's own network).
-    And the least of these ratios between different networks, with its interval over the rounds.
+    Rows network, setting, latency_ms, times (latency over that of the setting's own network).
     """
-    rows, least = [], []
+    rows = []
     for where in networks:
         how = setting(where)
         timed = latency.measure_many(
             networks, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
         )
-        for name, arch in networks.items():
-            ms = timed.latency_ms
-            rows.append(
-                {"network": name, "setting": where, "macs": cost.macs(arch), "latency_ms": ms[name],
-                 "times": ms[name] / ms[where]}
-            )  # fmt: skip
-            if name != where and arch != networks[where]:
-                least.append(stats.ratio_ci(timed.paired(name, where)))
-    none = (float("nan"),) * 3  # one network is best everywhere
-    return pd.DataFrame(rows), min(least, default=none)
+        ms = timed.latency_ms
+        rows += [(name, where, ms[name], ms[name] / ms[where]) for name in networks]
+    return pd.DataFrame(rows, columns=["network", "setting", "latency_ms", "times"])
+
+
+def least(cells: pd.DataFrame) -> np.ndarray:
+    """By seed, how near a network that was searched for another setting comes to the own one: the
+    least of `times` off the diagonal, (n,); below 1 it is faster.
+    """
+    others = cells[cells["network"] != cells["setting"]]
+    return others.groupby("seed")["times"].min().to_numpy()
 
 
 def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:

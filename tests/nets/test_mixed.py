@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from lightlab.measure.memory import cuda_peak_bytes, saved_bytes
 from lightlab.nets.build import build
-from lightlab.nets.mixed import FORMS, MixedOp, Supernet, binary_gates
+from lightlab.nets.mixed import FORMS, Supernet, binary_gates
+from lightlab.search import gates
 from lightlab.space.decisions import SpaceError
 from lightlab.space.spaces import PROXYLESS, ProxylessSpace, Skeleton
 
@@ -67,9 +68,9 @@ def test_gates_hand_their_gradient_on_as_equation_4_says():
     logits = torch.tensor([0.3, -0.2, 0.9], requires_grad=True)
     slopes = torch.tensor([1.0, 2.0, -3.0])  # dL/dg
     for active in range(3):
-        gates = binary_gates(logits.softmax(0), active)
-        assert gates.tolist() == pytest.approx(np.eye(3)[active].tolist())
-        (found,) = torch.autograd.grad((gates * slopes).sum(), logits)
+        one_hot = binary_gates(logits.softmax(0), active)
+        assert one_hot.tolist() == pytest.approx(np.eye(3)[active].tolist())
+        (found,) = torch.autograd.grad((one_hot * slopes).sum(), logits)
         p = logits.detach().softmax(0)
         wanted = [
             sum(slopes[j] * p[j] * (float(i == j) - p[i]) for j in range(3)) for i in range(3)
@@ -77,61 +78,30 @@ def test_gates_hand_their_gradient_on_as_equation_4_says():
         torch.testing.assert_close(found, torch.stack(wanted))
 
 
-class Scale(nn.Module):
-    def __init__(self, by):
-        super().__init__()
-        self.by = by
-
-    def forward(self, x):
-        return self.by * x
-
-
-def toy(logits, by=(1.0, -2.0, 0.5)):
-    mixed = MixedOp(SPACE.positions[0])
-    mixed.candidates = nn.ModuleList(Scale(b) for b in by)
-    mixed.arch_logits = nn.Parameter(torch.tensor(logits))
-    return mixed
-
-
-def gradient(mixed, form, generator, loss):
-    mixed.draw(form, generator)
-    (found,) = torch.autograd.grad(loss(mixed(torch.ones(1))), mixed.arch_logits)
-    return found
-
-
-def test_all_gates_give_the_exact_gradient_of_a_linear_loss_at_every_draw():
-    mixed, generator = toy([0.5, 0.1, -0.4]), torch.Generator().manual_seed(0)
-    p = mixed.probabilities()
-    exact = torch.autograd.grad((p * torch.tensor([1.0, -2.0, 0.5])).sum(), mixed.arch_logits)[0]
-    for _ in range(20):
-        found = gradient(mixed, "all", generator, lambda y: y.sum())
-        torch.testing.assert_close(found, exact)
-
-
 def test_two_paths_give_in_expectation_what_enumeration_gives():
-    mixed, generator = toy([0.5, 0.1, -0.4]), torch.Generator().manual_seed(0)
-    p, by = mixed.probabilities().tolist(), [1.0, -2.0, 0.5]
-    wanted = np.zeros(3)
+    mixed, generator = gates.toy(), torch.Generator().manual_seed(0)
+    p, by = mixed.probabilities().tolist(), gates.BY
+    linear, wanted = gates.LOSSES["linear loss"], np.zeros(3)
     for a, b in itertools.combinations(range(3), 2):
         chance = p[a] * p[b] / (1 - p[a]) + p[a] * p[b] / (1 - p[b])  # drawn without replacement
         among = p[a] * p[b] / (p[a] + p[b]) ** 2
         wanted[[a, b]] += chance * among * (by[a] - by[b]) * np.array([1, -1])
-    found = torch.stack([gradient(mixed, "two", generator, lambda y: y.sum()) for _ in range(6000)])
+    found = torch.stack([gates.estimate(mixed, linear, "two", generator) for _ in range(6000)])
     error = found.std(0) / 6000**0.5
     assert (np.abs(found.mean(0).numpy() - wanted) < 4 * error.numpy()).all()
 
 
 def test_a_drawn_pair_leaves_the_third_alone():
-    mixed, generator = toy([0.0, 0.0, 0.0]), torch.Generator().manual_seed(1)
+    mixed, generator = gates.toy([0.0] * 3), torch.Generator().manual_seed(1)
     for _ in range(10):
-        found = gradient(mixed, "two", generator, lambda y: y.square().sum())
+        found = gates.estimate(mixed, gates.LOSSES["squared loss"], "two", generator)
         assert len(set(mixed.involved)) == 2
         (idle,) = set(range(3)) - set(mixed.involved)
         assert found[idle] == 0
 
 
 def test_paths_are_drawn_by_their_chances():
-    mixed, generator = toy([1.0, 0.0, -1.0]), torch.Generator().manual_seed(0)
+    mixed, generator = gates.toy([1.0, 0.0, -1.0]), torch.Generator().manual_seed(0)
     for form in ("all", "two", "reinforce"):
         drawn = []
         for _ in range(3000):
@@ -145,12 +115,10 @@ def test_paths_are_drawn_by_their_chances():
 
 
 def test_the_weighted_sum_is_darts():
-    mixed = toy([0.5, 0.1, -0.4])
+    mixed = gates.toy()
     mixed.draw("sum", torch.Generator())
     y = mixed(torch.ones(1))
-    assert y.item() == pytest.approx(
-        (mixed.probabilities() @ torch.tensor([1.0, -2.0, 0.5])).item()
-    )
+    assert y.item() == pytest.approx((mixed.probabilities() @ torch.tensor(gates.BY)).item())
 
 
 @pytest.mark.parametrize("form", FORMS)

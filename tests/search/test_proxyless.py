@@ -48,6 +48,8 @@ def same(a, b):
         ({"warmup": 1.0}, "0 <= warmup < 1"),
         ({"n_paths": 1}, "n_paths >= 2"),
         ({"arch_lr": 0.0}, "arch_lr > 0"),
+        ({"recipe": replace(RECIPE, ema=0.9)}, "without clip_norm, ema, bfloat16 and compile"),
+        ({"recipe": replace(RECIPE, precision="auto")}, "without clip_norm, ema, bfloat16"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_one_line(change, says):
@@ -63,6 +65,14 @@ def test_nothing_to_search_and_no_target_are_refused():
         Architect(Supernet(one), Additive.macs(one), TARGET, QUICK)
     with pytest.raises(ValueError, match="above 0 ms"):
         Architect(Supernet(SPACE), PRICE, 0.0, QUICK)
+
+
+def test_images_that_do_not_do_are_refused_before_anything_is_trained(digits):
+    none = replace(digits, val=digits.val.take(slice(0)))
+    with pytest.raises(train.TrainError, match="no validation images"):
+        search(SPACE, none, PRICE, TARGET, QUICK)
+    with pytest.raises(train.TrainError, match="shift below 16"):
+        search(SPACE, digits, PRICE, TARGET, replace(QUICK, recipe=replace(RECIPE, shift=16)))
 
 
 def test_the_losses_are_the_paper_s_and_the_code_s():
