@@ -3,35 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import joblib
-
 from lightlab.measure import cost, train
 from lightlab.measure.additive import Additive
-from lightlab.measure.threads import torch_threads
-from lightlab.measure.train.many import SHORT_MACS
+from lightlab.search.beside import Key, run_beside
 from lightlab.search.proxyless_run import Found, search
 
 
 def search_many(
-    jobs: Mapping[str, tuple], workers: int | None = None, resume: Path | None = None
-) -> dict[str, Found]:
-    """`search` with each of these arguments, one process a core and one thread each, or in this one
-    where all together are short; results do not depend on it. `resume` is a folder for their
-    checkpoints.
-    """
-    if workers is None:
-        workers = 1 if sum(map(_macs, jobs.values())) < SHORT_MACS else joblib.cpu_count()
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        found = joblib.Parallel(n_jobs=min(workers, len(jobs)))(
-            joblib.delayed(_one)(args, resume and Path(resume) / f"{i:04d}.safetensors")
-            for i, args in enumerate(jobs.values())
-        )
-    return dict(zip(jobs, found, strict=True))
-
-
-def _one(args: tuple, checkpoint: Path | None) -> Found:
-    with torch_threads(1):
-        return search(*args, checkpoint=checkpoint)
+    jobs: Mapping[Key, tuple], workers: int | None = None, resume: Path | None = None
+) -> dict[Key, Found]:
+    """`search` with each of these arguments, see `run_beside`."""
+    return run_beside(search, jobs, sum(map(_macs, jobs.values())), workers, resume)
 
 
 def _macs(args: tuple) -> float:

@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from lightlab.measure import cost, train
 from lightlab.measure.additive import Additive
-from lightlab.measure.data import DataSet, Split
-from lightlab.measure.train import descent
+from lightlab.measure.data import DataSet
+from lightlab.measure.train import descent, resume
 from lightlab.measure.train.checkpoint import Keeper, identity
 from lightlab.measure.train.checks import check
 from lightlab.measure.train.recipe import MEND, plan
+from lightlab.measure.train.resume import Batches
 from lightlab.nets.mixed import Supernet
 from lightlab.search.proxyless import Architect, Settings
 from lightlab.space.arch import Arch
@@ -102,7 +103,7 @@ class _Search:
         self.images, self.settings, self.latency = images, settings, latency
         self.plan = plan(settings.recipe, len(images.train))
         self.optimizer = descent.sgd(self.net.weights(), settings.recipe)
-        self.batches = {"train": _Batches(images.train), "val": _Batches(images.val)}
+        self.batches = {"train": Batches(images.train), "val": Batches(images.val)}
         self.generator = torch.Generator().manual_seed(seed)
         self.n_done, self.macs, self.samples, self.seconds = 0, 0, 0, 0.0
         self.rows: list[dict[str, Any]] = []
@@ -167,9 +168,7 @@ class _Search:
         """Tensors and plain values from which `restore` goes on exactly."""
         tensors = {f"model.{k}": v for k, v in self.net.state_dict().items()}
         for name, optimizer in self._optimizers():
-            for i, parameter in enumerate(_parameters(optimizer)):
-                for key, value in optimizer.state.get(parameter, {}).items():
-                    tensors[f"{name}.{i}.{key}"] = value
+            tensors |= resume.optimizer_state(name, optimizer)
         for name, batches in self.batches.items():
             tensors[f"order.{name}"] = batches.order
         tensors["generator"] = self.generator.get_state()
@@ -178,20 +177,11 @@ class _Search:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
-        parts: dict[str, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = value
-        self.net.load_state_dict(parts["model"])
+        self.net.load_state_dict(resume.under("model", tensors))
         for name, optimizer in self._optimizers():
-            parameters = _parameters(optimizer)
-            for key, value in parts.get(name, {}).items():
-                i, _, rest = key.partition(".")
-                parameter = parameters[int(i)]
-                like = value if value.ndim == 0 else torch.empty_like(parameter).copy_(value)
-                optimizer.state[parameter][rest] = like.detach().requires_grad_(False)
+            resume.put_back(name, optimizer, tensors)
         for name, batches in self.batches.items():
-            batches.order = parts["order"][name]
+            batches.order = tensors[f"order.{name}"]
         self.generator.set_state(tensors["generator"])
         self.architect.macs = values.pop("arch_macs")
         for name, value in values.items():
@@ -199,21 +189,3 @@ class _Search:
 
     def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
         return [("sgd", self.optimizer), ("adam", self.architect.optimizer)]
-
-
-class _Batches:
-    """Images of a split in batches, shuffled anew whenever too few are left."""
-
-    def __init__(self, split: Split) -> None:
-        self.split, self.order = split, torch.empty(0, dtype=torch.long)
-
-    def next(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        n = min(n, len(self.split))
-        if len(self.order) < n:
-            self.order = torch.randperm(len(self.split), generator=generator)
-        index, self.order = self.order[:n], self.order[n:]
-        return self.split.x[index], self.split.y[index]
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]

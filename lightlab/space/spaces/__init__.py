@@ -8,6 +8,12 @@ from lightlab.space.spaces.mnasnet import (
     flat,
     whereabouts,
 )
+from lightlab.space.spaces.once_for_all import (
+    OFA_MOBILENET_V3,
+    OFA_PROXYLESS,
+    OfaSpace,
+    like_mobilenet_v3,
+)
 from lightlab.space.spaces.proxyless import PROXYLESS, ZERO, Position, ProxylessSpace
 from lightlab.space.spaces.skeleton import Skeleton, Stage
 
@@ -16,13 +22,17 @@ __all__ = [
     "INSIDE",
     "MACRO",
     "MACRO_TIED",
+    "OFA_MOBILENET_V3",
+    "OFA_PROXYLESS",
     "PROXYLESS",
     "ZERO",
     "MnasNetSpace",
+    "OfaSpace",
     "Position",
     "ProxylessSpace",
     "Skeleton",
     "Stage",
     "flat",
+    "like_mobilenet_v3",
     "whereabouts",
 ]

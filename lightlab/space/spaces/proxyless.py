@@ -123,20 +123,14 @@ class ProxylessSpace(DecisionSpace):
 def _positions(
     skeleton: Skeleton, designs: Mapping[str, tuple[int, int]], zero: bool
 ) -> list[Position]:
-    act = skeleton.stem.act
-    channels, size = skeleton.in_channels, skeleton.resolution
-    for block in (skeleton.stem, *skeleton.first):
-        channels, size = block.out_channels, -(-size // block.stride)
-    found = []
-    for i, stage in enumerate(skeleton.stages, 1):
-        for j in range(1, stage.layers + 1):
-            stride = stage.stride if j == 1 else 1
+    found, maps = [], skeleton.maps()
+    for i, stage in enumerate(skeleton.stages):
+        for j, (channels, size) in enumerate(maps[i]):
             candidates: dict[str, Block | None] = {
-                name: Block("mb", stage.channels, kernel, stride, expand, act=act)
+                name: skeleton.mbconv(i, j, kernel, expand)
                 for name, (kernel, expand) in designs.items()
             }
-            if zero and stride == 1 and channels == stage.channels:
+            if zero and (j or stage.stride == 1) and channels == stage.channels:
                 candidates[ZERO] = None
-            found.append(Position(f"{i}.{j}", channels, size, candidates))
-            channels, size = stage.channels, -(-size // stride)
+            found.append(Position(f"{i + 1}.{j + 1}", channels, size, candidates))
     return found

@@ -1,0 +1,149 @@
+"""Accuracy predicted from an architecture, learnt from networks that were really evaluated.
+
+Cai et al. 2020, section 3.4 and appendix A: three hidden layers of 400 units over a one-hot code.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import torch
+from sklearn.linear_model import LinearRegression, RidgeCV
+from torch import Tensor
+from torch.nn import functional as F
+
+LEAST_SAMPLES = 4
+
+
+class Predictor(Protocol):
+    """Anything that says accuracies for codes (n, d) and MACs (n,)."""
+
+    def __call__(self, codes: np.ndarray, macs: np.ndarray) -> np.ndarray:
+        """Accuracies in %, (n,)."""
+
+
+class MLP:
+    """An ensemble of perceptrons that share nothing but the data; their spread is the uncertainty.
+
+    `members` networks of three layers of `hidden` units, trained together by Adam for `steps` full
+    batches (the first author's advice: rate 1e-3, weight decay 1e-4, targets of about 1, the output
+    begins at the mean). ValueError for fewer than LEAST_SAMPLES samples.
+    """
+
+    def __init__(
+        self,
+        codes: np.ndarray,
+        accuracy: np.ndarray,
+        *,
+        hidden: int = 400,
+        members: int = 3,
+        steps: int = 200,
+        seed: int = 0,
+    ) -> None:
+        X, y = torch.from_numpy(np.asarray(codes, dtype=np.float32)), np.asarray(accuracy)
+        _check(X, y)
+        self._mean, self._scale = float(y.mean()), float(y.std()) or 1.0
+        target = torch.from_numpy((y - self._mean) / self._scale).float()
+        generator = torch.Generator().manual_seed(seed)
+        sizes = [X.shape[1], hidden, hidden, hidden, 1]
+        self._layers = [
+            (_drawn(members, a, b, generator), torch.zeros(members, 1, b, requires_grad=True))
+            for a, b in pairwise(sizes)
+        ]
+        parameters = [p for layer in self._layers for p in layer]
+        adam = torch.optim.Adam(parameters, lr=1e-3, weight_decay=1e-4)
+        for _ in range(steps):
+            adam.zero_grad(set_to_none=True)
+            F.mse_loss(self._forward(X), target.expand(members, -1)).backward()
+            adam.step()
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+
+    def _forward(self, X: Tensor) -> Tensor:
+        """Outputs (members, n)."""
+        h = X.expand(len(self._layers[0][0]), -1, -1)
+        for i, (weight, bias) in enumerate(self._layers):
+            h = torch.baddbmm(bias, h, weight)
+            h = h.relu_() if i < len(self._layers) - 1 else h
+        return h[..., 0]
+
+    def each(self, codes: np.ndarray) -> np.ndarray:
+        """What every member says, (members, n), in %."""
+        rows = torch.from_numpy(np.asarray(codes, dtype=np.float32)).split(8192)
+        found = torch.cat([self._forward(part) for part in rows], dim=1)
+        return self._mean + self._scale * found.numpy().astype(float)
+
+    def __call__(self, codes: np.ndarray, macs: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+        """Mean over the members, (n,), in %."""
+        return self.each(codes).mean(0)
+
+
+def linear(codes: np.ndarray, accuracy: np.ndarray) -> Predictor:
+    """Ridge regression on the code, its penalty by leave-one-out."""
+    _check(codes, accuracy)
+    model = RidgeCV(np.logspace(-2, 3, 11)).fit(codes, accuracy)
+    return lambda codes, macs: model.predict(codes)  # noqa: ARG005
+
+
+def macs_only(macs: np.ndarray, accuracy: np.ndarray) -> Predictor:
+    """A straight line over the logarithm of the MACs."""
+    _check(macs, accuracy)
+    model = LinearRegression().fit(np.log(macs)[:, None], accuracy)
+    return lambda codes, macs: model.predict(np.log(macs)[:, None])  # noqa: ARG005
+
+
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray, int], Predictor]
+MODELS: Mapping[str, Fit] = {
+    "perceptrons": lambda codes, macs, y, seed: MLP(codes, y, seed=seed),  # noqa: ARG005
+    "linear": lambda codes, macs, y, seed: linear(codes, y),  # noqa: ARG005
+    "MACs only": lambda codes, macs, y, seed: macs_only(macs, y),  # noqa: ARG005
+}
+
+
+def learning_curve(
+    codes: np.ndarray,
+    macs: np.ndarray,
+    accuracy: np.ndarray,
+    sizes: Sequence[int],
+    n_repeats: int = 5,
+    seed: int = 0,
+    held_out: float = 0.2,
+) -> pd.DataFrame:
+    """How good predictors of MODELS get with so many samples.
+
+    In each repeat a share `held_out` is drawn for testing and the training samples from the rest.
+    Rows model, n, repeat, rmse (in points), tau (Kendall's). ValueError where a size is larger than
+    what is left.
+    """
+    n, rows = len(accuracy), []
+    n_test = max(3, round(held_out * n))
+    if max(sizes) > n - n_test:
+        raise ValueError(f"{max(sizes)} samples to learn from, but only {n - n_test} are left")
+    for repeat in range(n_repeats):
+        order = np.random.default_rng([seed, repeat]).permutation(n)
+        test = order[:n_test]
+        for size in sizes:
+            learnt = order[n_test : n_test + size]
+            for name, fit in MODELS.items():
+                model = fit(codes[learnt], macs[learnt], accuracy[learnt], seed + repeat)
+                said = model(codes[test], macs[test])
+                rmse = float(np.sqrt(np.mean((said - accuracy[test]) ** 2)))
+                tau = float(scipy.stats.kendalltau(said, accuracy[test]).statistic)
+                rows.append((name, size, repeat, rmse, tau))
+    return pd.DataFrame(rows, columns=["model", "n", "repeat", "rmse", "tau"])
+
+
+def _drawn(members: int, a: int, b: int, generator: torch.Generator) -> Tensor:
+    """Weights (members, a, b) as in He et al. 2015."""
+    return (torch.randn(members, a, b, generator=generator) * (2 / a) ** 0.5).requires_grad_()
+
+
+def _check(codes: np.ndarray | Tensor, accuracy: np.ndarray) -> None:
+    if len(codes) != len(accuracy) or len(accuracy) < LEAST_SAMPLES:
+        raise ValueError(
+            f"{len(codes)} networks and {len(accuracy)} accuracies: a predictor needs as many of "
+            f"both, {LEAST_SAMPLES} or more"
+        )

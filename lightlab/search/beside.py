@@ -1,0 +1,39 @@
+"""Several searches side by side."""
+
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import joblib
+
+from lightlab.measure.threads import torch_threads
+from lightlab.measure.train.many import SHORT_MACS
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def run_beside(
+    function: Callable[..., Any],
+    jobs: Mapping[Key, tuple | dict],
+    macs: float,
+    workers: int | None = None,
+    resume: Path | None = None,
+) -> dict[Key, Any]:
+    """`function` with each of these arguments, one process a core and one thread each, or in this
+    one where all together take few MACs; results do not depend on it. `resume` is a folder for
+    their checkpoints.
+    """
+    if workers is None:
+        workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        found = joblib.Parallel(n_jobs=max(1, min(workers, len(jobs))))(
+            joblib.delayed(_one)(function, args, resume and Path(resume) / f"{i:04d}.safetensors")
+            for i, args in enumerate(jobs.values())
+        )
+    return dict(zip(jobs, found, strict=True))
+
+
+def _one(function: Callable[..., Any], args: tuple | dict, checkpoint: Path | None) -> Any:
+    positional, named = ((), args) if isinstance(args, dict) else (args, {})
+    with torch_threads(1):
+        return function(*positional, **named, checkpoint=checkpoint)

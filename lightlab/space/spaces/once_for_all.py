@@ -1,0 +1,233 @@
+"""Once-for-All's space: every unit chooses its depth, every layer its kernel and its width.
+
+Cai et al. 2020 (arXiv 1908.09791), section 3.2: units of at most four inverted bottlenecks, of
+which the first D are kept, with kernel 3, 5 or 7 and expansion 3, 4 or 6 each; and the resolution.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from lightlab.space.arch import Arch, Block, Head, decode_block
+from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+from lightlab.space.spaces.proxyless import PROXYLESS
+from lightlab.space.spaces.skeleton import Skeleton, Stage
+
+KERNELS, EXPANDS, DEPTHS = (3, 5, 7), (3, 4, 6), (2, 3, 4)
+RESOLUTIONS = tuple(range(128, 225, 4))
+RESOLUTION = "resolution"
+
+# The paper's two: MobileNetV3's order of squeeze-excite and h-swish (width 1.0; 1.2 was used too),
+# and ProxylessNAS's widths times 1.3.
+OFA_MOBILENET_V3 = Skeleton(
+    resolution=224,
+    stem=decode_block("conv_k3_s2_c16_hswish"),
+    first=(decode_block("mb_k3_s1_e1_c16"),),
+    stages=(
+        Stage(24, 4, 2, "relu"),
+        Stage(40, 4, 2, "relu", 0.25),
+        Stage(80, 4, 2, "hswish"),
+        Stage(112, 4, 1, "hswish", 0.25),
+        Stage(160, 4, 2, "hswish", 0.25),
+    ),
+    last=(),
+    head=Head(960, 1280, act="hswish", hidden_bias=False),
+)
+OFA_PROXYLESS = PROXYLESS.scaled(1.3)
+
+
+def like_mobilenet_v3(skeleton: Skeleton) -> Skeleton:
+    """`skeleton` with squeeze-excite and activations as MobileNetV3 has them in OFA: h-swish in the
+    stem, the head and the later half of the stages, squeeze-excite in every second stage and the
+    last.
+    """
+    n = len(skeleton.stages)
+    stages = tuple(
+        replace(
+            stage,
+            act="relu" if 2 * i < n - 1 else "hswish",
+            se_ratio=0.25 if i % 2 or i == n - 1 else 0,
+        )
+        for i, stage in enumerate(skeleton.stages)
+    )
+    stem = replace(skeleton.stem, act="hswish")
+    return replace(skeleton, stem=stem, stages=stages, head=replace(skeleton.head, act="hswish"))
+
+
+class OfaSpace(DecisionSpace):
+    """The sub-networks of a once-for-all network over `skeleton`, whose stages are its units.
+
+    Decisions RESOLUTION, and for every unit "1.depth", then "1.1.kernel", "1.1.expand" and so on
+    for every layer. What is decided about a layer beyond the depth says nothing: `canonical` has
+    the first option there. A unit of fewer layers than the least of `depths` keeps them all.
+    `resolutions` empty: the skeleton's. Points decode to an `Arch`. SpaceError where a unit's
+    layers are not its greatest depth, a kernel is even, options stand twice or not in order, or
+    two neighbouring units could not be told apart.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        kernels: Sequence[int] = KERNELS,
+        expands: Sequence[float] = EXPANDS,
+        depths: Sequence[int] = DEPTHS,
+        resolutions: Sequence[int] = (),
+    ) -> None:
+        self.kernels, self.expands = tuple(kernels), tuple(expands)
+        self.resolutions = tuple(resolutions) or (skeleton.resolution,)
+        self.skeleton = replace(skeleton, resolution=max(self.resolutions))
+        self.depths = tuple(_depths(stage, depths) for stage in skeleton.stages)
+        for options in (self.kernels, self.expands, tuple(depths), self.resolutions):
+            if list(options) != sorted(set(options)) or not options:
+                raise SpaceError(f"options have to rise, from the smallest on: not {options}")
+        if even := [k for k in self.kernels if k % 2 == 0]:
+            raise SpaceError(f"kernels have to be odd, not {even[0]}")
+        for i, (one, other) in enumerate(pairwise(skeleton.stages), 1):
+            if replace(one, layers=0, stride=1) == replace(other, layers=0):
+                raise SpaceError(f"units {i} and {i + 1} are alike: give them different channels")
+        decisions = [Decision(RESOLUTION, self.resolutions)]
+        for i, (stage, options) in enumerate(zip(skeleton.stages, self.depths, strict=True), 1):
+            decisions.append(Decision(f"{i}.depth", options))
+            for j in range(1, stage.layers + 1):
+                decisions.append(Decision(f"{i}.{j}.kernel", self.kernels))
+                decisions.append(Decision(f"{i}.{j}.expand", self.expands))
+        super().__init__(decisions)
+        starts = np.cumsum([1, *(1 + 2 * s.layers for s in skeleton.stages)])[:-1]
+        self.depth_columns = starts
+        self.layer_columns = [
+            start + 1 + 2 * j
+            for start, stage in zip(starts, skeleton.stages, strict=True)
+            for j in range(stage.layers)
+        ]  # of the kernels; the expansion stands behind each
+
+    def __repr__(self) -> str:
+        return f"OfaSpace of {len(self.depths)} units, {self.n_archs()} networks"
+
+    def n_archs(self) -> int:
+        """Different sub-networks, exactly, resolutions apart: the product over the units of
+        sum_D (kernels · expansions)^D.
+        """
+        layer = len(self.kernels) * len(self.expands)
+        return math.prod(sum(layer**depth for depth in options) for options in self.depths)
+
+    def layers(self, point: Sequence[int]) -> list[Block | None]:
+        """Every layer of every unit, None where it does not stand."""
+        options = self.options(point)
+        found: list[Block | None] = []
+        for i, depths in enumerate(self.depths):
+            unit = str(i + 1)
+            for j in range(depths[-1]):
+                kernel, expand = (options[f"{unit}.{j + 1}.{w}"] for w in ("kernel", "expand"))
+                stands = j < options[f"{unit}.depth"]
+                found.append(self.skeleton.mbconv(i, j, kernel, expand) if stands else None)
+        return found
+
+    def decode(self, point: Sequence[int]) -> Arch:
+        """The network of `point`."""
+        arch = self.skeleton.arch([block for block in self.layers(point) if block is not None])
+        return replace(arch, resolution=self.resolutions[point[0]])
+
+    def present(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
+        """Which layers stand, (n, layers) of bool, unit by unit."""
+        index = np.asarray(points, dtype=int).reshape(-1, len(self.n_options))
+        parts = []
+        for column, options in zip(self.depth_columns, self.depths, strict=True):
+            depth = np.array(options)[index[:, column]]
+            parts.append(np.arange(options[-1]) < depth[:, None])
+        return np.concatenate(parts, axis=1)
+
+    def canonical(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
+        """`points` (n, decisions) with the first option wherever a layer does not stand: equal rows
+        are equal networks.
+        """
+        index = np.array(points, dtype=int).reshape(-1, len(self.n_options))
+        gone = ~self.present(index)
+        for at, column in enumerate(self.layer_columns):
+            index[gone[:, at], column : column + 2] = 0
+        return index
+
+    def encode(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
+        """One-hot rows as `DecisionSpace.encode`, with zeros for the layers that do not stand
+        (OFA's predictor; its depths follow from that, here they are encoded too).
+        """
+        index = self.canonical(points)
+        rows, gone = super().encode(index), ~self.present(index)
+        starts = np.cumsum([0, *self.n_options])
+        for at, column in enumerate(self.layer_columns):
+            rows[gone[:, at], starts[column] : starts[column + 2]] = 0
+        return rows
+
+    def corner(
+        self,
+        depth: int | None = None,
+        expand: float | None = None,
+        kernel: int | None = None,
+        resolution: int | None = None,
+    ) -> Point:
+        """The network with the same choice in every layer; None is the largest there is.
+
+        A unit without that depth takes its nearest. SpaceError for what is no option.
+        """
+        point = []
+        for decision in self.decisions:
+            what = decision.name.rpartition(".")[2]
+            wanted = {"depth": depth, "expand": expand, "kernel": kernel}.get(what, resolution)
+            options = decision.options
+            if wanted is not None and what == "depth" and depth in set().union(*self.depths):
+                wanted = min(options, key=lambda d: abs(d - depth))
+            if wanted is not None and wanted not in options:
+                raise SpaceError(f"{decision.name}: {wanted!r} is not one of {options}")
+            point.append(len(options) - 1 if wanted is None else options.index(wanted))
+        return tuple(point)
+
+    def smallest(self) -> Point:
+        """The least of everything."""
+        return (0,) * len(self.n_options)
+
+    def find(self, arch: Arch) -> Point:
+        """The canonical point of `arch`; SpaceError says where there is none."""
+        skeleton = self.skeleton
+        first, last = len(skeleton.first), len(arch.blocks) - len(skeleton.last)
+        searched = arch.blocks[first:last]
+        if replace(skeleton.arch(searched), resolution=arch.resolution) != arch:
+            raise SpaceError("it has another stem, first or last block, head or input")
+        point, at = [self._index(0, arch.resolution)], 0
+        for i, options in enumerate(self.depths):
+            column, layers = len(point), []
+            while at < len(searched) and len(layers) < options[-1]:
+                block = searched[at]
+                if block != skeleton.mbconv(i, len(layers), block.kernel_size, block.expand_ratio):
+                    break
+                layers.append(block)
+                at += 1
+            point.append(self._index(column, len(layers)))
+            for j in range(options[-1]):
+                if j >= len(layers):
+                    point += [0, 0]
+                    continue
+                point.append(self._index(len(point), layers[j].kernel_size))
+                point.append(self._index(len(point), layers[j].expand_ratio))
+        if at < len(searched):
+            raise SpaceError(f"no layer is left for {searched[at]}")
+        return tuple(point)
+
+    def _index(self, column: int, option: Any) -> int:
+        """Of `option` in the decision of that column; SpaceError where it is none."""
+        decision = self.decisions[column]
+        if option not in decision.options:
+            raise SpaceError(f"{decision.name}: {option!r} is not one of {decision.options}")
+        return decision.options.index(option)
+
+
+def _depths(stage: Stage, depths: Sequence[int]) -> tuple[int, ...]:
+    """The depths that a unit can have."""
+    if stage.layers < min(depths):
+        return (stage.layers,)
+    found = tuple(d for d in depths if d <= stage.layers)
+    if found[-1] != stage.layers:
+        raise SpaceError(f"{stage} has more layers than any of the depths {tuple(depths)}")
+    return found
