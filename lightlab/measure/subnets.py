@@ -31,16 +31,20 @@ def split_at(split: Split, resolution: int) -> Split:
 
 
 def specialise(
-    supernet: ElasticNetwork, arch: Arch | Point, images: Tensor, n: int | None = N_CALIBRATE
+    supernet: ElasticNetwork,
+    arch: Arch | Point,
+    images: Tensor,
+    n_calibrate: int | None = N_CALIBRATE,
 ) -> Network:
     """The sub-network as a network of its own, in evaluation mode, its running statistics taken
-    from `n` of the training `images`, always the same ones; None keeps the supernet's.
+    from `n_calibrate` of the training `images`, always the same ones; None keeps the supernet's.
     """
     network = supernet.extract(arch).to(memory_format=torch.channels_last).eval()
-    if n is None:
+    if n_calibrate is None:
         return network
-    drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n]
-    return recalibrate(network, at_resolution(images[drawn], network.arch.resolution))
+    drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    chosen = images[drawn[:n_calibrate]]
+    return recalibrate(network, at_resolution(chosen, network.arch.resolution))
 
 
 def accuracies(
@@ -48,12 +52,12 @@ def accuracies(
     points: Iterable[Arch | Point],
     images: Tensor,
     split: Split,
-    n: int | None = N_CALIBRATE,
+    n_calibrate: int | None = N_CALIBRATE,
 ) -> np.ndarray:
     """Accuracy of each sub-network on `split` in %, (n,), calibrated as in `specialise`."""
     found, scaled = [], {}
     for point in points:
-        network = specialise(supernet, point, images, n)
+        network = specialise(supernet, point, images, n_calibrate)
         px = network.arch.resolution
         if px not in scaled:
             scaled[px] = split_at(split, px)

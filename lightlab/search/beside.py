@@ -20,8 +20,8 @@ def run_beside(
     resume: Path | None = None,
 ) -> dict[Key, Any]:
     """`function` with each of these arguments, one process a core and one thread each, or in this
-    one where all together take few MACs; results do not depend on it. `resume` is a folder for
-    their checkpoints.
+    one where all together take few `macs`; results do not depend on it. With `resume`, a folder,
+    each is also given a `checkpoint` in it.
     """
     if workers is None:
         workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
@@ -35,5 +35,6 @@ def run_beside(
 
 def _one(function: Callable[..., Any], args: tuple | dict, checkpoint: Path | None) -> Any:
     positional, named = ((), args) if isinstance(args, dict) else (args, {})
+    kept = {} if checkpoint is None else {"checkpoint": checkpoint}
     with torch_threads(1):
-        return function(*positional, **named, checkpoint=checkpoint)
+        return function(*positional, **named, **kept)

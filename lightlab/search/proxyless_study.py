@@ -63,18 +63,6 @@ def rivals(
     return entries
 
 
-def setting(text: str) -> latency.Setting:
-    """ "runtime/threads/batch", as "onnxruntime/1/1"; LatencyError on anything else."""
-    runtime, *numbers = text.split("/")
-    try:
-        threads, batch = map(int, numbers)
-    except ValueError:
-        raise latency.LatencyError(
-            f"a setting is runtime/threads/batch, as onnxruntime/1/1, not {text!r}"
-        ) from None
-    return latency.Setting(runtime, threads, batch)
-
-
 def crossed(networks: Mapping[str, Arch], plan: latency.Plan | None = None) -> pd.DataFrame:
     """Networks that were searched for a setting each (their names), timed in all of these.
 
@@ -82,7 +70,7 @@ def crossed(networks: Mapping[str, Arch], plan: latency.Plan | None = None) -> p
     """
     rows = []
     for where in networks:
-        how = setting(where)
+        how = latency.Setting.of(where)
         timed = latency.measure_many(
             networks, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
         )
@@ -128,13 +116,10 @@ def priced(
     """Latencies of all candidates in that `setting`: a look-up table measured now and calibrated on
     `n` random networks of the space.
     """
-    how = setting(where)
-    asked = {"runtime": how.runtime, "threads": how.threads, "batch": how.batch, "plan": plan}
-    table = look_up_table(space, **asked)
+    how = latency.Setting.of(where)
+    table = look_up_table(space, plan, runtime=how.runtime, threads=how.threads, batch=how.batch)
     drawn = space.sample(np.random.default_rng([seed, 1]), n)
-    archs = {str(i): space.decode(point) for i, point in enumerate(drawn)}
-    timed = latency.measure_many(archs, **asked, estimate="fastest")
-    table = table.calibrate(archs.values(), timed.latency_ms.values())
+    table = table.calibrated_on([space.decode(point) for point in drawn], plan)
     return Additive.latency_ms(space, table)
 
 

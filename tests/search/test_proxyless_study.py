@@ -58,12 +58,12 @@ def test_a_random_rival_is_another_network_of_about_the_same_latency():
 
 
 def test_settings_are_read():
-    assert proxyless_study.setting("torch/1/8") == latency.Setting("torch", 1, 8)
+    assert latency.Setting.of("torch/1/8") == latency.Setting("torch", 1, 8)
     for text in ("torch", "torch/1", "torch/1/x", "torch/1/1/1"):
         with pytest.raises(latency.LatencyError, match="a setting is runtime/threads/batch"):
-            proxyless_study.setting(text)
+            latency.Setting.of(text)
     with pytest.raises(latency.LatencyError, match="the nearest is 'torch'"):
-        proxyless_study.setting("torhc/1/1")
+        latency.Setting.of("torhc/1/1")
 
 
 def test_networks_are_timed_in_each_other_s_setting():

@@ -41,6 +41,18 @@ class Setting:
         for name in ("threads", "batch"):
             whole_number(name, getattr(self, name))
 
+    @classmethod
+    def of(cls, text: str) -> "Setting":
+        """ "runtime/threads/batch", as "onnxruntime/1/1"; LatencyError on anything else."""
+        runtime, *numbers = text.split("/")
+        try:
+            threads, batch = map(int, numbers)
+        except ValueError:
+            raise LatencyError(
+                f"a setting is runtime/threads/batch, as onnxruntime/1/1, not {text!r}"
+            ) from None
+        return cls(runtime, threads, batch)
+
     def check_here(self) -> None:
         """LatencyError for more threads than this machine runs at once: they would wait for each
         other for minutes. Not when a setting is made, for a table's may be another machine's.

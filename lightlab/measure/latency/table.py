@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from lightlab.measure import cost, stats
 from lightlab.measure.latency import table_file
 from lightlab.measure.latency.device import device, fingerprint, lasting
+from lightlab.measure.latency.measuring import measure_many
 from lightlab.measure.latency.pieces import Joint, Piece, joints, pieces
 from lightlab.measure.latency.runtimes import runner
 from lightlab.measure.latency.setting import LatencyError, Setting
@@ -129,6 +130,14 @@ class LookupTable:
             raise LatencyError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
         X = [(self.predict(arch, "corrected"), _million_weights(arch)) for arch in archs]
         return replace(self, calibration=tuple(stats.relative_fit(X, y).tolist()))
+
+    def calibrated_on(self, archs: Iterable[Arch], plan: Plan = FASTEST) -> "LookupTable":
+        """This table, calibrated on these networks, which are timed now in its setting."""
+        named, how = {str(i): arch for i, arch in enumerate(archs)}, self.setting
+        timed = measure_many(
+            named, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
+        )
+        return self.calibrate(named.values(), timed.latency_ms.values())
 
     @property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""A once-for-all network is trained, phase by phase; kept on disk and gone on with bit for bit."""
+"""A once-for-all network is trained phase by phase, kept on disk, gone on with bit for bit."""
 
 import copy
 import time
@@ -25,7 +25,7 @@ from lightlab.search.once_for_all.phases import Phase, draw
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace
 
-N_ROWS = 8  # of the history, and one at the end of each phase
+N_ROWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,7 @@ def shrink(
     teacher: ElasticNetwork | None = None,
     seed: int = 0,
     n_calibrate: int = subnets.N_CALIBRATE,
+    n_rows: int = N_ROWS,
     checkpoint: Path | None = None,
 ) -> Shrunk:
     """Train the once-for-all network over `space` in these `phases`, from `start` or anew.
@@ -58,16 +59,17 @@ def shrink(
     `recipe` gives all but epochs, rate and warm-up, which are the phases'. With a `teacher`, of
     which the largest network answers, the loss is the labels' cross-entropy plus that of its
     answers, which it gives with the statistics of the batch (the authors' code). At the start of a
-    phase that opens widths the channels are sorted. `checkpoint` is a file, written with every row,
-    from which an equal training goes on with equal results.
+    phase that opens widths the channels are sorted. The history gets about `n_rows` rows, and one
+    at the end of each phase where there are more than one. `checkpoint` is a file, written with
+    every row, from which an equal training goes on with equal results.
 
     SearchError and TrainError on what cannot be trained, DivergedError where the loss is no number.
     """
-    run = _Run(space, images, phases, recipe, start, teacher, seed, n_calibrate)
+    run = _Run(space, images, phases, recipe, start, teacher, seed, n_calibrate, n_rows)
     keeper = None
     if checkpoint is not None:
         rest = {"seed": seed, "phases": [asdict(p) for p in phases], "space": space.to_json()}
-        rest["n_calibrate"] = n_calibrate
+        rest |= {"n_calibrate": n_calibrate, "n_rows": n_rows}
         keeper = Keeper(
             checkpoint, identity(run.net, images.train, images.val, recipe, teacher, **rest)
         )
@@ -96,6 +98,7 @@ class _Run:
         teacher: ElasticNetwork | None,
         seed: int,
         n_calibrate: int,
+        n_rows: int,
     ) -> None:
         if recipe.clip_norm or recipe.ema or recipe.compile or recipe.precision != "float32":
             raise SearchError("shrinking needs a recipe without clip_norm, ema, bfloat16, compile")
@@ -112,7 +115,7 @@ class _Run:
         check(self.net, fitting, recipe, at_largest.val, None)
         self.teacher = None if teacher is None else copy.deepcopy(teacher).train()
         self.images, self.phases, self.seed = images, tuple(phases), seed
-        self.n_calibrate, self.base = n_calibrate, recipe
+        self.n_calibrate, self.n_rows, self.base = n_calibrate, n_rows, recipe
         self.batches = resume.Batches(images.train)
         self.generator = torch.Generator().manual_seed(seed)
         self.prices = cost.Prices()
@@ -122,7 +125,7 @@ class _Run:
         n_steps = sum(
             plan(replace(recipe, epochs=p.epochs), len(images.train)).n_steps for p in phases
         )
-        self.every = max(1, n_steps // N_ROWS)
+        self.every = max(1, n_steps // n_rows)
         self._begin()
 
     def _begin(self) -> None:
@@ -149,7 +152,8 @@ class _Run:
     @property
     def due(self) -> bool:
         """Whether it is time for a row."""
-        return self.values["step"] == 0 or self.values["steps"] % self.every == 0
+        phase_ended = self.values["step"] == 0 and self.n_rows > 1
+        return self.done or phase_ended or self.values["steps"] % self.every == 0
 
     def step(self) -> None:
         """One of the weights, over all sub-networks that are drawn for it."""

@@ -1,0 +1,107 @@
+"""What happens inside a once-for-all network: nested kernels, sorted channels, statistics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lightlab.measure import subnets
+from lightlab.measure.data import DataSet
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.once_for_all.study import corners
+
+ORDERS = ("by importance", "as trained", "random")
+INHERITED, MOST = "inherited", "(all)"
+
+
+def kernel_values(network: ElasticNetwork, block: int = 0) -> pd.DataFrame:
+    """The depthwise kernel of one channel, the strongest, at every size: rows kernel, row, column,
+    value.
+    """
+    layer = network.elastic[block].depthwise
+    channel = int(layer.conv.weight.detach().abs().sum((1, 2, 3)).argmax())
+    before, rows = layer.active_kernel, []
+    for size in layer.kernels:
+        layer.active_kernel = size
+        grid = layer.weight().detach()[channel, 0]
+        rows += [(size, i, j, float(grid[i, j])) for i, j in np.ndindex(*grid.shape)]
+    layer.active_kernel = before
+    return pd.DataFrame(rows, columns=["kernel", "row", "column", "value"])
+
+
+def importance(network: ElasticNetwork, block: int = 0) -> pd.DataFrame:
+    """Importance of one layer's channels, as trained and sorted: rows order, channel, value."""
+    values = network.elastic[block].importance().numpy()
+    orders = {"as trained": values, "by importance": np.sort(values)[::-1]}
+    return pd.concat(
+        pd.DataFrame({"order": name, "channel": range(len(v)), "value": v})
+        for name, v in orders.items()
+    )
+
+
+def largest_difference(network: ElasticNetwork, n: int, seed: int = 0) -> np.ndarray:
+    """Of the outputs of `n` random sub-networks and of the networks cut out of it, relative to the
+    largest output, (n,).
+    """
+    generator, found = torch.Generator().manual_seed(seed), []
+    for point in network.space.sample(np.random.default_rng(seed), n):
+        network.activate(point)
+        x = torch.randn(4, *network.active_arch.input_shape, generator=generator)
+        with torch.no_grad():
+            inside, outside = network(x), network.extract(point)(x)
+        found.append(float((inside - outside).abs().max() / inside.abs().max()))
+    return np.array(found)
+
+
+def calibrated(
+    networks: Mapping[int, ElasticNetwork], images: DataSet, n_most: int = subnets.N_CALIBRATE
+) -> pd.DataFrame:
+    """The corners of each seed's network with the supernet's own statistics, with those of a new
+    network, and with those of more and more images, up to `n_most` or all: rows seed, images (as
+    words), corner, accuracy on the validation images.
+    """
+    most = min(n_most, len(images.train))
+    rows = []
+    for seed, network in networks.items():
+        points = corners(network.space)
+        for n in dict.fromkeys([None, 0, min(200, most), most]):
+            word = INHERITED if n is None else f"{n:,}" if n < most else f"{n:,} {MOST}"
+            found = subnets.accuracies(network, points.values(), images.train.x, images.val, n)
+            rows += [(seed, word, *pair) for pair in zip(points, found, strict=True)]
+    return pd.DataFrame(rows, columns=["seed", "images", "corner", "accuracy"])
+
+
+def gain(calibration: pd.DataFrame) -> np.ndarray:
+    """Mean accuracy with the most images minus with inherited statistics, by seed, (n,)."""
+    inherited, most = (calibration["images"].str.endswith(w) for w in (INHERITED, MOST))
+    means = [calibration[which].groupby("seed")["accuracy"].mean() for which in (most, inherited)]
+    return (means[0] - means[1]).to_numpy()
+
+
+def sorted_or_not(full: Mapping[int, ElasticNetwork], images: DataSet, **how: Any) -> pd.DataFrame:
+    """The full network cut to each width before it has learnt to be, its channels in one of ORDERS:
+    rows seed, order, expand, accuracy on the validation images.
+    """
+    rows = []
+    for seed, trained in full.items():
+        space = trained.space
+        points = {e: space.corner(expand=e) for e in space.expands[:-1]}
+        for order in ORDERS:
+            net = ElasticNetwork(space)
+            net.load_state_dict(trained.state_dict())
+            if order != "as trained":
+                generator = torch.Generator().manual_seed(seed) if order == "random" else None
+                net.sort_channels(generator=generator)
+            found = subnets.accuracies(net, points.values(), images.train.x, images.val, **how)
+            rows += [(seed, order, e, value) for e, value in zip(points, found, strict=True)]
+    return pd.DataFrame(rows, columns=["seed", "order", "expand", "accuracy"])
+
+
+def sorting_gain(cut: pd.DataFrame) -> np.ndarray:
+    """Accuracy with channels by importance minus in random order, mean over the expansions, by
+    seed, (n,).
+    """
+    wide = cut.groupby(["seed", "order"])["accuracy"].mean().unstack()
+    return (wide["by importance"] - wide["random"]).to_numpy()

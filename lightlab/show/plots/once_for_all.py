@@ -1,0 +1,229 @@
+"""Pictures of a once-for-all network. Data frames in, figures out; accuracies in per cent."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lightlab.show import style
+
+ARMS = {
+    "progressive": (style.COLOURS[0], "o"),
+    "progressive, labels only": (style.COLOURS[5], "o"),
+    "uniform": (style.COLOURS[1], "s"),
+    "uniform, labels only": (style.COLOURS[4], "s"),
+    "uniform, equal MACs": (style.COLOURS[3], "D"),
+    "sandwich": (style.COLOURS[2], "^"),
+    "alone, budget divided": (style.LIGHT, "x"),
+    "alone, full budget": ("black", "x"),
+}
+_ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
+
+
+def kernels(values: pd.DataFrame) -> Figure:
+    """One channel's kernel at each size, the centre that it was made from framed.
+
+    Columns kernel, row, column, value.
+    """
+    sizes = sorted(values["kernel"].unique(), reverse=True)
+    fig, axes = style.subplots(1, len(sizes), height=2.5, width=0.75 * style.WIDTH_IN)
+    limit = values["value"].abs().max()
+    for ax, size, smaller in zip(axes, sizes, [*sizes[1:], None], strict=True):
+        part = values[values["kernel"] == size]
+        grid = part.pivot(index="row", columns="column", values="value")
+        ax.imshow(grid, cmap=style.DIVERGING, vmin=-limit, vmax=limit)
+        if smaller is not None:
+            rim = (size - smaller) / 2 - 0.5
+            box = [rim, rim + smaller, rim + smaller, rim, rim]
+            ax.plot(box, [rim, rim, rim + smaller, rim + smaller, rim], color="black", lw=2)
+        ax.set(title=f"{size}×{size}", xticks=[], yticks=[])
+        ax.grid(False)
+    fig.supxlabel("the frame, times a learnt matrix, is the kernel to the right", fontsize=9)
+    return fig
+
+
+def ordered(importance: pd.DataFrame, cut: pd.DataFrame) -> Figure:
+    """Importance of a layer's channels before and after sorting, and accuracy of narrower networks
+    by the order of their channels.
+
+    `importance`: order, channel, value. `cut`: order, expand, mean, ci_low, ci_high.
+    """
+    fig, (left, right) = style.subplots(1, 2, height=3.0)
+    for order, colour in (("as trained", style.GREY), ("by importance", style.COLOURS[0])):
+        part = importance[importance["order"] == order]
+        left.step(part["channel"], part["value"], where="mid", color=colour, label=order)
+    left.set(xlabel="channel", ylabel="L1 norm of its projection", title="one layer")
+    left.legend()
+    looks = {"by importance": 0, "as trained": None, "random": 1}
+    widths = sorted(cut["expand"].unique())
+    for k, (order, colour) in enumerate(looks.items()):
+        part = cut[cut["order"] == order].sort_values("expand")
+        at = np.arange(len(widths)) + 0.26 * (k - 1)
+        bars = [part["mean"] - part["ci_low"], part["ci_high"] - part["mean"]]
+        shade = style.GREY if colour is None else style.COLOURS[colour]
+        right.bar(at, part["mean"], 0.24, yerr=bars, color=shade, label=order, ecolor="black")
+    right.set(title="cut, not yet trained for it", ylabel="validation accuracy, %")
+    right.set_xticks(range(len(widths)), [f"expansion {w:g}" for w in widths])
+    right.grid(axis="x", visible=False)
+    right.legend()
+    return fig
+
+
+def course(history: pd.DataFrame) -> Figure:
+    """Accuracy of the smallest, middle and largest sub-network over a training in phases.
+
+    Columns phase, passes, smallest, middle, largest.
+    """
+    fig, ax = style.subplots(height=3.1)
+    thousand = history["passes"] / 1000
+    for name, colour in _ENDS.items():
+        ax.plot(thousand, history[name], "o-", color=colour, label=name)
+    begin = 0.0
+    for phase, rows in history.groupby("phase", sort=False):
+        end = rows["passes"].max() / 1000
+        ax.axvline(end, color=style.LIGHT, lw=1, zorder=0)
+        if end - begin > 0.06 * thousand.max():
+            ax.annotate(phase, ((begin + end) / 2, 1.01), xycoords=("data", "axes fraction"),
+                        ha="center", va="bottom", fontsize=8)  # fmt: skip
+        begin = end
+    ax.set(xlabel="images times sub-networks, thousands", ylabel="validation accuracy, %")
+    ax.legend(loc="lower right", ncols=3)
+    return fig
+
+
+def calibration(table: pd.DataFrame) -> Figure:
+    """Accuracy of the corners by what their running statistics come from: images, corner,
+    accuracy.
+    """
+    fig, ax = style.subplots(height=3.0, width=0.8 * style.WIDTH_IN)
+    words = list(dict.fromkeys(table["images"]))
+    for i, (corner, rows) in enumerate(table.groupby("corner", sort=False)):
+        by = rows.set_index("images")["accuracy"].reindex(words)
+        ax.plot(words, by, "o-", color=style.COLOURS[i], lw=1, label=corner)
+    ax.set(xlabel="images that the statistics come from", ylabel="validation accuracy, %")
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return fig
+
+
+def corners(table: pd.DataFrame) -> Figure:
+    """Accuracy of the eight corners by arm, means over the seeds with every seed as a small mark.
+
+    Columns arm, seed, corner, accuracy.
+    """
+    fig, ax = style.subplots(height=3.6)
+    names = list(dict.fromkeys(table["corner"]))
+    arms = list(dict.fromkeys(table["arm"]))
+    for k, arm in enumerate(arms):
+        colour, marker = ARMS[arm]
+        part = table[table["arm"] == arm]
+        shift = 0.8 * ((k + 0.5) / len(arms) - 0.5)
+        at = part["corner"].map(names.index) + shift
+        ax.plot(at, part["accuracy"], ".", color=colour, ms=3, alpha=0.7)
+        mean = part.groupby("corner")["accuracy"].mean().reindex(names)
+        look = {"color": colour, "marker": marker, "ls": "", "label": arm}
+        ax.plot(np.arange(len(names)) + shift, mean, **look)
+    for i in range(1, len(names)):
+        ax.axvline(i - 0.5, color=style.LIGHT, lw=0.8)
+    ax.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names])
+    ax.set(ylabel="test accuracy, %", xlim=(-0.5, len(names) - 0.5))
+    ax.grid(axis="x", visible=False)
+    fig.legend(loc="outside upper center", ncols=3)
+    return fig
+
+
+def gaps(rows: pd.DataFrame, published: Sequence[float]) -> Figure:
+    """Differences between arms with their intervals, and the published ones as ticks.
+
+    Columns what, mean, ci_low, ci_high, n.
+    """
+    fig, ax = style.subplots(height=0.9 + 0.38 * len(rows))
+    at = np.arange(len(rows))[::-1]
+    bars = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
+    ax.errorbar(rows["mean"], at, xerr=bars, fmt="o", color=style.COLOURS[0], label="here, 95 %")
+    ax.axvline(0, color="black", lw=0.8)
+    ax.plot(published, [at[0]] * len(published), "|", color=style.COLOURS[1], ms=11,
+            label="published, eight corners")  # fmt: skip
+    ax.set_yticks(at, rows["what"])
+    ax.set(xlabel="difference in test accuracy, points", ylim=(-0.6, len(rows) - 0.4))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+    return fig
+
+
+def learning(curve: pd.DataFrame) -> Figure:
+    """How good predictors get with the number of samples: model, n, rmse, tau."""
+    fig, axes = style.subplots(1, 2, height=2.9)
+    looks = {"perceptrons": 0, "linear": 2, "MACs only": 1}
+    for ax, column, words in zip(
+        axes, ("rmse", "tau"), ("RMSE, points", "Kendall's τ"), strict=True
+    ):
+        for name, i in looks.items():
+            part = curve[curve["model"] == name]
+            mean = part.groupby("n")[column].mean()
+            ax.plot(part["n"], part[column], ".", color=style.COLOURS[i], ms=3, alpha=0.6)
+            ax.plot(mean.index, mean, "o-", color=style.COLOURS[i], label=name)
+        ax.set(xscale="log", xlabel="sub-networks to learn from", ylabel=words)
+        ax.set_xticks(sorted(curve["n"].unique()), sorted(curve["n"].unique()))
+        ax.minorticks_off()
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return fig
+
+
+def curse(chosen: pd.DataFrame) -> Figure:
+    """What was predicted of chosen networks and of random ones against the test: kind, predicted,
+    accuracy.
+    """
+    fig, ax = style.subplots(height=3.3, width=0.65 * style.WIDTH_IN)
+    looks = {"random": (style.GREY, "."), "chosen": (style.COLOURS[0], "o")}
+    for kind, (colour, marker) in looks.items():
+        part = chosen[chosen["kind"] == kind]
+        ax.plot(part["accuracy"], part["predicted"], marker, color=colour, ls="", label=kind)
+    both = chosen[["accuracy", "predicted"]].to_numpy()
+    ends = [both.min(), both.max()]
+    ax.plot(ends, ends, color="black", lw=1)
+    ax.set(xlabel="test accuracy, %", ylabel="predicted (validation), %")
+    ax.legend(loc="upper left")
+    return fig
+
+
+def fronts(served: pd.DataFrame, rivals: pd.DataFrame) -> Figure:
+    """Accuracy against measured latency, a panel per setting: served networks and scaled families.
+
+    `served`: setting, latency_ms, accuracy. `rivals`: family, setting, latency_ms, accuracy.
+    """
+    settings = list(dict.fromkeys(served["setting"]))
+    rows = -(-len(settings) // 2)
+    fig, axes = style.subplots(rows, 2, height=0.6 + 2.5 * rows, sharey=True, squeeze=False)
+    for ax, setting in zip(axes.flat, settings, strict=False):
+        lines = {"Once-for-All": served[served["setting"] == setting]}
+        there = rivals[rivals["setting"] == setting]
+        lines |= dict(list(there.groupby("family", sort=False)))
+        for i, (name, part) in enumerate(lines.items()):
+            part = part.sort_values("latency_ms")
+            look = {"color": style.COLOURS[i], "marker": "os^D"[i], "label": name}
+            ax.plot(part["latency_ms"], part["accuracy"], ls="" if i else "-", **look)
+            if i:
+                by = part.groupby("arch")[["latency_ms", "accuracy"]].mean()
+                by = by.sort_values("latency_ms")
+                ax.plot(by["latency_ms"], by["accuracy"], color=style.COLOURS[i], lw=1)
+        runtime, threads, batch = setting.split("/")
+        ax.set_title(f"{runtime}, {threads} thread, batch {batch}")
+        ax.set(xlabel="latency, ms", xscale="log")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("test accuracy, %")
+    for ax in axes.flat[len(settings) :]:
+        ax.set_visible(False)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return fig
+
+
+def bill(lines: pd.DataFrame, crossing: float) -> Figure:
+    """What so many scenarios cost by method, in core-hours: method, n, total (seconds)."""
+    fig, ax = style.subplots(height=3.1, width=0.75 * style.WIDTH_IN)
+    for i, (name, rows) in enumerate(lines.groupby("method", sort=False)):
+        ax.plot(rows["n"], rows["total"] / 60, "o-", color=style.COLOURS[i], label=name)
+    if np.isfinite(crossing):
+        ax.axvline(crossing, color="black", lw=0.8, ls="--")
+    ax.set(xscale="log", yscale="log", xlabel="scenarios served", ylabel="minutes of one core")
+    ax.legend(loc="upper left")
+    return fig
