@@ -1,7 +1,6 @@
 """Once-for-All's network: one set of weights of which every sub-network takes a part."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -85,15 +84,7 @@ class ElasticNetwork(Network):
         `generator` the order is random instead.
         """
         for block in self.elastic:
-            worth = block.importance()
-            if generator is not None:
-                worth = torch.rand(len(worth), generator=generator).to(worth)
-            bounds = {block.hidden_channels(expand) for expand in opened} | {0, len(worth)}
-            groups = [
-                low + worth[low:high].argsort(descending=True, stable=True)
-                for low, high in pairwise(sorted(bounds))
-            ]
-            block.sort(torch.cat(groups))
+            block.sort(opened, generator)
 
 
 @torch.no_grad()

@@ -5,8 +5,9 @@ matrix, one of kernel 3 the centre of that; a narrower layer the first channels;
 the first layers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,13 @@ from torch.nn import functional as F
 
 from lightlab.nets.blocks import ConvBNAct, MBConv, SqueezeExcite, convolve_padded
 from lightlab.space.arch import Block
+
+
+def falling(worth: Tensor, bounds: Iterable[int]) -> Tensor:
+    """The order in which `worth` (n,) falls between each two of the bounds, 0 and n being some."""
+    edges = sorted({*bounds, 0, len(worth)})
+    parts = [(low, worth[low:high]) for low, high in pairwise(edges)]
+    return torch.cat([low + part.argsort(descending=True, stable=True) for low, part in parts])
 
 
 class ElasticConv(ConvBNAct):
@@ -110,10 +118,12 @@ class ElasticSqueezeExcite(SqueezeExcite):
         return x * self.gate(F.conv2d(squeezed, restore, restore_bias))
 
     @torch.no_grad()
-    def sort(self, order: Tensor) -> None:
-        """Put the channels into this order, and the squeezed ones by their importance."""
+    def sort(self, order: Tensor, bounds: Iterable[int]) -> None:
+        """Put the channels into this order, and the squeezed ones into that of their importance,
+        between these bounds.
+        """
         reduce, restore = self.reduce, self.restore
-        inner = restore.weight.abs().sum((0, 2, 3)).argsort(descending=True, stable=True)
+        inner = falling(restore.weight.abs().sum((0, 2, 3)), bounds)
         reduce.weight.copy_(reduce.weight[inner][:, order])
         reduce.bias.copy_(reduce.bias[inner])
         restore.weight.copy_(restore.weight[order][:, inner])
@@ -160,21 +170,26 @@ class ElasticMBConv(MBConv):
         if isinstance(self.se, ElasticSqueezeExcite):
             self.se.active, self.se.squeezed = hidden, block.squeezed_channels(self.in_channels)
 
-    def hidden_channels(self, expand_ratio: float) -> int:
-        """How many channels an expansion keeps."""
-        return replace(self.block, expand_ratio=expand_ratio).hidden_channels(self.in_channels)
-
     def importance(self) -> Tensor:
         """Of every hidden channel: the L1 norm of what the projection makes of it, (hidden,)."""
         return self.project.conv.weight.detach().abs().sum((0, 2, 3))
 
-    def sort(self, order: Tensor) -> None:
-        """Put the hidden channels into this order; what the whole block computes stays the same."""
+    def sort(self, opened: Sequence[float] = (), generator: torch.Generator | None = None) -> None:
+        """Put the hidden channels into the order of their importance, or with a `generator` into a
+        random one, between the widths of the `opened` expansions.
+
+        What the whole block computes, and what it does at these widths, stays the same.
+        """
+        worth = self.importance()
+        if generator is not None:
+            worth = torch.rand(len(worth), generator=generator).to(worth)
+        narrower = [replace(self.block, expand_ratio=expand) for expand in opened]
+        order = falling(worth, [b.hidden_channels(self.in_channels) for b in narrower])
         if isinstance(self.expand, ElasticConv):
             self.expand.sort(order, inputs=False)
         self.depthwise.sort(order, inputs=False)
         if isinstance(self.se, ElasticSqueezeExcite):
-            self.se.sort(order)
+            self.se.sort(order, [b.squeezed_channels(self.in_channels) for b in narrower])
         self.project.sort(order, inputs=True)
 
     def hand_over(self, to: MBConv) -> None:

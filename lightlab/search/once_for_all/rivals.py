@@ -1,7 +1,6 @@
 """What specialised sub-networks are compared with: scaled families, and what a device costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,18 @@ MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
 
 
 def families(space: OfaSpace, widths: Sequence[float]) -> list[tuple[str, Arch]]:
-    """The two designs in the skeleton of `space`, at its largest resolution, of each width.
+    """The two designs in the skeleton of `space`, of each width and resolution.
 
     MobileNetV2's: expansion 6 (or the largest) and kernel 3 everywhere; MobileNetV3's: that with
     squeeze-excite and h-swish, and kernel 5 wherever it squeezes, as in its large network.
     """
-    plain = replace(space.skeleton, resolution=space.resolutions[-1])
-    designs = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
+    designs = {MOBILENET_V2: space.skeleton, MOBILENET_V3: like_mobilenet_v3(space.skeleton)}
     found = []
     for name, frame in designs.items():
         whole = frame.arch(_blocks(frame, space.expands[-1]))
-        scaled = [scale(whole, width_mult=w) for w in widths]
+        scaled = [
+            scale(whole, width_mult=w, resolution=px) for w in widths for px in space.resolutions
+        ]
         found += [(name, arch) for arch in dict.fromkeys(scaled)]
     return found
 
@@ -85,10 +85,14 @@ def trained(
     accuracy (%). `how` goes to `train.fit_many`.
     """
     keys = [(name, encode(arch), seed) for name, arch in entries for seed in seeds]
-    jobs = [
-        train.Job(decode(text), images.train, recipe, seed, test=images.test, name=f"{text} {seed}")
-        for _, text, seed in keys
-    ]
+    sizes = {arch.resolution for _, arch in entries}
+    learnt = {px: subnets.split_at(images.train, px) for px in sizes}
+    test = {px: subnets.split_at(images.test, px) for px in sizes}
+    jobs = []
+    for _, text, seed in keys:
+        arch = decode(text)
+        at = arch.resolution
+        jobs.append(train.Job(arch, learnt[at], recipe, seed, test=test[at], name=f"{text} {seed}"))
     found = [100 * one.metrics["test_accuracy"] for one in train.fit_many(jobs, **how)]
     table = pd.DataFrame(keys, columns=["family", "arch", "seed"])
     return table.assign(accuracy=np.array(found))

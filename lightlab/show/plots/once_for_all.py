@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from lightlab.show import style
 
@@ -63,10 +64,11 @@ def ordered(importance: pd.DataFrame, cut: pd.DataFrame) -> Figure:
         bars = [part["mean"] - part["ci_low"], part["ci_high"] - part["mean"]]
         shade = style.GREY if colour is None else style.COLOURS[colour]
         right.bar(at, part["mean"], 0.24, yerr=bars, color=shade, label=order, ecolor="black")
-    right.set(title="cut, not yet trained for it", ylabel="validation accuracy, %")
+    right.set_ylabel("validation accuracy, %")
     right.set_xticks(range(len(widths)), [f"expansion {w:g}" for w in widths])
     right.grid(axis="x", visible=False)
-    right.legend()
+    right.set_title("cut, not yet trained for it", pad=22)
+    right.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=0.9)
     return fig
 
 
@@ -189,26 +191,25 @@ def curse(chosen: pd.DataFrame) -> Figure:
 def fronts(served: pd.DataFrame, rivals: pd.DataFrame) -> Figure:
     """Accuracy against measured latency, a panel per setting: served networks and scaled families.
 
-    `served`: setting, latency_ms, accuracy. `rivals`: family, setting, latency_ms, accuracy.
+    `served`: setting, target_ms, latency_ms, accuracy. `rivals`: family, arch, setting,
+    latency_ms, accuracy. Lines join means over the seeds.
     """
     settings = list(dict.fromkeys(served["setting"]))
     rows = -(-len(settings) // 2)
     fig, axes = style.subplots(rows, 2, height=0.6 + 2.5 * rows, sharey=True, squeeze=False)
+    everything = [served.assign(family="Once-for-All"), rivals]
+    table = pd.concat(everything).assign(us=lambda t: 1e3 * t["latency_ms"])
     for ax, setting in zip(axes.flat, settings, strict=False):
-        lines = {"Once-for-All": served[served["setting"] == setting]}
-        there = rivals[rivals["setting"] == setting]
-        lines |= dict(list(there.groupby("family", sort=False)))
-        for i, (name, part) in enumerate(lines.items()):
-            part = part.sort_values("latency_ms")
-            look = {"color": style.COLOURS[i], "marker": "os^D"[i], "label": name}
-            ax.plot(part["latency_ms"], part["accuracy"], ls="" if i else "-", **look)
-            if i:
-                by = part.groupby("arch")[["latency_ms", "accuracy"]].mean()
-                by = by.sort_values("latency_ms")
-                ax.plot(by["latency_ms"], by["accuracy"], color=style.COLOURS[i], lw=1)
+        there = table[table["setting"] == setting]
+        for i, (name, part) in enumerate(there.groupby("family", sort=False)):
+            look = {"color": style.COLOURS[i], "marker": "os^"[i], "ls": "", "label": name}
+            ax.plot(part["us"], part["accuracy"], **look)
+            steps = "arch" if i else "target_ms"  # what its line is over: networks or targets
+            mean = part.groupby(steps)[["us", "accuracy"]].mean().sort_values("us")
+            ax.plot(mean["us"], mean["accuracy"], color=style.COLOURS[i], lw=1)
         runtime, threads, batch = setting.split("/")
         ax.set_title(f"{runtime}, {threads} thread, batch {batch}")
-        ax.set(xlabel="latency, ms", xscale="log")
+        ax.set_xlabel("latency of a batch, µs")
     for ax in axes[:, 0]:
         ax.set_ylabel("test accuracy, %")
     for ax in axes.flat[len(settings) :]:
@@ -218,12 +219,16 @@ def fronts(served: pd.DataFrame, rivals: pd.DataFrame) -> Figure:
 
 
 def bill(lines: pd.DataFrame, crossing: float) -> Figure:
-    """What so many scenarios cost by method, in core-hours: method, n, total (seconds)."""
+    """What so many scenarios cost by method: method, n, total (seconds of one core)."""
     fig, ax = style.subplots(height=3.1, width=0.75 * style.WIDTH_IN)
     for i, (name, rows) in enumerate(lines.groupby("method", sort=False)):
         ax.plot(rows["n"], rows["total"] / 60, "o-", color=style.COLOURS[i], label=name)
     if np.isfinite(crossing):
         ax.axvline(crossing, color="black", lw=0.8, ls="--")
     ax.set(xscale="log", yscale="log", xlabel="scenarios served", ylabel="minutes of one core")
+    ticks = sorted(lines["n"].unique())
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda m, _: f"{m:g}"))
     ax.legend(loc="upper left")
     return fig

@@ -1,0 +1,226 @@
+"""Phases, drawings, and whole trainings of a once-for-all network."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lightlab.measure import cost, data, train
+from lightlab.measure.elastic_cost import ElasticCosts
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.draws import SearchError
+from lightlab.search.once_for_all import phases
+from lightlab.search.once_for_all.many import shrink_many
+from lightlab.search.once_for_all.phases import Phase
+from lightlab.search.once_for_all.shrinking import shrink
+from lightlab.space.spaces import OfaSpace, Skeleton
+
+SPACE = OfaSpace(
+    Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2), (12, 16)
+)
+RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
+PLAN = phases.progressive(12)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
+
+
+@pytest.fixture(scope="module")
+def full(digits):
+    return shrink(SPACE, digits, PLAN[:1], RECIPE).network
+
+
+def same(a, b):
+    weights = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
+    histories = [one.history.drop(columns="seconds") for one in (a, b)]
+    return histories[0].equals(histories[1]) and all(torch.equal(x, y) for x, y in weights)
+
+
+def test_the_published_phases_have_the_published_length():
+    plan = phases.published()
+    assert sum(p.epochs for p in plan) == 605
+    assert sum(p.passes for p in plan) == 1205
+    assert [p.lr * 2.6 for p in plan] == pytest.approx([2.6, 0.96, 0.08, 0.24, 0.08, 0.24])
+    assert [p.warmup for p in plan] == [None, 0.04, 0.0, 0.04, 0.0, 0.04]
+    assert [(p.kernels, p.depths, p.expands) for p in plan[2:5]] == [
+        (3, 2, 1),
+        (3, 3, 1),
+        (3, 3, 2),
+    ]
+
+
+@pytest.mark.parametrize("plan", [phases.progressive, phases.uniform, phases.sandwich])
+def test_all_arms_have_as_many_passes(plan):
+    assert sum(p.passes for p in plan(30)) == pytest.approx(30)
+    assert sum(p.epochs for p in phases.uniform(30)) == pytest.approx(
+        sum(p.epochs for p in phases.progressive(30)), rel=0.01
+    )
+
+
+def test_a_phase_draws_only_what_is_open():
+    generator = torch.Generator().manual_seed(0)
+    for phase, depths, expands in ((PLAN[0], {2}, {4}), (PLAN[2], {1, 2}, {4})):
+        drawn = [p for _ in range(50) for p in phases.draw(SPACE, phase, generator)]
+        options = [SPACE.options(p) for p in drawn]
+        assert {o["1.depth"] for o in options} == depths
+        assert {o["1.1.expand"] for o in options} == expands
+        assert {o["resolution"] for o in options} == {12, 16}
+    everything = phases.uniform(1)[0]
+    drawn = [p for _ in range(500) for p in phases.draw(SPACE, everything, generator)]
+    shares = np.mean(drawn, axis=0)  # two options each, drawn alike
+    assert shares == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_step_is_for_one_resolution_and_a_sandwich_has_both_ends():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        largest, smallest, drawn = phases.draw(SPACE, phases.sandwich(3)[0], generator)
+        assert largest[0] == smallest[0] == drawn[0]
+        assert largest[1:] == SPACE.corner()[1:]
+        assert smallest[1:] == SPACE.smallest()[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"epochs": 0}, "epochs > 0"),
+        ({"depths": 0}, "kernels, depths and expands >= 1"),
+        ({"rule": "random"}, "rule is one of uniform, sandwich"),
+        ({"rule": "sandwich", "n_subnets": 1}, "in a sandwich 2"),
+        ({"lr": 0}, "lr > 0"),
+    ],
+)
+def test_impossible_phases_say_why(change, says):
+    with pytest.raises(SearchError, match=says):
+        replace(Phase("a", 1, 1, 1, 1.0), **change)
+
+
+def test_costs_are_counted(digits, full):
+    expected = phases.expected_macs(SPACE, PLAN[1:], taught=True, n=400)
+    spent = shrink(SPACE, digits, PLAN[1:], RECIPE, start=full, teacher=full).history.iloc[-1]
+    whole = sum(
+        train.recipe.plan(replace(RECIPE, epochs=p.epochs), 96).n_steps * 16 * p.n_subnets
+        for p in PLAN[1:]
+    )
+    assert spent["passes"] == whole
+    planned = sum(p.passes for p in PLAN[1:]) * 96
+    assert spent["macs"] / whole == pytest.approx(expected * 96 / planned, rel=0.1)
+    one = phases.expected_macs(SPACE, PLAN[:1], taught=False)
+    macs = ElasticCosts.macs(SPACE)
+    largest = macs.of([(i, *SPACE.corner()[1:]) for i in range(2)]).mean()
+    wanted = cost.PASSES_PER_TRAINING_STEP * PLAN[0].epochs * largest
+    assert one == pytest.approx(wanted, rel=0.05)
+
+
+def test_it_learns(digits):
+    history = shrink(SPACE, digits, phases.uniform(60), RECIPE).history
+    assert history["largest"].iloc[-1] > 60
+    assert history["smallest"].iloc[-1] > 50
+    assert history["passes"].is_monotonic_increasing
+
+
+def test_equal_seeds_give_equal_networks_and_a_teacher_matters(digits, full):
+    how = {"start": full, "seed": 5}
+    a, b = (shrink(SPACE, digits, PLAN[1:2], RECIPE, **how) for _ in range(2))
+    assert same(a, b)
+    taught = shrink(SPACE, digits, PLAN[1:2], RECIPE, teacher=full, **how)
+    assert not same(a, taught)
+    assert torch.equal(full.stem.conv.weight, how["start"].stem.conv.weight)
+
+
+def test_channels_are_sorted_when_widths_open(digits, full):
+    width = [p for p in PLAN if p.name == "width 1"]
+    tiny = [replace(PLAN[3], epochs=0.17, lr=1e-9), replace(width[0], epochs=0.17, lr=1e-9)]
+    found = shrink(SPACE, digits, tiny, RECIPE, start=full).network
+    for block in found.elastic:
+        values = block.importance()
+        assert (values[:-1] >= values[1:] - 1e-4).all()
+
+
+@pytest.mark.parametrize("arm", ["progressive", "sandwich"])
+def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, monkeypatch):
+    plan = {"progressive": PLAN[1:], "sandwich": phases.sandwich(12)}[arm]
+    how = {"start": full, "teacher": full if arm == "progressive" else None}
+    whole = shrink(SPACE, digits, plan, RECIPE, **how)
+    path, left = tmp_path / "c.safetensors", [4]
+
+    def stop(self, *args, _write=train.checkpoint.Keeper.write):
+        _write(self, *args)
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.checkpoint.Keeper, "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how)
+    assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))
+    assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))  # had ended
+
+
+PROGRAM = """
+import sys
+from tests.search.once_for_all.test_shrinking import killed
+killed(sys.argv[1])
+"""
+
+
+def killed(path):
+    images = data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
+    return shrink(SPACE, images, phases.progressive(60), RECIPE, checkpoint=path)
+
+
+def test_a_killed_training_loses_nothing_that_was_kept(tmp_path):
+    path = tmp_path / "c.safetensors"
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], cwd=os.getcwd())
+    while not path.exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert path.exists()
+    assert same(killed(path), killed(tmp_path / "other.safetensors"))
+
+
+def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
+    task = {"space": SPACE, "images": digits, "recipe": RECIPE, "n_rows": 1}
+    jobs = {s: task | {"phases": phases.uniform(4), "seed": s} for s in range(2)}
+    two = shrink_many(jobs, workers=2, resume=tmp_path)
+    for seed, job in jobs.items():
+        assert same(two[seed], shrink(**job))
+        assert len(two[seed].history) == 1
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
+    other = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
+    with pytest.raises(SearchError, match="of another space"):
+        shrink(other, digits, PLAN, RECIPE, start=full)
+    with pytest.raises(SearchError, match="no phase"):
+        shrink(SPACE, digits, [], RECIPE)
+    with pytest.raises(SearchError, match="without clip_norm"):
+        shrink(SPACE, digits, PLAN, replace(RECIPE, ema=0.9))
+    path = tmp_path / "c.safetensors"
+    shrink(SPACE, digits, PLAN[:1], RECIPE, checkpoint=path)
+    with pytest.raises(train.TrainError, match=r"of another training, it differs in .*space"):
+        shrink(other, digits, PLAN[:1], RECIPE, checkpoint=path)
+    wild = replace(RECIPE, lr=1e30, warmup=0.0)
+    with pytest.raises(train.DivergedError, match="lower lr"):
+        shrink(SPACE, digits, PLAN, wild)
+    colour = OfaSpace(Skeleton.small(16, 3, 10, [16], layers=2, widths=(1,)), (3,), (2,), (1, 2))
+    with pytest.raises(train.TrainError, match="cannot take images of 1×16×16"):
+        shrink(colour, digits, PLAN, RECIPE)
+
+
+def test_a_network_of_other_weights_is_another_training(digits, tmp_path):
+    path = tmp_path / "c.safetensors"
+    shrink(SPACE, digits, PLAN[1:2], RECIPE, start=ElasticNetwork(SPACE, seed=1), checkpoint=path)
+    with pytest.raises(train.TrainError, match="differs in network"):
+        shrink(SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)

@@ -1,0 +1,154 @@
+"""Once-for-All's space: published sizes and costs, canonical points, codes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightlab.measure import cost
+from lightlab.published import loader
+from lightlab.space.arch import catalog
+from lightlab.space.decisions import SpaceError
+from lightlab.space.spaces import (
+    OFA_MOBILENET_V3,
+    OFA_PROXYLESS,
+    OfaSpace,
+    Skeleton,
+    like_mobilenet_v3,
+)
+
+RESOLUTIONS = range(128, 225, 4)
+PAPER = OfaSpace(OFA_MOBILENET_V3, resolutions=RESOLUTIONS)
+SMALL = OfaSpace(
+    Skeleton.small(32, 3, 10, [16, 24], layers=3, widths=(1,)),
+    depths=(1, 2, 3),
+    resolutions=(24, 32),
+)
+MILLION = 1e6
+
+
+def test_the_published_size_is_exact():
+    assert PAPER.n_archs() == 7371**5 == 21758655492572485851
+    assert len(PAPER.resolutions) == 25
+    few = OfaSpace(Skeleton.small(32, 3, 10, [16], layers=2, widths=(1,)), (3, 5), (2,), (1, 2))
+    points = {tuple(row) for row in few.canonical([few.unrank(i) for i in range(few.size())])}
+    assert len(points) == few.n_archs() == 2 + 4
+    assert len({few.decode(point) for point in points}) == 6
+
+
+def test_the_corners_are_those_of_the_catalog():
+    for depth in (2, 4):
+        for expand in (3, 6):
+            for kernel in (3, 7):
+                arch = catalog.get(f"ofa_d{depth}_w{expand}_k{kernel}")
+                point = PAPER.corner(depth, expand, kernel)
+                assert PAPER.decode(point) == arch
+                assert PAPER.decode(PAPER.find(arch)) == arch
+
+
+def test_the_published_costs_of_the_corners():
+    for row in loader.read_csv("ofa_subnets.csv").itertuples():
+        arch = PAPER.decode(PAPER.corner(row.depth, row.expand_ratio, row.kernel_size, 224))
+        arch = replace(arch, resolution=row.resolution)
+        if row.width_mult == 1:
+            assert cost.macs(arch) / MILLION == pytest.approx(row.macs_millions, abs=0.05)
+            assert cost.param_count(arch) / MILLION == pytest.approx(row.params_millions, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("frame", "smallest", "largest"),
+    [
+        (OFA_MOBILENET_V3.scaled(1.2), (193.1, 4.60), (843.1, 10.70)),
+        (OFA_PROXYLESS, (265.5, 3.72), (1004.9, 7.94)),
+    ],
+)
+def test_the_computed_costs_of_the_wider_supernets(frame, smallest, largest):
+    space = OfaSpace(frame)
+    for point, (macs, params) in ((space.smallest(), smallest), (space.corner(), largest)):
+        arch = space.decode(point)
+        assert cost.macs(arch) / MILLION == pytest.approx(macs, abs=0.05)
+        assert cost.param_count(arch) / MILLION == pytest.approx(params, abs=0.005)
+
+
+def test_the_published_range_of_macs():
+    ends = [PAPER.corner(2, 3, 3), PAPER.corner()]
+    found = [cost.macs(PAPER.decode(point)) / MILLION for point in ends]
+    assert found == pytest.approx([121.3, 566.2], abs=0.05)
+    middle = cost.macs(PAPER.decode(PAPER.corner(4, 3, 3))) / MILLION
+    assert middle == pytest.approx(226.2, abs=0.05)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_canonical_points_are_their_networks(seed):
+    point = SMALL.sample(np.random.default_rng(seed))
+    canonical = tuple(SMALL.canonical([point])[0].tolist())
+    assert SMALL.decode(canonical) == SMALL.decode(point)
+    assert SMALL.find(SMALL.decode(point)) == canonical
+    assert (SMALL.canonical([canonical]) == [canonical]).all()
+    layers = [block for block in SMALL.layers(point) if block is not None]
+    assert SMALL.present([point]).sum() == len(layers) == len(SMALL.decode(point).blocks) - 1
+
+
+def test_codes_have_zeros_for_layers_that_do_not_stand():
+    whole, short = SMALL.corner(), SMALL.corner(depth=1)
+    codes = SMALL.encode([whole, short])
+    assert codes.shape == (2, sum(SMALL.n_options))
+    assert codes[0].sum() == len(SMALL.n_options)
+    assert codes[1].sum() == len(SMALL.n_options) - 2 * (SMALL.present([whole]).sum() - 2)
+    other = list(short)
+    other[SMALL.layer_columns[1]] = 0  # a kernel of a layer that does not stand
+    assert (SMALL.encode([other]) == codes[1]).all()
+
+
+def test_a_unit_of_one_layer_keeps_it():
+    space = OfaSpace(OFA_PROXYLESS)
+    assert space.depths[-1] == (1,)
+    assert space.decode(space.corner(depth=2)).blocks[-1].out_channels == 416
+
+
+def test_mobilenet_v3_s_order_of_squeeze_excite_is_the_paper_s():
+    plain = replace(
+        OFA_MOBILENET_V3,
+        stages=tuple(replace(s, act="", se_ratio=0) for s in OFA_MOBILENET_V3.stages),
+    )
+    assert like_mobilenet_v3(plain) == OFA_MOBILENET_V3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"kernels": (2, 3)}, "kernels have to be odd"),
+        ({"kernels": (5, 3)}, "options have to rise"),
+        ({"expands": ()}, "options have to rise"),
+        ({"depths": (1, 2)}, "more layers than any of the depths"),
+        ({"resolutions": (32, 32)}, "options have to rise"),
+    ],
+)
+def test_impossible_spaces_say_why(change, says):
+    with pytest.raises(SpaceError, match=says):
+        OfaSpace(SMALL.skeleton, **{"depths": (1, 2, 3), **change})
+
+
+def test_units_that_cannot_be_told_apart_are_refused():
+    alike = Skeleton.small(32, 3, 10, [16, 24, 24], layers=2, widths=(1,))
+    with pytest.raises(SpaceError, match="units 2 and 3 are alike"):
+        OfaSpace(alike, depths=(1, 2))
+
+
+def test_what_is_not_of_the_space_is_named():
+    arch = SMALL.decode(SMALL.smallest())
+    with pytest.raises(SpaceError, match="resolution: 28 is not one of"):
+        SMALL.find(replace(arch, resolution=28))
+    with pytest.raises(SpaceError, match="another stem"):
+        SMALL.find(replace(arch, n_classes=7))
+    wide = replace(arch.blocks[1], expand_ratio=5)
+    with pytest.raises(SpaceError, match=r"1\.1\.expand: 5 is not one of"):
+        SMALL.find(replace(arch, blocks=(arch.blocks[0], wide, *arch.blocks[2:])))
+    with pytest.raises(SpaceError, match=r"1\.depth: 0 is not one of"):
+        SMALL.find(replace(arch, blocks=(arch.blocks[0], *arch.blocks[2:])))
+    with pytest.raises(SpaceError, match="no layer is left"):
+        SMALL.find(replace(arch, blocks=(*arch.blocks, *arch.blocks[-1:] * 3)))
+    with pytest.raises(SpaceError, match=r"kernel: 9 is not one of"):
+        SMALL.corner(kernel=9)
