@@ -3,9 +3,9 @@
 `Controller` is imported when it is first asked for: it alone needs PyTorch.
 """
 
-from lightlab.search.bayesopt import BayesianOptimization
 from lightlab.search.draws import SearchError
 from lightlab.search.evolution import NSGA2, RegularizedEvolution
+from lightlab.search.gaussian.bayesopt import BayesianOptimization
 from lightlab.search.random_search import GridSearch, RandomSearch
 from lightlab.search.searcher import Incumbent, Searcher, SearchSpace, Trial
 
@@ -26,7 +26,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "Controller":
-        from lightlab.search.controller import Controller
+        from lightlab.search.mnasnet.controller import Controller
 
         return Controller
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

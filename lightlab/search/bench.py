@@ -8,7 +8,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lightlab.measure import stats
-from lightlab.search.bayesopt import BayesianOptimization
+from lightlab.search.gaussian.bayesopt import BayesianOptimization
 from lightlab.search.peers import OptunaSearch
 from lightlab.search.problems import Problem, problem
 from lightlab.search.random_search import GridSearch, RandomSearch

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from lightlab.search.bayesopt import BayesianOptimization
+from lightlab.search.gaussian.bayesopt import BayesianOptimization
 from lightlab.search.peers import OptunaSearch
 from lightlab.search.random_search import GridSearch, RandomSearch
 from lightlab.search.searcher import Searcher

@@ -12,7 +12,8 @@ import pytest
 
 from lightlab.measure import cost, data, proxy, train
 from lightlab.measure.journal import Journal
-from lightlab.search import Controller, mnasnet
+from lightlab.search import Controller
+from lightlab.search.mnasnet import rewards
 from lightlab.space.arch import encode
 from lightlab.space.spaces import MnasNetSpace, Skeleton
 
@@ -118,8 +119,8 @@ def search(path):
     """Twelve networks by a controller; trials as one would save them."""
     images = data.load("digits", n_train=100, n_val=60, n_test=60, resolution=16)
     judge = proxy.Proxy(images, replace(RECIPE, epochs=4), Clock(), Journal(path), workers=1)
-    value = lambda rows: mnasnet.reward(rows["accuracy"], rows["latency_ms"], 0.1)  # noqa: E731
-    return mnasnet.run(Controller(SPACE, seed=0), SPACE, judge, value, 12, 4)
+    value = lambda rows: rewards.reward(rows["accuracy"], rows["latency_ms"], 0.1)  # noqa: E731
+    return rewards.run(Controller(SPACE, seed=0), SPACE, judge, value, 12, 4)
 
 
 def test_a_kill_at_any_moment_loses_at_most_the_trial_under_way(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.search import acquisition, lesson
+from lightlab.search.gaussian import acquisition, lesson
 from lightlab.show.plots import gp
 
 TRUTH = pd.DataFrame({"x": lesson.GRID, "value": lesson.hills(lesson.GRID)})

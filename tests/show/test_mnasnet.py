@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lightlab.published import loader
-from lightlab.search import mnasnet, mnasnet_evidence, mnasnet_study
+from lightlab.search.mnasnet import evidence, rewards, study
 from lightlab.show.plots import mnasnet as plots
 from lightlab.show.plots import reward as reward_plots
 
@@ -33,11 +33,11 @@ def words(fig) -> str:
 
 
 def test_every_arm_has_a_look():
-    assert set(mnasnet_study.ARMS) == set(plots.LOOKS)
+    assert set(study.ARMS) == set(plots.LOOKS)
 
 
 def test_the_rewards_of_figure_3():
-    fig = reward_plots.rewards(*mnasnet.figure3())
+    fig = reward_plots.rewards(*rewards.figure3())
     hard, soft = fig.axes[0].lines
     assert np.interp(160, *hard.get_data()) == pytest.approx(0.25)
     assert np.interp(40, *soft.get_data()) == pytest.approx(0.525, abs=1e-3)
@@ -63,7 +63,7 @@ def test_the_cloud_marks_what_each_search_chose(trials):
 
 
 def test_hard_and_soft_share_the_axis_and_count_every_sample(trials):
-    figure6 = mnasnet_evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
+    figure6 = evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
     fig = plots.hard_and_soft(trials, figure6)
     left, right = fig.axes
     assert left.get_xlim() == right.get_xlim()
@@ -91,7 +91,7 @@ def test_progress_draws_an_entropy_for_those_that_have_one():
 
 
 def test_the_rest_names_what_it_shows(trials):
-    winners = trials[trials["arm"].isin(mnasnet_study.CORNERS)]
+    winners = trials[trials["arm"].isin(study.CORNERS)]
     table5 = loader.read_csv("mnasnet_table5.csv")
     table5 = table5.assign(ratio=table5["latency_ms"] / 75)
     assert "hierarchical (A1)" in words(plots.ablation(winners, table5, -0.2))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lightlab.nets.mixed import FORMS
-from lightlab.search import gates, proxyless_study
+from lightlab.search.proxyless import gates, study
 from lightlab.show.plots import proxyless as plots
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 
@@ -33,7 +33,7 @@ def test_memory_and_time_start_at_zero():
 
 
 def test_blocks_are_bars_and_what_is_left_out_is_a_line():
-    layers = proxyless_study.shapes(SPACE, {"a": (0, 6, 5, 6)})
+    layers = study.shapes(SPACE, {"a": (0, 6, 5, 6)})
     (ax,) = plots.shapes(layers).axes
     assert [bar.get_height() for bar in ax.patches] == [3, 6]
     assert len(ax.lines) == 2
@@ -55,7 +55,7 @@ def test_front_and_matrix_and_predictions_show_all_rows():
     fig = plots.front(trained, swept, 1.0)
     assert [t.get_text() for t in fig.axes[0].get_legend().texts] == ["λ = 0", "λ = 1"]
     assert [t.get_text() for t in fig.axes[1].get_legend().texts] == ["found", "x"]
-    published = proxyless_study.published_crossed()
+    published = study.published_crossed()
     fig = plots.crossed(published, published)
     words = {t.get_text() for t in fig.axes[0].texts}
     assert {"1.00", "1.18", "1.59"} <= words

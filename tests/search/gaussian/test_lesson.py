@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from lightlab.search import lesson
+from lightlab.search.gaussian import lesson
 
 
 def test_evidence_is_the_density_of_the_data():

@@ -7,8 +7,8 @@ import pytest
 from lightlab.measure import cost, latency, specialised
 from lightlab.measure.additive import Additive
 from lightlab.published import loader
-from lightlab.search import gates, proxyless_study
 from lightlab.search.draws import SearchError
+from lightlab.search.proxyless import gates, study
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
@@ -25,13 +25,13 @@ def test_rivals_are_as_fast_seed_by_seed():
     rng = np.random.default_rng(0)
     found = {s: space.decode(space.sample(rng)) for s in (0, 1)}
     free = {s: space.decode(space.centre()) for s in (0, 1)}
-    entries = proxyless_study.rivals(space, Additive.macs(space), by_macs, found, free)
+    entries = study.rivals(space, Additive.macs(space), by_macs, found, free)
     assert len(entries) == 2 * 4
     for name, seed, arch in entries:
         assert cost.macs(arch) == pytest.approx(cost.macs(found[seed]), rel=0.1), name
     names = [name for name, seed, _ in entries if seed == 0]
-    assert names == [proxyless_study.FOUND, proxyless_study.NARROWED, proxyless_study.RANDOM,
-                     proxyless_study.MOBILENET]  # fmt: skip
+    assert names == [study.FOUND, study.NARROWED, study.RANDOM,
+                     study.MOBILENET]  # fmt: skip
 
 
 def test_a_rival_that_is_not_as_fast_is_no_rival():
@@ -47,14 +47,14 @@ def test_a_rival_that_is_not_as_fast_is_no_rival():
 
 def test_a_random_rival_is_another_network_of_about_the_same_latency():
     for point in SPACE.sample(np.random.default_rng(3), 10):
-        drawn = [proxyless_study.random_as_fast(SPACE, PRICE, point, seed) for seed in range(8)]
+        drawn = [study.random_as_fast(SPACE, PRICE, point, seed) for seed in range(8)]
         assert point not in drawn
         assert len(set(drawn)) > 1  # by the seed, not the nearest of all
         off = [PRICE.of(p) / PRICE.of(point) - 1 for p in drawn]
         assert np.abs(off).max() < 0.12
     one = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
     with pytest.raises(SearchError, match="no other network"):
-        proxyless_study.random_as_fast(one, Additive.macs(one), (0,) * 4, 0)
+        study.random_as_fast(one, Additive.macs(one), (0,) * 4, 0)
 
 
 def test_settings_are_read():
@@ -70,29 +70,29 @@ def test_networks_are_timed_in_each_other_s_setting():
     small, large = (
         SPACE.decode(SPACE.point({p.name: d for p in SPACE.positions})) for d in ("k3_e3", "k7_e6")
     )
-    cells = proxyless_study.crossed({"onnxruntime/1/1": small, "torch/1/4": large}, PLAN)
+    cells = study.crossed({"onnxruntime/1/1": small, "torch/1/4": large}, PLAN)
     assert len(cells) == 4
     own = cells[cells["network"] == cells["setting"]]
     assert own["times"].tolist() == [1, 1]
     other = cells[cells["setting"] == "torch/1/4"].set_index("network")["times"]
     assert other["onnxruntime/1/1"] < 1  # the small one is faster there as well
     both = pd.concat([cells.assign(seed=0), cells.assign(seed=1, times=2 * cells["times"])])
-    found = proxyless_study.least(both)
+    found = study.least(both)
     assert found == pytest.approx([other["onnxruntime/1/1"], 2 * other["onnxruntime/1/1"]])
 
 
 def test_a_calibrated_table_predicts_this_machine():
-    price = proxyless_study.priced(SPACE, "onnxruntime/1/1", 6, PLAN)
+    price = study.priced(SPACE, "onnxruntime/1/1", 6, PLAN)
     points = SPACE.sample(np.random.default_rng(5), 6)
-    found = proxyless_study.predictions(SPACE, price, points, latency.Setting(), PLAN)
+    found = study.predictions(SPACE, price, points, latency.Setting(), PLAN)
     assert (found["predicted_ms"] / found["latency_ms"]).between(0.3, 3).all()
 
 
 def test_shapes_and_moments_say_what_stands_where():
     history = pd.DataFrame({"step": [1, 5, 9], "point": ["0-0-0-0", "1-6-2-3", "5-6-5-6"]})
-    found = proxyless_study.moments(history, 2)
+    found = study.moments(history, 2)
     assert found == {"step 1": (0, 0, 0, 0), "step 9": (5, 6, 5, 6)}
-    rows = proxyless_study.shapes(SPACE, found)
+    rows = study.shapes(SPACE, found)
     assert rows["kernel"].tolist() == [3, 3, 3, 3, 7, 0, 7, 0]
     assert rows["expand_ratio"].tolist() == [3, 3, 3, 3, 6, 0, 6, 0]
     assert rows["stage"].tolist() == [1, 1, 2, 2] * 2
@@ -100,11 +100,11 @@ def test_shapes_and_moments_say_what_stands_where():
 
 
 def test_the_released_networks_lie_in_the_space_of_their_widths():
-    assert proxyless_study.released_inside() == 3
+    assert study.released_inside() == 3
 
 
 def test_the_paper_s_matrix_has_its_own_network_at_one():
-    table = proxyless_study.published_crossed()
+    table = study.published_crossed()
     own = table[table["network"] == table["setting"]]
     assert own["times"].tolist() == [1, 1, 1]
     assert table.loc[table["times"] != 1, "times"].min() == pytest.approx(164.1 / 138.7)

@@ -9,9 +9,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lightlab.measure import cost
-from lightlab.search import mnasnet, pareto
-from lightlab.search.controller import PPO, Controller
-from lightlab.search.mnasnet import HARD, SOFT, Judge
+from lightlab.search import pareto
+from lightlab.search.mnasnet import rewards
+from lightlab.search.mnasnet.controller import PPO, Controller
+from lightlab.search.mnasnet.rewards import HARD, SOFT, Judge
 from lightlab.search.random_search import RandomSearch
 from lightlab.space.decisions import DecisionSpace
 from lightlab.space.spaces import MACRO, MACRO_TIED
@@ -66,7 +67,7 @@ def searches(
 ) -> pd.DataFrame:
     """The trials of every arm and seed, one row per network a search tried.
 
-    Columns of `mnasnet.run`, and arm, seed, reward (the soft one, whatever the search was after),
+    Columns of `rewards.run`, and arm, seed, reward (the soft one, whatever the search was after),
     ratio (latency over the target), front (the search found none as fast and as accurate).
     `spaces` by the names that the arms have; `soft` are the exponents of the soft reward.
     """
@@ -75,7 +76,7 @@ def searches(
         arm, space = arms[name], spaces[arms[name].space]
         searcher = Controller(space, seed, ppo=ppo) if arm.learns else RandomSearch(space, seed)
         value = partial(_value, target_ms, exponents[arm.reward])
-        found = mnasnet.run(searcher, space, judge, value, n_trials, batch_size)
+        found = rewards.run(searcher, space, judge, value, n_trials, batch_size)
         found["reward"] = np.nan
         fine = found["accuracy"].notna()
         found.loc[fine, "reward"] = _value(target_ms, soft, found[fine])
@@ -85,7 +86,7 @@ def searches(
 
 
 def _value(target_ms: float, exponents: tuple[float, float], rows: pd.DataFrame) -> np.ndarray:
-    return mnasnet.reward(rows["accuracy"], rows["latency_ms"], target_ms, *exponents)
+    return rewards.reward(rows["accuracy"], rows["latency_ms"], target_ms, *exponents)
 
 
 def front(trials: pd.DataFrame) -> pd.Series:
@@ -107,7 +108,7 @@ def on_table(
     target_ms = float(table["latency_ms"].median())
     alone = {"random": TABLE_ARMS["random"]}
     drawn = searches(both, judge, target_ms, seeds[:1], n_trials, arms=alone)
-    soft = mnasnet.soft_exponents(mnasnet.fitted_exponent(drawn)[0])
+    soft = rewards.soft_exponents(rewards.fitted_exponent(drawn)[0])
     how = {"arms": TABLE_ARMS, "soft": soft}
     return searches(both, judge, target_ms, seeds, n_trials, **how), soft[1]
 

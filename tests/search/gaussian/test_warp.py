@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import skew, yeojohnson, yeojohnson_normmax
 
-from lightlab.search import warp
+from lightlab.search.gaussian import warp
 
 POWERS = [0.0, 0.5, 1.0, 1.7, 2.0]
 

@@ -15,7 +15,7 @@ from lightlab.measure import train
 from lightlab.measure.additive import Additive
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.draws import SearchError
-from lightlab.search.mnasnet import reward
+from lightlab.search.mnasnet.rewards import reward
 
 LOSSES = ("additive", "multiplicative")
 

@@ -9,7 +9,7 @@ from lightlab.measure import latency, specialised
 from lightlab.measure.additive import Additive, look_up_table
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
-from lightlab.search.proxyless_run import Found
+from lightlab.search.proxyless.run import Found
 from lightlab.space.arch import Arch, catalog
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import INSIDE, ProxylessSpace, whereabouts

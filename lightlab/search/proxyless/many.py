@@ -6,7 +6,7 @@ from pathlib import Path
 from lightlab.measure import cost, train
 from lightlab.measure.additive import Additive
 from lightlab.search.beside import Key, run_beside
-from lightlab.search.proxyless_run import Found, search
+from lightlab.search.proxyless.run import Found, search
 
 
 def search_many(

@@ -7,8 +7,8 @@ import pandas as pd
 
 from lightlab.measure import stats
 from lightlab.published import loader
-from lightlab.search import mnasnet
 from lightlab.search.draws import SearchError
+from lightlab.search.mnasnet import rewards
 
 TARGET_MS = 75.0  # of the paper's searches, on a Pixel 1
 # The comparisons that claims are about: what (a column of `outcomes`), the arms, whether as a ratio
@@ -97,7 +97,7 @@ def published() -> dict[str, float]:
     """What the paper's figure 6 and table 5 have for the comparisons (rewards computed)."""
     figure6 = loader.read_csv("mnasnet_figure6_summary.csv").set_index("reward")
     single, cells, blocks = loader.read_csv("mnasnet_table5.csv").to_dict("records")
-    reward = [mnasnet.reward(row["top1"], row["latency_ms"], TARGET_MS) for row in (blocks, cells)]
+    reward = [rewards.reward(row["top1"], row["latency_ms"], TARGET_MS) for row in (blocks, cells)]
     hard, soft = figure6.loc["hard"], figure6.loc["soft"]
     return {
         "mnasnet.hard_within": (hard - soft)["share_within_percent"] / 100,

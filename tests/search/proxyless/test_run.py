@@ -16,9 +16,9 @@ from lightlab.measure import data, train
 from lightlab.measure.additive import Additive
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.draws import SearchError
-from lightlab.search.proxyless import Architect, Settings, keep_mass, loss
-from lightlab.search.proxyless_many import search_many
-from lightlab.search.proxyless_run import search
+from lightlab.search.proxyless.architect import Architect, Settings, keep_mass, loss
+from lightlab.search.proxyless.many import search_many
+from lightlab.search.proxyless.run import search
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16], widths=(1,)))
@@ -142,7 +142,7 @@ def test_equal_seeds_give_equal_searches_and_rows_say_what_was_spent(digits):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monkeypatch, form):
-    from lightlab.search import proxyless_run
+    from lightlab.search.proxyless import run
 
     settings = replace(QUICK, form=form)
     whole = search(SPACE, digits, PRICE, TARGET, settings)
@@ -151,17 +151,17 @@ def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monk
     class Stop(Exception):
         pass
 
-    report = proxyless_run._Search.report
+    report = run._Search.report
 
     def stopping(self):
         if self.n_done > 15:
             raise Stop
         report(self)
 
-    monkeypatch.setattr(proxyless_run._Search, "report", stopping)
+    monkeypatch.setattr(run._Search, "report", stopping)
     with pytest.raises(Stop):
         search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
-    monkeypatch.setattr(proxyless_run._Search, "report", report)
+    monkeypatch.setattr(run._Search, "report", report)
     resumed = search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
     assert same(whole, resumed)
     assert whole.probabilities == resumed.probabilities
@@ -179,7 +179,7 @@ def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
 
 PROGRAM = """
 import sys
-from tests.search.test_proxyless import killed
+from tests.search.proxyless.test_run import killed
 killed(sys.argv[1])
 """
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import qmc
 
-from lightlab.search import acqopt, draws, surrogate
+from lightlab.search import draws
+from lightlab.search.gaussian import acqopt, surrogate
+from lightlab.search.gaussian.surrogate import LogEI, Surrogate
 from lightlab.search.searcher import Incumbent, SearchSpace, Trial, TrialLog, keys
-from lightlab.search.surrogate import LogEI, Surrogate
 from lightlab.space.decisions import DecisionSpace
 
 N_BEST = 3  # points whose neighbourhood is searched closely
@@ -141,7 +142,9 @@ class BayesianOptimization(TrialLog):
         models, pending = self.surrogates(), self.space.to_cube(self.pending)
         if len(models) == 1:
             return LogEI(models[0], pending)
-        from lightlab.search import nehvi  # BoTorch is slow to import: only for several objectives
+        from lightlab.search.gaussian import (
+            nehvi,
+        )  # BoTorch is slow to import: only for several objectives
 
         return nehvi.LogNEHVI(models, pending, self.ref_point, self.seed)
 

@@ -8,7 +8,7 @@ from botorch.acquisition import analytic
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from lightlab.search import acquisition
+from lightlab.search.gaussian import acquisition
 
 MEAN = np.array([-0.3, 0.0, 0.4, 2.0])
 SD = np.array([0.5, 1.0, 0.01, 0.3])

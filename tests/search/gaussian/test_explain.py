@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightlab.search import BayesianOptimization, explain, surrogate
+from lightlab.search import BayesianOptimization
+from lightlab.search.gaussian import explain, surrogate
 from lightlab.search.searcher import Trial
 from lightlab.space.hyper import Choice, Float, HyperSpace, Int
 

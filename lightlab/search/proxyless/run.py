@@ -20,7 +20,7 @@ from lightlab.measure.train.checks import check
 from lightlab.measure.train.recipe import MEND, plan
 from lightlab.measure.train.resume import Batches
 from lightlab.nets.mixed import Supernet
-from lightlab.search.proxyless import Architect, Settings
+from lightlab.search.proxyless.architect import Architect, Settings
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import ProxylessSpace

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lightlab.search.acquisition import expected_improvement
-from lightlab.search.bayesopt import BayesianOptimization
+from lightlab.search.gaussian.acquisition import expected_improvement
+from lightlab.search.gaussian.bayesopt import BayesianOptimization
+from lightlab.search.gaussian.surrogate import Surrogate
 from lightlab.search.searcher import Trial
-from lightlab.search.surrogate import Surrogate
 from lightlab.space.hyper import HyperSpace
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightlab.published import loader
-from lightlab.search import mnasnet, mnasnet_evidence, mnasnet_study
+from lightlab.search.mnasnet import evidence, rewards, study
 from lightlab.space.arch import encode
 from lightlab.space.spaces import MACRO, MACRO_TIED
 
@@ -30,18 +30,18 @@ def judge(archs):
 
 @pytest.fixture(scope="module")
 def trials():
-    return mnasnet_study.searches(BOTH, judge, 0.5, SEEDS, 60, 20)
+    return study.searches(BOTH, judge, 0.5, SEEDS, 60, 20)
 
 
 @pytest.fixture(scope="module")
 def outcomes(trials):
-    return mnasnet_evidence.outcomes(trials)
+    return evidence.outcomes(trials)
 
 
 def test_every_arm_has_its_budget_and_its_own_reward(trials):
-    assert set(trials["arm"]) == set(mnasnet_study.ARMS)
+    assert set(trials["arm"]) == set(study.ARMS)
     assert (trials.groupby(["arm", "seed"]).size() == 60).all()
-    soft = mnasnet.reward(trials["accuracy"], trials["latency_ms"], 0.5)
+    soft = rewards.reward(trials["accuracy"], trials["latency_ms"], 0.5)
     np.testing.assert_allclose(trials["reward"], soft)
     own = trials.groupby("arm")
     assert own.get_group("accuracy only")["value"].equals(
@@ -49,7 +49,7 @@ def test_every_arm_has_its_budget_and_its_own_reward(trials):
     )
     hard = own.get_group("hard")
     np.testing.assert_allclose(
-        hard["value"], mnasnet.reward(hard["accuracy"], hard["latency_ms"], 0.5, *mnasnet.HARD)
+        hard["value"], rewards.reward(hard["accuracy"], hard["latency_ms"], 0.5, *rewards.HARD)
     )
 
 
@@ -70,12 +70,12 @@ def test_outcomes_are_of_all_samples_and_of_the_best(trials, outcomes):
     assert row["median"] == pytest.approx(part["latency_ms"].median() / 0.5)
     best = part.loc[part["value"].idxmax()]
     assert (row["accuracy"], row["arch"]) == (best["accuracy"], best["arch"])
-    means = mnasnet_evidence.means(outcomes).set_index("arm")
+    means = evidence.means(outcomes).set_index("arm")
     assert means.loc["hard", "n"] == len(SEEDS)
 
 
 def test_evidence_is_paired_by_seed_and_serves_every_claim_about_searches(outcomes):
-    found = mnasnet_evidence.for_claims(outcomes)
+    found = evidence.for_claims(outcomes)
     assert set(found) <= set(loader.claims("08_mnasnet"))
     assert all(len(values) == len(SEEDS) for values in found.values())
     wide = outcomes.pivot(index="seed", columns="arm", values="median")
@@ -83,8 +83,8 @@ def test_evidence_is_paired_by_seed_and_serves_every_claim_about_searches(outcom
 
 
 def test_what_the_paper_has_for_them_is_computed_from_its_tables():
-    printed = mnasnet_evidence.published()
-    assert set(printed) < set(mnasnet_evidence.COMPARED)
+    printed = evidence.published()
+    assert set(printed) < set(evidence.COMPARED)
     found = [round(v, 3) for v in printed.values()]
     assert found == [0.342, 0.798, 1.83, 4.429]  # 91.5 − 57.3 %, 57.4/71.9, 183/100, 74.99 − 70.56
 
@@ -95,7 +95,7 @@ def test_the_controller_learns_what_it_is_rewarded_for(outcomes):
 
 
 def test_progress_never_falls_and_starts_with_all_entropy(trials):
-    curves = mnasnet_evidence.progress(trials, ["soft", "random"])
+    curves = evidence.progress(trials, ["soft", "random"])
     for _, part in curves.groupby("arm"):
         assert part["best"].is_monotonic_increasing
     soft = curves[curves["arm"] == "soft"]
@@ -104,25 +104,25 @@ def test_progress_never_falls_and_starts_with_all_entropy(trials):
 
 
 def test_costs_count_a_network_once_a_search(trials):
-    spent = mnasnet_evidence.spent(trials)
+    spent = evidence.spent(trials)
     different = trials.groupby(["arm", "seed"])["arch"].nunique().groupby("arm").mean()
     assert (spent["networks"] == different.loc[spent.index]).all()
     assert (spent["samples"] == 100 * spent["networks"]).all()
 
 
 def test_figures_3_and_6_are_the_paper_s():
-    curves, surface = mnasnet.figure3()
+    curves, surface = rewards.figure3()
     at_160 = curves[curves["latency_ms"] == 160].set_index("kind")["reward"]
     assert at_160["hard"] == pytest.approx(0.25)
     assert at_160["soft"] == pytest.approx(0.476, abs=5e-4)
     assert surface.groupby("kind").size().nunique() == 1
-    shares = mnasnet_evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
+    shares = evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
     assert shares[["hard", "soft"]].sum().tolist() == pytest.approx([1, 1])
     # bins end at 76 ms: the share up to there is a little more than the printed one up to 75
     assert shares.loc[shares["ratio"] < 76 / 75, "hard"].sum() == pytest.approx(0.915, abs=0.02)
 
 
 def test_random_networks_of_two_spaces_are_priced():
-    costs = mnasnet_study.random_costs(BOTH, 50)
+    costs = study.random_costs(BOTH, 50)
     assert costs.groupby("space").size().to_dict() == {"hierarchical": 50, "flat": 50}
     assert (costs["macs"] > 0).all()

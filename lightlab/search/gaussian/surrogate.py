@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lightlab.search import gp, warp
-from lightlab.search.acquisition import log_ei_grad, log_expected_improvement
+from lightlab.search.gaussian import gp, warp
+from lightlab.search.gaussian.acquisition import log_ei_grad, log_expected_improvement
+from lightlab.search.gaussian.warp import Warp
 from lightlab.search.searcher import SearchSpace, Trial
-from lightlab.search.warp import Warp
 from lightlab.space.hyper import Column
 
 

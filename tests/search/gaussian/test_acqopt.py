@@ -1,6 +1,6 @@
 import numpy as np
 
-from lightlab.search import acqopt
+from lightlab.search.gaussian import acqopt
 from lightlab.search.searcher import keys
 from lightlab.space.hyper import Choice, Float, HyperSpace, Int
 

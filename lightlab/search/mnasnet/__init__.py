@@ -1,0 +1,1 @@
+"""MnasNet: a controller, and measured latency in its reward."""

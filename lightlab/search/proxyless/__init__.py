@@ -1,0 +1,1 @@
+"""ProxylessNAS: weights and architecture learnt together."""
