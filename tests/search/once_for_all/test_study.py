@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lightlab.measure import data, subnets, train
+from lightlab.measure import data, deploy, subnets, train
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.once_for_all import lesson, phases, rivals, serving, study
 from lightlab.search.once_for_all.evolve import Evolution
@@ -183,3 +183,14 @@ def test_a_network_of_one_resolution_needs_no_scaling(digits):
 def test_an_elastic_network_counts_as_a_network(digits, task):
     net = ElasticNetwork(task["space"])
     assert train.evaluate(net, digits.val)["accuracy"] < 0.5
+
+
+def test_a_specialised_network_is_delivered_as_a_file(task, full, tmp_path):
+    images, point = task["images"], task["space"].smallest()
+    network = subnets.specialise(full[0], point, images.train.x)
+    path = tmp_path / "specialised.onnx"
+    assert subnets.deliver(network, images, path) < 1e-4
+    running = deploy.session(path)
+    logits = running.run(None, {"input": images.test.x.numpy()})[0]
+    with torch.no_grad():
+        assert torch.allclose(torch.from_numpy(logits), network(images.test.x), atol=1e-4)
