@@ -48,6 +48,13 @@ class ElasticCosts:
         return cls._priced(space, 1)
 
     @classmethod
+    def size_kb(cls, space: OfaSpace) -> "ElasticCosts":
+        """Of its parameters as float32, in units of 1,000 bytes."""
+        params = cls.params(space)
+        share = cost.BYTES_PER_NUMBER / 1000
+        return cls(space, share * params.fixed, share * params.added)
+
+    @classmethod
     def latency_ms(cls, space: OfaSpace, table: LookupTable) -> "ElasticCosts":
         """What `table` predicts; LatencyError names a layer that it does not hold."""
         return cls.over(space, table.predict, table.added_ms)

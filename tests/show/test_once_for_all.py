@@ -69,8 +69,16 @@ def test_the_other_pictures_draw_all_rows():
     curve = pd.DataFrame(rows, columns=["model", "n", "repeat", "rmse", "tau"])
     left = plots.learning(curve).axes[0]
     assert np.allclose(left.lines[1].get_ydata(), [0.1, 0.05])
-    chosen = pd.DataFrame({"kind": ["random", "chosen"], "predicted": [1, 2], "accuracy": [2, 1]})
-    assert len(plots.curse(chosen).axes[0].lines) == 3
+    chosen = pd.DataFrame({"kind": ["random", "chosen"], "predicted": [1, 2], "accuracy": [2, 1],
+                           "spread": 0.5})  # fmt: skip
+    ax = plots.curse(chosen).axes[0]
+    assert len(ax.lines) == 3
+    assert len(ax.collections) == 2
+    rows = [(0, 1, e, 16 * e, False, "3, 5") for e in (2, 4)]
+    rows += [(1, 1, e, 16 * e, True, "3, 5") for e in (2, 4)]
+    columns = ["layer", "unit", "expand", "channels", "optional", "kernels"]
+    (ax,) = plots.layers(pd.DataFrame(rows, columns=columns)).axes
+    assert [bar.get_height() for bar in ax.patches] == [64, 64, 32, 32]
 
 
 def test_fronts_have_a_panel_per_setting_and_means_by_target():

@@ -11,9 +11,10 @@ from lightlab.measure import subnets
 from lightlab.measure.data import DataSet
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.once_for_all.study import corners
+from lightlab.space.spaces import OfaSpace
 
 ORDERS = ("by importance", "as trained", "random")
-INHERITED, MOST = "inherited", "(all)"
+INHERITED = "inherited"
 
 
 def kernel_values(network: ElasticNetwork, block: int = 0) -> pd.DataFrame:
@@ -59,15 +60,15 @@ def calibrated(
     networks: Mapping[int, ElasticNetwork], images: DataSet, n_most: int = subnets.N_CALIBRATE
 ) -> pd.DataFrame:
     """The corners of each seed's network with the supernet's own statistics, with those of a new
-    network, and with those of more and more images, up to `n_most` or all: rows seed, images (as
-    words), corner, accuracy on the validation images.
+    network, and with those of 200 images and of `n_most`, or all: rows seed, images (as words),
+    corner, accuracy on the validation images.
     """
     most = min(n_most, len(images.train))
     rows = []
     for seed, network in networks.items():
         points = corners(network.space)
         for n in dict.fromkeys([None, 0, min(200, most), most]):
-            word = INHERITED if n is None else f"{n:,}" if n < most else f"{n:,} {MOST}"
+            word = INHERITED if n is None else f"{n:,}"
             found = subnets.accuracies(network, points.values(), images.train.x, images.val, n)
             rows += [(seed, word, *pair) for pair in zip(points, found, strict=True)]
     return pd.DataFrame(rows, columns=["seed", "images", "corner", "accuracy"])
@@ -75,9 +76,9 @@ def calibrated(
 
 def gain(calibration: pd.DataFrame) -> np.ndarray:
     """Mean accuracy with the most images minus with inherited statistics, by seed, (n,)."""
-    inherited, most = (calibration["images"].str.endswith(w) for w in (INHERITED, MOST))
-    means = [calibration[which].groupby("seed")["accuracy"].mean() for which in (most, inherited)]
-    return (means[0] - means[1]).to_numpy()
+    most = calibration["images"].iloc[-1]
+    wide = calibration.groupby(["seed", "images"])["accuracy"].mean().unstack()
+    return (wide[most] - wide[INHERITED]).to_numpy()
 
 
 def sorted_or_not(full: Mapping[int, ElasticNetwork], images: DataSet, **how: Any) -> pd.DataFrame:
@@ -105,3 +106,19 @@ def sorting_gain(cut: pd.DataFrame) -> np.ndarray:
     """
     wide = cut.groupby(["seed", "order"])["accuracy"].mean().unstack()
     return (wide["by importance"] - wide["random"]).to_numpy()
+
+
+def elastic_layers(space: OfaSpace) -> pd.DataFrame:
+    """What can be cut from every layer: rows layer, unit, expand, channels (hidden, of that
+    expansion), optional (only in deeper networks), kernels (as words).
+    """
+    net, rows, at = space.skeleton, [], 0
+    kernels = ", ".join(map(str, space.kernels))
+    for i, (unit, depths) in enumerate(zip(net.maps(), space.depths, strict=True)):
+        for j, (channels, _) in enumerate(unit):
+            for expand in space.expands:
+                hidden = net.mbconv(i, j, space.kernels[-1], expand).hidden_channels(channels)
+                rows.append((at, i + 1, expand, hidden, j >= depths[0], kernels))
+            at += 1
+    columns = ["layer", "unit", "expand", "channels", "optional", "kernels"]
+    return pd.DataFrame(rows, columns=columns)

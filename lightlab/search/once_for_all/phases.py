@@ -24,8 +24,9 @@ class Phase:
     A step sums the gradients of `n_subnets` sub-networks; `lr` is the share of the recipe's rate
     at which it begins, after `warmup` of its steps (None: the recipe's share). `rule` "uniform"
     draws every option alike; "sandwich" takes the largest, the smallest and drawn ones, and the
-    largest teaches the others (Yu & Huang 2019, in-place distillation). SearchError on impossible
-    values.
+    largest teaches the others (Yu & Huang 2019, in-place distillation). With `sorts` the channels
+    are sorted first, between the widths of as many of the largest expansions: those that were open
+    before. SearchError on impossible values.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Phase:
     n_subnets: int = 1
     warmup: float | None = None
     rule: str = "uniform"
+    sorts: int = 0
 
     def __post_init__(self) -> None:
         rules = {
@@ -46,6 +48,7 @@ class Phase:
             "n_subnets >= 1, in a sandwich 2": self.n_subnets >= 1 + (self.rule == "sandwich"),
             "0 <= warmup <= 1": self.warmup is None or 0 <= self.warmup <= 1,
             f"rule is one of {', '.join(RULES)}": self.rule in RULES,
+            "sorts >= 0": self.sorts >= 0,
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:
             raise SearchError(f"phase {self.name!r} needs {'; '.join(broken)}")
@@ -63,6 +66,7 @@ def published() -> tuple[Phase, ...]:
     """The paper's six phases, 605 epochs, 1,205 passes; rates as shares of the first."""
     table = loader.read_csv("ofa_phases.csv")
     first = table["lr"].iloc[0]
+    table["sorts"] = table["expands"].shift(fill_value=1).where(table["expands"].diff() > 0, 0)
     return tuple(
         Phase(
             row.phase,
@@ -73,6 +77,7 @@ def published() -> tuple[Phase, ...]:
             float(row.lr / first),
             row.n_subnets,
             None if math.isnan(row.warmup_epochs) else row.warmup_epochs / row.epochs,
+            sorts=row.sorts,
         )
         for row in table.itertuples()
     )
@@ -100,15 +105,14 @@ def sandwich(passes: float, n_subnets: int = 3) -> tuple[Phase, ...]:
 
 def draw(space: OfaSpace, phase: Phase, generator: torch.Generator) -> list[Point]:
     """The sub-networks of a step, all for one resolution."""
-    n_open = [
-        _n_open(d.name, phase, n) for d, n in zip(space.decisions, space.n_options, strict=True)
-    ]
-    shut = torch.tensor(space.n_options) - torch.tensor(n_open)
+    n_options = torch.tensor(space.n_options)
+    n_open = torch.tensor([_n_open(d.name, phase, len(d.options)) for d in space.decisions])
     rows = torch.rand(phase.n_subnets, len(n_open), generator=generator)
-    drawn = (rows * torch.tensor(n_open)).long() + shut
+    drawn = (rows * n_open).long() + n_options - n_open
+    resolution = int(drawn[-1, 0])
     if phase.rule == "sandwich":
-        drawn[0], drawn[1] = torch.tensor(space.n_options) - 1, shut
-    drawn[:, 0] = drawn[-1, 0]
+        drawn[0], drawn[1] = n_options - 1, n_options - n_open
+    drawn[:, 0] = resolution
     return [tuple(row) for row in drawn.tolist()]
 
 

@@ -1,5 +1,6 @@
 """What specialised sub-networks are compared with: scaled families, and what a device costs."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from lightlab.measure import latency, subnets, train
-from lightlab.measure.data import DataSet
+from lightlab.measure.data import DataSet, Split
+from lightlab.measure.threads import torch_threads
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch, decode, encode, scale
-from lightlab.space.spaces import OfaSpace, Skeleton, like_mobilenet_v3
+from lightlab.space.spaces import OfaSpace, Skeleton, like_mobilenet_v2, like_mobilenet_v3
 
 MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
 
@@ -18,10 +20,11 @@ MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
 def families(space: OfaSpace, widths: Sequence[float]) -> list[tuple[str, Arch]]:
     """The two designs in the skeleton of `space`, of each width and resolution.
 
-    MobileNetV2's: expansion 6 (or the largest) and kernel 3 everywhere; MobileNetV3's: that with
+    MobileNetV2's: the largest expansion and kernel 3 everywhere, ReLU6; MobileNetV3's: that with
     squeeze-excite and h-swish, and kernel 5 wherever it squeezes, as in its large network.
     """
-    designs = {MOBILENET_V2: space.skeleton, MOBILENET_V3: like_mobilenet_v3(space.skeleton)}
+    plain = like_mobilenet_v2(space.skeleton)
+    designs = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
     found = []
     for name, frame in designs.items():
         whole = frame.arch(_blocks(frame, space.expands[-1]))
@@ -59,19 +62,23 @@ def fine_tuned(
     images: DataSet,
     recipe: train.Recipe,
 ) -> pd.DataFrame:
-    """For every seed the first of `served`, cut out and trained on by itself: rows seed, before and
-    after (test accuracy, %), seconds (of one core).
+    """For every seed the first of `served`, cut out and trained on by itself on one thread: rows
+    seed, before and after (test accuracy, %), cut_s (cutting out and calibration) and tuning_s, in
+    seconds of one core.
     """
     rows = []
     for row in served.drop_duplicates("seed").itertuples():
-        net = subnets.specialise(networks[row.seed], row.point, images.train.x)
-        px = net.arch.resolution
-        learnt, test = subnets.split_at(images.train, px), subnets.split_at(images.test, px)
-        before = 100 * train.evaluate(net, test)["accuracy"]
-        history = train.fit(net, learnt, recipe, seed=row.seed, progress=False)
-        after = 100 * train.evaluate(net, test)["accuracy"]
-        rows.append((row.seed, before, after, history["seconds"].iloc[-1]))
-    return pd.DataFrame(rows, columns=["seed", "before", "after", "seconds"])
+        with torch_threads(1):
+            begin = time.process_time()
+            net = subnets.specialise(networks[row.seed], row.point, images.train.x)
+            cut_s, px = time.process_time() - begin, net.arch.resolution
+            learnt, test = subnets.split_at(images.train, px), subnets.split_at(images.test, px)
+            before, begin = train.evaluate(net, test)["accuracy"], time.process_time()
+            train.fit(net, learnt, recipe, seed=row.seed, progress=False)
+            tuning_s = time.process_time() - begin
+        after = train.evaluate(net, test)["accuracy"]
+        rows.append((row.seed, 100 * before, 100 * after, cut_s, tuning_s))
+    return pd.DataFrame(rows, columns=["seed", "before", "after", "cut_s", "tuning_s"])
 
 
 def trained(
@@ -82,39 +89,56 @@ def trained(
     **how: Any,
 ) -> pd.DataFrame:
     """Every network trained with every seed and tested once: rows family, arch (as text), seed,
-    accuracy (%). `how` goes to `train.fit_many`.
+    validated and accuracy (validation, test; %). `how` goes to `train.fit_many`.
     """
     keys = [(name, encode(arch), seed) for name, arch in entries for seed in seeds]
     sizes = {arch.resolution for _, arch in entries}
-    learnt = {px: subnets.split_at(images.train, px) for px in sizes}
-    test = {px: subnets.split_at(images.test, px) for px in sizes}
+    parts = {px: [subnets.split_at(s, px) for s in _splits(images)] for px in sizes}
     jobs = []
     for _, text, seed in keys:
         arch = decode(text)
-        at = arch.resolution
-        jobs.append(train.Job(arch, learnt[at], recipe, seed, test=test[at], name=f"{text} {seed}"))
-    found = [100 * one.metrics["test_accuracy"] for one in train.fit_many(jobs, **how)]
+        learnt, val, test = parts[arch.resolution]
+        name, rare = f"{text} {seed}", train.recipe.plan(recipe, len(learnt)).n_steps
+        jobs.append(
+            train.Job(arch, learnt, recipe, seed, val=val, test=test, name=name, eval_every=rare)
+        )
+    found = [one.metrics for one in train.fit_many(jobs, **how)]
     table = pd.DataFrame(keys, columns=["family", "arch", "seed"])
-    return table.assign(accuracy=np.array(found))
+    marks = {"validated": "val_accuracy", "accuracy": "test_accuracy"}
+    return table.assign(**{k: [100 * m[v] for m in found] for k, v in marks.items()})
+
+
+def _splits(images: DataSet) -> tuple[Split, Split, Split]:
+    return images.train, images.val, images.test
+
+
+def pareto(front: pd.DataFrame) -> pd.DataFrame:
+    """The networks that no faster one equals on the validation images, the fastest first: columns
+    latency_ms, validated.
+    """
+    rows = front.sort_values(["latency_ms", "validated"], ascending=[True, False])
+    better = rows["validated"].cummax().shift(fill_value=-np.inf)
+    return rows[rows["validated"] > better]
 
 
 def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
-    """Accuracy that networks of several sizes have at that latency: between the two next to it, in
-    a straight line over the logarithm; NaN beyond their range. Columns latency_ms, accuracy.
+    """Accuracy that a family has at that latency: between the two next to it of those that are
+    `pareto`, in a straight line over the logarithm; beyond the slowest that of the slowest; NaN
+    where none is as fast. Columns latency_ms, validated, accuracy.
     """
-    rows = front.sort_values("latency_ms")
+    rows = pareto(front)
     x = np.log(rows["latency_ms"].to_numpy())
-    inside = x[0] <= np.log(latency_ms) <= x[-1]
-    found = np.interp(np.log(latency_ms), x, rows["accuracy"])
-    return float(found) if inside else float("nan")
+    if np.log(latency_ms) < x[0]:
+        return float("nan")
+    return float(np.interp(np.log(latency_ms), x, rows["accuracy"]))
 
 
 def against(served: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
     """Each served network against each family at its measured latency in the same setting.
 
     `served`: setting, latency_ms, accuracy, seed. `rivals`: family, setting, seed, latency_ms,
-    accuracy. Rows seed, setting, latency_ms, family, gap (in points); none where a family has no
-    network on both sides.
+    validated, accuracy. Rows seed, setting, latency_ms, family, gap (in points); none where a
+    family has no network as fast.
     """
     rows = []
     for row in served.itertuples():

@@ -1,13 +1,14 @@
 """One supernet serves many devices: predictor, tables, chosen networks, and what that costs."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 
 from lightlab.measure import latency, predict, subnets
 from lightlab.measure.data import DataSet
@@ -16,7 +17,6 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.beside import run_beside
 from lightlab.search.once_for_all.evolve import Evolution, Limits, Score, evolve, random_search
 from lightlab.space.arch import encode
-from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace
 
 N_TARGETS = 5
@@ -106,7 +106,7 @@ def serve(
         for target in targets(costs, n_targets):
             begin = time.process_time()
             limits = Limits({"latency in ms": (costs, target)})
-            chosen = evolve(costs.space, score, limits, settings, seed)
+            chosen = evolve(costs.space, score, limits, settings, _seed(seed))
             seconds, ms = time.process_time() - begin, float(costs.of([chosen.point])[0])
             arch = encode(costs.space.decode(chosen.point))
             rows.append((seed, name, target, chosen.score, ms, chosen.point, arch, seconds))
@@ -114,62 +114,91 @@ def serve(
     return pd.DataFrame(rows, columns=[*columns, "seconds"])
 
 
-def evolution_gain(
+EVOLUTION, CHANCE = "evolution", "random search"
+
+
+def contest(
     scores: Mapping[int, Score], prices: Mapping[str, Priced], settings: Evolution
-) -> np.ndarray:
-    """What evolution's network is predicted to have more than the best of as many random ones, at
-    half the way between the fastest and the slowest, mean over the settings, by seed, (n,).
+) -> pd.DataFrame:
+    """What evolution and as many random draws choose, halfway between the fastest and the slowest:
+    rows seed, setting, kind, point, predicted.
     """
-    found = []
-    for seed, score in scores.items():
-        gains = []
-        for costs in (price.costs for price in prices.values()):
-            limits = Limits({"latency in ms": (costs, targets(costs, 2)[0])})
-            best = evolve(costs.space, score, limits, settings, seed)
-            by_chance = random_search(costs.space, score, limits, settings.calls, seed)
-            gains.append(best.score - by_chance.score)
-        found.append(np.mean(gains))
-    return np.array(found)
+    rows = []
+    for (seed, score), (name, price) in product(scores.items(), prices.items()):
+        costs = price.costs
+        limits = Limits({"latency in ms": (costs, targets(costs, 2)[0])})
+        found = {
+            EVOLUTION: evolve(costs.space, score, limits, settings, _seed(seed)),
+            CHANCE: random_search(costs.space, score, limits, settings.calls, _seed(seed)),
+        }
+        rows += [(seed, name, kind, one.point, one.score) for kind, one in found.items()]
+    return pd.DataFrame(rows, columns=["seed", "setting", "kind", "point", "predicted"])
+
+
+def contest_gain(contested: pd.DataFrame, column: str) -> np.ndarray:
+    """Evolution's networks minus those of random search, mean over the settings, by seed, (n,)."""
+    wide = contested.groupby(["seed", "kind"])[column].mean().unstack()
+    return (wide[EVOLUTION] - wide[CHANCE]).to_numpy()
+
+
+def _seed(seed: int) -> int:
+    """Another stream than that of the samples that the predictor learnt from."""
+    return 7919 * (seed + 1)
 
 
 def examine(
     networks: Mapping[int, ElasticNetwork],
-    scores: Mapping[int, Score],
-    served: pd.DataFrame,
-    samples: Mapping[int, Samples],
+    models: Mapping[int, predict.MLP],
+    chosen: pd.DataFrame,
     images: DataSet,
     n_random: int = 20,
 ) -> pd.DataFrame:
-    """The served networks and some random ones of each seed, tested once: rows seed, kind ("chosen"
-    or "random"), point, predicted, accuracy (test), excess (the difference).
+    """The `chosen` networks (seed, point) and some new random ones of each seed, tested once: rows
+    seed, kind ("chosen" or "random"), point, predicted, spread (of the predictor's members),
+    accuracy (test), excess (predicted minus that).
     """
     tables = []
     for seed, network in networks.items():
-        ours = served[served["seed"] == seed].drop_duplicates("point")
-        drawn = samples[seed].points[:n_random]
-        rows = pd.DataFrame(
-            {
-                "kind": ["chosen"] * len(ours) + ["random"] * len(drawn),
-                "point": [*ours["point"], *map(tuple, drawn.tolist())],
-                "predicted": [*ours["predicted"], *scores[seed](drawn)],
-            }
-        )
-        marks = _tested(network, list(rows["point"]), images)
-        tables.append(rows.assign(seed=seed, accuracy=rows["point"].map(marks)))
+        space = network.space
+        ours = list(dict.fromkeys(chosen[chosen["seed"] == seed]["point"]))
+        drawn = space.canonical(space.sample(np.random.default_rng([seed, 2]), n_random))
+        points = [*ours, *map(tuple, drawn.tolist())]
+        said = models[seed].each(space.encode(points))
+        found = subnets.accuracies(network, points, images.train.x, images.test)
+        rows = {
+            "seed": seed,
+            "kind": ["chosen"] * len(ours) + ["random"] * len(drawn),
+            "point": points,
+            "predicted": said.mean(0),
+            "spread": said.std(0, ddof=1),
+            "accuracy": found,
+        }
+        tables.append(pd.DataFrame(rows))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(excess=table["predicted"] - table["accuracy"])
+
+
+def with_accuracy(rows: pd.DataFrame, examined: pd.DataFrame) -> pd.DataFrame:
+    """`rows` (seed, point, …) with the test accuracy of each."""
+    tests = examined.drop_duplicates(["seed", "point"])[["seed", "point", "accuracy"]]
+    return rows.merge(tests, on=["seed", "point"])
+
+
+def trust(served: pd.DataFrame) -> pd.DataFrame:
+    """How good the tables were, by setting: predicted over measured (median, least, most),
+    Kendall's tau between them, and the share of networks that keep to their target as measured.
+    """
+    rows = []
+    for name, part in served.groupby("setting", sort=False):
+        ratio = part["predicted_ms"] / part["latency_ms"]
+        tau = scipy.stats.kendalltau(part["predicted_ms"], part["latency_ms"]).statistic
+        within = (part["latency_ms"] <= 1.02 * part["target_ms"]).mean()
+        rows.append((name, ratio.median(), ratio.min(), ratio.max(), tau, within))
+    words = ["predicted / measured", "least", "most", "Kendall's τ", "within target + 2 %"]
+    return pd.DataFrame(rows, columns=["setting", *words])
 
 
 def curse(examined: pd.DataFrame) -> np.ndarray:
     """Excess of the chosen networks over that of the random ones, by seed, (n,)."""
     wide = examined.groupby(["seed", "kind"])["excess"].mean().unstack()
     return (wide["chosen"] - wide["random"]).to_numpy()
-
-
-def _tested(
-    supernet: ElasticNetwork, points: Sequence[Point], images: DataSet
-) -> dict[Point, float]:
-    """Accuracy on the test images in %, of each once."""
-    distinct = list(dict.fromkeys(points))
-    found = subnets.accuracies(supernet, distinct, images.train.x, images.test)
-    return dict(zip(distinct, found.tolist(), strict=True))

@@ -25,7 +25,7 @@ from lightlab.search.once_for_all.phases import Phase, draw
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace
 
-N_ROWS = 8
+N_ROWS = N_KEPT = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +59,9 @@ def shrink(
     `recipe` gives all but epochs, rate and warm-up, which are the phases'. With a `teacher`, of
     which the largest network answers, the loss is the labels' cross-entropy plus that of its
     answers, which it gives with the statistics of the batch (the authors' code). At the start of a
-    phase that opens widths the channels are sorted. The history gets about `n_rows` rows, and one
-    at the end of each phase where there are more than one. `checkpoint` is a file, written with
-    every row, from which an equal training goes on with equal results.
+    phase that says so the channels are sorted. The history gets about `n_rows` rows, and one at the
+    end of each phase where there are more than one. `checkpoint` is a file, written N_KEPT times
+    and at the end, from which an equal training goes on with equal results.
 
     SearchError and TrainError on what cannot be trained, DivergedError where the loss is no number.
     """
@@ -79,8 +79,8 @@ def shrink(
         run.step()
         if run.due:
             run.report()
-            if keeper is not None:
-                keeper.write(*run.state())
+        if keeper is not None and (run.done or run.values["steps"] % run.keep_every == 0):
+            keeper.write(*run.state())
     run.net.activate(space.corner())
     return Shrunk(run.net.eval(), pd.DataFrame(run.rows))
 
@@ -120,12 +120,12 @@ class _Run:
         self.generator = torch.Generator().manual_seed(seed)
         self.prices = cost.Prices()
         self.values = {"phase": 0, "step": 0, "steps": 0, "passes": 0, "macs": 0, "seconds": 0.0}
+        self.values["losses"] = []  # since the last row
         self.rows: list[dict[str, Any]] = []
-        self._losses: list[float] = []
         n_steps = sum(
             plan(replace(recipe, epochs=p.epochs), len(images.train)).n_steps for p in phases
         )
-        self.every = max(1, n_steps // n_rows)
+        self.every, self.keep_every = (max(1, n_steps // n) for n in (n_rows, N_KEPT))
         self._begin()
 
     def _begin(self) -> None:
@@ -136,13 +136,6 @@ class _Run:
         self.recipe = replace(base, epochs=phase.epochs, lr=base.lr * phase.lr, warmup=warmup)
         self.plan: Plan = plan(self.recipe, len(self.images.train))
         self.optimizer = descent.sgd(self.net.parameters(), self.recipe)
-
-    def _enter(self) -> None:
-        """Sort the channels where this phase opens widths that the one before had not."""
-        n = self.values["phase"]
-        before = self.phases[n - 1].expands if n else len(self.net.space.expands)
-        if before < min(self.phase.expands, len(self.net.space.expands)):
-            self.net.sort_channels(self.net.space.expands[-before:])
 
     @property
     def done(self) -> bool:
@@ -159,8 +152,8 @@ class _Run:
         """One of the weights, over all sub-networks that are drawn for it."""
         begin = time.process_time()
         values, net, phase = self.values, self.net, self.phase
-        if values["step"] == 0:
-            self._enter()
+        if values["step"] == 0 and phase.sorts:
+            net.sort_channels(net.space.expands[-phase.sorts :])
         values["step"] += 1
         values["steps"] += 1
         points = draw(net.space, phase, self.generator)
@@ -172,14 +165,13 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        self._losses.append(self._descend(points, x, y))
+        values["losses"].append(self._descend(points, x, y))
         self.optimizer.step()
         values["passes"] += len(points) * len(x)
         values["seconds"] += time.process_time() - begin
-        if not np.isfinite(self._losses[-1]):
+        if not np.isfinite(values["losses"][-1]):
             raise train.DivergedError(
-                f"the loss is {self._losses[-1]} at step {values['step']} of phase "
-                f"{phase.name!r}: {MEND}"
+                f"the loss is no number at step {values['step']} of phase {phase.name!r}: {MEND}"
             )
         if values["step"] == self.plan.n_steps:
             values["phase"] += 1
@@ -226,11 +218,11 @@ class _Run:
             {
                 "phase": self.phases[self.values["phase"] - (self.values["step"] == 0)].name,
                 **{k: self.values[k] for k in ("steps", "passes", "macs", "seconds")},
-                "loss": float(np.mean(self._losses)),
+                "loss": float(np.mean(self.values["losses"])),
                 **dict(zip(points, found.tolist(), strict=True)),
             }
         )
-        self._losses.clear()
+        self.values["losses"].clear()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values from which `restore` goes on exactly."""

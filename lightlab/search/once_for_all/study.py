@@ -117,13 +117,13 @@ def arms(
 ) -> dict[tuple[str, int], dict[str, Any]]:
     """Trainings of equal length, for each seed of `full`: what the first phase left.
 
-    From it shrinking goes on, and it teaches (its cost is shrinking's; the others get it for
-    nothing). All have as many passes; AS_MUCH as many MACs as shrinking. `task` are the arguments
-    of `shrink` that all share; only of shrinking a history is kept.
+    From it shrinking goes on, and it teaches. All have as many passes, of which it is part in
+    shrinking; for the others it comes on top. AS_MUCH has as many MACs as shrinking, its teacher's
+    included. `task` are the arguments of `shrink` that all share; only of shrinking a history is
+    kept.
     """
-    space = task["space"]
-    first, rest = progressive(passes)[:1], progressive(passes)[1:]
-    macs = expected_macs(space, first, taught=False) + expected_macs(space, rest, taught=True)
+    space, rest = task["space"], progressive(passes)[1:]
+    macs = expected_macs(space, rest, taught=True)
     even = passes * macs / expected_macs(space, uniform(passes), taught=True)
     plans: dict[str, tuple[tuple[Phase, ...], bool, bool]] = {  # phases, from full, taught
         PROGRESSIVE: (rest, True, True),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -20,6 +21,32 @@ ARMS = {
     "alone, full budget": ("black", "x"),
 }
 _ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
+
+
+def layers(table: pd.DataFrame) -> Figure:
+    """What can be cut from every layer: nested widths, kernels as words, optional layers pale.
+
+    Columns layer, unit, expand, channels, optional, kernels.
+    """
+    fig, ax = style.subplots(height=2.6)
+    expands = sorted(table["expand"].unique(), reverse=True)
+    shades = np.linspace(0.25, 0.85, len(expands))
+    for expand, shade in zip(expands, shades, strict=True):
+        part = table[table["expand"] == expand]
+        at = part["layer"] + 0.5 * (part["unit"] - 1)
+        for x, row in zip(at, part.itertuples(), strict=True):
+            look = {"ls": ":" if row.optional else "-", "edgecolor": "black", "lw": 1}
+            face = to_rgba(style.COLOURS[0], shade * (0.5 if row.optional else 1))
+            ax.bar(x, row.channels, 0.86, facecolor=face, **look)
+            ax.annotate(f"{row.channels}", (x, row.channels), ha="center", va="top", fontsize=7,
+                        xytext=(0, -1.5), textcoords="offset points")  # fmt: skip
+            if expand == expands[0]:
+                ax.annotate(f"kernel {row.kernels}", (x, row.channels), ha="center", va="bottom",
+                            fontsize=7)  # fmt: skip
+    ax.set(xticks=[], ylabel="hidden channels", ylim=(0, 1.12 * table["channels"].max()))
+    ax.set_xlabel("layers in order, a gap between units; dotted: only in deeper networks")
+    ax.grid(axis="x", visible=False)
+    return fig
 
 
 def kernels(values: pd.DataFrame) -> Figure:
@@ -172,14 +199,15 @@ def learning(curve: pd.DataFrame) -> Figure:
 
 
 def curse(chosen: pd.DataFrame) -> Figure:
-    """What was predicted of chosen networks and of random ones against the test: kind, predicted,
-    accuracy.
+    """What was predicted of chosen networks and of random ones against the test, bars: the members
+    of the ensemble. Columns kind, predicted, spread, accuracy.
     """
     fig, ax = style.subplots(height=3.3, width=0.65 * style.WIDTH_IN)
     looks = {"random": (style.GREY, "."), "chosen": (style.COLOURS[0], "o")}
     for kind, (colour, marker) in looks.items():
         part = chosen[chosen["kind"] == kind]
-        ax.plot(part["accuracy"], part["predicted"], marker, color=colour, ls="", label=kind)
+        look = {"color": colour, "ls": "", "label": kind, "elinewidth": 0.7}
+        ax.errorbar(part["accuracy"], part["predicted"], part["spread"], marker=marker, **look)
     both = chosen[["accuracy", "predicted"]].to_numpy()
     ends = [both.min(), both.max()]
     ax.plot(ends, ends, color="black", lw=1)

@@ -12,6 +12,7 @@ from lightlab.space.spaces.once_for_all import (
     OFA_MOBILENET_V3,
     OFA_PROXYLESS,
     OfaSpace,
+    like_mobilenet_v2,
     like_mobilenet_v3,
 )
 from lightlab.space.spaces.proxyless import PROXYLESS, ZERO, Position, ProxylessSpace
@@ -33,6 +34,7 @@ __all__ = [
     "Skeleton",
     "Stage",
     "flat",
+    "like_mobilenet_v2",
     "like_mobilenet_v3",
     "whereabouts",
 ]

@@ -54,8 +54,18 @@ def like_mobilenet_v3(skeleton: Skeleton) -> Skeleton:
         )
         for i, stage in enumerate(skeleton.stages)
     )
-    stem = replace(skeleton.stem, act="hswish")
-    return replace(skeleton, stem=stem, stages=stages, head=replace(skeleton.head, act="hswish"))
+    stem, head = (replace(part, act="hswish") for part in (skeleton.stem, skeleton.head))
+    first = tuple(replace(block, act="relu") for block in skeleton.first)
+    return replace(skeleton, stem=stem, first=first, stages=stages, head=head)
+
+
+def like_mobilenet_v2(skeleton: Skeleton) -> Skeleton:
+    """`skeleton` with ReLU6 and without squeeze-excite, as MobileNetV2 has it."""
+    stages = tuple(replace(stage, act="relu6", se_ratio=0) for stage in skeleton.stages)
+    stem, first = replace(skeleton.stem, act="relu6"), skeleton.first
+    first = tuple(replace(block, act="relu6", se_ratio=0) for block in first)
+    head = replace(skeleton.head, act="relu6")
+    return replace(skeleton, stem=stem, first=first, stages=stages, head=head)
 
 
 class OfaSpace(DecisionSpace):

@@ -1,5 +1,7 @@
 """Predictors, limits, evolution, and what devices cost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,6 @@ from lightlab.measure.latency import LatencyError, LookupTable, Plan
 from lightlab.search.draws import SearchError
 from lightlab.search.once_for_all import bill, rivals, serving
 from lightlab.search.once_for_all.evolve import Evolution, Limits, evolve, random_search
-from lightlab.space.arch import block_layers
 from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton, like_mobilenet_v3
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
@@ -34,6 +35,12 @@ def size(points):
 def test_sums_over_layers_are_the_costs_of_networks(costs, of):
     points = drawn(50)
     assert costs.of(points).tolist() == [of(SPACE.decode(p)) for p in points.tolist()]
+
+
+def test_sizes_are_four_bytes_a_parameter():
+    point = SPACE.smallest()
+    wanted = 4 * cost.param_count(SPACE.decode(point)) / 1000
+    assert ElasticCosts.size_kb(SPACE).of([point])[0] == pytest.approx(wanted)
 
 
 def test_the_least_cost_is_the_least():
@@ -149,34 +156,69 @@ def test_targets_lie_between_the_ends():
     assert found[0] > least
 
 
+def front(**columns):
+    return pd.DataFrame({"latency_ms": [4.0, 1.0], "validated": [79.0, 61.0],
+                         "accuracy": [80.0, 60.0]} | columns)  # fmt: skip
+
+
 def test_accuracy_at_a_latency_lies_between_neighbours():
-    front = pd.DataFrame({"latency_ms": [4.0, 1.0], "accuracy": [80.0, 60.0]})
-    assert rivals.at_latency(front, 2.0) == pytest.approx(70)
-    assert rivals.at_latency(front, 4.0) == 80
-    assert np.isnan(rivals.at_latency(front, 4.1))
-    assert np.isnan(rivals.at_latency(front, 0.9))
+    assert rivals.at_latency(front(), 2.0) == pytest.approx(70)
+    assert rivals.at_latency(front(), 4.0) == 80
+    assert rivals.at_latency(front(), 9.0) == 80  # it need not be slower
+    assert np.isnan(rivals.at_latency(front(), 0.9))
+
+
+def test_only_networks_that_are_best_for_their_latency_count():
+    rows = pd.DataFrame(
+        {"latency_ms": [1.0, 2, 4, 2], "validated": [60.0, 50, 80, 55], "accuracy": [61.0, 9, 79, 9]}
+    )  # fmt: skip
+    assert rivals.pareto(rows)["accuracy"].tolist() == [61, 79]
+    assert rivals.at_latency(rows, 2.0) == pytest.approx(70)
 
 
 def test_gaps_are_taken_in_the_same_setting_and_seed():
-    front = pd.DataFrame(
-        {"family": "A", "setting": "s", "seed": [0, 0, 1, 1], "latency_ms": [1, 4, 1, 4],
-         "accuracy": [60.0, 80, 50, 60]}
-    )  # fmt: skip
+    there = pd.concat(
+        [
+            front(family="A", setting="s", seed=0),
+            front(family="A", setting="s", seed=1, accuracy=[60.0, 50.0]),
+        ]
+    )
     served = pd.DataFrame(
         {"seed": [0, 1, 1], "setting": ["s", "s", "t"], "latency_ms": 2.0, "accuracy": 75.0}
     )
-    assert rivals.mean_gap(served, front, "A") == pytest.approx([5, 20])
-    assert rivals.mean_gap(served, front, "B").size == 0
+    assert rivals.mean_gap(served, there, "A") == pytest.approx([5, 20])
+    assert rivals.mean_gap(served, there, "B").size == 0
 
 
 def test_families_are_the_designs_of_the_skeleton():
     found = rivals.families(TINY, [0.5, 1.0, 1.0])
     assert [name for name, _ in found] == [rivals.MOBILENET_V2] * 2 + [rivals.MOBILENET_V3] * 2
-    assert found[1][1] == TINY.decode(TINY.corner(kernel=3))
+    plain = found[1][1]
+    assert plain.blocks[1:] == tuple(
+        replace(b, act="relu6") for b in TINY.decode(TINY.corner(kernel=3)).blocks[1:]
+    )
     blocks = found[3][1].blocks[1:]
     assert all(b.kernel_size == 5 and b.se_ratio for b in blocks)
     assert found[3][1].stem == like_mobilenet_v3(TINY.skeleton).stem
-    assert not any(block_layers(b, 16, 8) == [] for b in blocks)
+    styled = OfaSpace(like_mobilenet_v3(TINY.skeleton), (3, 5), (2, 4), (1, 2))
+    assert rivals.families(styled, [0.5, 1.0, 1.0]) == found
+
+
+def test_tables_are_judged_by_what_was_measured():
+    served = pd.DataFrame(
+        {"setting": "s", "target_ms": 2.0, "predicted_ms": [1.0, 2.0, 1.5, 1.9],
+         "latency_ms": [2.0, 4.0, 1.5, 2.0]}
+    )  # fmt: skip
+    (row,) = serving.trust(served).itertuples(index=False)
+    assert tuple(row)[:4] == ("s", pytest.approx(0.725), 0.5, 1.0)
+    assert row[-1] == 0.75
+
+
+def test_contests_are_paired_by_seed():
+    rows = [(s, n, k, v + s) for s in (0, 1) for n in "xy"
+            for k, v in ((serving.EVOLUTION, 70.0), (serving.CHANCE, 68.0))]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["seed", "setting", "kind", "predicted"])
+    assert serving.contest_gain(table, "predicted") == pytest.approx([2, 2])
 
 
 def test_the_published_crossovers_are_those_of_the_table():
@@ -188,8 +230,9 @@ def test_crossovers_follow_from_the_costs():
     assert bill.crossover(np.array([100.0]), 5, 25).tolist() == [5]
     assert np.isinf(bill.crossover(np.array([100.0]), 25, 5)).all()
     costs = bill.methods(fixed=100, each=5, tuning=10, alone=15, mnasnet=100, proxyless=10)
-    table = bill.crossovers(costs, np.array([90.0, 110.0]))
-    assert table["mean"].tolist() == [5, 10]
+    table = bill.crossovers(costs, np.array([90.0, 110.0]), alone=15)
+    assert table["mean"].tolist() == pytest.approx([5, 100 / 8.75, 10, np.inf])
+    assert table["training"].tolist() == [1, 0.25, 1, 0.25]
     lines = bill.lines(costs, [1, 10])
     total = lines.set_index(["method", "n"])["total"]
     assert total[bill.OURS, 10] == 150

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from lightlab.measure import cost, data, train
+from lightlab.measure import cost, data, subnets, train
 from lightlab.measure.elastic_cost import ElasticCosts
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.draws import SearchError
@@ -79,6 +80,14 @@ def test_a_phase_draws_only_what_is_open():
     assert shares == pytest.approx(0.5, abs=0.08)
 
 
+def test_a_sandwich_of_two_comes_in_every_resolution():
+    generator = torch.Generator().manual_seed(0)
+    phase = phases.sandwich(2, n_subnets=2)[0]
+    drawn = [phases.draw(SPACE, phase, generator) for _ in range(100)]
+    assert all(large[0] == small[0] for large, small in drawn)
+    assert np.mean([large[0] for large, _ in drawn]) == pytest.approx(0.5, abs=0.15)
+
+
 def test_a_step_is_for_one_resolution_and_a_sandwich_has_both_ends():
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
@@ -136,19 +145,48 @@ def test_equal_seeds_give_equal_networks_and_a_teacher_matters(digits, full):
     assert torch.equal(full.stem.conv.weight, how["start"].stem.conv.weight)
 
 
-def test_channels_are_sorted_when_widths_open(digits, full):
-    width = [p for p in PLAN if p.name == "width 1"]
-    tiny = [replace(PLAN[3], epochs=0.17, lr=1e-9), replace(width[0], epochs=0.17, lr=1e-9)]
-    found = shrink(SPACE, digits, tiny, RECIPE, start=full).network
-    for block in found.elastic:
-        values = block.importance()
-        assert (values[:-1] >= values[1:] - 1e-4).all()
+THREE = OfaSpace(
+    Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 3, 4), (1, 2), (12, 16)
+)
 
 
-@pytest.mark.parametrize("arm", ["progressive", "sandwich"])
-def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, monkeypatch):
+def test_channels_are_sorted_where_a_phase_says_so(digits):
+    """Each time between the widths that were open: these sub-networks compute what they did."""
+    start = shrink(THREE, digits, PLAN[:1], RECIPE).network
+    still = replace(RECIPE, lr=1e-12)
+    x = digits.val.x[:8]
+    for phase, kept in ((PLAN[4], (4,)), (PLAN[5], (4, 3))):
+        brief = [replace(phase, epochs=0.17)]
+        found = shrink(THREE, digits, brief, still, start=start).network
+        for expand in kept:
+            point = THREE.corner(expand=expand)
+            before, after = (
+                subnets.specialise(net, point, digits.train.x)(x) for net in (start, found)
+            )
+            torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+        for block in found.elastic:
+            worth = block.importance()
+            bounds = sorted({0, len(worth), *(e * block.in_channels for e in kept)})
+            for low, high in pairwise(bounds):
+                part = worth[low:high]
+                assert (part[:-1] >= part[1:] - 1e-4).all()
+        start = found
+
+
+def test_without_sorting_channels_stay(digits, full):
+    still = replace(RECIPE, lr=1e-12)
+    found = shrink(SPACE, digits, [replace(PLAN[3], epochs=0.17)], still, start=full).network
+    for mine, theirs in zip(found.elastic, full.elastic, strict=True):
+        torch.testing.assert_close(mine.importance(), theirs.importance())
+
+
+@pytest.mark.parametrize(
+    ("arm", "n_rows"), [("progressive", 8), ("progressive", 1), ("sandwich", 1)]
+)
+def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, monkeypatch):
     plan = {"progressive": PLAN[1:], "sandwich": phases.sandwich(12)}[arm]
-    how = {"start": full, "teacher": full if arm == "progressive" else None}
+    teacher = full if arm == "progressive" else None
+    how = {"start": full, "teacher": teacher, "n_rows": n_rows}
     whole = shrink(SPACE, digits, plan, RECIPE, **how)
     path, left = tmp_path / "c.safetensors", [4]
 
