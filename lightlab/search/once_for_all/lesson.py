@@ -10,7 +10,7 @@ import torch
 from lightlab.measure import subnets
 from lightlab.measure.data import DataSet
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.once_for_all.study import corners
+from lightlab.search.once_for_all.study import corners, evaluated
 from lightlab.space.spaces import OfaSpace
 
 ORDERS = ("by importance", "as trained", "random")
@@ -63,14 +63,21 @@ def calibrated(
     network, and with those of 200 images and of `n_most`, or all: rows seed, images (as words),
     corner, accuracy on the validation images.
     """
-    most = min(n_most, len(images.train))
-    rows = []
+    most, jobs = min(n_most, len(images.train)), {}
     for seed, network in networks.items():
-        points = corners(network.space)
         for n in dict.fromkeys([None, 0, min(200, most), most]):
-            word = INHERITED if n is None else f"{n:,}"
-            found = subnets.accuracies(network, points.values(), images.train.x, images.val, n)
-            rows += [(seed, word, *pair) for pair in zip(points, found, strict=True)]
+            jobs[seed, INHERITED if n is None else f"{n:,}"] = {
+                "supernet": network,
+                "points": list(corners(network.space).values()),
+                "images": images.train.x,
+                "split": images.val,
+                "n_calibrate": n,
+            }
+    rows = [
+        (*key, corner, value)
+        for key, found in evaluated(jobs).items()
+        for corner, value in zip(corners(networks[key[0]].space), found, strict=True)
+    ]
     return pd.DataFrame(rows, columns=["seed", "images", "corner", "accuracy"])
 
 

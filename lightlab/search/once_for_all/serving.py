@@ -16,6 +16,7 @@ from lightlab.measure.elastic_cost import ElasticCosts, elastic_table
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.beside import run_beside
 from lightlab.search.once_for_all.evolve import Evolution, Limits, Score, evolve, random_search
+from lightlab.search.once_for_all.study import evaluated
 from lightlab.space.arch import encode
 from lightlab.space.spaces import OfaSpace
 
@@ -71,7 +72,7 @@ class Priced:
     seconds: float
 
 
-def priced(space: OfaSpace, where: str, plan: latency.Plan, seed: int = 0, n: int = 8) -> Priced:
+def priced(space: OfaSpace, where: str, plan: latency.Plan, seed: int = 0, n: int = 12) -> Priced:
     """Latencies of all sub-networks in a setting ("onnxruntime/1/1"): a look-up table measured now,
     calibrated on `n` random networks of the space.
     """
@@ -157,24 +158,25 @@ def examine(
     seed, kind ("chosen" or "random"), point, predicted, spread (of the predictor's members),
     accuracy (test), excess (predicted minus that).
     """
-    tables = []
+    jobs, tables = {}, []
     for seed, network in networks.items():
         space = network.space
         ours = list(dict.fromkeys(chosen[chosen["seed"] == seed]["point"]))
         drawn = space.canonical(space.sample(np.random.default_rng([seed, 2]), n_random))
         points = [*ours, *map(tuple, drawn.tolist())]
+        parts = {"supernet": network, "images": images.train.x, "split": images.test}
+        jobs[seed] = parts | {"points": points}
         said = models[seed].each(space.encode(points))
-        found = subnets.accuracies(network, points, images.train.x, images.test)
         rows = {
             "seed": seed,
             "kind": ["chosen"] * len(ours) + ["random"] * len(drawn),
             "point": points,
             "predicted": said.mean(0),
             "spread": said.std(0, ddof=1),
-            "accuracy": found,
         }
         tables.append(pd.DataFrame(rows))
-    table = pd.concat(tables, ignore_index=True)
+    found = np.concatenate(list(evaluated(jobs).values()))
+    table = pd.concat(tables, ignore_index=True).assign(accuracy=found)
     return table.assign(excess=table["predicted"] - table["accuracy"])
 
 

@@ -166,7 +166,7 @@ def on_corners(
         }
         for key, net in networks.items()
     }
-    found = _evaluated(jobs)
+    found = evaluated(jobs)
     rows = [
         (arm, seed, corner, value)
         for (arm, seed), values in found.items()
@@ -175,8 +175,8 @@ def on_corners(
     return pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy"])
 
 
-def _evaluated(jobs: Mapping[Hashable, dict[str, Any]]) -> dict[Any, np.ndarray]:
-    """`subnets.accuracies` with each of these arguments."""
+def evaluated(jobs: Mapping[Hashable, dict[str, Any]]) -> dict[Any, np.ndarray]:
+    """`subnets.accuracies` with each of these arguments, side by side."""
     macs = sum(
         cost.macs(job["supernet"].arch) * len(job["points"]) * 2 * len(job["split"])
         for job in jobs.values()
