@@ -33,7 +33,7 @@ class MLP:
 
     `members` networks of three layers of `hidden` units, trained together by Adam for `steps` full
     batches, with the first author's rate of 1e-3, and an output that begins at the mean. His weight
-    decay of 1e-4 is for 16,000 samples: with 240 it leaves four times the error of DECAY
+    decay of 1e-4 is for 16,000 samples: with 240 it leaves nearly twice the error of DECAY
     (benchmarks/once_for_all.md). ValueError for fewer than LEAST_SAMPLES samples.
     """
 
