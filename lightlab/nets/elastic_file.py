@@ -9,7 +9,6 @@ from safetensors.torch import save_file
 from lightlab.nets import whole_file
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.nets.weights import WeightsError
-from lightlab.space.arch import encode
 from lightlab.space.spaces import OfaSpace
 
 
@@ -20,7 +19,7 @@ def save_elastic(network: ElasticNetwork, path: Path | str) -> None:
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     try:
         whole_file.write(
-            Path(path), lambda part: save_file(state, part, metadata=_about(network.space))
+            Path(path), lambda part: save_file(state, part, metadata=network.space.identity())
         )
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: cannot be written ({error})") from None
@@ -39,7 +38,7 @@ def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
         raise WeightsError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: is no safetensors file ({error})") from None
-    mine = _about(space)
+    mine = space.identity()
     if about != mine:
         other = [key for key in mine if about.get(key) != mine[key]]
         raise WeightsError(
@@ -51,7 +50,3 @@ def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
     except RuntimeError as error:
         raise WeightsError(f"{path}: {str(error).splitlines()[0]}") from None
     return network.to(memory_format=torch.channels_last).eval()
-
-
-def _about(space: OfaSpace) -> dict[str, str]:
-    return {"largest": encode(space.decode(space.corner())), "decisions": space.to_json()}

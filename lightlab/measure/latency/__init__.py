@@ -5,7 +5,12 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 """
 
 from lightlab.measure.latency.device import device, fingerprint
-from lightlab.measure.latency.measuring import measure, measure_many, time_runners
+from lightlab.measure.latency.measuring import (
+    measure,
+    measure_many,
+    measure_settings,
+    time_runners,
+)
 from lightlab.measure.latency.operators import where_time_goes
 from lightlab.measure.latency.pieces import Piece
 from lightlab.measure.latency.runtimes import onnx_model, runner
@@ -35,6 +40,7 @@ __all__ = [
     "fingerprint",
     "measure",
     "measure_many",
+    "measure_settings",
     "onnx_model",
     "predictions",
     "random_networks",

@@ -1,7 +1,8 @@
 """Timing networks: one, or several against each other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import pandas as pd
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -60,6 +61,22 @@ def measure_many(
         )
     }
     return time_runners(runners, setting, plan=plan, estimate=estimate)
+
+
+def measure_settings(
+    models: Mapping[str, Arch | nn.Module], settings: Iterable[str], plan: Plan | None = None
+) -> pd.DataFrame:
+    """`models` timed in turn in each of these settings ("runtime/threads/batch"), by their fastest
+    samples: rows network, setting, latency_ms.
+    """
+    rows = []
+    for text in settings:
+        how = Setting.of(text)
+        timed = measure_many(
+            models, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
+        )
+        rows += [(name, text, timed.latency_ms[name]) for name in models]
+    return pd.DataFrame(rows, columns=["network", "setting", "latency_ms"])
 
 
 def time_runners(

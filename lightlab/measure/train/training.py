@@ -13,6 +13,7 @@ from lightlab.measure.train import descent, precision
 from lightlab.measure.train.augment import augment
 from lightlab.measure.train.history import History
 from lightlab.measure.train.recipe import MEND, DivergedError, Plan, Recipe
+from lightlab.measure.train.resume import under
 from lightlab.measure.train.teacher import Teacher, loss
 
 _LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them
@@ -96,11 +97,11 @@ class Training:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
-        self._model.load_state_dict(_under("model.", tensors))
+        self._model.load_state_dict(under("model", tensors))
         if self._average is not None:
-            self._average.load_state_dict(_under("average.", tensors))
+            self._average.load_state_dict(under("average", tensors))
         parameters = self._parameters()
-        for i, value in _under("momentum.", tensors).items():
+        for i, value in under("momentum", tensors).items():
             parameter = parameters[int(i)]
             held = torch.empty_like(parameter, requires_grad=False).copy_(value)
             self._optimizer.state[parameter]["momentum_buffer"] = held
@@ -175,8 +176,3 @@ def _unbounded(model: nn.Module) -> set[str]:
     """Names of the weights and buffers that hold NaN or infinity."""
     state = model.state_dict().items()
     return {k for k, v in state if v.is_floating_point() and not v.isfinite().all()}
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The entries whose names begin with `prefix`, without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,5 +1,6 @@
 """What happens inside a once-for-all network: nested kernels, sorted channels, statistics."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,8 +98,7 @@ def sorted_or_not(full: Mapping[int, ElasticNetwork], images: DataSet, **how: An
         space = trained.space
         points = {e: space.corner(expand=e) for e in space.expands[:-1]}
         for order in ORDERS:
-            net = ElasticNetwork(space)
-            net.load_state_dict(trained.state_dict())
+            net = copy.deepcopy(trained)
             if order != "as trained":
                 generator = torch.Generator().manual_seed(seed) if order == "random" else None
                 net.sort_channels(generator=generator)

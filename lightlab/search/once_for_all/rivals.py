@@ -11,6 +11,7 @@ from lightlab.measure import latency, subnets, train
 from lightlab.measure.data import DataSet, Split
 from lightlab.measure.threads import torch_threads
 from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search import pareto
 from lightlab.space.arch import Arch, decode, encode, scale
 from lightlab.space.spaces import OfaSpace, Skeleton, like_mobilenet_v2, like_mobilenet_v3
 
@@ -46,14 +47,7 @@ def _blocks(frame: Skeleton, expand: float) -> list:
 def everywhere(archs: Sequence[Arch], settings: Sequence[str], plan: latency.Plan) -> pd.DataFrame:
     """Networks timed in turn in every setting: rows arch (as text), setting, latency_ms."""
     distinct = {encode(arch): arch for arch in archs}
-    rows = []
-    for name in settings:
-        how = latency.Setting.of(name)
-        timed = latency.measure_many(
-            distinct, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
-        )
-        rows += [(text, name, timed.latency_ms[text]) for text in distinct]
-    return pd.DataFrame(rows, columns=["arch", "setting", "latency_ms"])
+    return latency.measure_settings(distinct, settings, plan).rename(columns={"network": "arch"})
 
 
 def fine_tuned(
@@ -112,21 +106,13 @@ def _splits(images: DataSet) -> tuple[Split, Split, Split]:
     return images.train, images.val, images.test
 
 
-def pareto(front: pd.DataFrame) -> pd.DataFrame:
-    """The networks that no faster one equals on the validation images, the fastest first: columns
-    latency_ms, validated.
-    """
-    rows = front.sort_values(["latency_ms", "validated"], ascending=[True, False])
-    better = rows["validated"].cummax().shift(fill_value=-np.inf)
-    return rows[rows["validated"] > better]
-
-
 def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
-    """Accuracy that a family has at that latency: between the two next to it of those that are
-    `pareto`, in a straight line over the logarithm; beyond the slowest that of the slowest; NaN
-    where none is as fast. Columns latency_ms, validated, accuracy.
+    """Accuracy that a family has at that latency: of the networks that no faster one equals on the
+    validation images, between the two next to it in a straight line over the logarithm; beyond the
+    slowest that of the slowest; NaN where none is as fast. Columns latency_ms, validated, accuracy.
     """
-    rows = pareto(front)
+    values = np.column_stack([-front["latency_ms"], front["validated"]])
+    rows = front[pareto.is_non_dominated(values)].sort_values("latency_ms")
     x = np.log(rows["latency_ms"].to_numpy())
     if np.log(latency_ms) < x[0]:
         return float("nan")

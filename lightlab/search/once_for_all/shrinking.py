@@ -68,7 +68,7 @@ def shrink(
     run = _Run(space, images, phases, recipe, start, teacher, seed, n_calibrate, n_rows)
     keeper = None
     if checkpoint is not None:
-        rest = {"seed": seed, "phases": [asdict(p) for p in phases], "space": space.to_json()}
+        rest = {"seed": seed, "phases": [asdict(p) for p in phases], "space": space.identity()}
         rest |= {"n_calibrate": n_calibrate, "n_rows": n_rows}
         keeper = Keeper(
             checkpoint, identity(run.net, images.train, images.val, recipe, teacher, **rest)
@@ -104,15 +104,14 @@ class _Run:
             raise SearchError("shrinking needs a recipe without clip_norm, ema, bfloat16, compile")
         if not phases:
             raise SearchError("there is no phase to train in")
-        if start is not None and start.space.to_json() != space.to_json():
+        if start is not None and start.space.identity() != space.identity():
             raise SearchError(f"the network to start from is of another space, {start.space!r}")
         net = ElasticNetwork(space, seed=seed) if start is None else copy.deepcopy(start)
         self.net = net.to(memory_format=torch.channels_last).train()
         self.net.activate(space.corner())
         largest = space.resolutions[-1]
-        at_largest = replace(images, val=subnets.split_at(images.val, largest))
-        fitting = subnets.split_at(images.train.take(slice(2)), largest)
-        check(self.net, fitting, recipe, at_largest.val, None)
+        learnt, val = (subnets.split_at(s, largest) for s in (images.train, images.val))
+        check(self.net, learnt, recipe, val, None)
         self.teacher = None if teacher is None else copy.deepcopy(teacher).train()
         self.images, self.phases, self.seed = images, tuple(phases), seed
         self.n_calibrate, self.n_rows, self.base = n_calibrate, n_rows, recipe

@@ -68,15 +68,9 @@ def crossed(networks: Mapping[str, Arch], plan: latency.Plan | None = None) -> p
 
     Rows network, setting, latency_ms, times (latency over that of the setting's own network).
     """
-    rows = []
-    for where in networks:
-        how = latency.Setting.of(where)
-        timed = latency.measure_many(
-            networks, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
-        )
-        ms = timed.latency_ms
-        rows += [(name, where, ms[name], ms[name] / ms[where]) for name in networks]
-    return pd.DataFrame(rows, columns=["network", "setting", "latency_ms", "times"])
+    cells = latency.measure_settings(networks, networks, plan)
+    own = cells[cells["network"] == cells["setting"]].set_index("setting")["latency_ms"]
+    return cells.assign(times=cells["latency_ms"] / cells["setting"].map(own))
 
 
 def least(cells: pd.DataFrame) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lightlab.space.arch import Arch, Block, Head, decode_block
+from lightlab.space.arch import Arch, Block, Head, decode_block, encode
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
 from lightlab.space.spaces.proxyless import PROXYLESS
 from lightlab.space.spaces.skeleton import Skeleton, Stage
@@ -116,6 +116,10 @@ class OfaSpace(DecisionSpace):
 
     def __repr__(self) -> str:
         return f"OfaSpace of {len(self.depths)} units, {self.n_archs()} networks"
+
+    def identity(self) -> dict[str, str]:
+        """What tells this space from others, as texts: its largest network and its decisions."""
+        return {"largest": encode(self.decode(self.corner())), "decisions": self.to_json()}
 
     def n_archs(self) -> int:
         """Different sub-networks, exactly, resolutions apart: the product over the units of

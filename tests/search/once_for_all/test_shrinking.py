@@ -1,10 +1,5 @@
 """Phases, drawings, and whole trainings of a once-for-all network."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -216,14 +211,9 @@ def killed(path):
     return shrink(SPACE, images, phases.progressive(60), RECIPE, checkpoint=path)
 
 
-def test_a_killed_training_loses_nothing_that_was_kept(tmp_path):
+def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
     path = tmp_path / "c.safetensors"
-    child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], cwd=os.getcwd())
-    while not path.exists() and child.poll() is None:
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert path.exists()
+    kill_when_kept(PROGRAM, path)
     assert same(killed(path), killed(tmp_path / "other.safetensors"))
 
 
@@ -241,6 +231,13 @@ def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
     other = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
     with pytest.raises(SearchError, match="of another space"):
         shrink(other, digits, PLAN, RECIPE, start=full)
+    wider = Skeleton.small(16, 1, 10, [24], layers=2, widths=(1,))
+    alike = OfaSpace(wider, (3, 5), (2, 4), (1, 2), (12, 16))  # the same decisions
+    with pytest.raises(SearchError, match="of another space"):
+        shrink(alike, digits, PLAN, RECIPE, start=full)
+    wrong = replace(digits, train=replace(digits.train, y=digits.train.y + (digits.train.y > 8)))
+    with pytest.raises(train.TrainError, match="training labels 0 to 10 do not fit"):
+        shrink(SPACE, wrong, PLAN, RECIPE)
     with pytest.raises(SearchError, match="no phase"):
         shrink(SPACE, digits, [], RECIPE)
     with pytest.raises(SearchError, match="without clip_norm"):

@@ -1,11 +1,6 @@
 """ProxylessNAS's steps and whole searches."""
 
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -190,13 +185,9 @@ def killed(path):
     return search(SPACE, images, PRICE, TARGET, long, checkpoint=path)
 
 
-def test_a_killed_search_loses_nothing_that_was_kept(tmp_path):
+def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
     path = tmp_path / "c.safetensors"
-    child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], cwd=os.getcwd())
-    while not path.exists() and child.poll() is None:
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    kill_when_kept(PROGRAM, path)
     assert same(killed(path), killed(tmp_path / "other.safetensors"))
 
 
