@@ -61,7 +61,7 @@ def fine_tuned(
     seconds of one core.
     """
     rows = []
-    for row in served.drop_duplicates("seed").itertuples():
+    for row in served.drop_duplicates("seed").sort_values("seed").itertuples():
         with torch_threads(1):
             begin = time.process_time()
             net = subnets.specialise(networks[row.seed], row.point, images.train.x)

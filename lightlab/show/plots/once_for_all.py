@@ -17,7 +17,7 @@ ARMS = {
     "uniform, labels only": (style.COLOURS[4], "s"),
     "uniform, equal MACs": (style.COLOURS[3], "D"),
     "sandwich": (style.COLOURS[2], "^"),
-    "alone, budget divided": (style.LIGHT, "x"),
+    "alone, budget divided": (style.GREY, "x"),
     "alone, full budget": ("black", "x"),
 }
 _ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
@@ -156,6 +156,7 @@ def corners(table: pd.DataFrame) -> Figure:
         ax.axvline(i - 0.5, color=style.LIGHT, lw=0.8)
     ax.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names])
     ax.set(ylabel="test accuracy, %", xlim=(-0.5, len(names) - 0.5))
+    ax.set_xlabel("depth of every unit, width (expansion) and kernel of every layer")
     ax.grid(axis="x", visible=False)
     fig.legend(loc="outside upper center", ncols=3)
     return fig
@@ -220,7 +221,8 @@ def fronts(served: pd.DataFrame, rivals: pd.DataFrame) -> Figure:
     """Accuracy against measured latency, a panel per setting: served networks and scaled families.
 
     `served`: setting, target_ms, latency_ms, accuracy. `rivals`: family, arch, setting,
-    latency_ms, accuracy. Lines join means over the seeds.
+    latency_ms, validated, accuracy. Lines join means over the seeds, of the rivals those that no
+    faster one equals on the validation images.
     """
     settings = list(dict.fromkeys(served["setting"]))
     rows = -(-len(settings) // 2)
@@ -233,7 +235,10 @@ def fronts(served: pd.DataFrame, rivals: pd.DataFrame) -> Figure:
             look = {"color": style.COLOURS[i], "marker": "os^"[i], "ls": "", "label": name}
             ax.plot(part["us"], part["accuracy"], **look)
             steps = "arch" if i else "target_ms"  # what its line is over: networks or targets
-            mean = part.groupby(steps)[["us", "accuracy"]].mean().sort_values("us")
+            mean = part.groupby(steps)[["us", "accuracy", "validated"]].mean().sort_values("us")
+            if i:
+                before = mean["validated"].cummax().shift(fill_value=-np.inf)
+                mean = mean[mean["validated"] > before]
             ax.plot(mean["us"], mean["accuracy"], color=style.COLOURS[i], lw=1)
         runtime, threads, batch = setting.split("/")
         ax.set_title(f"{runtime}, {threads} thread, batch {batch}")
