@@ -6,7 +6,6 @@ fall to 3 to 9 % of the first; here they are raised to a power (1: published, 0:
 """
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -32,7 +31,7 @@ def accuracies(passes: float) -> pd.DataFrame:
         taught = {**task, "seed": seed, "teacher": net}
         jobs["uniform (baseline)", seed] = {**taught, "phases": phases.uniform(passes)}
         for power in POWERS:
-            plan = [replace(p, lr=p.lr**power) for p in phases.progressive(passes)[1:]]
+            plan = phases.progressive(passes, fall=power)[1:]
             jobs[f"shrinking, rates ^{power:g}", seed] = {**taught, "phases": plan, "start": net}
     nets = {key: found.network for key, found in shrink_many(jobs).items()}
     marks = study.on_corners(nets, images, "val")

@@ -83,11 +83,13 @@ def published() -> tuple[Phase, ...]:
     )
 
 
-def progressive(passes: float) -> tuple[Phase, ...]:
-    """The paper's phases, shortened alike to so many passes in all."""
+def progressive(passes: float, fall: float = 1.0) -> tuple[Phase, ...]:
+    """The paper's phases, shortened alike to so many passes in all. The published shares of the
+    first phase's rate are raised to the power `fall`: with 0 all phases begin at the same rate.
+    """
     phases = published()
     share = passes / sum(phase.passes for phase in phases)
-    return tuple(replace(phase, epochs=phase.epochs * share) for phase in phases)
+    return tuple(replace(p, epochs=p.epochs * share, lr=p.lr**fall) for p in phases)
 
 
 def uniform(passes: float, n_subnets: int = 2) -> tuple[Phase, ...]:

@@ -21,6 +21,7 @@ from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace, Skeleton, like_mobilenet_v3
 
 PROGRESSIVE, UNIFORM, SANDWICH = "progressive", "uniform", "sandwich"
+EVEN = "progressive, equal rates"  # all phases begin at the first one's rate
 PLAIN = ", labels only"
 AS_MUCH = "uniform, equal MACs"
 
@@ -29,6 +30,8 @@ AS_MUCH = "uniform, equal MACs"
 COMPARED = {
     "shrinking − uniform": (PROGRESSIVE, UNIFORM),
     "shrinking − uniform with equal MACs": (PROGRESSIVE, AS_MUCH),
+    "shrinking at equal rates − uniform": (EVEN, UNIFORM),
+    "shrinking at equal rates − with equal MACs": (EVEN, AS_MUCH),
     "shrinking − sandwich": (PROGRESSIVE, SANDWICH),
     "shrinking: taught − labels only": (PROGRESSIVE, PROGRESSIVE + PLAIN),
     "uniform: taught − labels only": (UNIFORM, UNIFORM + PLAIN),
@@ -119,14 +122,15 @@ def arms(
 
     From it shrinking goes on, and it teaches. All have as many passes, of which it is part in
     shrinking; for the others it comes on top. AS_MUCH has as many MACs as shrinking, its teacher's
-    included. `task` are the arguments of `shrink` that all share; only of shrinking a history is
-    kept.
+    included, so it takes about as long. `task` are the arguments of `shrink` that all share; only
+    of shrinking a history is kept.
     """
     space, rest = task["space"], progressive(passes)[1:]
     macs = expected_macs(space, rest, taught=True)
     even = passes * macs / expected_macs(space, uniform(passes), taught=True)
     plans: dict[str, tuple[tuple[Phase, ...], bool, bool]] = {  # phases, from full, taught
         PROGRESSIVE: (rest, True, True),
+        EVEN: (progressive(passes, fall=0)[1:], True, True),
         PROGRESSIVE + PLAIN: (rest, True, False),
         UNIFORM: (uniform(passes), False, True),
         UNIFORM + PLAIN: (uniform(passes), False, False),

@@ -55,10 +55,13 @@ def test_corners_are_eight_and_named(task):
 
 def test_arms_have_equal_passes_and_one_equal_macs(task, full):
     jobs = study.arms(task, 12, full)
-    assert len(jobs) == 6 * 2
+    assert len(jobs) == 7 * 2
     passes = {arm: sum(p.passes for p in jobs[arm, 0]["phases"]) for arm, _ in jobs}
     first = phases.progressive(12)[0].passes
     assert passes[study.PROGRESSIVE] + first == pytest.approx(12)
+    assert passes[study.EVEN] == passes[study.PROGRESSIVE]
+    assert {p.lr for p in jobs[study.EVEN, 0]["phases"]} == {1.0}
+    assert max(p.lr for p in jobs[study.PROGRESSIVE, 0]["phases"]) < 0.4
     assert passes[study.UNIFORM] == passes[study.SANDWICH] == pytest.approx(12)
     even = jobs[study.AS_MUCH, 0]["phases"]
     space, rest = task["space"], phases.progressive(12)[1:]
