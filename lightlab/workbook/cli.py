@@ -54,6 +54,9 @@ def run(
     ] = None,
     jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Run what is up to date, too.")] = False,
+    only: Annotated[
+        bool, typer.Option("--only", help="Take what they need as it is, even if out of date.")
+    ] = False,
     fail_fast: Annotated[
         bool,
         typer.Option("--fail-fast/--keep-going", help="After a failure start nothing more."),
@@ -88,7 +91,8 @@ def run(
     axes = {k: _items(v) for k, v in _pairs(sweep, "--sweep").items()}
     units = plan.make(project, notebooks or [], profile, _pairs(param, "-p"), axes)
     limits = Limits(timeout, notebook_timeout, stall_timeout)
-    options = Options(profile, _jobs(project, jobs), limits, force, fail_fast, retries)
+    alone = tuple(project.select(notebooks or [])) if only else ()
+    options = Options(profile, _jobs(project, jobs), limits, force, fail_fast, retries, only=alone)
     folder = project.run_folder(name or profile)
     if folder.name in RESERVED:
         raise WorkbookError(Fault("run name", f"{folder.name!r} is reserved", "choose with --name"))

@@ -43,7 +43,10 @@ class State:
 
 @dataclass(frozen=True)
 class Options:
-    """How to run; `force` ignores what is up to date, `retries` is for kernels that died."""
+    """How to run; `force` ignores what is up to date, `retries` is for kernels that died. With
+    `only` nothing but these notebooks runs: what they need is taken as it lies there, even where it
+    is out of date.
+    """
 
     profile: str
     jobs: int
@@ -52,6 +55,7 @@ class Options:
     fail_fast: bool = False
     retries: int = 0
     threads: int | None = None  # compute threads of each notebook; None: cores / jobs
+    only: tuple[str, ...] = ()
 
 
 class Run:
@@ -122,6 +126,8 @@ class Run:
         if self.options.fail_fast and any(s.state == FAILED for s in self.states.values()):
             return SKIPPED, "another notebook failed (--fail-fast)"
         place = self.folder / name
+        if self.options.only and unit.notebook not in self.options.only:
+            return _as_it_is(place)
         now = freshness.hashes(self.project, unit, self.folder)
         why = freshness.stale(store.recorded(place), now, place)
         if self.options.force:
@@ -225,6 +231,19 @@ class Run:
             "units": sorted(others + states, key=lambda u: u["unit"]),
         }
         files.write_json(self.folder / "run.json", about)
+
+
+def _as_it_is(place: Path) -> tuple[str, str | None]:
+    """Whether the result in `place` can be taken whatever has changed since."""
+    facts = store.recorded(place)
+    if facts is None or facts.get("status") != "ok":
+        return (
+            SKIPPED,
+            f"there is no result of {place.name} to take: run it first, or without --only",
+        )
+    if damaged := manifest.damaged(place, facts):
+        return SKIPPED, f"damaged since it was recorded: {', '.join(damaged)}"
+    return CURRENT, None
 
 
 def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:

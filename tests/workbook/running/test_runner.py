@@ -1,4 +1,4 @@
-"""Notebooks that measure time run while no other does; nothing else about a run changes."""
+"""What runs: notebooks that measure time alone; with `only` nothing but what is asked for."""
 
 import json
 import random
@@ -50,9 +50,9 @@ class Played:
         return [unit for unit, _, _ in self.started]
 
 
-def play(workbook, executor, jobs: int = 2, **options) -> Run:
+def play(workbook, executor, jobs: int = 2, wanted: tuple = (), **options) -> Run:
     project = Project(workbook.root)
-    units = plan.make(project, [], "quick")
+    units = plan.make(project, list(wanted), "quick")
     folder = workbook.root / "results" / "quick"
     run = executor.run = Run(project, units, folder, Options("quick", jobs, **options), executor)
     run.execute()
@@ -150,3 +150,46 @@ def test_sweep_and_verify_keep_them_alone_and_each_knows_its_cores(workbook):
     assert printed["02_alone"].split() == [str(joblib.cpu_count()), threads]
     units, _, _ = verification.units_of(project, project.results / "quick", [])
     assert [u.alone for u in units] == [False, True]
+
+
+def only(workbook, wanted, **options):
+    """Whether the units for `wanted` all went well, what ran, and the states of all."""
+    executor = Played()
+    run = play(workbook, executor, jobs=1, wanted=wanted, **options)
+    good = all(s.state in ("ok", "up-to-date") for s in run.states.values())
+    return good, executor.order, run.states
+
+
+def test_what_is_needed_is_taken_as_it_is(workbook):
+    workbook.add("01_a", "print(1)")
+    workbook.add("02_b", needs=["01_a"])
+    assert only(workbook, [])[1] == ["01_a", "02_b"]
+    workbook.add("01_a", "print(2)")  # out of date
+    ok, order, states = only(workbook, ["02"], only=("02_b",), force=True)
+    assert ok
+    assert order == ["02_b"]
+    assert states["01_a"].state == "up-to-date"
+    assert only(workbook, ["02"])[1] == ["01_a"]  # without it, the need runs again
+
+
+def test_without_a_result_to_take_nothing_runs(workbook):
+    workbook.add("01_a")
+    workbook.add("02_b", needs=["01_a"])
+    ok, order, states = only(workbook, ["02"], only=("02_b",))
+    assert not ok
+    assert order == []
+    assert "no result of 01_a to take: run it first" in states["01_a"].cause
+
+
+def test_a_damaged_result_is_not_taken(workbook):
+    workbook.add("01_a")
+    workbook.add("02_b", needs=["01_a"])
+    only(workbook, [])
+    manifest = workbook.root / "results/quick/01_a/manifest.json"
+    text = manifest.read_text().replace('"files": {}', '"files": {"gone.csv": "0"}')
+    assert text != manifest.read_text()
+    manifest.write_text(text)
+    ok, order, states = only(workbook, ["02"], only=("02_b",), force=True)
+    assert not ok
+    assert order == []
+    assert "damaged" in states["01_a"].cause
