@@ -47,17 +47,29 @@ def crowding(values: np.ndarray) -> np.ndarray:
 
 
 def hypervolume(values: np.ndarray, ref_point: np.ndarray) -> float:
-    """Volume that rows of two objectives dominate above `ref_point` (2,): exact, by a sweep.
+    """Volume that rows of two objectives or more dominate above `ref_point` (m,), exactly: of two
+    by a sweep, of more by BoTorch.
 
-    ValueError for another number of objectives.
+    ValueError for fewer objectives, or where the point has another number of them.
     """
     values, ref = np.asarray(values, dtype=float), np.asarray(ref_point, dtype=float)
-    if values.ndim != 2 or values.shape[1] != 2 or ref.shape != (2,):
-        raise ValueError(f"two objectives are needed, got {values.shape} and {ref.shape}")
+    if values.ndim != 2 or values.shape[1] < 2 or ref.shape != values.shape[1:]:
+        raise ValueError(f"two objectives or more are needed, got {values.shape} and {ref.shape}")
     values = values[(values > ref).all(1)]
+    if values.shape[1] > 2:
+        return _volume(values[is_non_dominated(values)], ref)
     total, height = 0.0, ref[1]
     for x, y in values[np.argsort(-values[:, 0], kind="stable")]:
         if y > height:
             total += (x - ref[0]) * (y - height)
             height = y
     return float(total)
+
+
+def _volume(front: np.ndarray, ref: np.ndarray) -> float:
+    import torch  # both are slow to import: only for three objectives and more
+    from botorch.utils.multi_objective.hypervolume import Hypervolume
+
+    if not len(front):
+        return 0.0
+    return float(Hypervolume(torch.from_numpy(ref)).compute(torch.from_numpy(front)))

@@ -21,7 +21,7 @@ def test_the_volume_of_three_steps():
     assert pareto.hypervolume(POINTS, np.zeros(2)) == 3 * 1 + 2 * 2 + 1 * 1
     assert pareto.hypervolume(POINTS, np.array([5.0, 5.0])) == 0
     with pytest.raises(ValueError, match="two objectives"):
-        pareto.hypervolume(np.zeros((2, 3)), np.zeros(3))
+        pareto.hypervolume(np.zeros((2, 1)), np.zeros(1))
 
 
 values = arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=st.integers(0, 5))

@@ -1,0 +1,163 @@
+"""Compression's experiments in small: which channels, what training on is worth, what bits cost."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightlab.measure import stats, subnets, train
+from lightlab.measure.data import DataSet
+from lightlab.nets.build import Network
+from lightlab.nets.compress import IMPORTANCES
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.compression.evaluate import Compressor, delivered
+from lightlab.search.once_for_all import study
+from lightlab.space.spaces import Compressed, CompressionSpace
+
+TAUGHT, LABELS = "pruned, taught", "pruned, labels only"
+SHORT, LONG = "from scratch, as long", "from scratch, the whole length"
+COMPARED = {
+    "taught − labels only": (TAUGHT, LABELS),
+    "pruned − from scratch, as long": (LABELS, SHORT),
+    "pruned − from scratch, the whole length": (LABELS, LONG),
+}
+CUT, EACH, ONCE = "cut, no training", "each trained on", "shrunk together"
+
+
+def evenly(space: CompressionSpace, keep: float) -> Compressed:
+    """The trained network with that share of the channels of every stage and nothing else gone."""
+    options = space.options(space.largest())
+    options |= {name: keep for name in options if name.endswith("keep")}
+    return space.decode(space.point(options))
+
+
+def criteria(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
+    """Validation accuracy of evenly pruned networks before any training: rows seed, importance,
+    keep, accuracy (%).
+    """
+    rows = []
+    for (seed, compressor), importance in product(compressors.items(), IMPORTANCES):
+        how = replace(compressor, importance=importance)
+        for keep in how.space.keeps:
+            network = how.pruned(evenly(how.space, keep), seed)
+            found = train.evaluate(network, how.images.val)["accuracy"]
+            rows.append((seed, importance, keep, 100 * found))
+    return pd.DataFrame(rows, columns=["seed", "importance", "keep", "accuracy"])
+
+
+def arms(
+    compressors: Mapping[int, Compressor], keep: float, whole: train.Recipe, **how: Any
+) -> pd.DataFrame:
+    """An evenly pruned network trained on for as long as the compressors' recipe says, and the same
+    from new weights for as long, and for as long as the training before (`whole`) and that: rows
+    arm, seed, accuracy (test, %), samples. `how` goes to `train.fit_many`.
+    """
+    keys, jobs = [], []
+    for seed, one in compressors.items():
+        form, images, short = evenly(one.space, keep), one.images, one.recipe
+        pruned = partial(_ready, one.pruned(form, seed))
+        long = replace(whole, epochs=whole.epochs + short.epochs)
+        for arm, network, recipe, teacher in (
+            (TAUGHT, pruned, short, one.answers),
+            (LABELS, pruned, short, None),
+            (SHORT, form.arch, short, None),
+            (LONG, form.arch, long, None),
+        ):
+            keys.append((arm, seed))
+            job = train.Job(network, images.train, recipe, seed, teacher=teacher)
+            jobs.append(replace(job, test=images.test, name=f"{arm} {seed}"))
+    rows = [
+        (*key, 100 * done.metrics["test_accuracy"], int(done.history["samples"].iloc[-1]))
+        for key, done in zip(keys, train.fit_many(jobs, **how), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "accuracy", "samples"])
+
+
+def _ready(network: Network, seed: int) -> Network:  # noqa: ARG001  its weights are there
+    return network
+
+
+def gaps(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Differences of what is COMPARED, paired by seed, (n,) each."""
+    wide = table.pivot(index="seed", columns="arm", values="accuracy")
+    return {what: (wide[a] - wide[b]).to_numpy() for what, (a, b) in COMPARED.items()}
+
+
+def gap_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`gaps` with their intervals: what, mean, ci_low, ci_high, n."""
+    rows = [(what, *stats.mean_ci(gap), len(gap)) for what, gap in gaps(table).items()]
+    return pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
+
+
+def integers(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
+    """The trained networks in 32 and in 8 bits, nothing else done: rows seed, bits, tested (%),
+    latency and size (shares of the 32 bits').
+    """
+    rows = []
+    for (seed, one), bits in product(compressors.items(), (32, 8)):
+        found = delivered(one.trained, bits, one.images, one.reference)
+        rows.append((seed, bits, found.tested, found.latency, found.size))
+    return pd.DataFrame(rows, columns=["seed", "bits", "tested", "latency", "size"])
+
+
+def generalised(
+    full: Mapping[int, ElasticNetwork],
+    shrunk: Mapping[int, ElasticNetwork],
+    images: DataSet,
+    recipe: train.Recipe,
+    **how: Any,
+) -> pd.DataFrame:
+    """Pruning seen as the first step of shrinking: the corners of the full network cut to size and
+    not trained, each trained on by `recipe`, and of the network in which all were trained together.
+
+    Rows way, seed, corner, accuracy (test, %). `how` goes to `train.fit_many`.
+    """
+    cut = {(CUT, seed): net for seed, net in full.items()}
+    once = {(ONCE, seed): net for seed, net in shrunk.items()}
+    table = study.on_corners(cut | once, images).rename(columns={"arm": "way"})
+    keys, jobs = [], []
+    for (seed, net), corner in product(
+        full.items(), study.corners(next(iter(full.values())).space)
+    ):
+        point = study.corners(net.space)[corner]
+        network = subnets.specialise(net, point, images.train.x)
+        px = network.arch.resolution
+        learnt, test = (subnets.split_at(part, px) for part in (images.train, images.test))
+        keys.append((EACH, seed, corner))
+        ready = partial(_ready, network)
+        jobs.append(train.Job(ready, learnt, recipe, seed, test=test, name=f"{corner} {seed}"))
+    rows = [
+        (*key, 100 * done.metrics["test_accuracy"])
+        for key, done in zip(keys, train.fit_many(jobs, **how), strict=True)
+    ]
+    return pd.concat([table, pd.DataFrame(rows, columns=table.columns)], ignore_index=True)
+
+
+def criterion_gain(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """Accuracy after pruning by criterion `a` minus that by `b`, mean over the shares that take
+    something away, by seed, (n,).
+    """
+    rows = table[table["keep"] < 1]
+    wide = rows.groupby(["seed", "importance"])["accuracy"].mean().unstack()
+    return (wide[a] - wide[b]).to_numpy()
+
+
+def lost(table: pd.DataFrame) -> np.ndarray:
+    """Points of test accuracy that 8 bits cost, by seed, (n,)."""
+    wide = table.pivot(index="seed", columns="bits", values="tested")
+    return (wide[32] - wide[8]).to_numpy()
+
+
+def times_smaller(table: pd.DataFrame) -> np.ndarray:
+    """How many times as large the file of 32 bits is, by seed, (n,)."""
+    return 1 / table[table["bits"] == 8]["size"].to_numpy()
+
+
+def way_gain(table: pd.DataFrame) -> np.ndarray:
+    """Corners shrunk together minus each trained on by itself, mean over them, by seed, (n,)."""
+    wide = table.groupby(["seed", "way"])["accuracy"].mean().unstack()
+    return (wide[ONCE] - wide[EACH]).to_numpy()
