@@ -1,0 +1,172 @@
+"""The methods side by side: what each found, what it took, and how they rank."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from lightlab.measure import cost, specialised, stats, train
+from lightlab.search import pareto
+from lightlab.search.beside import run_beside
+from lightlab.search.playing_field import methods
+from lightlab.search.playing_field.field import Field, Pick
+from lightlab.space.arch import decode, encode
+from lightlab.space.decisions import Point
+
+HANDS = (methods.V2, methods.V3)
+_TRIALS, _LIMIT = "short trainings", "only networks as fast are tried"
+# What each learns from, and how it keeps to a latency.
+RULES = {
+    methods.V2: ("nothing", "width"),
+    methods.V3: ("nothing", "width"),
+    methods.RANDOM: (_TRIALS, _LIMIT),
+    methods.EVOLUTION: (_TRIALS, _LIMIT),
+    methods.BO: (_TRIALS, _LIMIT),
+    methods.CONTROLLER: (_TRIALS, "reward"),
+    methods.GRADIENT: ("shared weights", "loss, then the likeliest as fast"),
+    methods.REINFORCE: ("shared weights", "reward, then the likeliest as fast"),
+    methods.OFA: ("one supernet for all targets", "only networks as fast are chosen"),
+    methods.COMPRESSION: ("one trained network for all targets", _LIMIT),
+}
+
+
+def play_all(
+    field: Field,
+    targets: Sequence[float],
+    budgets: Sequence[float],
+    seeds: Sequence[int],
+    names: Sequence[str] = tuple(methods.METHODS),
+) -> pd.DataFrame:
+    """Every method for every budget and seed, side by side: see `rows_of`."""
+    jobs = {
+        (name, budget, seed): (field, name, targets, budget, seed)
+        for budget in budgets
+        for name in names
+        for seed in seeds
+    }
+    seen = sum(field.samples(budget) for budget in budgets) * len(names) * len(seeds)
+    macs = seen * len(targets) * cost.PASSES_PER_TRAINING_STEP * _typical(field)
+    found = run_beside(methods.play, jobs, macs)
+    return pd.concat([rows_of(*key, targets, picks) for key, picks in found.items()])
+
+
+def _typical(field: Field) -> float:
+    return float(cost.macs(field.space.decode((0,) * len(field.space.n_options))))
+
+
+def hands(
+    field: Field, targets: Sequence[float], seeds: Sequence[int], reference: Point
+) -> pd.DataFrame:
+    """The published designs, found without a search: see `rows_of`, budget 0."""
+    parts = []
+    for design in HANDS:
+        picks = methods.by_hand(field, design, targets, reference)
+        parts += [rows_of(design, 0.0, seed, targets, picks) for seed in seeds]
+    return pd.concat(parts)
+
+
+def rows_of(
+    method: str, budget: float, seed: int, targets: Sequence[float], picks: Sequence[Pick]
+) -> pd.DataFrame:
+    """One row for each target: method, budget, seed, target (number), target_ms, arch (text),
+    samples and seconds (of all that the method needed, divided by the targets where it is shared).
+    """
+    n = len(targets)
+    rows = [
+        {
+            "method": method,
+            "budget": budget,
+            "seed": seed,
+            "target": i,
+            "target_ms": target,
+            "arch": encode(pick.arch),
+            "samples": pick.samples + pick.shared_samples / n,
+            "seconds": pick.seconds + pick.shared_seconds / n,
+        }
+        for i, (target, pick) in enumerate(zip(targets, picks, strict=True), 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def finished(
+    picks: pd.DataFrame, field: Field, recipe: train.Recipe, resume: Path | None = None
+) -> pd.DataFrame:
+    """`picks` with every network trained from new weights by the same recipe, tested once, and
+    timed in turn with all others: accuracy (test, %), latency_ms, macs.
+    """
+    entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(picks.itertuples())]
+    done = specialised.train_each(entries, field.images, recipe, resume=resume)
+    columns = ["accuracy", "latency_ms", "macs"]
+    return picks.reset_index(drop=True).assign(**{c: done[c].to_numpy() for c in columns})
+
+
+def volumes(results: pd.DataFrame, chance: float) -> pd.DataFrame:
+    """What the networks for all targets dominate together: rows method, budget, seed, hypervolume
+    (accuracy above `chance` in %, times the time saved against the slowest of all), samples and
+    seconds for all targets.
+    """
+    slowest = results["latency_ms"].max()
+    rows = []
+    for key, part in results.groupby(["method", "budget", "seed"], sort=False):
+        good = (part["accuracy"] - chance) / (100 - chance), 1 - part["latency_ms"] / slowest
+        volume = pareto.hypervolume(np.column_stack(good), np.zeros(2))
+        rows.append((*key, volume, part["samples"].sum(), part["seconds"].sum()))
+    columns = ["method", "budget", "seed", "hypervolume", "samples", "seconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def last(results: pd.DataFrame) -> pd.DataFrame:
+    """The results of every method at its largest budget."""
+    return results[results["budget"] == results.groupby("method")["budget"].transform("max")]
+
+
+def ranks(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Mean ranks of the methods over all pairs of target and seed, 1 the most accurate: rows
+    method, rank; and p of Friedman's test, cd (the critical difference of Nemenyi's test at 95 %),
+    n (pairs) (Demšar 2006, JMLR 7, section 3.2).
+
+    Pairs of one seed share a split of the images, so that they are not quite independent.
+    """
+    wide = last(results).pivot(index=["target", "seed"], columns="method", values="accuracy")
+    n, k = wide.shape
+    table = wide.rank(axis=1, ascending=False).mean().sort_values()
+    p = scipy.stats.friedmanchisquare(*wide.T.to_numpy()).pvalue if k > 2 and n > 1 else np.nan
+    q = scipy.stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2)
+    numbers = {"p": float(p), "cd": float(q * np.sqrt(k * (k + 1) / (6 * n))), "n": n}
+    return table.rename("rank").rename_axis("method").reset_index(), numbers
+
+
+def gap(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """Accuracy of method `a` minus that of `b` at their largest budgets, mean over the targets, by
+    seed, (n,).
+    """
+    means = last(results).groupby(["seed", "method"])["accuracy"].mean().unstack()
+    return (means[a] - means[b]).to_numpy()
+
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """By method and budget: accuracy with its interval over the seeds (each the mean over the
+    targets), how much slower than asked for, samples and seconds for a target.
+    """
+    late = results.assign(late=results["latency_ms"] / results["target_ms"])
+    by = ["method", "budget", "seed"]
+    each = late.groupby(by, sort=False)[["accuracy", "late", "samples", "seconds"]].mean()
+    each = each.reset_index()
+    table = stats.grouped_ci(each, ["method", "budget"], "accuracy")
+    rest = each.groupby(["method", "budget"], sort=False)[["late", "samples", "seconds"]].mean()
+    return table.merge(rest.reset_index(), on=["method", "budget"])
+
+
+def best_for(results: pd.DataFrame) -> dict[float, str]:
+    """The method of highest mean accuracy at each budget, those by hand apart."""
+    searched = results[results["budget"] > 0]
+    means = searched.groupby(["budget", "method"])["accuracy"].mean()
+    return {b: str(means[b].idxmax()) for b in sorted(searched["budget"].unique())}
+
+
+def times_cheaper(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """How many times as many images method `b` saw for all targets as `a`, by seed, (n,)."""
+    total = last(results).groupby(["seed", "method"])["samples"].sum().unstack()
+    return (total[b] / total[a]).to_numpy()

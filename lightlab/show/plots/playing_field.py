@@ -1,0 +1,77 @@
+"""Pictures of all methods side by side. Data frames in, figures out; accuracies in per cent."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lightlab.show import style
+
+LOOKS = {
+    "MobileNetV2 by hand": (style.COLOURS[7], "P"),
+    "MobileNetV3 by hand": (style.GREY, "X"),
+    "random search": (style.GREY, "s"),
+    "evolution": (style.COLOURS[3], "^"),
+    "Bayesian optimisation": (style.COLOURS[0], "o"),
+    "MnasNet's controller": (style.COLOURS[1], "v"),
+    "ProxylessNAS": (style.COLOURS[4], "D"),
+    "ProxylessNAS, REINFORCE": (style.COLOURS[5], "d"),
+    "Once-for-All": (style.COLOURS[2], "o"),
+    "compression": (style.COLOURS[6], "h"),
+}
+
+
+def fronts(results: pd.DataFrame) -> Figure:
+    """Accuracy against measured time of what each method found, means over the seeds joined.
+
+    Columns method, target, seed, accuracy, latency_ms.
+    """
+    fig, ax = style.subplots(height=3.8)
+    for name, part in results.groupby("method", sort=False):
+        colour, marker = LOOKS[name]
+        mean = part.groupby("target")[["latency_ms", "accuracy"]].mean()
+        ax.plot(1e3 * part["latency_ms"], part["accuracy"], ".", color=colour, ms=3, alpha=0.5)
+        ax.plot(1e3 * mean["latency_ms"], mean["accuracy"], "-", color=colour, lw=1.1,
+                marker=marker, label=name)  # fmt: skip
+    ax.set(xlabel="measured time of an image, µs", ylabel="test accuracy, %")
+    fig.legend(loc="outside right center")
+    return fig
+
+
+def bill(table: pd.DataFrame) -> Figure:
+    """Hypervolume against what the search took for all targets: method, budget, hypervolume (mean),
+    samples, seconds (means). Those by hand, at no cost, are lines.
+    """
+    fig, axes = style.subplots(1, 2, height=3.6, sharey=True)
+    for ax, column, words in zip(
+        axes, ("samples", "seconds"), ("images seen", "seconds of one core"), strict=True
+    ):
+        for name, part in table.groupby("method", sort=False):
+            colour, marker = LOOKS[name]
+            if (part[column] == 0).all():
+                look = {"color": colour, "lw": 1, "ls": ":" if marker == "X" else "--"}
+                ax.axhline(part["hypervolume"].iloc[0], label=name, **look)
+                continue
+            part = part.sort_values("budget")
+            ax.plot(part[column], part["hypervolume"], "-", color=colour, marker=marker, label=name)
+        style.log_counts(ax)
+        ax.set_xlabel(f"{words}, all targets")
+    axes[0].set_ylabel("hypervolume, test")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return fig
+
+
+def ranks(table: pd.DataFrame, cd: float) -> Figure:
+    """Mean ranks on a line, best to the left, with the critical difference: method, rank."""
+    fig, ax = style.subplots(height=0.9 + 0.3 * len(table), width=0.9 * style.WIDTH_IN)
+    at = np.arange(len(table))[::-1]
+    for y, row in zip(at, table.itertuples(), strict=True):
+        colour, marker = LOOKS[row.method]
+        ax.plot(row.rank, y, marker, color=colour, ms=7)
+    best = table["rank"].min()
+    ax.axvspan(best, best + cd, color=style.LIGHT, alpha=0.6, lw=0, zorder=0)
+    ax.annotate("not to be told from the best", (best + cd, at[0] + 0.45), ha="right", va="center",
+                fontsize=8, xytext=(-3, 0), textcoords="offset points")  # fmt: skip
+    ax.set_yticks(at, table["method"])
+    ax.set(xlabel="mean rank over targets and seeds, 1 is best", ylim=(-0.6, len(table) - 0.2))
+    ax.set_xlim(0.8, max(len(table), best + cd) + 0.2)
+    return fig

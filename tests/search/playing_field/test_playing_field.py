@@ -1,0 +1,141 @@
+"""One playing field: the same networks, limits kept, budgets kept, ranks as Demšar's."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.measure import data, latency, train
+from lightlab.measure.additive import Additive
+from lightlab.search.draws import SearchError
+from lightlab.search.playing_field import field, methods, study
+from lightlab.space.arch import decode
+from lightlab.space.spaces import Skeleton
+
+PLAN = latency.Plan(rounds=3, samples=2, sample_ms=0.1, min_busy=0, warmup_ms=0.5)
+DESIGNS = {f"k{k}_e{e}": (k, e) for k in (3, 5) for e in (2, 4)}
+
+
+@pytest.fixture(scope="module")
+def ground():
+    digits = data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
+    skeleton = Skeleton.small(16, 1, 10, [16, 24], layers=2, widths=(1,))
+    recipe = train.Recipe(2, batch_size=32, lr=0.05)
+    return field.conditions(digits, skeleton, DESIGNS, recipe, 1.0, "onnxruntime/1/1", PLAN)
+
+
+@pytest.fixture(scope="module")
+def targets(ground):
+    return field.targets(ground, 2)
+
+
+def test_both_forms_of_the_space_hold_the_same_networks_at_the_same_price(ground):
+    space, elastic = ground.space, ground.elastic
+    points = map(space.unrank, range(space.size()))
+    prices = {space.decode(p): ground.price.of(p) for p in points}
+    assert len(prices) == elastic.n_archs()
+    for arch, ms in itertools.islice(prices.items(), 0, None, 7):
+        point = elastic.find(arch)
+        assert ground.elastic_price.of([point])[0] == pytest.approx(ms, rel=1e-6)
+
+
+def test_designs_that_are_no_grid_are_refused(ground):
+    some = {"k3_e2": (3, 2), "k5_e4": (5, 4)}
+    with pytest.raises(SearchError, match="not all combinations"):
+        field.conditions(
+            ground.images, ground.space.skeleton, some, ground.recipe, 1.0, "torch/1/1", PLAN
+        )
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_every_method_keeps_to_its_budget_and_limit(ground, targets, name):
+    begin = methods.play(ground, name, targets, 3.0, seed=1)
+    assert len(begin) == 2
+    n = len(ground.images.train)
+    for pick, target in zip(begin, targets, strict=True):
+        assert pick.samples + pick.shared_samples <= 3.4 * n
+        assert pick.samples + pick.shared_samples >= 2.4 * n
+        point = ground.space.find(pick.arch)
+        if name != methods.CONTROLLER:  # it is asked softly
+            assert ground.price.of(point) <= target * 1.0001
+    again = methods.play(ground, name, targets, 3.0, seed=1)
+    assert [p.arch for p in again] == [p.arch for p in begin]
+
+
+def test_the_likeliest_network_within_a_limit_is_found_exactly():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        costs = tuple(tuple(rng.uniform(0, 1, 3)) for _ in range(4))
+        chances = rng.dirichlet(np.ones(3), 4)
+        price, limit = Additive(0.3, costs), rng.uniform(1.2, 3.5)
+        fine = [p for p in itertools.product(range(3), repeat=4) if price.of(p) <= limit]
+        if not fine:
+            with pytest.raises(SearchError, match="no network of the space is as fast"):
+                field.likeliest_within(chances, price, limit)
+            continue
+        odds = {p: np.log([chances[i][j] for i, j in enumerate(p)]).sum() for p in fine}
+        found = field.likeliest_within(chances, price, limit)
+        assert price.of(found) <= limit
+        close = [p for p in fine if price.of(p) <= 0.996 * limit]  # rounding may lose the rest
+        assert odds[found] >= max((odds[p] for p in close), default=-np.inf) - 1e-9
+
+
+def test_the_best_is_accurate_and_fast_or_else_the_fastest():
+    tried = [((0,), 1.0, 50.0), ((1,), 2.0, 90.0), ((2,), 1.5, 60.0)]
+    assert methods._best(tried, 1.6) == (2,)
+    assert methods._best(tried, 0.5) == (0,)
+
+
+def test_a_network_inherits_what_it_keeps(ground):
+    trained = ground.train(ground.space.decode(methods._largest(ground)), 1.0, 0)
+    whole = methods.inherited(ground, trained, methods._largest(ground))
+    assert ground.validated(whole) == pytest.approx(ground.validated(trained), abs=8)
+    options = ground.space.options(methods._largest(ground)) | {"1.2": "zero", "2.1": "k3_e2"}
+    small = methods.inherited(ground, trained, ground.space.point(options))
+    assert len(small.blocks) == len(trained.blocks) - 1
+
+
+def test_designs_by_hand_are_scaled_to_the_targets(ground, targets):
+    found = study.hands(ground, targets, [0, 1], ground.space.unrank(5))
+    assert set(found["method"]) == set(study.HANDS)
+    assert found["samples"].eq(0).all()
+    assert found.groupby(["method", "target"])["arch"].nunique().eq(1).all()
+    assert all("relu6" in a for a in found[found["method"] == methods.V2]["arch"])
+
+
+def test_races_end_with_one_training_for_every_network(ground, targets):
+    names = (methods.RANDOM, methods.OFA)
+    picks = study.play_all(ground, targets, [2.0], [0, 1], names)
+    assert len(picks) == 2 * 2 * 2
+    shared = picks[picks["method"] == methods.OFA]["samples"]
+    assert shared.eq(shared.iloc[0]).all()
+    results = study.finished(picks, ground, replace(ground.recipe, epochs=1))
+    assert results["accuracy"].between(0, 100).all()
+    assert [decode(a).n_classes for a in results["arch"]] == [10] * 8
+    cheap = study.times_cheaper(results, methods.OFA, methods.RANDOM)
+    assert cheap == pytest.approx([2, 2], rel=0.1)
+    assert study.volumes(results, 10.0)["hypervolume"].between(0, 1).all()
+    assert study.summary(results)["n"].eq(2).all()
+
+
+def test_ranks_and_their_critical_difference():
+    accuracy = {"a": [9, 8, 9, 9], "b": [5, 6, 5, 5], "c": [1, 2, 1, 7]}
+    rows = [
+        (m, 1.0, seed, target, accuracy[m][2 * seed + target - 1])
+        for m in accuracy
+        for seed in (0, 1)
+        for target in (1, 2)
+    ]
+    table = pd.DataFrame(rows, columns=["method", "budget", "seed", "target", "accuracy"])
+    found, numbers = study.ranks(table)
+    assert found["method"].tolist() == ["a", "b", "c"]
+    assert found["rank"].tolist() == [1.0, 2.25, 2.75]
+    assert numbers["n"] == 4
+    assert numbers["cd"] == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 4)), abs=1e-3)  # Demšar
+    assert numbers["p"] == pytest.approx(0.0388, abs=1e-3)
+    assert study.gap(table, "a", "b") == pytest.approx([3.0, 4.0])
+    assert study.best_for(table) == {1.0: "a"}
+    both = pd.concat([table, table.assign(budget=2.0, accuracy=0.0)])
+    assert study.last(both)["budget"].eq(2.0).all()
