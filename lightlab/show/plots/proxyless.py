@@ -158,7 +158,7 @@ def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
         for i, j in np.ndindex(wide.shape):
             ax.annotate(f"{wide.iloc[i, j]:.2f}", (j, i), ha="center", va="center")
         ax.set(xticks=range(len(names)), yticks=range(len(names)), title=title)
-        ax.set_xticklabels([_device(name).replace(", ", "\n") for name in names])
+        ax.set_xticklabels([_device(n).replace(", ", "\n").replace("-", "-\n") for n in names])
         ax.set_yticklabels([_device(name) for name in names])
         ax.set(xlabel="timed on", ylabel="searched for")
         ax.grid(False)

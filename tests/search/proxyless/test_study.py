@@ -34,15 +34,20 @@ def test_rivals_are_as_fast_seed_by_seed():
                      study.MOBILENET]  # fmt: skip
 
 
-def test_a_rival_that_is_not_as_fast_is_no_rival():
+def test_a_rival_that_is_not_as_fast_counts_only_where_it_is_behind():
     rows = [
-        (n, s, 1.0 if n == "found" else by)
-        for s in (0, 1)
-        for n, by in (("found", 1), ("x", 1.05), ("y", 1.3))
-    ]
-    trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms"])
-    assert specialised.equally_fast(trained, "x", "found")
-    assert not specialised.equally_fast(trained, "y", "found")
+        (name, seed, ms, accuracy)
+        for seed in (0, 1)
+        for name, ms, accuracy in (
+            ("found", 1.0, 50.0), ("as fast", 1.05, 55.0), ("slower, behind", 1.3, 45.0),
+            ("slower, ahead", 1.3, 55.0), ("faster, behind", 0.7, 45.0),
+            ("slower, now and then behind", 1.3, 45.0 + 10 * seed),
+        )
+    ]  # fmt: skip
+    trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms", "accuracy"])
+    said = {n: specialised.comparable(trained, n, "found") for n in trained["name"].unique()}
+    del said["found"]
+    assert [n for n, counts in said.items() if counts] == ["as fast", "slower, behind"]
 
 
 def test_a_random_rival_is_another_network_of_about_the_same_latency():
