@@ -30,6 +30,10 @@ def compare(run_a: RunName, run_b: RunName) -> None:
 
 def bless(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders below results/.")],
+    notebook: Annotated[
+        list[str] | None,
+        typer.Option("--notebook", help="Only these, beside what the reference holds already."),
+    ] = None,
 ) -> None:
     """Keep the tables, SVG figures and claims of each RUN as results/reference/, which git holds.
 
@@ -38,8 +42,10 @@ def bless(
     from lightlab.workbook.review import reference
 
     project = Project.find()
-    left_out = reference.keep([existing(r) for r in runs], project.results / "reference")
-    out.print(f"results/reference/ is now {' and '.join(runs)}.")
+    only = project.select(notebook) if notebook else []
+    left_out = reference.keep([existing(r) for r in runs], project.results / "reference", only)
+    what = f"now has {', '.join(only)} of" if only else "is now"
+    out.print(f"results/reference/ {what} {' and '.join(runs)}.")
     for name in left_out:
         out.print(f"left out, too large: {name}")
 

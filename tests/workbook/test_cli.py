@@ -129,6 +129,29 @@ def test_a_blessed_run_is_small_and_can_be_compared_with(workbook):
     assert (kept / "tables/numbers.csv").is_file()
 
 
+def test_single_notebooks_join_a_reference(workbook):
+    workbook.add_recorded("01_a")
+    workbook.add_recorded("02_b")
+    workbook("run")
+    workbook("bless", "quick")
+    reference = workbook.root / "results/reference"
+    before = (reference / "02_b/manifest.json").read_text()
+    workbook("run", "-p", "n=5")
+    (workbook.root / "params/smoke").mkdir()
+    (workbook.root / "params/smoke/01_a.yaml").write_text("n: 7\n")
+    workbook("run", "01", "--name", "other", "--profile", "smoke")
+    printed = workbook("bless", "quick", "other", "--notebook", "01")
+    assert "now has 01_a of quick and other" in printed
+    units = [u["unit"] for u in json.loads((reference / "run.json").read_text())["units"]]
+    assert units == ["01_a", "02_b", "01_a@run=other"]
+    assert "n: 5" in (reference / "01_a/params.yaml").read_text()
+    assert (reference / "02_b/manifest.json").read_text() == before
+    assert "02_b: is in none of these runs" in workbook(
+        "bless", "other", "--notebook", "02", code=2
+    )
+    workbook("report", "reference")
+
+
 def test_a_notebook_of_two_blessed_runs_stands_there_twice(workbook):
     workbook.add_recorded("01_a")
     workbook("run")

@@ -1,6 +1,7 @@
 """The reference: the small parts of a run that is kept in git, itself a run to compare with."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +14,63 @@ _KEPT = (".svg", ".csv", ".md", ".tex")
 _MAX_BYTES = 600_000
 
 
-def keep(run_folders: list[Path], reference: Path) -> list[str]:
-    """Copy tables, SVG figures, claims and provenance of runs to `reference`, which is replaced.
+def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -> list[str]:
+    """Copy tables, SVG figures, claims and provenance of runs to `reference`, which is replaced;
+    with `only` just these notebooks of the runs, beside what the reference holds already.
 
-    A notebook that an earlier run holds already stands beside it as `<notebook>@run=<run>`.
-    Returns the names of larger files that were left out. WorkbookError where a notebook of a run
-    is not in a good state: a reference has to be whole.
+    A notebook that an earlier run holds already, or in `only` one of another profile than the
+    reference's, stands beside it as `<notebook>@run=<run>`. Returns the names of larger files that
+    were left out. WorkbookError where a notebook is not in a good state: a reference has to be
+    whole; where no run holds one of `only`, or there is no reference to add it to.
     """
     runs = [results.read(folder) for folder in run_folders]
-    faults = [_fault(run, reference) for run in runs]
+    taken = [(run, u) for run in runs for u in run.units if not only or u.notebook in only]
+    faults = [*(_fault(run, reference) for run in runs), _unfinished(taken)]
+    faults += [
+        Fault(name, "is in none of these runs") for name in only if name not in _notebooks(taken)
+    ]
     if any(faults):
         raise WorkbookError([f for f in faults if f])
     new = reference.with_name(f".{reference.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    names: dict[str, results.Unit] = {}
-    for run in runs:
-        for unit in run.units:
-            free = unit.name not in names
-            names[unit.name if free else f"{unit.name}@run={run.name}"] = unit
-    about = [
-        entry | {"unit": name}
-        for name, unit in names.items()
-        for entry in files.read_json(unit.folder.parent / "run.json")["units"]
-        if entry["unit"] == unit.name
-    ]
-    files.write_json(new / "run.json", runs[0].about | {"run": reference.name, "units": about})
-    left_out = [left for name, unit in names.items() for left in _copy(unit, new / name)]
+    about, entries = runs[0].about, {}
+    if only:
+        about = results.read(reference).about
+        shutil.copytree(reference, new)
+        entries = {entry["unit"]: entry for entry in about["units"]}
+    left_out, fresh = [], set()
+    for run, unit in taken:
+        first = run.about["profile"] == about["profile"] if only else unit.name not in fresh
+        name = unit.name if first else f"{unit.name}@run={run.name}"
+        fresh.add(name)
+        entries[name] = _entry(run, unit) | {"unit": name}
+        shutil.rmtree(new / name, ignore_errors=True)
+        left_out += _copy(unit, new / name)
+    about |= {"run": reference.name, "units": list(entries.values())}
+    files.write_json(new / "run.json", about)
     shutil.rmtree(reference, ignore_errors=True)
     new.rename(reference)
     return left_out
 
 
+def _entry(run: results.Run, unit: results.Unit) -> dict[str, Any]:
+    return next(entry for entry in run.about["units"] if entry["unit"] == unit.name)
+
+
+def _notebooks(taken: list[tuple[results.Run, results.Unit]]) -> set[str]:
+    return {unit.notebook for _, unit in taken}
+
+
 def _fault(run: results.Run, reference: Path) -> Fault | None:
     if run.folder.resolve() == reference.resolve():
         return Fault(str(run.folder), "is the reference itself")
-    bad = [u.name for u in run.units if u.state not in results.FINISHED]
-    return Fault(str(run.folder), f"not finished: {', '.join(bad)}") if bad else None
+    return None
+
+
+def _unfinished(taken: list[tuple[results.Run, results.Unit]]) -> Fault | None:
+    bad = [unit.name for _, unit in taken if unit.state not in results.FINISHED]
+    folders = {str(run.folder) for run, unit in taken if unit.name in bad}
+    return Fault(", ".join(sorted(folders)), f"not finished: {', '.join(bad)}") if bad else None
 
 
 def _copy(unit: results.Unit, to: Path) -> list[str]:
