@@ -113,7 +113,7 @@ def _words(state: State) -> str:
     if state.state == OK:
         return f"done in {state.seconds:.1f} s" if state.seconds else "done"
     if state.state == CURRENT:
-        return "up to date"
+        return state.cause or "up to date"
     if state.state == "running":
         return f"started ({state.why})"
     return f"{state.state}: {state.cause}" if state.cause else state.state

@@ -243,7 +243,7 @@ def _as_it_is(place: Path) -> tuple[str, str | None]:
         )
     if damaged := manifest.damaged(place, facts):
         return SKIPPED, f"damaged since it was recorded: {', '.join(damaged)}"
-    return CURRENT, None
+    return CURRENT, "taken as it is"
 
 
 def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:

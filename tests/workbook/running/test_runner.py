@@ -168,7 +168,7 @@ def test_what_is_needed_is_taken_as_it_is(workbook):
     ok, order, states = only(workbook, ["02"], only=("02_b",), force=True)
     assert ok
     assert order == ["02_b"]
-    assert states["01_a"].state == "up-to-date"
+    assert (states["01_a"].state, states["01_a"].cause) == ("up-to-date", "taken as it is")
     assert only(workbook, ["02"])[1] == ["01_a"]  # without it, the need runs again
 
 
