@@ -15,6 +15,7 @@ from lightlab.workbook import housekeeping
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import RESERVED, Project
 from lightlab.workbook.tools import deployment, networks
+from lightlab.workbook.tools import fit as fitting
 
 app = typer.Typer(
     help="Run the notebooks of this workbook, check their claims, review and compare the results; "
@@ -181,6 +182,7 @@ app.command()(housekeeping.clean)
 app.command()(networks.latency)
 app.command()(deployment.export)
 app.command()(deployment.predict)
+app.command()(fitting.fit)
 
 
 def _execute(project: Project, units: list, folder: Path, options, follow: bool) -> bool:

@@ -1,1 +1,1 @@
-"""Commands about networks rather than notebooks: `arch`, `latency`, `export`, `predict`."""
+"""Commands about networks rather than notebooks: `arch`, `latency`, `export`, `predict`, `fit`."""

@@ -1,0 +1,95 @@
+"""From a trained network to files that keep their promise when they are measured again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import binomtest
+
+from lightlab.measure.data import Split
+from lightlab.measure.deploy import session
+from lightlab.measure.deploy.export import run
+from lightlab.search.fit.meter import Again, Meter
+from lightlab.search.fit.task import Finalist
+
+N_AGAIN = 3  # measurements of a file, of which one has to keep to the target
+FREE_DROP = 1.0  # points of validation accuracy that 8-bit integers may always cost
+MOST_DROP = 3.0  # and at most, where the difference may be luck
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    """What leaves: the `model` in float32 and `int8`, that in 8-bit integers; whether these are
+    kept (`keeps_int8`) and why (`int8_note`); whether the target was `met` when measured `again`,
+    and the names of the finalists that missed it before.
+    """
+
+    finalist: Finalist
+    model: bytes
+    int8: bytes
+    keeps_int8: bool
+    int8_note: str
+    met: bool
+    again: Again
+    missed: tuple[str, ...]
+
+
+def deliver(finalists: Sequence[Finalist], meter: Meter, val: Split) -> Delivered:
+    """The first of the finalists that keeps to the target when its file is measured again; of
+    those behind it only smaller ones are tried. Where none does, the one that is nearest to it.
+    """
+    tries: list[Delivered] = []
+    for one in finalists:
+        if tries and not _smaller(one, tries[-1].finalist):
+            continue
+        made = _made(one, meter, val, tuple(t.finalist.name for t in tries))
+        if made.met:
+            return made
+        tries.append(made)
+    limits = meter.target.limits
+    return min(tries, key=lambda t: max(t.again.costs[k] / most for k, most in limits.items()))
+
+
+def _smaller(one: Finalist, other: Finalist) -> bool:
+    count = [sum(p.numel() for p in x.network.parameters()) for x in (one, other)]
+    return count[0] < count[1]
+
+
+def _made(one: Finalist, meter: Meter, val: Split, missed: tuple[str, ...]) -> Delivered:
+    """The files of a finalist, measured."""
+    exact = meter.exact_file(one.network)
+    small = meter.integers(exact)
+    keeps, note = keeps_accuracy(exact, small, val)
+    if meter.target.integers and not keeps:
+        keeps, note = True, f"{note}, but the target asks for it"
+    met, file = False, small if meter.target.integers else exact
+    for _ in range(N_AGAIN):  # other processes only ever add time
+        again = meter.again(one.network, file)
+        if met := meter.target.kept_by(again.costs):
+            break
+    note = f"{note}; {len(small) / 1000:.1f} kB instead of {len(exact) / 1000:.1f}."
+    return Delivered(one, exact, small, keeps, note, met, again, missed)
+
+
+def keeps_accuracy(exact: bytes, small: bytes, val: Split) -> tuple[bool, str]:
+    """Whether the integers keep the accuracy on the validation images, and why in words: a drop of
+    FREE_DROP points at most, or one up to MOST_DROP that the images cannot tell from none (an exact
+    McNemar test at 5 %).
+    """
+    a, b = (right(model, val) for model in (exact, small))
+    lost, won = int((a & ~b).sum()), int((b & ~a).sum())
+    drop = 100 * (lost - won) / len(val)
+    words = f"they change accuracy by {0 - drop:+.1f} points on {len(val)} validation images"
+    if drop <= FREE_DROP:
+        return True, f"8-bit integers are kept: {words}"
+    luck = binomtest(lost, lost + won).pvalue > 0.05
+    if luck and drop <= MOST_DROP:
+        return True, f"8-bit integers are kept: {words}, within noise ({lost} lost, {won} won)"
+    return False, f"8-bit integers are not kept: {words} ({lost} lost, {won} won)"
+
+
+def right(model: bytes, split: Split) -> np.ndarray:
+    """Which images the ONNX model recognises, (n,) of bool."""
+    said = torch.from_numpy(run(session(model), split.x)).argmax(1)
+    return (said == split.y).numpy()

@@ -1,0 +1,102 @@
+"""Once-for-All for one target: a supernet, a predictor, evolution, and a last training."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from lightlab.measure import predict, subnets, train
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.draws import SearchError
+from lightlab.search.fit import pace
+from lightlab.search.fit.task import Finalist, Found, Task
+from lightlab.search.once_for_all import serving
+from lightlab.search.once_for_all.evolve import Evolution, Score, evolve
+from lightlab.search.once_for_all.phases import sandwich
+from lightlab.search.once_for_all.shrinking import shrink
+from lightlab.space.decisions import Point
+
+NAME = "once-for-all"
+SAMPLES = 0.1  # share of the method's time in which sub-networks are tried
+SUPERNET = 0.45  # share of the rest for the supernet; the chosen network has what is left
+_SHARES = (1.0, 0.93, 0.85)  # of the limits, within which candidates are sought
+_FEWEST, _MOST = 12, 120  # sub-networks that the predictor learns from
+_EVOLUTION = Evolution(generations=40)
+
+
+def once_for_all(task: Task, seconds: float) -> Found:
+    """The sub-network of a supernet that evolution chose, trained on by itself; behind it the other
+    candidates as they were cut out.
+    """
+    clock, images, end = task.clock, task.images, task.clock.spent_s + seconds
+    each = pace.evaluation_s(task.room.space, images, clock.now)
+    n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
+    training = SUPERNET * max(0.0, end - clock.spent_s - n * each)
+    clock.enter("training the supernet", training)
+    net = supernet(task, training)
+    clock.enter("trying sub-networks", n * each)
+    samples = serving.sample(net, images, n, task.seed)
+    score = serving.scorer(
+        net.space, predict.MLP(samples.codes(net.space), samples.accuracy, seed=task.seed)
+    )
+    clock.enter("evolution")
+    networks = [subnets.specialise(net, p, images.train.x) for p in candidates(task, score)]
+    finalists = [task.finalist(NAME, network, 0.0) for network in networks]
+    finalists.sort(key=lambda one: one.rank, reverse=True)
+    archs = [net.space.decode(point) for point in samples.points.tolist()]
+    tried = task.rows("sampled", archs, samples.accuracy.tolist())
+    archs, found = zip(*((one.network.arch, one.accuracy) for one in finalists), strict=True)
+    tried = pd.concat([tried, task.rows("candidate", list(archs), list(found))])
+    left = max(0.0, end - clock.spent_s)
+    clock.enter("training the best of them on", left)
+    best = tuned(task, finalists[0], left)
+    tried = pd.concat([tried, task.rows("trained on", [best.network.arch], [best.accuracy])])
+    return Found([best, *finalists[1:]], tried.reset_index(drop=True))
+
+
+def supernet(task: Task, seconds: float) -> ElasticNetwork:
+    """The once-for-all network, trained by the sandwich rule for about so long."""
+    images, recipe, space = task.images, task.recipe, task.room.space
+    begin = task.clock.now()
+    a_step = pace.supernet_step_s(space, images, recipe, task.clock.now)
+    left = seconds - (task.clock.now() - begin)
+    passes = pace.N_SUBNETS * pace.epochs(left, a_step, recipe, len(images.train))
+    phases = sandwich(passes, pace.N_SUBNETS)
+    return shrink(space, images, phases, recipe, seed=task.seed, n_rows=1).network
+
+
+def candidates(task: Task, score: Score) -> list[Point]:
+    """Networks within the target that evolution chose, as measured; the limits are drawn in until
+    some keep to it, and the smallest network stands in where none does.
+    """
+    space, share = task.room.space, 1.0
+    for _ in range(3):
+        found = list(dict.fromkeys(_evolved(task, score, share * s) for s in _SHARES))
+        kept = task.meter.kept_by([space.decode(point) for point in found])
+        if any(kept):
+            return [point for point, keeps in zip(found, kept, strict=True) if keeps]
+        share *= 0.8
+    return [space.smallest()]
+
+
+def _evolved(task: Task, score: Score, share: float) -> Point:
+    """The best network within that share of the limits, or the smallest there is."""
+    space = task.room.space
+    try:
+        return evolve(space, score, task.room.limits(share), _EVOLUTION, task.seed).point
+    except SearchError:  # not even the smallest is predicted to keep to it
+        return space.smallest()
+
+
+def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
+    """The finalist trained on by itself for about so long; as it was where that made it worse."""
+    images, recipe, now = task.images, task.recipe, task.clock.now
+    network, begin = copy.deepcopy(one.network), now()
+    a_step = pace.network_step_s(network, images.train, recipe, now)
+    left = seconds - (now() - begin)
+    begin = now()
+    n = pace.epochs(left, a_step, recipe, len(images.train))
+    train.fit(network, images.train, replace(recipe, epochs=n), seed=task.seed, progress=False)
+    after = task.finalist(one.name, network.eval(), now() - begin)
+    return max(one, after, key=lambda x: x.rank)

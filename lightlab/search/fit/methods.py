@@ -1,0 +1,84 @@
+"""The ways to find a network, all with the same arguments: a task and a share of the budget."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from lightlab.search.draws import SearchError
+from lightlab.search.fit import elastic
+from lightlab.search.fit.target import FitError
+from lightlab.search.fit.task import Finalist, Found, Task
+from lightlab.search.once_for_all import rivals
+from lightlab.space.arch import Arch
+
+Method = Callable[[Task, float], Found]
+RANDOM, SCALED = "random", "scaled"
+_N_RANDOM = 8  # networks that are tried by short trainings
+_SHORT = 0.5  # share of the time for these
+
+
+def random_networks(task: Task, seconds: float) -> Found:
+    """Random networks within the target, trained briefly; the best on the validation images trained
+    to the end.
+    """
+    archs = {f"{RANDOM} {i}": arch for i, arch in enumerate(_drawn(task))}
+    task.clock.enter("trying random networks", _SHORT * seconds)
+    brief = sorted(task.trained(archs, _SHORT * seconds), key=lambda x: x.rank, reverse=True)
+    tried = task.rows("tried", [x.network.arch for x in brief], [x.accuracy for x in brief])
+    task.clock.enter("training the best of them anew", (1 - _SHORT) * seconds)
+    best = task.trained({RANDOM: brief[0].network.arch}, (1 - _SHORT) * seconds)
+    last = task.rows("trained anew", [best[0].network.arch], [best[0].accuracy])
+    return Found([*best, *brief[1:]], pd.concat([tried, last], ignore_index=True))
+
+
+def _drawn(task: Task) -> list[Arch]:
+    """Random networks that keep to the target as measured, or the smallest."""
+    space, rng = task.room.space, np.random.default_rng(task.seed)
+    try:
+        points = task.room.limits().draw(4 * _N_RANDOM, lambda n: np.array(space.sample(rng, n)))
+    except SearchError:  # not even the smallest is predicted to keep to it
+        points = np.array([space.smallest()])
+    points = dict.fromkeys(map(tuple, space.canonical(points).tolist()))
+    archs = [space.decode(point) for point in points][: 2 * _N_RANDOM]
+    kept = task.meter.kept_by(archs)
+    found = [arch for arch, keeps in zip(archs, kept, strict=True) if keeps]
+    return found[:_N_RANDOM] or [space.decode(space.smallest())]
+
+
+def scaled(task: Task, seconds: float) -> Found:
+    """MobileNetV2's and MobileNetV3's designs, each as wide as the target allows; FitError where
+    neither keeps to it.
+    """
+    if not (archs := designs(task)):
+        what = f"not even the narrowest of MobileNetV2's and V3's designs is {task.meter.target}"
+        raise FitError(f"{what}: take another method, which can make shallower networks")
+    task.clock.enter("training scaled designs", seconds)
+    found = sorted(task.trained(archs, seconds), key=lambda x: x.rank, reverse=True)
+    costs = task.meter.costs([one.network.arch for one in found])
+    return Found(found, _design_rows(found, costs))
+
+
+def designs(task: Task) -> dict[str, Arch]:
+    """The two designs of the space's depth, each of the greatest width that keeps to the target;
+    one of which not even the narrowest does is not among them.
+    """
+    whole = dict(rivals.families(task.room.space, [1.0]))
+    found = {name: task.meter.widest(arch) for name, arch in whole.items()}
+    return {name: arch for name, arch in found.items() if arch is not None}
+
+
+def _design_rows(found: list[Finalist], costs: list[dict[str, float]]) -> pd.DataFrame:
+    rows = [
+        {"stage": one.name, "arch": str(one.network.arch), "accuracy": one.accuracy, **each}
+        for one, each in zip(found, costs, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+# A later session sets the order of preference from measurements; the first one is the default.
+METHODS: Mapping[str, Method] = {
+    elastic.NAME: elastic.once_for_all,
+    RANDOM: random_networks,
+    SCALED: scaled,
+}

@@ -1,0 +1,65 @@
+"""How long training takes here, by a few steps: budgets are in seconds, recipes in epochs."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+from lightlab.measure import subnets, train
+from lightlab.measure.data import DataSet, Split
+from lightlab.measure.train.recipe import plan
+from lightlab.nets.build import Network
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.fit.clock import Now
+from lightlab.search.once_for_all.phases import sandwich
+from lightlab.search.once_for_all.shrinking import shrink
+from lightlab.space.spaces import OfaSpace
+
+N_SUBNETS = 3  # of a step of the sandwich rule
+MOST_EPOCHS = 300  # beyond it small data sets are only learnt by heart
+_STEPS = 6
+
+
+def step_s(run: Callable[[int], object], now: Now) -> float:
+    """Seconds of one more step of `run(steps)`, what it does but once apart."""
+    seconds = []
+    for steps in (2, 2 + _STEPS):
+        begin = now()
+        run(steps)
+        seconds.append(now() - begin)
+    return max(seconds[1] - seconds[0], 0.1 * seconds[1]) / _STEPS  # noise is no gift of time
+
+
+def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: Now) -> float:
+    """Of a network by itself; of a copy, it stays as it is."""
+    each = plan(recipe, len(split)).per_epoch
+
+    def run(steps: int) -> None:
+        short = replace(recipe, epochs=steps / each)
+        train.fit(copy.deepcopy(network), split, short, macs_per_image=0, progress=False)
+
+    return step_s(run, now)
+
+
+def supernet_step_s(space: OfaSpace, images: DataSet, recipe: train.Recipe, now: Now) -> float:
+    """Of the once-for-all network over `space` by the sandwich rule."""
+    few = replace(images, val=images.val.take(slice(2)))
+    each = plan(recipe, len(images.train)).per_epoch
+
+    def run(steps: int) -> None:
+        phases = sandwich(N_SUBNETS * steps / each, N_SUBNETS)
+        shrink(space, few, phases, recipe, n_rows=1, n_calibrate=2)
+
+    return step_s(run, now)
+
+
+def evaluation_s(space: OfaSpace, images: DataSet, now: Now) -> float:
+    """Of one sub-network on the validation images, calibration included."""
+    network, begin = ElasticNetwork(space), now()
+    subnets.accuracies(network, [space.corner()], images.train.x, images.val)
+    return now() - begin
+
+
+def epochs(seconds: float, a_step_s: float, recipe: train.Recipe, n_images: int) -> float:
+    """As many as take so long; at least one step, at most MOST_EPOCHS."""
+    each = plan(recipe, n_images).per_epoch
+    return min(MOST_EPOCHS, max(1, round(seconds / a_step_s)) / each)

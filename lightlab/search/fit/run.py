@@ -1,0 +1,194 @@
+"""From images and a target to a model: found, trained, delivered, tested once."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lightlab.measure import cost, train
+from lightlab.measure.data import DataSet
+from lightlab.measure.deploy import session
+from lightlab.measure.deploy.export import run as run_onnx
+from lightlab.nets.build import build
+from lightlab.search.fit import elastic, judge, pace, room
+from lightlab.search.fit.clock import Clock, Now, Tell
+from lightlab.search.fit.deliver import Delivered, deliver
+from lightlab.search.fit.judge import Tested
+from lightlab.search.fit.meter import Meter
+from lightlab.search.fit.methods import METHODS, SCALED, designs
+from lightlab.search.fit.room import Room
+from lightlab.search.fit.target import FitError, Target
+from lightlab.search.fit.task import Finalist, Found, Task
+from lightlab.space.arch import Arch, encode
+
+LEAST_BUDGET_S = 5
+INT8 = "in 8-bit integers"
+METHOD_SHARE = 0.7  # of what is left once prices are known; the rest trains the scaled designs
+_ENDING = 0.08  # share of the budget that delivery and tests need, at least _ENDING_S
+_ENDING_S = 3.0
+_LEAST_EPOCHS = 4  # that a supernet's training has to last, else a narrower space is searched
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A delivered model and everything that its card says.
+
+    `delivered` has the files; `room` the space, `found` what was tried; `answers` what each trained
+    finalist says about the test images, which were used once, and INT8 what the delivered one in
+    8-bit integers says; `comparison` a row for each trained
+    finalist: model, delivered, validated, accuracy with low and high, balanced (all in %),
+    latency_ms (timed in turn), macs, size_kb, params, trained_s, arch, these being `finalists`;
+    `phases` the seconds spent.
+    """
+
+    target: Target
+    method: str
+    seed: int
+    delivered: Delivered
+    room: Room
+    found: Found
+    answers: dict[str, Tested]
+    comparison: pd.DataFrame
+    finalists: list[Finalist]
+    phases: pd.DataFrame
+    budget_s: float
+    spent_s: float
+
+    @property
+    def tested(self) -> Tested:
+        """The delivered model's answers."""
+        return self.answers[self.delivered.finalist.name]
+
+    @property
+    def arch(self) -> Arch:
+        """The delivered network's architecture."""
+        return self.delivered.finalist.network.arch
+
+
+def fit(
+    images: DataSet,
+    target: Target,
+    budget_s: float,
+    method: str = "once-for-all",
+    *,
+    seed: int = 0,
+    mirror: bool = False,
+    tell: Tell | None = None,
+    now: Now = time.monotonic,
+) -> Fitted:
+    """The best small model for `images` that `method` finds within `target` and `budget_s` seconds,
+    and MobileNetV2's and V3's designs of the same cost beside it. Delivered is the one of highest
+    balanced accuracy on the validation images that keeps to the target when its file is measured
+    again; `met` says whether one did.
+
+    `mirror` lets training see images mirrored left to right too: for photos, not for writing.
+    `tell` hears of every phase; `now` counts the budget's seconds. FitError where no network can
+    keep to the target, on an unknown method, a budget that is too short, or without validation
+    images.
+    """
+    if method not in METHODS:
+        raise FitError(f"method is one of {', '.join(METHODS)}, not {method!r}")
+    if not budget_s >= LEAST_BUDGET_S:
+        raise FitError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
+    if not len(images.val):
+        raise FitError(f"{images.spec}: choices are made on validation images: there are none")
+    clock, meter = Clock(budget_s, tell, now), Meter(target, images)
+    task = _task(images, meter, clock, seed, mirror)
+    usable = _usable_s(clock)
+    share = 1.0 if method == SCALED else METHOD_SHARE
+    found = METHODS[method](task, share * usable)
+    others = found.finalists[1:] if method == SCALED else _others(task)
+    clock.enter("measuring again and testing")
+    pool = dict.fromkeys([*found.finalists, *others])
+    ranked = sorted(pool, key=lambda one: one.rank, reverse=True)
+    delivered = deliver(ranked, meter, images.val)
+    compared = {one.name: one for one in [delivered.finalist, found.finalists[0], *others][::-1]}
+    answers = {name: _tested(one, images) for name, one in compared.items()}
+    table = _comparison(compared, answers, delivered.finalist, meter)
+    answers[INT8] = _answers(delivered.int8, images)
+    clock.best = f"{delivered.finalist.accuracy:.1f} % ({delivered.finalist.name})"
+    return Fitted(
+        target, method, seed, delivered, task.room, found, answers, table,
+        [compared[name] for name in table["model"]], clock.table(), budget_s, clock.spent_s,
+    )  # fmt: skip
+
+
+def _task(images: DataSet, meter: Meter, clock: Clock, seed: int, mirror: bool) -> Task:
+    """The space for the target, and what all methods share."""
+    clock.enter("measuring what networks cost here")
+    side = images.input_shape[1]
+    recipe = train.Recipe(
+        1, batch_size=32, lr=0.1, shift=max(1, side // 10), padding="reflect", flip=mirror,
+        label_smoothing=0.05,
+    )  # fmt: skip
+    even = judge.balanced(images)
+    most_macs = _affordable_macs(even, recipe, clock)
+    chosen = room.choose(images, meter, most_macs)
+    return Task(even, chosen, meter, clock, recipe, seed)
+
+
+def _affordable_macs(images: DataSet, recipe: train.Recipe, clock: Clock) -> float:
+    """Of the largest network of a space whose supernet can be trained long enough."""
+    spaces = room.spaces(images)
+    middle = spaces[len(spaces) // 2]
+    arch = middle.decode(middle.corner())
+    batch = min(recipe.batch_size, len(images.train))
+    a_step = pace.network_step_s(build(arch), images.train, recipe, clock.now)
+    seconds = METHOD_SHARE * elastic.SUPERNET * clock.left_s
+    an_epoch = _LEAST_EPOCHS * pace.N_SUBNETS * len(images.train)  # images that have to be seen
+    return cost.macs(arch) * batch / a_step * seconds / an_epoch
+
+
+def _usable_s(clock: Clock) -> float:
+    """Seconds that are left to train in."""
+    return max(0.0, clock.left_s - max(_ENDING * clock.budget_s, _ENDING_S))
+
+
+def _others(task: Task) -> list[Finalist]:
+    """The scaled designs, trained in the time that is left."""
+    task.clock.enter("scaling MobileNetV2 and V3 to the target")
+    archs, seconds = designs(task), _usable_s(task.clock)
+    task.clock.enter("training MobileNetV2 and V3 to compare with", seconds)
+    return task.trained(archs, seconds)
+
+
+def _tested(one: Finalist, images: DataSet) -> Tested:
+    return Tested.of(train.logits(one.network, images.test), images.test.y, images.class_names)
+
+
+def _answers(model: bytes, images: DataSet) -> Tested:
+    """What an ONNX model says about the test images."""
+    logits = run_onnx(session(model), images.test.x)
+    return Tested.of(logits, images.test.y, images.class_names)
+
+
+def _comparison(
+    finalists: Mapping[str, Finalist],
+    tested: Mapping[str, Tested],
+    delivered: Finalist,
+    meter: Meter,
+) -> pd.DataFrame:
+    """One row for each, see `Fitted`."""
+    times = meter.in_turn({name: one.network for name, one in finalists.items()})
+    rows = []
+    for name, one in finalists.items():
+        accuracy, low, high = tested[name].accuracy
+        arch = one.network.arch
+        costs = {"latency_ms": times[name], "macs": cost.macs(arch), "trained_s": one.seconds}
+        rows.append(
+            {
+                "model": name,
+                "delivered": one is delivered,
+                "validated": one.accuracy,
+                "accuracy": accuracy,
+                "low": low,
+                "high": high,
+                "balanced": tested[name].balanced,
+                **costs,
+                "size_kb": len(meter.file(one.network)) / 1000,
+                "params": cost.param_count(arch),
+                "arch": encode(arch),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("delivered", ascending=False, ignore_index=True)

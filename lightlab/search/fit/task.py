@@ -1,0 +1,96 @@
+"""What a method is given and what it gives back; trainings within a share of the budget."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import joblib
+import pandas as pd
+
+from lightlab.measure import train
+from lightlab.measure.data import DataSet
+from lightlab.measure.threads import torch_threads
+from lightlab.nets.build import Network, build
+from lightlab.search.fit import pace
+from lightlab.search.fit.clock import Clock
+from lightlab.search.fit.meter import Meter
+from lightlab.search.fit.room import Room
+from lightlab.space.arch import Arch, encode
+
+_PROCESSES_S = 20  # of training each, below which starting processes does not pay
+
+
+@dataclass(frozen=True, eq=False)
+class Finalist:
+    """A trained network that could be delivered: who it is, its balanced accuracy (%) and `loss` on
+    the validation images, and the seconds of wall clock that its own training took.
+    """
+
+    name: str
+    network: Network
+    accuracy: float
+    loss: float
+    seconds: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The better one has the larger: accuracy, and of equal ones the smaller loss."""
+        return self.accuracy, -self.loss
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Finalists of a method, and what was tried: rows stage, arch, accuracy (%, validation), and a
+    column for each cost that is limited.
+    """
+
+    finalists: list[Finalist]
+    tried: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What all methods share; rarer classes of `images` are repeated (`judge.balanced`)."""
+
+    images: DataSet
+    room: Room
+    meter: Meter
+    clock: Clock
+    recipe: train.Recipe
+    seed: int
+
+    def finalist(self, name: str, network: Network, seconds: float) -> Finalist:
+        """The network, judged on the validation images; the clock hears of a new best."""
+        found = train.evaluate(network, self.images.val)
+        made = Finalist(name, network, 100 * found["accuracy"], found["loss"], seconds)
+        if not self.clock.best or made.accuracy > float(self.clock.best.split()[0]):
+            self.clock.best = f"{made.accuracy:.1f} % ({name})"
+        return made
+
+    def rows(self, stage: str, archs: list[Arch], accuracies: list[float]) -> pd.DataFrame:
+        """What was tried, with the costs that the room's tables say."""
+        points = [self.room.space.find(arch) for arch in archs]
+        costs = {name: table.of(points) for name, (table, _) in self.room.costs.items()}
+        known = {"stage": stage, "arch": list(map(encode, archs)), "accuracy": accuracies}
+        return pd.DataFrame(known | costs)
+
+    def trained(self, archs: Mapping[str, Arch], seconds: float) -> list[Finalist]:
+        """Networks trained from scratch, all of them together in about so many seconds, side by
+        side where that pays.
+        """
+        if not archs:
+            return []
+        split, recipe, now = self.images.train, self.recipe, self.clock.now
+        workers = min(len(archs), joblib.cpu_count()) if seconds > _PROCESSES_S else 1
+        begin = now()
+        with torch_threads(1):  # as `fit_many` trains
+            steps = {k: pace.network_step_s(build(a), split, recipe, now) for k, a in archs.items()}
+        each = (seconds - (now() - begin)) * workers / len(archs)
+        jobs = []
+        for name, arch in archs.items():
+            n = pace.epochs(each, steps[name], recipe, len(split))
+            jobs.append(train.Job(arch, split, replace(recipe, epochs=n), self.seed, name=name))
+        done = train.fit_many(jobs, workers=workers, progress=False)
+        return [
+            self.finalist(name, one.network(), float(one.history["seconds"].iloc[-1]))
+            for name, one in zip(archs, done, strict=True)
+        ]

@@ -1,0 +1,97 @@
+"""The folder of a delivered model: written whole or not at all, over nothing that is not ours."""
+
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightlab.workbook import files
+from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.tools import card
+
+if TYPE_CHECKING:
+    from lightlab.measure.data import DataSet
+    from lightlab.search.fit.run import Fitted
+
+MARK = "fit.json"  # what tells a folder of ours
+
+
+def check(folder: Path) -> bool:
+    """Whether a model of ours stands at `folder`, which `write` will replace. WorkbookError for a
+    file, for a folder of anything else, or where nothing can be written.
+    """
+    parent = folder.absolute().parent
+    if not parent.is_dir():
+        raise WorkbookError(Fault("fit", f"{folder}: there is no folder {parent}", "make it first"))
+    if not os.access(parent, os.W_OK):
+        raise WorkbookError(Fault("fit", f"{folder}: nothing can be written to {parent}"))
+    if folder.exists() and not folder.is_dir():
+        raise WorkbookError(Fault("fit", f"{folder} is a file", "choose another name with -o"))
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        what = f"{folder} holds files that are no model of `lightlab fit`"
+        raise WorkbookError(Fault("fit", what, "choose another folder with -o, or empty it"))
+    return (folder / MARK).is_file()
+
+
+def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> None:
+    """Everything about the model to `folder`, in the place of a model of ours that stands there."""
+    check(folder)
+    folder = folder.absolute()
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        _fill(part, fitted, images, licence, folder.name)
+        files.sync_folder(part)
+        old = part.with_suffix(".old")
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _fill(folder: Path, fitted: "Fitted", images: "DataSet", licence: str, title: str) -> None:
+    (folder / "figures").mkdir(parents=True)
+    delivered = fitted.delivered
+    (folder / card.MODEL).write_bytes(delivered.model)
+    if delivered.keeps_int8:
+        (folder / card.INT8).write_bytes(delivered.int8)
+    runs = card.INT8 if fitted.target.integers else card.MODEL
+    (folder / "run_model.py").write_text(card.snippet(runs), encoding="utf-8")
+    pictures = card.pictures(fitted, images)
+    for path, content in pictures.items():
+        (folder / path).write_bytes(content)
+    text = card.markdown(fitted, images, licence, title)
+    (folder / "card.md").write_text(text, encoding="utf-8")
+    (folder / "card.html").write_text(card.html(text, title, pictures), encoding="utf-8")
+    (folder / MARK).write_text(json.dumps(_facts(fitted, images, licence), indent=1) + "\n")
+
+
+def _facts(fitted: "Fitted", images: "DataSet", licence: str) -> dict:
+    """The card's numbers for programs."""
+    accuracy, low, high = fitted.tested.accuracy
+    return files.plain(
+        {
+            "made_by": "lightlab fit",
+            "dataset": images.spec,
+            "fingerprint": images.fingerprint,
+            "licence": licence,
+            "class_names": list(images.class_names),
+            "target": fitted.target.limits,
+            "setting": fitted.target.where,
+            "met": fitted.delivered.met,
+            "measured": fitted.delivered.again.costs,
+            "accuracy": accuracy,
+            "ci_low": low,
+            "ci_high": high,
+            "balanced": fitted.tested.balanced,
+            "arch": str(fitted.arch),
+            "method": fitted.method,
+            "found_by": fitted.delivered.finalist.name,
+            "seed": fitted.seed,
+            "budget_s": fitted.budget_s,
+            "spent_s": fitted.spent_s,
+        }
+    )

@@ -1,0 +1,234 @@
+"""Targets, the clock, judging, spaces for a target, and what is delivered."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from lightlab.measure import cost, data, deploy
+from lightlab.measure.data import DataSet, Split
+from lightlab.measure.latency import LatencyError
+from lightlab.measure.train import Recipe
+from lightlab.nets.build import build
+from lightlab.search.fit import deliver, judge, pace, photos, room
+from lightlab.search.fit.clock import Clock
+from lightlab.search.fit.meter import Meter
+from lightlab.search.fit.target import LATENCY, MACS, SIZE, FitError, Target
+from lightlab.search.fit.task import Finalist
+from lightlab.space.arch import scale
+
+
+def split(labels, side=16, channels=1, seed=0):
+    """Images of noise, a little brighter for each class."""
+    y = torch.tensor(labels)
+    x = torch.randn(len(y), channels, side, side, generator=torch.Generator().manual_seed(seed))
+    return Split(x + y[:, None, None, None], y, torch.arange(len(y)))
+
+
+def images(train=(0, 1) * 16, val=(0, 1) * 4, test=(0, 1) * 4, names=("a", "b"), side=16):
+    parts = (split(p, side, seed=i) for i, p in enumerate((train, val, test)))
+    return DataSet("made", *parts, names, (0.5,), (0.25,), "f" * 64)
+
+
+def test_a_target_is_what_was_asked_for():
+    target = Target(latency_ms=5, max_size_kb=100)
+    assert target.limits == {LATENCY: 5, SIZE: 100}
+    assert str(target) == "at most 5 ms (onnxruntime, 1 thread), 100 kB"
+    assert target.kept_by({LATENCY: 5, SIZE: 100, MACS: 1e12})
+    assert not target.kept_by({LATENCY: 5, SIZE: 100}, reserve=0.06)
+    assert not target.kept_by({LATENCY: 4, SIZE: 101})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "there is no target"),
+        ({"latency_ms": -1}, "latency_ms has to be a number from 0 on"),
+        ({"max_macs": float("nan")}, "max_macs has to be"),
+        ({"max_macs": 1, "runtime": "tflite"}, "runtime is one of onnxruntime, onnxruntime-int8"),
+    ],
+)
+def test_impossible_targets_say_why(values, words):
+    with pytest.raises(FitError, match=words):
+        Target(**values)
+
+
+def test_more_threads_than_there_are_is_told():
+    with pytest.raises(LatencyError, match="threads must be at most"):
+        Target(max_macs=1, threads=4096)
+
+
+def test_the_clock_tells_and_counts_phases():
+    at, heard = [0.0], []
+    clock = Clock(100, heard.append, lambda: at[0])
+    clock.enter("first", 30)
+    at[0] = 40.0
+    clock.best = "70.0 % (x)"
+    clock.enter("second")
+    at[0] = 130.0
+    assert [(u.phase, u.expected_s, u.best, u.left_s) for u in heard] == [
+        ("first", 30, "", 100),
+        ("second", 0, "70.0 % (x)", 60),
+    ]
+    assert (clock.spent_s, clock.left_s) == (130, 0)
+    assert clock.table().to_numpy().tolist() == [["first", 40.0], ["second", 90.0]]
+
+
+def test_epochs_are_steps_of_so_many_seconds():
+    recipe = Recipe(1, batch_size=32)
+    assert pace.epochs(10, 0.1, recipe, 320) == 10  # 100 steps, ten an epoch
+    assert pace.epochs(0, 0.1, recipe, 320) == 0.1  # one step at least
+    assert pace.epochs(1e9, 0.1, recipe, 320) == pace.MOST_EPOCHS
+
+
+def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation():
+    whole = images(train=[0] * 40 + [1] * 3, val=[0] * 9 + [1] * 3)
+    even = judge.balanced(whole)
+    assert even.train.y.bincount().tolist() == [40, 30]  # ten times at most
+    assert even.val.y.bincount().tolist() == [9, 9]
+    assert even.test is whole.test
+    assert set(even.train.groups.tolist()) == set(range(43))
+
+
+def answers(labels, said, names=("a", "b", "c")):
+    logits = np.eye(len(names))[said] * 5.0
+    return judge.Tested.of(logits, torch.tensor(labels), names)
+
+
+def test_accuracies_are_counted_with_wilson_s_interval():
+    # 8 of 10: Wilson's interval is 49.0 to 94.3 % (Agresti & Coull 1998)
+    one = answers([0] * 8 + [1] * 2, [0] * 8 + [0, 2])
+    assert one.accuracy == pytest.approx((80.0, 49.016, 94.331), abs=1e-3)
+    assert one.balanced == 50.0  # all of a, none of b; there is no c
+    worst = one.classes.iloc[0]
+    assert (worst["class"], worst["images"], worst["recognised"]) == ("b", 2, 0.0)
+    counts = one.confusion.set_index(["true", "said"])["images"]
+    assert counts["a", "a"] == 8
+    assert counts["b", "c"] == counts["b", "a"] == 1
+    assert counts.sum() == 10
+
+
+def test_examples_are_the_surest_errors_of_the_worst_classes():
+    whole = images(test=[0, 0, 1, 1])
+    one = judge.Tested(
+        np.array([0, 0, 1, 1]), np.array([0, 1, 0, 0]), np.array([0.9, 0.6, 0.7, 0.8]), ("a", "b")
+    )
+    shown = one.examples(whole, n_classes=2, n_each=2)
+    assert shown["class"].tolist() == ["b", "b", "a", "a"]
+    assert shown["number"].tolist() == [3, 2, 1, 0]
+    assert shown["pixels"][0].shape == (16, 16, 1)
+    wanted = (whole.test.x[3, 0] * 0.25 + 0.5).clip(0, 1)
+    assert shown["pixels"][0][..., 0] == pytest.approx(wanted.numpy())
+
+
+def test_a_linear_classifier_learns_what_is_linear():
+    assert judge.linear(images(test=(0, 1) * 50)).accuracy[0] > 95
+
+
+@pytest.mark.parametrize(
+    ("side", "units", "last"), [(8, 2, 2), (32, 3, 4), (96, 4, 6), (224, 5, 7)]
+)
+def test_spaces_end_in_small_maps_at_any_resolution(side, units, last):
+    found = room.spaces(images(side=side))
+    assert len(found[0].depths) == units
+    macs = [cost.macs(s.decode(s.corner())) for s in found]
+    assert macs == sorted(set(macs))
+    assert found[0].skeleton.maps()[-1][-1][1] == last
+
+
+def test_the_target_lies_within_the_chosen_space():
+    whole = images()
+    chosen = room.choose(whole, Meter(Target(max_macs=3e5, max_size_kb=200), whole), 1e12)
+    rows = chosen.offered[chosen.offered["chosen"]]
+    assert ((rows["least"] < rows["wanted"]) & (rows["wanted"] < rows["most"])).any()
+    space, (sizes, most) = chosen.space, chosen.costs[SIZE]
+    assert most == 200
+    point = space.sample(np.random.default_rng(0))
+    kb = len(Meter(Target(max_size_kb=1), whole).file(build(space.decode(point)))) / 1000
+    assert sizes.of([point])[0] == pytest.approx(kb, rel=0.1)
+
+
+def test_of_spaces_too_large_to_train_the_narrowest_is_left():
+    whole = images()
+    chosen = room.choose(whole, Meter(Target(max_macs=1e9), whole), 1.0)
+    assert chosen.space.identity() == room.spaces(whole)[0].identity()
+    assert chosen.offered["position"].min() > 1  # the target is no limit
+
+
+def test_a_target_that_nothing_keeps_says_the_least_and_what_would_help():
+    whole = images()
+    with pytest.raises(
+        FitError, match=r"no network here has MACs of 10: the smallest has .* at 8 px"
+    ):
+        room.choose(whole, Meter(Target(max_macs=10), whole), 1e12)
+    with pytest.raises(
+        FitError, match=r"latency in ms of 1e-05: the smallest has .*raise the target"
+    ):
+        room.choose(whole, Meter(Target(latency_ms=1e-5), whole), 1e12)
+
+
+def test_the_widest_design_that_keeps_to_the_target():
+    whole = images()
+    space = room.spaces(whole)[0]
+    arch, meter = space.decode(space.smallest()), Meter(Target(max_macs=6e5), whole)
+    widest = meter.widest(arch)
+    assert 0.7 * 6e5 < cost.macs(widest) <= 6e5
+    assert Meter(Target(max_macs=10), whole).widest(arch) is None
+
+
+def finalist(name, width, accuracy):
+    space = room.spaces(images())[0]
+    return Finalist(
+        name, build(scale(space.decode(space.smallest()), width_mult=width)), accuracy, 1.0, 0.0
+    )
+
+
+@pytest.mark.parametrize(("lost", "won", "keeps"), [(1, 0, True), (0, 3, True), (5, 3, True),
+                                                    (9, 1, False), (20, 14, False)])  # fmt: skip
+def test_integers_are_kept_where_they_keep_the_accuracy(monkeypatch, lost, won, keeps):
+    n = 100
+    exact, small = np.zeros(n, bool), np.zeros(n, bool)
+    exact[:lost], small[lost : lost + won] = True, True
+    both = iter((exact, small))
+    monkeypatch.setattr(deliver, "right", lambda *_: next(both))
+    found, why = deliver.keeps_accuracy(b"", b"", split([0] * n))
+    assert found is keeps
+    assert f"{won - lost:+.1f} points on 100 validation images" in why
+
+
+def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
+    whole = images()
+    best, larger, smaller = (finalist(n, w, 90 - i) for i, (n, w) in enumerate(
+        {"best": 2.0, "larger": 3.0, "smaller": 1.0}.items()))  # fmt: skip
+    meter = Meter(Target(latency_ms=1), whole)
+    slow = {id(best.network): 2.0, id(larger.network): 3.0, id(smaller.network): 0.5}
+
+    def again(network, model):  # noqa: ARG001
+        return SimpleNamespace(costs={LATENCY: slow[id(network)]})
+
+    monkeypatch.setattr(meter, "again", again)
+    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    assert (made.finalist, made.met, made.missed) == (smaller, True, ("best",))
+    assert deploy.parity(smaller.network, made.model, whole.test.x)["max_abs_diff"] < 1e-4
+    slow[id(smaller.network)] = 1.5
+    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    assert (made.finalist, made.met) == (smaller, False)  # the nearest
+
+
+def test_of_few_images_a_quarter_validates(monkeypatch):
+    asked = []
+    whole = images(train=(0, 1) * 65, val=(0, 1) * 7)
+    cut = replace(whole, val=replace(whole.val, groups=whole.val.groups + 20))
+    own = replace(whole, val=replace(whole.val, groups=whole.val.groups + 1000))
+    for made, wanted in ((cut, [None, 36]), (own, [None])):
+        asked.clear()
+
+        def load(spec, made=made, **how):  # noqa: ARG001
+            asked.append(how.get("n_val"))
+            return made
+
+        monkeypatch.setattr(data, "load", load)
+        photos.loaded("parquet:somewhere")
+        assert asked == wanted

@@ -1,0 +1,111 @@
+"""From images to a delivered model, with every method."""
+
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from lightlab.measure import cost, deploy, stats, train
+from lightlab.measure.data import DataSet, Split
+from lightlab.search.fit import judge, report, room, run
+from lightlab.search.fit.clock import Clock
+from lightlab.search.fit.meter import Meter
+from lightlab.search.fit.methods import METHODS, RANDOM, SCALED
+from lightlab.search.fit.target import MACS, SIZE, FitError, Target
+from lightlab.search.fit.task import Task
+
+
+def bars(n, seed):
+    """Images of 16 px with a bar that lies or stands anywhere: no linear classifier sees it."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 0.3, (n, 1, 16, 16)).astype(np.float32)
+    y = np.arange(n) % 2
+    for image, label in zip(x[:, 0], y, strict=True):
+        a, b = rng.integers(0, 9), rng.integers(1, 14)
+        part = image if label else image.T
+        part[a : a + 7, b : b + 2] += rng.choice((-1.5, 1.5))
+    return Split(torch.from_numpy(x), torch.from_numpy(y), torch.arange(n) + 1000 * seed)
+
+
+@pytest.fixture(scope="module")
+def images():
+    parts = (bars(n, seed) for seed, n in enumerate((256, 64, 100)))
+    return DataSet("bars", *parts, ("lying", "standing"), (0.0,), (1.0,), "0" * 64)
+
+
+TARGET = Target(max_macs=4e5, max_size_kb=150)
+
+
+@pytest.fixture(scope="module")
+def fitted(images):
+    heard = []
+    found = run.fit(images, TARGET, 16, seed=1, tell=heard.append, now=time.process_time)
+    return found, heard
+
+
+def test_a_model_is_delivered_that_keeps_to_its_target(fitted, images):
+    found, heard = fitted
+    delivered, network = found.delivered, found.delivered.finalist.network
+    assert delivered.met
+    assert cost.macs(network.arch) == delivered.again.costs[MACS] <= TARGET.max_macs
+    assert len(delivered.model) / 1000 == delivered.again.costs[SIZE] <= TARGET.max_size_kb
+    assert deploy.parity(network, delivered.model, images.test.x)["max_abs_diff"] < 1e-3
+    assert found.tested.right.mean() == train.evaluate(network, images.test)["accuracy"]
+    gap = stats.paired_ci(100.0 * found.tested.right, 100.0 * judge.linear(images).right)
+    assert gap[1] > 0, gap
+    assert heard[0].phase == "measuring what networks cost here"
+    assert heard[-1].best.startswith(f"{delivered.finalist.accuracy:.1f} %")
+    assert all(a.left_s >= b.left_s for a, b in pairwise(heard))
+
+
+def test_what_is_told_about_it_is_complete(fitted):
+    found, _ = fitted
+    assert found.comparison["delivered"].tolist().count(True) == 1
+    assert (found.comparison["macs"] <= TARGET.max_macs).all()
+    assert set(report.tried(found)["stage"]) == {"sampled", "candidate", "trained on"}
+    assert found.spent_s < 1.15 * found.budget_s  # of processor time: others do not matter
+    assert found.phases["seconds"].sum() == pytest.approx(found.spent_s, abs=1)
+    assert "met when measured again" in report.headline(found)
+    assert report.layers(found)["network"].nunique() == len(found.comparison)
+    mean, (low, high) = report.of_integers(found)
+    assert low <= mean <= high
+
+
+@pytest.mark.parametrize("method", [RANDOM, SCALED])
+def test_other_methods_find_networks_within_the_target(method, images):
+    clock, meter = Clock(60, now=time.process_time), Meter(TARGET, images)
+    chosen = room.choose(images, meter, 2e6)
+    recipe = train.Recipe(1, batch_size=32)
+    task = Task(judge.balanced(images), chosen, meter, clock, recipe, seed=0)
+    found = METHODS[method](task, 2.0)
+    assert all(TARGET.kept_by(c) for c in meter.costs([x.network.arch for x in found.finalists]))
+    assert len(found.tried) == (9 if method == RANDOM else 2)
+    assert clock.best
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"budget_s": 1}, "the budget is at least"),
+        ({"method": "magic"}, "method is one of once-for-all, random, scaled, not 'magic'"),
+        ({"target": Target(max_macs=10)}, "no network here has MACs of 10"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_training(images, how, words):
+    with pytest.raises(FitError, match=words):
+        run.fit(images, **({"target": TARGET, "budget_s": 30} | how))
+
+
+def test_designs_that_are_too_deep_for_the_target_are_told(images):
+    smallest = room.spaces(images)[0]
+    macs = cost.macs(smallest.decode(smallest.smallest()))
+    with pytest.raises(FitError, match="not even the narrowest of MobileNetV2's and V3's designs"):
+        run.fit(images, Target(max_macs=1.05 * macs), 30, SCALED)
+
+
+def test_choices_need_validation_images(images):
+    none = DataSet(**{**vars(images), "val": images.val.take(slice(0))})
+    with pytest.raises(FitError, match="validation images: there are none"):
+        run.fit(none, TARGET, 30)

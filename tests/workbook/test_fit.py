@@ -1,0 +1,192 @@
+"""`lightlab fit` as a user types it, in this process: importing PyTorch is slow."""
+
+import json
+import subprocess
+import sys
+import time
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from lightlab.measure import deploy
+from lightlab.search.fit import judge, photos, run
+from lightlab.workbook import cli
+from lightlab.workbook.tools import common
+from lightlab.workbook.tools import fit as fitting
+
+SHAPES = ("cross", "disc", "triangle")
+TARGET_MS = 0.1
+
+
+def photo(shape, rng, grey=False):
+    """A shape of any colour, place and size on a noisy background of any proportions."""
+    w, h = (int(v) for v in rng.integers(48, 110, 2))
+    base = rng.integers(40, 216, 3)
+    pixels = base + rng.normal(0, 18, (h, w, 3)) + np.linspace(-25, 25, w)[None, :, None]
+    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    draw, side = ImageDraw.Draw(image), min(w, h)
+    r = side * rng.uniform(0.18, 0.34)
+    x, y = (s / 2 + rng.uniform(-1, 1) * (side / 2 - r) for s in (w, h))
+    colour = tuple(int(v) for v in (base + 128 + rng.integers(-30, 30, 3)) % 256)
+    if shape == "disc":
+        draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
+    elif shape == "cross":
+        draw.rectangle([x - r, y - r / 3, x + r, y + r / 3], fill=colour)
+        draw.rectangle([x - r / 3, y - r, x + r / 3, y + r], fill=colour)
+    else:
+        draw.polygon([(x, y - r), (x - r, y + r), (x + r, y + r)], fill=colour)
+    return image.convert("L") if grey else image
+
+
+def make(folder, counts, grey=False):
+    """A folder of photos, one per class, as files of two kinds."""
+    rng = np.random.default_rng(0)
+    for shape, n in zip(SHAPES, counts, strict=True):
+        (folder / shape).mkdir(parents=True)
+        for i in range(n):
+            photo(shape, rng, grey).save(folder / shape / f"{i}.{'jpg' if i % 2 else 'png'}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    return tmp_path_factory.mktemp("fit")
+
+
+@pytest.fixture
+def lightlab(monkeypatch, capsys, places):
+    """What `lightlab words…` prints; the exit code has to be `code`."""
+    monkeypatch.chdir(places)
+    monkeypatch.setenv("LIGHTLAB_CACHE", str(places / "cache"))
+    # a budget of processor time: what others do on the machine does not matter
+    monkeypatch.setattr(run, "fit", partial(run.fit, now=time.process_time))
+    monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=time.process_time))
+    for console in (common.out, cli.err):
+        monkeypatch.setattr(console, "width", 200)
+
+    def call(*words, code=0):
+        monkeypatch.setattr("sys.argv", ["lightlab", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        assert (caught.value.code or 0) == code, printed
+        return printed.out + printed.err
+
+    return call
+
+
+def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, places):
+    data = make(places / "shapes", (60, 60, 60))
+    words = ("fit", "shapes", "--target-latency-ms", TARGET_MS, "--budget-minutes", 0.5)
+    printed = lightlab(*words, "-o", "model", "--licence", "CC0 <b>")
+    assert "3 classes, 108 train, 36 val, 36 test images at 32 px, RGB" in printed
+    assert "training the supernet" in printed
+    assert "met when measured again" in printed
+    model = places / "model"
+    facts = json.loads((model / "fit.json").read_text())
+    assert facts["met"]
+    assert facts["class_names"] == list(SHAPES)
+    images = photos.loaded(str(data), resolution=32)
+    assert facts["accuracy"] > judge.linear(images).accuracy[0]
+    again(model / "model.onnx")
+    page = (model / "card.html").read_text()
+    for word in ("Licence of the data as given: CC0 &lt;b&gt;", "data:image/png;base64", "Wilson"):
+        assert word in page
+    assert 'src="figures/' not in page
+    snippet_agrees(model, [*data.glob("*/1.jpg"), *data.glob("*/2.png")])
+
+
+def again(model):
+    """The target is kept in a fresh process, up to what two sessions with one graph differ by."""
+    program = (
+        "import sys; from lightlab.measure.latency import Setting, time_runners\n"
+        "from lightlab.measure.latency.engines import onnx_runner\n"
+        "from lightlab.measure.latency.runtimes import random_images\n"
+        "model = open(sys.argv[1], 'rb').read(); s = Setting()\n"
+        "run = onnx_runner(model, s, random_images(1, (3, 32, 32)), 3)\n"
+        "print(time_runners({'m': run}, s, estimate='fastest').latency_ms['m'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(model)], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) <= 1.03 * TARGET_MS
+
+
+def snippet_agrees(model, files):
+    """The script beside the model says what lightlab's predictor says, without lightlab."""
+    program = (
+        "import runpy, sys; sys.modules['lightlab'] = sys.modules['torch'] = None\n"
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(model / "run_model.py"), *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    predictor = deploy.Predictor(model / "model.onnx")
+    wanted = [f"{file} {predictor(file)['class'][0]}" for file in files]
+    assert done.stdout.splitlines() == wanted
+
+
+def test_few_grey_photos_of_uneven_classes_do_and_a_model_of_ours_is_replaced(lightlab, places):
+    make(places / "uneven", (60, 30, 9), grey=True)
+    words = ("fit", "uneven", "--max-macs", 1e6, "--max-size-kb", 300, "--budget-minutes", 0.25)
+    (places / "model").mkdir(exist_ok=True)
+    (places / "model" / "fit.json").touch()
+    printed = lightlab(*words, "--method", "scaled", "-o", "model")
+    assert "images at 32 px, grey" in printed
+    assert "model: replaced in" in printed
+    facts = json.loads((places / "model" / "fit.json").read_text())
+    assert facts["measured"]["MACs"] <= 1e6
+    assert (places / "model" / "model.onnx").stat().st_size <= 300_000
+    assert [p.name for p in places.glob(".model*")] == []
+
+
+def one_line(printed):
+    last = printed.strip().splitlines()[-1]
+    assert last.startswith("lightlab: ")
+    return last
+
+
+def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
+    data = places / "shapes"
+    if not data.exists():
+        make(data, (60, 60, 60))
+    printed = lightlab("fit", "shapes", "--target-latency-ms", 1e-4, "-o", "none", code=2)
+    last = one_line(printed)
+    assert "no network here has latency in ms of 0.0001: the smallest has" in last
+    assert "at 16 px" in last
+    assert "raise the target to" in last
+    assert not (places / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere", "--max-macs", 1e6), "unknown data set 'nowhere'"),
+        (("imagefolder:nowhere", "--max-macs", 1e6), "does not exist"),
+        (("one_class", "--max-macs", 1e6), "there is only the class"),
+        (("shapes",), "there is no target: give"),
+        (("shapes", "--max-macs", 1e6, "--method", "magic"), "method is one of"),
+        (("shapes", "--max-macs", 1e6, "--runtime", "tflite"), "runtime is one of"),
+        (("shapes", "--max-macs", 1e6, "-o", "no/where"), "there is no folder"),
+        (("shapes", "--max-macs", 1e6, "-o", "shapes"), "holds files that are no model of"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(lightlab, places, words, said):
+    if not (places / "shapes").exists():
+        make(places / "shapes", (60, 60, 60))
+    if not (places / "one_class").exists():
+        (places / "one_class" / "a").mkdir(parents=True)
+        Image.new("RGB", (40, 30), "red").save(places / "one_class" / "a" / "1.png")
+    before = sorted(p.name for p in places.iterdir())
+    rest = () if "-o" in words else ("-o", "none")
+    assert said in one_line(lightlab("fit", *words, *rest, code=2))
+    assert sorted(p.name for p in places.iterdir() if p.name != "cache") == [
+        name for name in before if name != "cache"
+    ]
