@@ -16,13 +16,14 @@ from lightlab.workbook.running.plan import Unit
 def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
     """What the results of `unit` depend on, each as a hash."""
     notebook = project.notebooks[unit.notebook]
+    read = _whole_hash if _reads_all(notebook) else _results_hash
     return {
         "source": files.digest(_source(notebook)),
         "params": files.digest(unit.values),
         "package": _package_hash(project, unit.notebook),
         "pins": _pins_hash(project.root),
         "data": files.digest(_outside_data(project.root, unit.values)),
-        "inputs": files.digest({n: _results_hash(run_folder / n) for n in unit.needs}),
+        "inputs": files.digest({n: read(run_folder / n) for n in unit.needs}),
     }
 
 
@@ -152,3 +153,15 @@ def _results_hash(folder: Path) -> str | None:
         return None
     read = ("tables/", "artifacts/", "trials", "claims")
     return files.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})
+
+
+def _reads_all(notebook: Path) -> bool:
+    """True where `notebook` also reads the pictures, times and memory of those that it needs, so
+    that it is out of date whenever one of them ran again: `lightlab.whole` in its metadata."""
+    return read_notebook(notebook).get("metadata", {}).get("lightlab", {}).get("whole") is True
+
+
+def _whole_hash(folder: Path) -> str | None:
+    """All of a unit's results and what its making took: another one after each execution."""
+    path = folder / "manifest.json"
+    return files.sha256(path) if path.is_file() else None

@@ -1,0 +1,214 @@
+"""What a run's other notebooks recorded, as data frames: verdicts, pictures, costs, machines."""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.stats import binomtest
+
+from lightlab.published import loader
+from lightlab.show import numbers
+from lightlab.workbook import manifest
+from lightlab.workbook.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Project, needs, read_notebook
+from lightlab.workbook.record import Record
+from lightlab.workbook.review.results import Unit
+
+_SCALE = "means something from the profile"  # how a verdict's note tells that a run is too small
+_HINT = "run it first; `lightlab run 14` runs whatever it reads"
+
+
+def read(run: Record) -> list[Unit]:
+    """The results of all notebooks that this one needs, one for each sweep point.
+
+    WorkbookError names every notebook that has none, and every result that is not finished.
+    """
+    units, faults = [], []
+    for notebook in needs(Project.find().notebooks[run.notebook]):
+        try:
+            folders = run.inputs(notebook)
+        except FileNotFoundError:
+            faults.append(Fault(notebook, "has no results", _HINT))
+            continue
+        found = [Unit(folder.name, notebook, folder, "ok") for folder in folders]
+        units += found
+        halves = [unit.name for unit in found if not unit.record.get("finished")]
+        faults += [Fault(name, "did not finish", _HINT) for name in halves]
+    if faults:
+        raise WorkbookError(faults)
+    return units
+
+
+def _heading(notebook: str) -> tuple[str, str]:
+    """A notebook's title and its question: the first two lines of its first cell."""
+    first = read_notebook(Project.find().notebooks[notebook])["cells"][0]
+    lines = [line for line in "".join(first["source"]).splitlines() if line]
+    return lines[0].lstrip("# "), lines[1].strip("*")
+
+
+def _title(unit: Unit) -> str:
+    """`09 ProxylessNAS`; the values of a sweep stand behind it."""
+    return " ".join([_heading(unit.notebook)[0], *unit.name.split("@")[1:]])
+
+
+def claims(units: Sequence[Unit]) -> pd.DataFrame:
+    """Every claim with its verdict, as recorded: notebook, paper, claim, published, ours, verdict,
+    note, profile (from which on it means something), decided_by (of open claims, else "")."""
+    return pd.DataFrame(
+        {
+            "notebook": _title(unit),
+            "paper": claim["source"],
+            "claim": claim["sentence"],
+            "published": _published(claim),
+            "ours": _ours(claim),
+            "verdict": claim["verdict"],
+            "note": claim["note"],
+            "profile": claim["profile"],
+            "decided_by": _decided_by(claim),
+        }
+        for unit in units
+        for claim in unit.claims
+    )
+
+
+def _published(claim: dict[str, Any]) -> str:
+    unit = claim["unit"] if numbers.number_like(str(claim["published"])) else ""
+    return f"{numbers.number(claim['published'])} {unit}".strip()
+
+
+def _ours(claim: dict[str, Any]) -> str:
+    """Our value with its unit, its 95 % interval, n."""
+    value, interval = numbers.measured(claim)
+    unit = claim["unit"] if claim["value"] is not None else ""
+    told = f"{value} {unit}".strip()
+    return told + (" " if interval.startswith("[") else ", " * bool(interval)) + interval
+
+
+def _decided_by(claim: dict[str, Any]) -> str:
+    """What an open claim lacks, the first of what applies."""
+    if claim["verdict"] != INCONCLUSIVE:
+        return ""
+    if _SCALE in claim["note"]:
+        return f"the profile {claim['profile']}"
+    if claim["value"] is None:
+        return "a value: none was measured"
+    return "more than one seed" if claim["ci_low"] is None else "a narrower interval"
+
+
+def counts(table: pd.DataFrame, by: str, order: Iterable[str] | None = None) -> pd.DataFrame:
+    """How many of the `claims` have which verdict for each value of column `by`, in its own order
+    or in `order`: reproduced, not reproduced, inconclusive, claims."""
+    verdicts = [REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE]
+    rows = list(table[by].unique() if order is None else order)
+    found = pd.crosstab(table[by], table["verdict"])
+    found = found.reindex(index=rows, columns=verdicts, fill_value=0)
+    return found.assign(claims=found.sum(axis=1)).rename_axis(index=by, columns=None)
+
+
+def share(table: pd.DataFrame) -> tuple[float, tuple[float, float], int]:
+    """Reproduced claims in per cent of the n decided ones, Wilson's 95 % interval, n."""
+    decided = table[table["verdict"] != INCONCLUSIVE]["verdict"] == REPRODUCED
+    if decided.empty:
+        return math.nan, (math.nan, math.nan), 0
+    ends = binomtest(int(decided.sum()), len(decided)).proportion_ci(method="wilson")
+    return 100 * decided.mean(), (100 * ends.low, 100 * ends.high), len(decided)
+
+
+def headlines(units: Sequence[Unit]) -> pd.DataFrame:
+    """The one figure of each notebook that stands for it: notebook, question, figure, caption, path
+    of its PNG. ValueError where the chosen one was not saved."""
+    chosen = loader.read_yaml("headlines/14_summary.yaml")
+    rows = []
+    for unit in units:
+        figures = unit.figures()
+        name = chosen.get(unit.notebook) or next(iter(figures), None)
+        path = unit.path(figures[name], "png") if name in figures else None
+        if path is None:
+            raise ValueError(f"{unit.name} has no PNG of a figure {name!r}")
+        entry = {"notebook": _title(unit), "question": _heading(unit.notebook)[1]}
+        rows.append(entry | {"figure": name, "caption": figures[name]["caption"], "path": path})
+    return pd.DataFrame(rows)
+
+
+def pictures(paths: Iterable[Path], width: int) -> list[np.ndarray]:
+    """Pictures (height, width, 3), bytes, made smaller where they are wider than `width` pixels."""
+    found = []
+    for path in paths:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+        small.thumbnail((width, small.height), Image.Resampling.LANCZOS)
+        found.append(np.asarray(small))
+    return found
+
+
+def costs(units: Sequence[Unit]) -> pd.DataFrame:
+    """What each notebook took: notebook, seconds, readers_s (of those that read its results and run
+    again after it), peak_gib, started, ended; missing where it ran without the runner."""
+    seconds = {unit.name: unit.manifest.get("seconds", math.nan) for unit in units}
+    return pd.DataFrame(
+        {
+            "notebook": _title(unit),
+            "seconds": seconds[unit.name],
+            "readers_s": sum(seconds[name] for name in _readers(unit.name, units)),
+            "peak_gib": unit.manifest.get("peak_memory_mib", math.nan) / 1024,
+            "started": unit.manifest.get("started"),
+            "ended": unit.manifest.get("ended"),
+        }
+        for unit in units
+    )
+
+
+def _readers(name: str, units: Sequence[Unit]) -> set[str]:
+    """The units that read the results of `name`, themselves or through others."""
+    direct = {unit.name for unit in units if name in unit.manifest.get("needs", ())}
+    return direct.union(*(_readers(reader, units) for reader in direct))
+
+
+def clock_s(table: pd.DataFrame) -> float:
+    """Seconds in which at least one notebook of `costs` was at work; NaN where one does not say."""
+    if table[["started", "ended"]].isna().to_numpy().any():
+        return math.nan
+    begins, ends = pd.to_datetime(table["started"]), pd.to_datetime(table["ended"])
+    total, until = 0.0, begins.min()
+    for begin, end in sorted(zip(begins, ends, strict=True)):
+        total += max(0.0, (end - max(begin, until)).total_seconds())
+        until = max(until, end)
+    return total
+
+
+def recheck(units: Sequence[Unit]) -> dict[str, float]:
+    """Compare every recorded file with its hash, as a run does that has nothing to do: files, mib,
+    damaged, seconds."""
+    begun = time.perf_counter()
+    damaged = [name for unit in units for name in manifest.damaged(unit.folder, unit.manifest)]
+    seconds = time.perf_counter() - begun
+    paths = [unit.folder / name for unit in units for name in unit.manifest["files"]]
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    return {
+        "files": len(paths),
+        "mib": size / 2**20,
+        "damaged": len(damaged),
+        "seconds": seconds,
+    }
+
+
+def machines(units: Sequence[Unit]) -> pd.DataFrame:
+    """Profile, code, machine and versions, a row for each value: what, value, notebooks."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for unit in units:
+        facts = {"profile": unit.manifest.get("profile")} | unit.manifest["provenance"]
+        for what, value in (facts | facts.pop("packages")).items():
+            text = "–" if value is None else str(value)
+            found.setdefault(what.replace("_", " "), {}).setdefault(text, []).append(unit.name[:2])
+    rows = [(what, *entry) for what, values in found.items() for entry in values.items()]
+    table = pd.DataFrame(rows, columns=["what", "value", "notebooks"])
+    everyone = len(units)
+    return table.assign(
+        notebooks=["all" if len(n) == everyone else ", ".join(n) for n in table["notebooks"]]
+    )
