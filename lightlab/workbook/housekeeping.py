@@ -37,13 +37,16 @@ def bless(
 ) -> None:
     """Keep the tables, SVG figures and claims of each RUN as results/reference/, which git holds.
 
-    Of a notebook that several of them hold, the first has the plain name.
+    Of a notebook that several of them hold, the first has the plain name. All verdicts of the plain
+    ones are drawn in results/reference/scoreboard.svg.
     """
-    from lightlab.workbook.review import reference
+    from lightlab.workbook.review import reference, summary
 
     project = Project.find()
     only = project.select(notebook) if notebook else []
-    left_out = reference.keep([existing(r) for r in runs], project.results / "reference", only)
+    folder = project.results / "reference"
+    left_out = reference.keep([existing(r) for r in runs], folder, only)
+    summary.draw_scoreboard(folder)
     what = f"now has {', '.join(only)} of" if only else "is now"
     out.print(f"results/reference/ {what} {' and '.join(runs)}.")
     for name in left_out:

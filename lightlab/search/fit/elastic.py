@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import predict, subnets, train
+from lightlab.measure import cost, predict, subnets, train
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.draws import SearchError
 from lightlab.search.fit import pace
@@ -20,7 +20,7 @@ from lightlab.space.decisions import Point
 NAME = "once-for-all"
 SAMPLES = 0.1  # share of the method's time in which sub-networks are tried
 SUPERNET = 0.45  # share of the rest for the supernet; the chosen network has what is left
-_SHARES = (1.0, 0.93, 0.85)  # of the limits, within which candidates are sought
+_SHARES = (1.0, 0.93, 0.85, 0.75)  # of the limits, within which candidates are sought
 _FEWEST, _MOST = 12, 120  # sub-networks that the predictor learns from
 _EVOLUTION = Evolution(generations=40)
 
@@ -48,11 +48,23 @@ def once_for_all(task: Task, seconds: float) -> Found:
     tried = task.rows("sampled", archs, samples.accuracy.tolist())
     archs, found = zip(*((one.network.arch, one.accuracy) for one in finalists), strict=True)
     tried = pd.concat([tried, task.rows("candidate", list(archs), list(found))])
+    first = promising(task, finalists)
     left = max(0.0, end - clock.spent_s)
     clock.enter("training the best of them on", left)
-    best = tuned(task, finalists[0], left)
+    best = tuned(task, first, left)
     tried = pd.concat([tried, task.rows("trained on", [best.network.arch], [best.accuracy])])
-    return Found([best, *finalists[1:]], tried.reset_index(drop=True))
+    others = [one for one in finalists if one is not first]
+    return Found([best, *others], tried.reset_index(drop=True))
+
+
+def promising(task: Task, finalists: list[Finalist]) -> Finalist:
+    """The best whose file keeps to the target now as it will have to in the end, so that no long
+    training is spent on one that misses it; where none does, the smallest.
+    """
+    for one in finalists:
+        if task.meter.promises(one.network):
+            return one
+    return min(finalists, key=lambda one: cost.param_count(one.network.arch))
 
 
 def supernet(task: Task, seconds: float) -> ElasticNetwork:

@@ -103,6 +103,13 @@ class Meter:
         costs = {LATENCY: timed.median_ms, MACS: cost.macs(network.arch), SIZE: len(model) / 1000}
         return Again({k: float(v) for k, v in costs.items()}, timed, single)
 
+    def promises(self, network: Network) -> bool:
+        """Whether the file of `network`, measured as a delivered one, keeps to the target with a
+        little of the latency in reserve.
+        """
+        costs = self.again(network, self.file(network)).costs
+        return self.target.kept_by(costs, RESERVE / 2)
+
     def in_turn(self, networks: Mapping[str, Network]) -> dict[str, float]:
         """Latencies of networks in ms, timed in turn so that they can be compared."""
         setting, archs = self.target.setting, {k: net.arch for k, net in networks.items()}

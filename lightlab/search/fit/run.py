@@ -10,6 +10,7 @@ from lightlab.measure import cost, train
 from lightlab.measure.data import DataSet
 from lightlab.measure.deploy import session
 from lightlab.measure.deploy.export import run as run_onnx
+from lightlab.measure.threads import torch_threads
 from lightlab.nets.build import build
 from lightlab.search.fit import elastic, judge, pace, room
 from lightlab.search.fit.clock import Clock, Now, Tell
@@ -87,6 +88,20 @@ def fit(
     keep to the target, on an unknown method, a budget that is too short, or without validation
     images.
     """
+    with torch_threads(1):  # two on two cores collapse as soon as another process wants one
+        return _fit(images, target, budget_s, method, seed, mirror, tell, now)
+
+
+def _fit(
+    images: DataSet,
+    target: Target,
+    budget_s: float,
+    method: str,
+    seed: int,
+    mirror: bool,
+    tell: Tell | None,
+    now: Now,
+) -> Fitted:
     if method not in METHODS:
         raise FitError(f"method is one of {', '.join(METHODS)}, not {method!r}")
     if not budget_s >= LEAST_BUDGET_S:

@@ -13,11 +13,13 @@ from scipy.stats import binomtest
 
 from lightlab.published import loader
 from lightlab.show import numbers
+from lightlab.show.plots import summary as plots
 from lightlab.workbook import manifest
 from lightlab.workbook.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import Project, needs, read_notebook
 from lightlab.workbook.record import Record
+from lightlab.workbook.review import results
 from lightlab.workbook.review.results import Unit
 
 _SCALE = "means something from the profile"  # how a verdict's note tells that a run is too small
@@ -212,3 +214,10 @@ def machines(units: Sequence[Unit]) -> pd.DataFrame:
     return table.assign(
         notebooks=["all" if len(n) == everyone else ", ".join(n) for n in table["notebooks"]]
     )
+
+
+def draw_scoreboard(run_folder: Path) -> None:
+    """Draw the verdicts of a run as scoreboard.svg in its folder: one picture for its README."""
+    units = [u for u in results.read(run_folder).units if "@" not in u.name and u.claims]
+    fig = plots.scoreboard(claims(units))
+    fig.savefig(run_folder / "scoreboard.svg", metadata={"Date": None})

@@ -1,6 +1,7 @@
 """The blessed run in git is whole, and the README tells its counts as they are."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,10 @@ def test_the_readme_counts_the_verdicts_of_the_reference():
     counts = [verdicts.count(v) for v in ("reproduced", "not reproduced", "inconclusive")]
     told = "run {} are reproduced, {} are not, and {} stay open".format(*counts)
     assert f"Of {len(verdicts)} claims in the reference {told}" in words
+
+
+def test_every_picture_of_the_readme_is_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert "results/reference/scoreboard.svg" in shown
+    assert [name for name in shown if not (ROOT / name).is_file()] == []
