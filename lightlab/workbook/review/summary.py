@@ -217,7 +217,11 @@ def machines(units: Sequence[Unit]) -> pd.DataFrame:
 
 
 def draw_scoreboard(run_folder: Path) -> None:
-    """Draw the verdicts of a run as scoreboard.svg in its folder: one picture for its README."""
+    """Draw the verdicts of a run as scoreboard.svg in its folder, if it has any: one picture for a
+    README.
+    """
+    path = run_folder / "scoreboard.svg"
+    path.unlink(missing_ok=True)
     units = [u for u in results.read(run_folder).units if "@" not in u.name and u.claims]
-    fig = plots.scoreboard(claims(units))
-    fig.savefig(run_folder / "scoreboard.svg", metadata={"Date": None})
+    if units:
+        plots.scoreboard(claims(units)).savefig(path, metadata={"Date": None})
