@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from lightlab.published import loader
-from lightlab.show import numbers
+from lightlab.show import numbers, style
 from lightlab.show.plots import summary as plots
 from lightlab.workbook import manifest
 from lightlab.workbook.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
@@ -224,4 +224,5 @@ def draw_scoreboard(run_folder: Path) -> None:
     path.unlink(missing_ok=True)
     units = [u for u in results.read(run_folder).units if "@" not in u.name and u.claims]
     if units:
+        style.use()  # equal verdicts, equal bytes
         plots.scoreboard(claims(units)).savefig(path, metadata={"Date": None})
