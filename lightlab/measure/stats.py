@@ -1,6 +1,6 @@
 """Means with intervals. Every stochastic number of the workbook passes through here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,13 +70,25 @@ def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, floa
 
 
 def paired(
-    table: pd.DataFrame, value: str, by: str, a: str, b: str, ratio: bool = False
+    table: pd.DataFrame, value: str, by: str, a: Any, b: Any, ratio: bool = False
 ) -> np.ndarray:
     """Column `value` where `by` is `a` minus (or over: `ratio`) that where it is `b`, seed by seed,
     (n,); of the seeds that both have.
     """
     wide = table.pivot(index="seed", columns=by, values=value)[[a, b]].dropna().to_numpy()
     return wide[:, 0] / wide[:, 1] if ratio else wide[:, 0] - wide[:, 1]
+
+
+def difference_table(differences: Mapping[str, ArrayLike]) -> pd.DataFrame:
+    """`mean_ci` of every named set of differences: what, mean, ci_low, ci_high, n."""
+    rows = [(what, *mean_ci(x), len(np.ravel(x))) for what, x in differences.items()]
+    return pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
+
+
+def share_ci(k: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """The share k / n and the ends of Wilson's interval for it."""
+    interval = _stats.binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
+    return k / n, float(interval.low), float(interval.high)
 
 
 def bootstrap_ci(

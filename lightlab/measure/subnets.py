@@ -41,11 +41,15 @@ def specialise(
     from `n_calibrate` of the training `images`, always the same ones; None keeps the supernet's.
     """
     network = supernet.extract(arch).to(memory_format=torch.channels_last).eval()
-    if n_calibrate is None:
-        return network
+    return network if n_calibrate is None else calibrated(network, images, n_calibrate)
+
+
+def calibrated(network: Network, images: Tensor, n: int = N_CALIBRATE) -> Network:
+    """`network` in evaluation mode, its running statistics taken from `n` of the training `images`,
+    always the same ones, at its own resolution.
+    """
     drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    chosen = images[drawn[:n_calibrate]]
-    return recalibrate(network, at_resolution(chosen, network.arch.resolution))
+    return recalibrate(network.eval(), at_resolution(images[drawn[:n]], network.arch.resolution))
 
 
 def accuracies(

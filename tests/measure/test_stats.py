@@ -133,3 +133,24 @@ def test_a_relative_fit_finds_what_was_put_in_and_weighs_small_values_as_much():
         stats.relative_fit(X[:3], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="cannot tell"):
         stats.relative_fit(np.ones((4, 1)), [1.0, 2.0, 3.0, 4.0])
+
+
+def test_differences_have_a_row_each():
+    table = stats.difference_table({"a − b": np.array([1.0, 3.0]), "one seed": [2.0]})
+    assert table["what"].tolist() == ["a − b", "one seed"]
+    assert table["mean"].tolist() == [2, 2]
+    assert table["n"].tolist() == [2, 1]
+    half = 12.7062  # Student's t of one degree of freedom, times a standard error of 1
+    assert table["ci_high"][0] - 2 == pytest.approx(half, abs=1e-3)
+    assert np.isnan(table["ci_low"][1])
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 20), (20, 20), (3, 7)])
+def test_the_interval_of_a_share_is_wilsons(k, n):
+    z = 1.959964
+    share, low, high = stats.share_ci(k, n)
+    centre = (k + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
+    assert share == k / n
+    assert low == pytest.approx(max(0, centre - half), abs=1e-6)
+    assert high == pytest.approx(min(1, centre + half), abs=1e-6)

@@ -15,7 +15,29 @@ from typing import Any
 import psutil
 import pytest
 
+from lightlab.workbook import cli
+from lightlab.workbook.tools import common
+
 PARAMETERS = "seed: int = 0  # seed of all randomness [0..]\nn: int = 3  # how many [1..100]"
+
+
+@pytest.fixture
+def in_process(monkeypatch, capsys):
+    """What `lightlab words…` prints, run in this process, for importing PyTorch is slow; the exit
+    code has to be `code`.
+    """
+    for console in (common.out, cli.err):
+        monkeypatch.setattr(console, "width", 200)
+
+    def call(*words, code=0):
+        monkeypatch.setattr("sys.argv", ["lightlab", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        assert (caught.value.code or 0) == code, printed
+        return printed.out + printed.err
+
+    return call
 
 
 def notebook(*cells: str, parameters: str = PARAMETERS, **settings) -> dict:

@@ -13,8 +13,6 @@ from PIL import Image, ImageDraw
 
 from lightlab.measure import deploy
 from lightlab.search.fit import judge, photos, run
-from lightlab.workbook import cli
-from lightlab.workbook.tools import common
 from lightlab.workbook.tools import fit as fitting
 
 SHAPES = ("cross", "disc", "triangle")
@@ -57,25 +55,14 @@ def places(tmp_path_factory):
 
 
 @pytest.fixture
-def lightlab(monkeypatch, capsys, places):
+def lightlab(monkeypatch, in_process, places):
     """What `lightlab words…` prints; the exit code has to be `code`."""
     monkeypatch.chdir(places)
     monkeypatch.setenv("LIGHTLAB_CACHE", str(places / "cache"))
     # a budget of processor time: what others do on the machine does not matter
     monkeypatch.setattr(run, "fit", partial(run.fit, now=time.process_time))
     monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=time.process_time))
-    for console in (common.out, cli.err):
-        monkeypatch.setattr(console, "width", 200)
-
-    def call(*words, code=0):
-        monkeypatch.setattr("sys.argv", ["lightlab", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        assert (caught.value.code or 0) == code, printed
-        return printed.out + printed.err
-
-    return call
+    return in_process
 
 
 def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, places):

@@ -11,28 +11,15 @@ from lightlab.measure import deploy
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
 from lightlab.space.arch import catalog, decode
-from lightlab.workbook import cli
-from lightlab.workbook.tools import common
 
 DIGITS = "r8x1 conv_k3_s2_c8 sep_k3_s1_c8 head_n10"
 
 
 @pytest.fixture
-def lightlab(monkeypatch, capsys, tmp_path):
+def lightlab(monkeypatch, in_process, tmp_path):
     """What `lightlab words…` prints; the exit code has to be `code`."""
     monkeypatch.chdir(tmp_path)
-    for console in (common.out, cli.err):
-        monkeypatch.setattr(console, "width", 200)
-
-    def call(*words, code=0):
-        monkeypatch.setattr("sys.argv", ["lightlab", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        assert (caught.value.code or 0) == code, printed
-        return printed.out + printed.err
-
-    return call
+    return in_process
 
 
 @pytest.fixture

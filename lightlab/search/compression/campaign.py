@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lightlab.measure import stats
 from lightlab.search import pareto
 from lightlab.search.beside import run_beside
 from lightlab.search.compression.evaluate import Worth
@@ -115,13 +116,7 @@ def contest(
     return pd.concat(run_beside(campaign, jobs, macs).values(), ignore_index=True)
 
 
-def final(trials: pd.DataFrame, cost: str) -> pd.DataFrame:
-    """What each search ended with: method, seed, hypervolume, and all it spent of `cost`."""
-    by = trials.groupby(["method", "seed"], sort=False)
-    return pd.concat([by["hypervolume"].last(), by[cost].sum()], axis=1).reset_index()
-
-
-def gain(ends: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """Hypervolume of method `a` minus that of `b`, paired by seed, (n,)."""
-    wide = ends.pivot(index="seed", columns="method", values="hypervolume")
-    return (wide[a] - wide[b]).to_numpy()
+def gain(trials: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """Hypervolume of method `a` at its end minus that of `b`, paired by seed, (n,)."""
+    ends = trials.groupby(["method", "seed"]).tail(1)
+    return stats.paired(ends, "hypervolume", "method", a, b)

@@ -15,11 +15,11 @@ from lightlab.measure.deploy.export import run
 from lightlab.measure.latency.engines import onnx_runner
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
-from lightlab.nets.elastic import ElasticNetwork, recalibrate
+from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.decisions import Decision, DecisionSpace, Point
 from lightlab.space.spaces import BITS, Compressed, CompressionSpace
 
-N_CALIBRATE = 200  # training images, for ranges of integers and running statistics
+N_CALIBRATE = 200  # training images, for the ranges of integers
 PLAN = latency.Plan(rounds=5, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
 
 
@@ -63,10 +63,8 @@ class Compressor:
 
     def pruned(self, form: Compressed, seed: int = 0) -> Network:
         """The smaller network before any training, its running statistics taken anew."""
-        arch = form.arch
-        small = prune(self.trained, arch, form.blocks, self.importance, seed)
-        shown = subnets.at_resolution(self.images.train.x[:N_CALIBRATE], arch.resolution)
-        return recalibrate(small.eval(), shown)
+        small = prune(self.trained, form.arch, form.blocks, self.importance, seed)
+        return subnets.calibrated(small, self.images.train.x)
 
     def network(self, form: Compressed, seed: int = 0) -> tuple[Network, int]:
         """The smaller network, and the training samples that it took."""

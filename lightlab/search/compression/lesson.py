@@ -83,14 +83,7 @@ def _ready(network: Network, seed: int) -> Network:  # noqa: ARG001  its weights
 
 def gaps(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Differences of what is COMPARED, paired by seed, (n,) each."""
-    wide = table.pivot(index="seed", columns="arm", values="accuracy")
-    return {what: (wide[a] - wide[b]).to_numpy() for what, (a, b) in COMPARED.items()}
-
-
-def gap_table(table: pd.DataFrame) -> pd.DataFrame:
-    """`gaps` with their intervals: what, mean, ci_low, ci_high, n."""
-    rows = [(what, *stats.mean_ci(gap), len(gap)) for what, gap in gaps(table).items()]
-    return pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
+    return {what: stats.paired(table, "accuracy", "arm", *pair) for what, pair in COMPARED.items()}
 
 
 def integers(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
@@ -142,14 +135,13 @@ def criterion_gain(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
     something away, by seed, (n,).
     """
     rows = table[table["keep"] < 1]
-    wide = rows.groupby(["seed", "importance"])["accuracy"].mean().unstack()
-    return (wide[a] - wide[b]).to_numpy()
+    means = rows.groupby(["seed", "importance"])["accuracy"].mean().reset_index()
+    return stats.paired(means, "accuracy", "importance", a, b)
 
 
 def lost(table: pd.DataFrame) -> np.ndarray:
     """Points of test accuracy that 8 bits cost, by seed, (n,)."""
-    wide = table.pivot(index="seed", columns="bits", values="tested")
-    return (wide[32] - wide[8]).to_numpy()
+    return stats.paired(table, "tested", "bits", 32, 8)
 
 
 def times_smaller(table: pd.DataFrame) -> np.ndarray:
@@ -159,5 +151,5 @@ def times_smaller(table: pd.DataFrame) -> np.ndarray:
 
 def way_gain(table: pd.DataFrame) -> np.ndarray:
     """Corners shrunk together minus each trained on by itself, mean over them, by seed, (n,)."""
-    wide = table.groupby(["seed", "way"])["accuracy"].mean().unstack()
-    return (wide[ONCE] - wide[EACH]).to_numpy()
+    means = table.groupby(["seed", "way"])["accuracy"].mean().reset_index()
+    return stats.paired(means, "accuracy", "way", ONCE, EACH)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
 from torch import Tensor
 
+from lightlab.measure import stats
 from lightlab.measure.data import DataSet, Split
 
 MOST_OFTEN = 10  # times that a training image of a rare class is repeated
@@ -61,9 +61,8 @@ class Tested:
     @property
     def accuracy(self) -> tuple[float, float, float]:
         """In %, with the ends of Wilson's 95 % interval."""
-        found = binomtest(int(self.right.sum()), len(self.right))
-        low, high = found.proportion_ci(method="wilson")
-        return 100 * float(self.right.mean()), 100 * low, 100 * high
+        share, low, high = stats.share_ci(self.right.sum(), len(self.right))
+        return 100 * float(share), 100 * low, 100 * high
 
     @property
     def balanced(self) -> float:
@@ -79,10 +78,10 @@ class Tested:
         for label in np.unique(self.labels):
             own = self.labels == label
             k, n = int(self.right[own].sum()), int(own.sum())
-            low, high = binomtest(k, n).proportion_ci(method="wilson")
+            share, low, high = stats.share_ci(k, n)
             wrong = self.said[own & ~self.right]
             other = self.class_names[np.bincount(wrong).argmax()] if len(wrong) else ""
-            rows.append((self.class_names[label], n, 100 * k / n, 100 * low, 100 * high, other))
+            rows.append((self.class_names[label], n, 100 * share, 100 * low, 100 * high, other))
         columns = ["class", "images", "recognised", "low", "high", "taken_for"]
         return pd.DataFrame(rows, columns=columns).sort_values("recognised", ignore_index=True)
 

@@ -67,6 +67,7 @@ class Fitted:
         return self.delivered.finalist.network.arch
 
 
+@torch_threads(1)  # two on two cores collapse as soon as another process wants one
 def fit(
     images: DataSet,
     target: Target,
@@ -88,20 +89,6 @@ def fit(
     keep to the target, on an unknown method, a budget that is too short, or without validation
     images.
     """
-    with torch_threads(1):  # two on two cores collapse as soon as another process wants one
-        return _fit(images, target, budget_s, method, seed, mirror, tell, now)
-
-
-def _fit(
-    images: DataSet,
-    target: Target,
-    budget_s: float,
-    method: str,
-    seed: int,
-    mirror: bool,
-    tell: Tell | None,
-    now: Now,
-) -> Fitted:
     if method not in METHODS:
         raise FitError(f"method is one of {', '.join(METHODS)}, not {method!r}")
     if not budget_s >= LEAST_BUDGET_S:

@@ -231,8 +231,7 @@ def mean_gap(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
 def gap_table(table: pd.DataFrame) -> pd.DataFrame:
     """`mean_gap` of all that is COMPARED: what, mean, ci_low, ci_high, n."""
     gaps = {what: mean_gap(table, *pair) for what, pair in COMPARED.items()}
-    rows = [(what, *stats.mean_ci(gap), len(gap)) for what, gap in gaps.items()]
-    return pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
+    return stats.difference_table(gaps)
 
 
 def agreement(table: pd.DataFrame, a: str, b: str) -> np.ndarray:

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from lightlab.measure import latency, train
-from lightlab.measure.additive import Additive, look_up_table
+from lightlab.measure.additive import Additive
 from lightlab.measure.data import DataSet
 from lightlab.measure.elastic_cost import ElasticCosts
 from lightlab.nets.build import Network
 from lightlab.search.draws import SearchError
+from lightlab.search.proxyless.study import calibrated_table
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace, ProxylessSpace, Skeleton
@@ -85,10 +86,7 @@ def conditions(
     space = ProxylessSpace(skeleton, designs)
     depths = range(1, max(stage.layers for stage in skeleton.stages) + 1)
     elastic = OfaSpace(skeleton, kernels, expands, depths)
-    how = latency.Setting.of(where)
-    table = look_up_table(space, plan, runtime=how.runtime, threads=how.threads, batch=how.batch)
-    drawn = space.sample(np.random.default_rng([seed, 1]), n_timed)
-    table = table.calibrated_on([space.decode(point) for point in drawn], plan)
+    table = calibrated_table(space, where, n_timed, plan, seed)
     prices = Additive.latency_ms(space, table), ElasticCosts.latency_ms(elastic, table)
     return Field(space, elastic, *prices, images, recipe, proxy_epochs)
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lightlab.measure import predict, proxy, specialised, train
+from lightlab.measure import predict, proxy, specialised, subnets, train
+from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
-from lightlab.nets.elastic import recalibrate
 from lightlab.search.evolution import RegularizedEvolution
 from lightlab.search.gaussian.bayesopt import BayesianOptimization
 from lightlab.search.mnasnet import rewards
@@ -44,27 +44,39 @@ def by_trials(make: Callable[[Field, float, int, int], Searcher], soft: bool = F
     """
 
     def method(field: Field, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-        n_trials = max(2, int(budget / field.proxy_epochs))
-        return [_searched(field, t, make(field, t, seed, n_trials), n_trials, seed, soft)
-                for t in targets]  # fmt: skip
+        epochs = field.proxy_epochs
+        n_trials = max(2, int(budget / epochs))
+
+        def candidate(point: Point) -> Network:
+            return field.train(field.space.decode(point), epochs, seed)
+
+        return [
+            _searched(field, t, make(field, t, seed, n_trials), n_trials, candidate, epochs, soft)
+            for t in targets
+        ]
 
     return method
 
 
 def _searched(
-    field: Field, target: float, searcher: Searcher, n_trials: int, seed: int, soft: bool
+    field: Field,
+    target: float,
+    searcher: Searcher,
+    n_trials: int,
+    candidate: Callable[[Point], Network],
+    epochs: float,
+    soft: bool = False,
 ) -> Pick:
+    """So many candidates, each trained for so many `epochs`, one after another."""
     begin, tried = time.process_time(), []
     while len(tried) < n_trials and (asked := searcher.ask(1)):
-        accuracy = field.validated(
-            field.train(field.space.decode(asked[0]), field.proxy_epochs, seed)
-        )
+        accuracy = field.validated(candidate(asked[0]))
         ms = field.price.of(asked[0])
         value = float(rewards.reward(accuracy, ms, target)) if soft else accuracy
         searcher.tell(asked, [value])
         tried.append((asked[0], ms, accuracy))
     point = _best(tried, target)
-    spent = len(tried) * field.samples(field.proxy_epochs)
+    spent = len(tried) * field.samples(epochs)
     return Pick(field.space.decode(point), spent, time.process_time() - begin)
 
 
@@ -153,21 +165,18 @@ def compression(field: Field, targets: Sequence[float], budget: float, seed: int
     short = field.proxy_epochs / 4
     n_trials = max(2, int(budget / 2 / short))
     make = _constrained(RegularizedEvolution, **_EVOLUTION)
-    picks = []
-    for target in targets:
-        begin, tried = time.process_time(), []
-        searcher = make(field, target, seed, n_trials)
-        while len(tried) < n_trials and (asked := searcher.ask(1)):
-            network = inherited(field, trained, asked[0])
-            recipe = replace(field.recipe, epochs=short, lr=field.recipe.lr / 2)
-            train.fit(network, field.images.train, recipe, seed=seed, progress=False)
-            accuracy = field.validated(network)
-            searcher.tell(asked, [accuracy])
-            tried.append((asked[0], field.price.of(asked[0]), accuracy))
-        arch = field.space.decode(_best(tried, target))
-        spent = len(tried) * field.samples(short)
-        picks.append(Pick(arch, spent, time.process_time() - begin, **shared))
-    return picks
+    recipe = replace(field.recipe, epochs=short, lr=field.recipe.lr / 2)
+
+    def candidate(point: Point) -> Network:
+        network = inherited(field, trained, point)
+        train.fit(network, field.images.train, recipe, seed=seed, progress=False)
+        return network
+
+    picks = [
+        _searched(field, t, make(field, t, seed, n_trials), n_trials, candidate, short)
+        for t in targets
+    ]
+    return [replace(pick, **shared) for pick in picks]
 
 
 def _largest(field: Field) -> Point:
@@ -181,15 +190,16 @@ def _largest(field: Field) -> Point:
     return tuple(best)
 
 
-def inherited(field: Field, trained: Any, point: Point) -> Any:
+def inherited(field: Field, trained: Network, point: Point) -> Network:
     """The network of `point` with the part of the trained one's weights that matters most."""
     skeleton, options = field.space.skeleton, list(field.space.options(point).values())
     first = len(skeleton.first)
     stay = [first + i for i, option in enumerate(options) if option != ZERO]
     after = first + len(options)
     blocks = [*range(first), *stay, *range(after, after + len(skeleton.last))]
-    network = prune(trained, field.space.decode(point), blocks)
-    return recalibrate(network.eval(), field.images.train.x[:200])
+    return subnets.calibrated(
+        prune(trained, field.space.decode(point), blocks), field.images.train.x
+    )
 
 
 def by_hand(field: Field, design: str, targets: Sequence[float], reference: Point) -> list[Pick]:

@@ -142,8 +142,8 @@ def gap(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
     """Accuracy of method `a` minus that of `b` at their largest budgets, mean over the targets, by
     seed, (n,).
     """
-    means = last(results).groupby(["seed", "method"])["accuracy"].mean().unstack()
-    return (means[a] - means[b]).to_numpy()
+    means = last(results).groupby(["seed", "method"])["accuracy"].mean().reset_index()
+    return stats.paired(means, "accuracy", "method", a, b)
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
@@ -167,6 +167,6 @@ def best_for(results: pd.DataFrame) -> dict[float, str]:
 
 
 def times_cheaper(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """How many times as many images method `b` saw for all targets as `a`, by seed, (n,)."""
-    total = last(results).groupby(["seed", "method"])["samples"].sum().unstack()
-    return (total[b] / total[a]).to_numpy()
+    """How many times as many seconds method `b` took for all targets as `a`, by seed, (n,)."""
+    total = last(results).groupby(["seed", "method"])["seconds"].sum().reset_index()
+    return stats.paired(total, "seconds", "method", b, a, ratio=True)

@@ -107,14 +107,20 @@ def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
 def priced(
     space: ProxylessSpace, where: str, n: int, plan: latency.Plan, seed: int = 0
 ) -> Additive:
-    """Latencies of all candidates in that `setting`: a look-up table measured now and calibrated on
-    `n` random networks of the space.
+    """Latencies of all candidates in that setting, see `calibrated_table`."""
+    return Additive.latency_ms(space, calibrated_table(space, where, n, plan, seed))
+
+
+def calibrated_table(
+    space: ProxylessSpace, where: str, n: int, plan: latency.Plan, seed: int = 0
+) -> latency.LookupTable:
+    """The look-up table of all candidates in the setting `where` ("onnxruntime/1/1"), measured now
+    and calibrated on `n` random networks of the space.
     """
     how = latency.Setting.of(where)
     table = look_up_table(space, plan, runtime=how.runtime, threads=how.threads, batch=how.batch)
     drawn = space.sample(np.random.default_rng([seed, 1]), n)
-    table = table.calibrated_on([space.decode(point) for point in drawn], plan)
-    return Additive.latency_ms(space, table)
+    return table.calibrated_on([space.decode(point) for point in drawn], plan)
 
 
 def predictions(

@@ -53,7 +53,9 @@ def bill(table: pd.DataFrame) -> Figure:
                 continue
             part = part.sort_values("budget")
             ax.plot(part[column], part["hypervolume"], "-", color=colour, marker=marker, label=name)
-        style.log_counts(ax)
+        spent = table.loc[table[column] > 0, column]
+        if spent.max() > 5 * spent.min():
+            style.log_counts(ax)
         ax.set_xlabel(f"{words}, all targets")
     axes[0].set_ylabel("hypervolume, test")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy.stats import binomtest
 
+from lightlab.measure import stats
 from lightlab.published import loader
 from lightlab.show import numbers, style
 from lightlab.show.plots import summary as plots
@@ -118,8 +118,8 @@ def share(table: pd.DataFrame) -> tuple[float, tuple[float, float], int]:
     decided = table[table["verdict"] != INCONCLUSIVE]["verdict"] == REPRODUCED
     if decided.empty:
         return math.nan, (math.nan, math.nan), 0
-    ends = binomtest(int(decided.sum()), len(decided)).proportion_ci(method="wilson")
-    return 100 * decided.mean(), (100 * ends.low, 100 * ends.high), len(decided)
+    found, low, high = stats.share_ci(decided.sum(), len(decided))
+    return 100 * found, (100 * low, 100 * high), len(decided)
 
 
 def headlines(units: Sequence[Unit]) -> pd.DataFrame:

@@ -127,7 +127,8 @@ class Run:
             return SKIPPED, "another notebook failed (--fail-fast)"
         place = self.folder / name
         if self.options.only and unit.notebook not in self.options.only:
-            return _as_it_is(place)
+            fault = store.unusable(place)
+            return (SKIPPED, fault) if fault else (CURRENT, "taken as it is")
         now = freshness.hashes(self.project, unit, self.folder)
         why = freshness.stale(store.recorded(place), now, place)
         if self.options.force:
@@ -231,19 +232,6 @@ class Run:
             "units": sorted(others + states, key=lambda u: u["unit"]),
         }
         files.write_json(self.folder / "run.json", about)
-
-
-def _as_it_is(place: Path) -> tuple[str, str | None]:
-    """Whether the result in `place` can be taken whatever has changed since."""
-    facts = store.recorded(place)
-    if facts is None or facts.get("status") != "ok":
-        return (
-            SKIPPED,
-            f"there is no result of {place.name} to take: run it first, or without --only",
-        )
-    if damaged := manifest.damaged(place, facts):
-        return SKIPPED, f"damaged since it was recorded: {', '.join(damaged)}"
-    return CURRENT, "taken as it is"
 
 
 def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:

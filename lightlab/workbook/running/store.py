@@ -119,3 +119,12 @@ def has_any(run_folder: Path, unit: str) -> bool:
 def recorded(folder: Path) -> dict | None:
     """The manifest of a unit's result, or None."""
     return files.read_json(folder / "manifest.json")
+
+
+def unusable(place: Path) -> str | None:
+    """Why the result in `place` cannot be taken, whatever has changed since; None: it can."""
+    facts = recorded(place)
+    if facts is None or facts.get("status") != "ok":
+        return f"there is no result of {place.name} to take: run it first, or without --only"
+    damaged = manifest.damaged(place, facts)
+    return f"damaged since it was recorded: {', '.join(damaged)}" if damaged else None

@@ -75,7 +75,9 @@ def test_criteria_and_arms(compressors):
     assert arms.groupby("arm")["samples"].first().to_dict() == {
         lesson.TAUGHT: 96, lesson.LABELS: 96, lesson.SHORT: 96, lesson.LONG: 96 * 4
     }  # fmt: skip
-    assert lesson.gap_table(arms)["n"].eq(2).all()
+    wide = arms.pivot(index="seed", columns="arm", values="accuracy")
+    gaps = lesson.gaps(arms)
+    assert gaps["taught − labels only"] == pytest.approx(wide[lesson.TAUGHT] - wide[lesson.LABELS])
 
 
 class Known:
@@ -107,9 +109,10 @@ def test_searches_begin_alike(space):
     table = campaign.contest(space, jobs, campaign.METHODS, 0, n_trials=4, n_initial=3, chance=0.0)
     first = table[(table["trial"] <= 3) & (table["method"] != campaign.UNIFORM)]
     assert first.groupby(["seed", "trial"])["point"].nunique().eq(1).all()
-    ends = campaign.final(table, "samples")
-    assert ends["samples"].eq(40).all()
-    assert campaign.gain(ends, campaign.RANDOM, campaign.RANDOM).tolist() == [0, 0]
+    assert table.groupby(["method", "seed"])["samples"].sum().eq(40).all()
+    ends = table[table["trial"] == 4].set_index(["method", "seed"])["hypervolume"]
+    wanted = [ends[campaign.BO, seed] - ends[campaign.RANDOM, seed] for seed in (0, 1)]
+    assert campaign.gain(table, campaign.BO, campaign.RANDOM) == pytest.approx(wanted)
 
 
 def test_an_unknown_search_is_refused(space):

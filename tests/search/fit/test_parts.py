@@ -12,12 +12,12 @@ from lightlab.measure.data import DataSet, Split
 from lightlab.measure.latency import LatencyError
 from lightlab.measure.train import Recipe
 from lightlab.nets.build import build
-from lightlab.search.fit import deliver, judge, pace, photos, room
+from lightlab.search.fit import deliver, elastic, judge, pace, photos, room
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.target import LATENCY, MACS, SIZE, FitError, Target
 from lightlab.search.fit.task import Finalist
-from lightlab.space.arch import scale
+from lightlab.space.arch import decode, scale
 
 
 def split(labels, side=16, channels=1, seed=0):
@@ -215,6 +215,19 @@ def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
     slow[id(smaller.network)] = 1.5
     made = deliver.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met) == (smaller, False)  # the nearest
+
+
+def test_no_training_is_spent_on_a_network_that_misses_the_target():
+    archs = [decode(f"r8x1 conv_k3_s2_c{c} head_n3") for c in (32, 16, 8)]
+    rows = zip(archs, (90.0, 80.0, 70.0), strict=True)
+    finalists = [Finalist(f"{a}", build(a), accuracy, 0.5, 0.0) for a, accuracy in rows]
+
+    def task(kept):
+        return SimpleNamespace(meter=SimpleNamespace(promises=lambda net: net.arch in kept))
+
+    assert elastic.promising(task(archs), finalists) is finalists[0]
+    assert elastic.promising(task(archs[1:]), finalists) is finalists[1]
+    assert elastic.promising(task([]), finalists) is finalists[2]  # the smallest
 
 
 def test_of_few_images_a_quarter_validates(monkeypatch):
