@@ -1,6 +1,5 @@
 """What serving many scenarios costs: once, for each, and from how many on once-for-all pays."""
 
-import json
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -16,12 +15,10 @@ OURS, TUNED = "Once-for-All", "Once-for-All, fine-tuned"
 
 
 def searched_s(folder: Path, row: str) -> float:
-    """Seconds of one core of a search, from the table of costs of another notebook's results: of
-    that row, in whose name "{…}" stands for a parameter of that notebook.
+    """Seconds of one core of a search, from that row of the table of costs of another notebook's
+    results.
     """
-    params = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["params"]
-    costs = pd.read_csv(folder / "tables" / "cost.csv", index_col=0)["seconds"]
-    return float(costs[row.format(**params)])
+    return float(pd.read_csv(folder / "tables" / "cost.csv", index_col=0).loc[row, "seconds"])
 
 
 def methods(

@@ -7,6 +7,7 @@ images, along one drawn path, and now and then a step of the architecture on val
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,6 +19,8 @@ from lightlab.search.draws import SearchError
 from lightlab.search.mnasnet.rewards import reward
 
 LOSSES = ("additive", "multiplicative")
+# Between what no longer matters and what outweighs everything: λ comes back from there in time.
+_WEIGHTS = (1e-3, 1e2)
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class Settings:
 
     Then after `every` steps of the weights comes one of the architecture, of a `form` of
     `nets.mixed`, by Adam with `arch_lr`. `latency_weight` is λ of the loss CE + λ E[LAT] / T
-    ("additive": the paper's, per multiple of the target); "multiplicative" is the released code's
-    default (see `loss`). "reinforce" has the reward ACC (LAT / T)^`exponent` of `n_paths` networks.
-    SearchError on impossible values.
+    ("additive": the paper's, per multiple of the target); with a `dual_lr` above 0 λ begins there
+    and then follows the target, see `Architect.price_again`. "multiplicative" is the released
+    code's default (see `loss`). "reinforce" has the reward ACC (LAT / T)^`exponent` of `n_paths`
+    networks. SearchError on impossible values.
     """
 
     recipe: train.Recipe
@@ -37,6 +41,7 @@ class Settings:
     every: int = 5
     arch_lr: float = 1e-3
     latency_weight: float = 0.1
+    dual_lr: float = 0.0
     loss: str = "additive"
     exponent: float = -0.1
     n_paths: int = 10
@@ -48,6 +53,9 @@ class Settings:
             f"loss is one of {', '.join(LOSSES)}": self.loss in LOSSES,
             "latency_weight is 0 or more: below it slow networks would be rewarded": (
                 self.latency_weight >= 0
+            ),
+            "dual_lr is 0 or, with a latency_weight above 0 to begin with, more": (
+                self.dual_lr == 0 or min(self.dual_lr, self.latency_weight) > 0
             ),
             "0 <= warmup < 1": 0 <= self.warmup < 1,
             "every >= 1": self.every >= 1,
@@ -61,15 +69,18 @@ class Settings:
             raise SearchError(f"a ProxylessNAS search needs {'; '.join(broken)}")
 
 
-def loss(ce: Tensor, latency_ms: Tensor, target_ms: float, settings: Settings) -> Tensor:
-    """What an architecture step lowers, of a cross-entropy (nats) and an expected latency.
+def loss(
+    ce: Tensor, latency_ms: Tensor, target_ms: float, settings: Settings, weight: float
+) -> Tensor:
+    """What an architecture step lowers, of a cross-entropy (nats) and an expected latency; `weight`
+    is λ.
 
     "additive": ce + λ E / T. "multiplicative": λ' ce (ln E / ln T)^β with the code's λ' = 0.2 and
     β = 0.3, E and T in µs: no unit is neutral there, and below 1 it has no value (the code counts
     in ms of a phone). ValueError there.
     """
     if settings.loss == "additive":
-        return ce + settings.latency_weight * latency_ms / target_ms
+        return ce + weight * latency_ms / target_ms
     if not min(float(latency_ms), target_ms) > 1e-3:
         raise ValueError(
             f"the multiplicative loss needs latencies above 1 µs, got {float(latency_ms)} and "
@@ -91,6 +102,7 @@ class Architect:
             raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
         self.supernet, self.latency, self.target_ms = supernet, latency, target_ms
         self.settings, self.price, self.macs = settings, Additive.macs(supernet.space), 0
+        self.latency_weight = settings.latency_weight
         logits = supernet.arch_logits()
         self.optimizer = torch.optim.Adam(logits, lr=settings.arch_lr, betas=(0.0, 0.999))
 
@@ -106,6 +118,19 @@ class Architect:
             self._descend(x, y, generator)
         for weight in net.weights():
             weight.requires_grad_(True)
+        self.price_again()
+
+    def price_again(self) -> None:
+        """Raise λ where the likeliest network is slower than the target, and lower it where it is
+        faster: gradient ascent in log λ on the multiplier of the constraint LAT ≤ T.
+
+        The paper scales λ by hand until the found network has the wanted latency.
+        """
+        if not self.settings.dual_lr:
+            return
+        over = self.latency.of(self.supernet.derive()) / self.target_ms - 1
+        weight = math.log(self.latency_weight) + self.settings.dual_lr * over
+        self.latency_weight = math.exp(np.clip(weight, *np.log(_WEIGHTS)))
 
     def _descend(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
         """By the gradient through the gates, or through the weighted sum."""
@@ -113,7 +138,8 @@ class Architect:
         net.draw(form, generator)
         involved = [m.involved for m in net.mixed]
         expected = self.latency.expected([m.odds() for m in net.mixed], involved)
-        loss(F.cross_entropy(net(x), y), expected, self.target_ms, self.settings).backward()
+        ce = F.cross_entropy(net(x), y)
+        loss(ce, expected, self.target_ms, self.settings, self.latency_weight).backward()
         before = [m.arch_logits.detach().clone() for m in net.mixed]
         self.optimizer.step()
         if form == "two":

@@ -33,9 +33,9 @@ class Found:
     """What a search found, and how: a row of `history` for every so many steps.
 
     Columns step, epoch, samples (images seen, of both splits), macs, seconds (of one core), loss
-    (training, since the last row), entropy (share of that of even chances), expected_ms (of the
-    distribution), latency_ms and accuracy (%, validation, with the supernet's weights) of the
-    likeliest network, and point, as text. `probabilities` are those at the end.
+    (training, since the last row), latency_weight (λ), entropy (share of that of even chances),
+    expected_ms (of the distribution), latency_ms and accuracy (%, validation, with the supernet's
+    weights) of the likeliest network, and point, as text. `probabilities` are those at the end.
     """
 
     point: Point
@@ -155,6 +155,7 @@ class _Search:
                 "macs": self.macs + self.architect.macs,
                 "seconds": self.seconds,
                 "loss": float(np.mean(self._losses)),
+                "latency_weight": self.architect.latency_weight,
                 "entropy": net.entropy().item() / self._even,
                 "expected_ms": self.latency.expected(chances, everything).item(),
                 "latency_ms": self.latency.of(point),
@@ -173,7 +174,11 @@ class _Search:
             tensors[f"order.{name}"] = batches.order
         tensors["generator"] = self.generator.get_state()
         values = {k: getattr(self, k) for k in ("n_done", "macs", "samples", "seconds", "rows")}
-        return tensors, values | {"arch_macs": self.architect.macs}
+        architect = self.architect
+        return tensors, values | {
+            "arch_macs": architect.macs,
+            "latency_weight": architect.latency_weight,
+        }
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
@@ -184,6 +189,7 @@ class _Search:
             batches.order = tensors[f"order.{name}"]
         self.generator.set_state(tensors["generator"])
         self.architect.macs = values.pop("arch_macs")
+        self.architect.latency_weight = values.pop("latency_weight")
         for name, value in values.items():
             setattr(self, name, value)
 

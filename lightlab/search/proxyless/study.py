@@ -1,6 +1,7 @@
 """ProxylessNAS's experiments in small: what stands beside a found network, and on which devices."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,13 @@ from lightlab.measure.additive import Additive, look_up_table
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
 from lightlab.search.proxyless.run import Found
-from lightlab.space.arch import Arch, catalog
+from lightlab.space.arch import Arch, catalog, decode, scaling
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import INSIDE, ProxylessSpace, whereabouts
 
 FOUND, NARROWED = "found", "no latency term, narrowed"
 RANDOM, MOBILENET = "random, as fast", "MobileNetV2, as fast"
+MNASNET, BY_TARGET = "MnasNet (08), as fast", "λ by target"
 Time = Callable[[Sequence[Arch]], Sequence[float]]
 Entry = tuple[str, int, Arch]
 
@@ -45,9 +47,11 @@ def rivals(
     time: Time,
     found: Mapping[int, Arch],
     unconstrained: Mapping[int, Arch],
+    mnasnet: Arch,
 ) -> list[Entry]:
     """By seed, the `found` network and others of its latency, measured by `time`: what the search
-    without a latency term chose, narrowed; a random network of the space; MobileNetV2's design.
+    without a latency term chose, narrowed; a random network of the space; MobileNetV2's design;
+    what another search found (`mnasnet`).
     """
     entries: list[Entry] = []
     centre = space.decode(space.centre())
@@ -59,8 +63,19 @@ def rivals(
             (NARROWED, seed, specialised.as_fast(unconstrained[seed], ms, time)[0]),
             (RANDOM, seed, specialised.as_fast(drawn, ms, time)[0]),
             (MOBILENET, seed, specialised.as_fast(centre, ms, time)[0]),
+            (MNASNET, seed, specialised.as_fast(mnasnet, ms, time)[0]),
         ]
     return entries
+
+
+def mnasnet_chose(folder: Path, like: Arch) -> Arch:
+    """The network of highest reward that the soft search of notebook 08 tried, whose results lie in
+    `folder`, for the images of `like`.
+    """
+    trials = pd.read_csv(folder / "trials.csv")
+    best = trials[trials["arm"] == "soft"].sort_values("reward").iloc[-1]["arch"]
+    size = {"resolution": like.resolution, "in_channels": like.in_channels}
+    return scaling.adapt(decode(best), **size, n_classes=like.n_classes)
 
 
 def crossed(networks: Mapping[str, Arch], plan: latency.Plan | None = None) -> pd.DataFrame:

@@ -16,8 +16,8 @@ FORMS = {
     "one": ("weight step, one path", style.GREY, "x"),
 }
 KERNELS = {3: style.COLOURS[5], 5: style.COLOURS[4], 7: style.COLOURS[1]}
-_RIVALS = [style.COLOURS[i] for i in (0, 6, 7, 1)]
-_MARKERS = "o^xs"
+_RIVALS = [style.COLOURS[i] for i in (0, 6, 7, 1, 3)]
+_MARKERS = "o^xsD"
 
 
 def gates(estimates: pd.DataFrame) -> Figure:
@@ -65,22 +65,27 @@ def memory_and_time(steps: pd.DataFrame) -> Figure:
 
 
 def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
-    """Three curves of searches over their steps: entropy, expected latency, accuracy.
+    """Four curves of searches over their steps: entropy, λ (where there is one), expected latency,
+    accuracy.
 
-    Columns search, step, entropy (share), expected_ms, accuracy.
+    Columns search, step, entropy (share), latency_weight, expected_ms, accuracy.
     """
-    fig, axes = style.subplots(1, 3, height=2.9)
+    fig, axes = style.subplots(2, 2, height=4.6, sharex=True)
     columns = {
         "entropy": (100, "entropy, % of even chances"),
+        "latency_weight": (1, "price of latency, λ"),
         "expected_ms": (1 / target_ms, "expected latency / target"),
         "accuracy": (1, "accuracy of the likeliest\nnetwork in the supernet, %"),
     }
-    for i, (name, rows) in enumerate(curves.groupby("search", sort=False)):
-        for ax, (column, (times, words)) in zip(axes, columns.items(), strict=True):
+    for ax, (column, (times, words)) in zip(axes.flat, columns.items(), strict=True):
+        for i, (name, rows) in enumerate(curves.groupby("search", sort=False)):
             ax.plot(rows["step"], times * rows[column], color=style.COLOURS[i], label=name)
-            top = 1.05 * times * curves[column].max()
-            ax.set(xlabel="step", ylabel=words, ylim=(0, top))
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+        ax.set(ylabel=words, ylim=(0, 1.05 * times * curves[column].max()))
+    axes[0, 1].set(yscale="log", ylim=(None, None))  # a λ of 0 is not drawn
+    axes[1, 0].axhline(1, color="black", lw=0.8, ls=":")
+    for ax in axes[1]:
+        ax.set_xlabel("step")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 
 
@@ -117,18 +122,18 @@ def shapes(layers: pd.DataFrame) -> Figure:
 def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figure:
     """Accuracy against measured latency: the swept searches, and the rivals seed by seed.
 
-    `trained`: name, seed, latency_ms, accuracy. `swept`: weight (λ), latency_ms, accuracy.
+    `trained` and `swept` (its names say λ): name, seed, latency_ms, accuracy.
     """
     fig, (left, right) = style.subplots(1, 2, height=3.3, sharey=True)
-    line = swept.groupby("weight")[["latency_ms", "accuracy"]].mean()
-    left.plot(line["latency_ms"] / target_ms, line["accuracy"], color=style.COLOURS[0], lw=1)
-    for i, (weight, rows) in enumerate(swept.groupby("weight")):
+    line = swept.groupby("name")[["latency_ms", "accuracy"]].mean().sort_values("latency_ms")
+    left.plot(line["latency_ms"] / target_ms, line["accuracy"], color=style.GREY, lw=1)
+    for i, (name, rows) in enumerate(swept.groupby("name", sort=False)):
         left.plot(
             rows["latency_ms"] / target_ms,
             rows["accuracy"],
-            _MARKERS[i % 4],
+            _MARKERS[i % len(_MARKERS)],
             color=style.COLOURS[i],
-            label=f"λ = {weight:g}",
+            label=name,
         )
     left.set(title="the price of latency", ylabel="test accuracy, %")
     for name, colour, marker in zip(

@@ -224,12 +224,11 @@ def test_the_published_crossovers_are_those_of_the_table():
     assert bill.published_crossover(75) == pytest.approx(2.92, abs=0.005)
 
 
-def test_the_row_of_a_search_is_that_of_its_own_price(tmp_path):
+def test_the_seconds_of_a_search_are_read_from_its_row(tmp_path):
     (tmp_path / "tables").mkdir()
-    (tmp_path / "manifest.json").write_text('{"params": {"latency_weight": 1.0}}')
-    rows = "kind,seconds\nλ = 0,3\nλ = 0.3,4\nλ = 1,5\n"
+    rows = "kind,samples,seconds\nλ = 0,9,3\nλ by target,9,4\nREINFORCE,9,5\n"
     (tmp_path / "tables" / "cost.csv").write_text(rows, encoding="utf-8")
-    assert bill.searched_s(tmp_path, "λ = {latency_weight:g}") == 5
+    assert bill.searched_s(tmp_path, "λ by target") == 4
 
 
 def test_crossovers_follow_from_the_costs():

@@ -39,6 +39,8 @@ def same(a, b):
         ({"latency_weight": -0.1}, "latency_weight is 0 or more"),
         ({"form": "three"}, "form is one of sum, all, two, reinforce"),
         ({"loss": "log"}, "loss is one of additive, multiplicative"),
+        ({"dual_lr": -0.1}, "dual_lr is 0 or, with a latency_weight above 0 to begin with, more"),
+        ({"dual_lr": 0.1, "latency_weight": 0.0}, "dual_lr is 0 or, with a latency_weight above 0"),
         ({"every": 0}, "every >= 1"),
         ({"warmup": 1.0}, "0 <= warmup < 1"),
         ({"n_paths": 1}, "n_paths >= 2"),
@@ -72,13 +74,13 @@ def test_images_that_do_not_do_are_refused_before_anything_is_trained(digits):
 
 def test_the_losses_are_the_paper_s_and_the_code_s():
     ce, ms = torch.tensor(2.0), torch.tensor(0.16)
-    assert loss(ce, ms, 0.08, QUICK).item() == pytest.approx(2 + 0.1 * 2)
+    assert loss(ce, ms, 0.08, QUICK, 0.1).item() == pytest.approx(2 + 0.1 * 2)
     code = replace(QUICK, loss="multiplicative")
-    found = loss(ce, ms, 0.08, code).item()
+    found = loss(ce, ms, 0.08, code, 0.1).item()
     assert found == pytest.approx(0.4 * (math.log(160) / math.log(80)) ** 0.3)
-    assert found / loss(ce, ms / 2, 0.08, code).item() == pytest.approx(1.045, abs=5e-4)
+    assert found / loss(ce, ms / 2, 0.08, code, 0.1).item() == pytest.approx(1.045, abs=5e-4)
     with pytest.raises(ValueError, match="above 1 µs"):
-        loss(ce, ms * 1e-3, 0.08, code)
+        loss(ce, ms * 1e-3, 0.08, code, 0.1)
 
 
 def test_two_paths_leave_the_other_probabilities_untouched():
@@ -110,6 +112,31 @@ def test_an_architecture_step_moves_logits_and_no_weights(form):
     assert max(changed) <= {"two": 2}.get(form, 7)
 
 
+def test_the_price_follows_the_likeliest_network():
+    ratio = PRICE.of(Supernet(SPACE).derive()) / TARGET
+    for target, rises in ((0.5 * ratio, True), (ratio, None), (2 * ratio, False)):
+        settings = replace(QUICK, latency_weight=0.2, dual_lr=0.3)
+        architect = Architect(Supernet(SPACE), PRICE, target * TARGET, settings)
+        architect.price_again()
+        expected = 0.2 * math.exp(0.3 * (ratio / target - 1))
+        assert architect.latency_weight == pytest.approx(expected)
+        assert rises is None or (architect.latency_weight > 0.2) == rises
+    fixed = Architect(Supernet(SPACE), PRICE, 0.1 * TARGET, QUICK)
+    fixed.price_again()
+    assert fixed.latency_weight == QUICK.latency_weight
+
+
+def test_a_search_with_a_price_by_target_ends_near_it(digits):
+    how = {"recipe": replace(RECIPE, epochs=40), "latency_weight": 0.03, "dual_lr": 0.2}
+    for share in (0.5, 0.6, 0.8):
+        found = search(SPACE, digits, PRICE, share * TARGET, replace(QUICK, **how))
+        assert PRICE.of(found.point) / (share * TARGET) == pytest.approx(1, abs=0.2)
+    fastest = sum(map(min, PRICE.candidates)) + PRICE.fixed
+    found = search(SPACE, digits, PRICE, 0.5 * fastest, replace(QUICK, **how))  # not to be met
+    assert PRICE.of(found.point) == pytest.approx(fastest)
+    assert found.history["latency_weight"].iloc[-1] == pytest.approx(100)
+
+
 def test_a_high_price_of_latency_leads_to_the_fastest_network(digits):
     fastest = tuple(int(np.argmin(row)) for row in PRICE.candidates)
     for form in ("two", "all", "sum"):
@@ -139,7 +166,7 @@ def test_equal_seeds_give_equal_searches_and_rows_say_what_was_spent(digits):
 def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monkeypatch, form):
     from lightlab.search.proxyless import run
 
-    settings = replace(QUICK, form=form)
+    settings = replace(QUICK, form=form, dual_lr=0.3)
     whole = search(SPACE, digits, PRICE, TARGET, settings)
     path = tmp_path / "c.safetensors"
 

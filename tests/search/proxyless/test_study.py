@@ -9,6 +9,7 @@ from lightlab.measure.additive import Additive
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
 from lightlab.search.proxyless import gates, study
+from lightlab.space.arch import decode, encode
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
@@ -25,13 +26,25 @@ def test_rivals_are_as_fast_seed_by_seed():
     rng = np.random.default_rng(0)
     found = {s: space.decode(space.sample(rng)) for s in (0, 1)}
     free = {s: space.decode(space.centre()) for s in (0, 1)}
-    entries = study.rivals(space, Additive.macs(space), by_macs, found, free)
-    assert len(entries) == 2 * 4
+    other = space.decode(space.sample(rng))
+    entries = study.rivals(space, Additive.macs(space), by_macs, found, free, other)
+    assert len(entries) == 2 * 5
     for name, seed, arch in entries:
         assert cost.macs(arch) == pytest.approx(cost.macs(found[seed]), rel=0.1), name
     names = [name for name, seed, _ in entries if seed == 0]
     assert names == [study.FOUND, study.NARROWED, study.RANDOM,
-                     study.MOBILENET]  # fmt: skip
+                     study.MOBILENET, study.MNASNET]  # fmt: skip
+
+
+def test_what_the_sampling_search_chose_is_read_for_other_images(tmp_path):
+    texts = [encode(SPACE.decode(p)) for p in SPACE.sample(np.random.default_rng(2), 4)]
+    rows = {"arm": ["soft", "soft", "soft", "hard"], "reward": [1, 3, 2, 9], "arch": texts}
+    pd.DataFrame(rows).to_csv(tmp_path / "trials.csv", index=False)
+    like = Skeleton.small(32, 3, 5, [16, 32], widths=(1,))
+    like = ProxylessSpace(like).decode((0,) * 4)
+    chosen = study.mnasnet_chose(tmp_path, like)
+    assert (chosen.resolution, chosen.in_channels, chosen.n_classes) == (32, 3, 5)
+    assert chosen.blocks == decode(texts[1]).blocks
 
 
 def test_a_rival_that_is_not_as_fast_counts_only_where_it_is_behind():
