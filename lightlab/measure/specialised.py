@@ -67,16 +67,24 @@ def train_and_time(
 
 
 def train_each(
-    entries: Sequence[tuple[str, int, Arch]], images: DataSet, recipe: train.Recipe, **how: Any
+    entries: Sequence[tuple[str, int, Arch]],
+    images: DataSet,
+    recipe: train.Recipe,
+    time: Callable[[Sequence[Arch]], Sequence[float]] | None = None,
+    **how: Any,
 ) -> pd.DataFrame:
     """Networks trained with their seeds and tested once, and all of them timed in turn; what stands
     there twice is trained once.
 
     Entries are name, seed, network. Rows name, seed, accuracy (test, %), latency_ms, macs, params,
-    arch (as text). `how` goes to `train.fit_many`.
+    arch (as text). `time` tells the latencies (without one: ONNX Runtime's, one thread, now); `how`
+    goes to `train.fit_many`.
     """
     distinct = {encode(arch): arch for _, _, arch in entries}
-    timed = latency.measure_many(distinct, plan=_PLAN, estimate="fastest")
+    if time is None:
+        timed = latency.measure_many(distinct, plan=_PLAN, estimate="fastest").latency_ms
+    else:
+        timed = dict(zip(distinct, time(list(distinct.values())), strict=True))
     pairs = list(dict.fromkeys((encode(arch), seed) for _, seed, arch in entries))
     jobs = [
         train.Job(
@@ -90,7 +98,7 @@ def train_each(
             "name": name,
             "seed": seed,
             "accuracy": 100 * done[encode(arch), seed].metrics["test_accuracy"],
-            "latency_ms": timed.latency_ms[encode(arch)],
+            "latency_ms": timed[encode(arch)],
             "macs": cost.macs(arch),
             "params": cost.param_count(arch),
             "arch": encode(arch),

@@ -8,6 +8,7 @@ import joblib
 
 from lightlab.measure.threads import torch_threads
 from lightlab.measure.train.many import SHORT_MACS
+from lightlab.measure.train.processes import pool
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -25,11 +26,10 @@ def run_beside(
     """
     if workers is None:
         workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        found = joblib.Parallel(n_jobs=max(1, min(workers, len(jobs))))(
-            joblib.delayed(_one)(function, args, resume and Path(resume) / f"{i:04d}.safetensors")
-            for i, args in enumerate(jobs.values())
-        )
+    found = pool(max(1, min(workers, len(jobs))))(
+        joblib.delayed(_one)(function, args, resume and Path(resume) / f"{i:04d}.safetensors")
+        for i, args in enumerate(jobs.values())
+    )
     return dict(zip(jobs, found, strict=True))
 
 

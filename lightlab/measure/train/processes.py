@@ -35,17 +35,20 @@ def here(jobs: list[Job], macs: list[int], device: str) -> Iterator[Done]:
             yield _train(i, job, macs[i], device)
 
 
+def pool(workers: int, **how: Any) -> joblib.Parallel:
+    """Processes of one thread each, with more of `joblib.Parallel`'s arguments in `how`.
+
+    All work beside the notebook goes through here: joblib hands on the processes that it has only
+    to a call with the same arguments, and a new one takes seconds to import torch.
+    """
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        return joblib.Parallel(n_jobs=workers, max_nbytes=_LEAST_BYTES, mmap_mode="c", **how)
+
+
 def beside(jobs: list[Job], macs: list[int], device: str, workers: int) -> Iterator[Done]:
     """As they are done, by `workers` processes of one thread."""
     lent: dict[int, np.ndarray] = {}
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(
-            n_jobs=workers,
-            batch_size=1,
-            return_as="generator_unordered",
-            max_nbytes=_LEAST_BYTES,
-            mmap_mode="c",
-        )
+    parallel = pool(workers, batch_size=1, return_as="generator_unordered")
     here = os.getpid()
     tasks = (
         joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, here)

@@ -10,6 +10,7 @@ from lightlab.measure import latency, train
 from lightlab.measure.additive import Additive
 from lightlab.measure.data import DataSet
 from lightlab.measure.elastic_cost import ElasticCosts
+from lightlab.measure.proxy import Meter
 from lightlab.nets.build import Network
 from lightlab.search.draws import SearchError
 from lightlab.search.proxyless.study import calibrated_table
@@ -86,7 +87,9 @@ def conditions(
     space = ProxylessSpace(skeleton, designs)
     depths = range(1, max(stage.layers for stage in skeleton.stages) + 1)
     elastic = OfaSpace(skeleton, kernels, expands, depths)
-    table = calibrated_table(space, where, n_timed, plan, seed)
+    first = space.decode((0,) * len(space.n_options))
+    meter = Meter(first, latency.Setting.of(where), plan)
+    table, _ = calibrated_table(space, meter, n_timed, seed)
     prices = Additive.latency_ms(space, table), ElasticCosts.latency_ms(elastic, table)
     return Field(space, elastic, *prices, images, recipe, proxy_epochs)
 

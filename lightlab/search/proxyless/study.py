@@ -1,6 +1,6 @@
 """ProxylessNAS's experiments in small: what stands beside a found network, and on which devices."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from lightlab.measure import latency, specialised
 from lightlab.measure.additive import Additive, look_up_table
+from lightlab.measure.proxy import Meter
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
 from lightlab.search.proxyless.run import Found
@@ -120,42 +121,40 @@ def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
 
 
 def priced(
-    space: ProxylessSpace, where: str, n: int, plan: latency.Plan, seed: int = 0
-) -> Additive:
-    """Latencies of all candidates in that setting, see `calibrated_table`."""
-    return Additive.latency_ms(space, calibrated_table(space, where, n, plan, seed))
+    space: ProxylessSpace, meter: Meter, n: int, seed: int = 0
+) -> tuple[Additive, pd.DataFrame]:
+    """Latencies of all candidates in the setting of `meter`, and how far they are right: see
+    `calibrated_table`, its others as in `predictions`.
+    """
+    table, others = calibrated_table(space, meter, n, seed)
+    price = Additive.latency_ms(space, table)
+    return price, predictions(price, others, others.values())
 
 
 def calibrated_table(
-    space: ProxylessSpace, where: str, n: int, plan: latency.Plan, seed: int = 0
-) -> latency.LookupTable:
-    """The look-up table of all candidates in the setting `where` ("onnxruntime/1/1"), measured now
-    and calibrated on `n` random networks of the space.
+    space: ProxylessSpace, meter: Meter, n: int, seed: int = 0
+) -> tuple[latency.LookupTable, dict[Point, float]]:
+    """The look-up table of all candidates in the setting of `meter`, measured now and calibrated on
+    `n` random networks of the space; and the latencies of `n` others, timed in turn with these:
+    what the machine did in the meantime is in both.
     """
-    how = latency.Setting.of(where)
-    table = look_up_table(space, plan, runtime=how.runtime, threads=how.threads, batch=how.batch)
-    drawn = space.sample(np.random.default_rng([seed, 1]), n)
-    return table.calibrated_on([space.decode(point) for point in drawn], plan)
+    how = meter.setting
+    table = look_up_table(
+        space, meter.plan, runtime=how.runtime, threads=how.threads, batch=how.batch
+    )
+    points = space.sample(np.random.default_rng([seed, 1]), 2 * n)
+    archs = [space.decode(point) for point in points]
+    ms = meter(archs)
+    others = dict(zip(points[n:], ms[n:], strict=True))
+    return table.calibrate(archs[:n], ms[:n]), others
 
 
 def predictions(
-    space: ProxylessSpace,
-    price: Additive,
-    points: Sequence[Point],
-    how: latency.Setting,
-    plan: latency.Plan,
+    price: Additive, points: Iterable[Point], latency_ms: Iterable[float]
 ) -> pd.DataFrame:
-    """predicted_ms and measured latency_ms of networks of the space in a setting."""
-    archs = {str(i): space.decode(point) for i, point in enumerate(points)}
-    timed = latency.measure_many(
-        archs, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
-    )
-    return pd.DataFrame(
-        {
-            "predicted_ms": [price.of(point) for point in points],
-            "latency_ms": [timed.latency_ms[name] for name in archs],
-        }
-    )
+    """predicted_ms of points, beside their measured latency_ms."""
+    predicted = [price.of(point) for point in points]
+    return pd.DataFrame({"predicted_ms": predicted, "latency_ms": list(latency_ms)})
 
 
 def published_crossed() -> pd.DataFrame:

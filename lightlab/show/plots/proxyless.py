@@ -82,6 +82,8 @@ def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
             ax.plot(rows["step"], times * rows[column], color=style.COLOURS[i], label=name)
         ax.set(ylabel=words, ylim=(0, 1.05 * times * curves[column].max()))
     axes[0, 1].set(yscale="log", ylim=(None, None))  # a λ of 0 is not drawn
+    axes[0, 1].yaxis.set_major_formatter("{x:g}")
+    axes[0, 1].yaxis.set_minor_formatter("")
     axes[1, 0].axhline(1, color="black", lw=0.8, ls=":")
     for ax in axes[1]:
         ax.set_xlabel("step")

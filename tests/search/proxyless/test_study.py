@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.measure import cost, latency, specialised
+from lightlab.measure import cost, latency, proxy, specialised
 from lightlab.measure.additive import Additive
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
@@ -100,9 +100,12 @@ def test_networks_are_timed_in_each_other_s_setting():
 
 
 def test_a_calibrated_table_predicts_this_machine():
-    price = study.priced(SPACE, "onnxruntime/1/1", 6, PLAN)
+    meter = proxy.Meter(SPACE.decode(SPACE.centre()), plan=PLAN)
+    price, checked = study.priced(SPACE, meter, 6)
+    assert len(checked) == 6
+    assert (checked["predicted_ms"] / checked["latency_ms"]).between(0.5, 2).all()
     points = SPACE.sample(np.random.default_rng(5), 6)
-    found = study.predictions(SPACE, price, points, latency.Setting(), PLAN)
+    found = study.predictions(price, points, meter([SPACE.decode(p) for p in points]))
     assert (found["predicted_ms"] / found["latency_ms"]).between(0.3, 3).all()
 
 
