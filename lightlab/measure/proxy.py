@@ -4,6 +4,7 @@ MnasNet (Tan et al. 2019, section 4.2) trains every sampled network for five epo
 latency on a phone; here the epochs are a recipe's and the device is the one that this runs on.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,8 +28,9 @@ class Meter:
 
     Every call times a `reference` among the networks, in turn with them; where the reference takes
     longer than it did the first time, the machine is slower, and all are corrected by that ratio.
-    The fastest sample counts: others that use the machine only ever add time. The first time is
-    written into `journal`, and read there by a meter that goes on after a kill.
+    The fastest sample counts: others that use the machine only ever add time. All times are written
+    into `journal`; a meter that goes on after a kill answers from there what was asked before, so
+    that choices made by time are the same, and counts from the same first time.
     """
 
     def __init__(
@@ -40,9 +42,14 @@ class Meter:
     ) -> None:
         self.reference, self.setting, self.plan = reference, setting, plan
         self.journal = Journal() if journal is None else journal
+        self._before = deque(self.journal.of("timed"))
 
     def __call__(self, archs: Sequence[Arch]) -> list[float]:
         """Latencies in ms, as on the machine at the first call."""
+        texts = [encode(arch) for arch in archs]
+        while self._before:  # as long as the same is asked in the same order
+            if (row := self._before.popleft())["archs"] == texts:
+                return row["ms"]
         asked = {str(i): latency.runner(arch, self.setting) for i, arch in enumerate(archs)}
         runners = {"reference": self._reference, **asked}
         timed = latency.time_runners(runners, self.setting, plan=self.plan, estimate="fastest")
@@ -50,7 +57,9 @@ class Meter:
         if not self.journal.of("reference"):
             self.journal.add(kind="reference", ms=float(reference))
         first = self.journal.of("reference")[0]["ms"]
-        return [ms * first / reference for ms in found]
+        corrected = [float(ms * first / reference) for ms in found]
+        self.journal.add(kind="timed", archs=texts, ms=corrected)
+        return corrected
 
     @cached_property
     def _reference(self) -> Any:

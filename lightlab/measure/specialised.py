@@ -117,12 +117,13 @@ def comparable(trained: pd.DataFrame, name: str, to: str, off: float = 0.1) -> b
     """Whether the accuracies of `name` and of `to` say which is better at equal latency.
 
     They do where `name` is as fast in the mean over the seeds, up to the share `off`. Where it
-    could not be made as fast but is slower and, with every seed, less accurate all the same, the
-    difference is at least what it would be: it counts, too.
+    could not be made as fast but is slower and, with every seed, less accurate all the same, or
+    faster and more accurate, the difference is at least what it would be: it counts, too.
     """
     ratio = stats.ratio_ci(stats.paired(trained, "latency_ms", "name", name, to, ratio=True))[0]
-    behind = (stats.paired(trained, "accuracy", "name", name, to) < 0).all()
-    return abs(ratio - 1) < off or bool(ratio > 1 and behind)
+    gap = stats.paired(trained, "accuracy", "name", name, to)
+    beyond = (gap < 0).all() if ratio > 1 else (gap > 0).all()
+    return abs(ratio - 1) < off or bool(beyond)
 
 
 def layer_rows(archs: Mapping[str, Arch], fixed: int = 2) -> pd.DataFrame:

@@ -49,11 +49,11 @@ class MixedOp(nn.Module):
 
     def draw(self, form: str, generator: torch.Generator) -> None:
         """Draw what takes part in the next step, and what is active."""
-        chances, n = self.probabilities().detach(), len(self.candidates)
+        chances, n = self.probabilities().detach().cpu(), len(self.candidates)
         pair = form == "two" and n > 2
         drawn = torch.multinomial(chances, 2, generator=generator) if pair else torch.arange(n)
         self.form, self.involved = form, tuple(drawn.tolist())
-        among = torch.multinomial(self.odds().detach(), 1, generator=generator)
+        among = torch.multinomial(self.odds().detach().cpu(), 1, generator=generator)
         self.active = self.involved[int(among)]
 
     def activate(self, index: int) -> None:

@@ -77,9 +77,9 @@ def method(name: str) -> dict[str, Any]:
     return {"color": colour, "marker": marker, "linestyle": line, "label": name}
 
 
-def log_counts(ax: Axes) -> None:
-    """A logarithmic horizontal axis of large counts: 1M, 3M, 10M."""
+def log_counts(ax: Axes, steps: tuple[int, ...] = (1, 3)) -> None:
+    """A logarithmic horizontal axis of large counts: 1M, 3M, 10M, or other steps in a decade."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_locator(LogLocator(subs=steps))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: numbers.short(m)))
     ax.xaxis.set_minor_formatter(NullFormatter())

@@ -47,22 +47,27 @@ def published_crossover(tuned_h: float = 0.0) -> float:
 
 
 def crossovers(
-    costs: pd.DataFrame, fixed: np.ndarray, alone: float, tuned_h: float = 75.0
+    costs: pd.DataFrame,
+    fixed: np.ndarray,
+    alone: float,
+    share: float = 1.0,
+    tuned_h: float = 75.0,
 ) -> pd.DataFrame:
     """Crossovers with ProxylessNAS's way, the interval over the seeds' `fixed` costs (n,), with and
     without fine-tuning (in the paper `tuned_h` GPU hours): rows method, training, mean, ci_low,
     ci_high, published.
 
-    `training` is the share of `alone` that the rival's last training takes: all of it, and the
-    quarter of the supernet's length that it has in the paper (300 of 1,200 hours).
+    `training` is the rival's last training as a share of the supernet's length: the `share` that
+    `alone` (in seconds) is of it, and the quarter of the paper (300 of 1,200 hours).
     """
     each = costs.set_index("method")["each"]
     rows = []
-    for (method, hours), share in product(((OURS, 0.0), (TUNED, tuned_h)), (1.0, 0.25)):
-        rival = each[PROXYLESS] - (1 - share) * alone
+    parts = dict.fromkeys((share, 0.25))
+    for (method, hours), part in product(((OURS, 0.0), (TUNED, tuned_h)), parts):
+        rival = each[PROXYLESS] + (part / share - 1) * alone
         found = crossover(fixed, each[method], rival)
         interval = stats.mean_ci(found) if np.isfinite(found).all() else (np.inf,) * 3
-        rows.append((method, share, *interval, published_crossover(hours)))
+        rows.append((method, part, *interval, published_crossover(hours)))
     columns = ["method", "training", "mean", "ci_low", "ci_high", "published"]
     return pd.DataFrame(rows, columns=columns)
 

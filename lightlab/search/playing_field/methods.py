@@ -31,7 +31,8 @@ V2, V3 = "MobileNetV2 by hand", "MobileNetV3 by hand"
 RANDOM, EVOLUTION, CONTROLLER = "random search", "evolution", "MnasNet's controller"
 BO, GRADIENT, REINFORCE = "Bayesian optimisation", "ProxylessNAS", "ProxylessNAS, REINFORCE"
 OFA, COMPRESSION = "Once-for-All", "compression"
-LATENCY_WEIGHT = 0.3  # λ of ProxylessNAS, as in notebook 09
+_PROXYLESS = {"arch_lr": 0.2, "every": 2}
+_BY_TARGET = {"latency_weight": 0.1, "dual_lr": 0.2}  # λ begins there and follows the target
 Method = Callable[[Field, Sequence[float], float, int], list[Pick]]
 
 
@@ -106,13 +107,15 @@ def _controller(field: Field, target: float, seed: int, n_trials: int) -> Search
 
 def by_paths(form: str) -> Method:
     """ProxylessNAS for each target: the likeliest network of the distribution at the end that is as
-    fast; λ and the reward's exponent ask for it only softly.
+    fast; λ, which follows the target, and the reward's exponent ask for it only softly.
     """
 
     def method(field: Field, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-        how = {"form": form, "arch_lr": 0.05, "every": 3, "latency_weight": LATENCY_WEIGHT}
-        seen = 1 + (1 - Settings.warmup) / how["every"]  # images a step, of both splits
-        settings = Settings(replace(field.recipe, epochs=budget / seen), **how)
+        # images a step, of both splits
+        seen = 1 + (1 - Settings.warmup) / _PROXYLESS["every"]
+        recipe = replace(field.recipe, epochs=budget / seen)
+        priced = {} if form == "reinforce" else _BY_TARGET
+        settings = Settings(recipe, form=form, **_PROXYLESS, **priced)
         picks = []
         for target in targets:
             begin = time.process_time()

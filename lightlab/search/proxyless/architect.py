@@ -57,6 +57,9 @@ class Settings:
             "dual_lr is 0 or, with a latency_weight above 0 to begin with, more": (
                 self.dual_lr == 0 or min(self.dual_lr, self.latency_weight) > 0
             ),
+            "dual_lr is 0 where the loss has no λ (reinforce, multiplicative)": (
+                self.dual_lr == 0 or (self.form != "reinforce" and self.loss == "additive")
+            ),
             "0 <= warmup < 1": 0 <= self.warmup < 1,
             "every >= 1": self.every >= 1,
             "arch_lr > 0": self.arch_lr > 0,
@@ -124,7 +127,7 @@ class Architect:
         """Raise λ where the likeliest network is slower than the target, and lower it where it is
         faster: gradient ascent in log λ on the multiplier of the constraint LAT ≤ T.
 
-        The paper scales λ by hand until the found network has the wanted latency.
+        The paper does not say how it came by its λ.
         """
         if not self.settings.dual_lr:
             return

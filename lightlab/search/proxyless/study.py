@@ -1,6 +1,7 @@
 """ProxylessNAS's experiments in small: what stands beside a found network, and on which devices."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,8 @@ def mnasnet_chose(folder: Path, like: Arch) -> Arch:
     `folder`, for the images of `like`.
     """
     trials = pd.read_csv(folder / "trials.csv")
-    best = trials[trials["arm"] == "soft"].sort_values("reward").iloc[-1]["arch"]
+    soft = trials[trials["arm"] == "soft"]
+    best = soft.loc[soft["reward"].idxmax(), "arch"]
     size = {"resolution": like.resolution, "in_channels": like.in_channels}
     return scaling.adapt(decode(best), **size, n_classes=like.n_classes)
 
@@ -89,12 +91,18 @@ def crossed(networks: Mapping[str, Arch], plan: latency.Plan | None = None) -> p
     return cells.assign(times=cells["latency_ms"] / cells["setting"].map(own))
 
 
-def least(cells: pd.DataFrame) -> np.ndarray:
-    """By seed, how near a network that was searched for another setting comes to the own one: the
-    least of `times` off the diagonal, (n,); below 1 it is faster.
+def least(cells: pd.DataFrame, targets: Mapping[str, float]) -> np.ndarray:
+    """By seed, how much slower networks are away from the setting that they were searched for: the
+    least of latency over target there, over the same at home, (n,); below 1 one is faster away.
+
+    Over the targets, since a network that missed its own is slower or faster everywhere.
     """
-    others = cells[cells["network"] != cells["setting"]]
-    return others.groupby("seed")["times"].min().to_numpy()
+    share = cells["latency_ms"] / cells["setting"].map(targets)
+    away = cells["network"] != cells["setting"]
+    home = cells[~away].assign(home=share[~away])[["network", "seed", "home"]]
+    others = cells[away].assign(share=share[away]).merge(home, on=["network", "seed"])
+    ratio = others["share"] / others["home"]
+    return ratio.groupby(others["seed"]).min().to_numpy()
 
 
 def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
@@ -124,11 +132,17 @@ def priced(
     space: ProxylessSpace, meter: Meter, n: int, seed: int = 0
 ) -> tuple[Additive, pd.DataFrame]:
     """Latencies of all candidates in the setting of `meter`, and how far they are right: see
-    `calibrated_table`, its others as in `predictions`.
+    `calibrated_table`, its others as in `predictions`. What the meter's journal holds already is
+    not measured again: a search goes on only with the prices that it began with.
     """
-    table, others = calibrated_table(space, meter, n, seed)
-    price = Additive.latency_ms(space, table)
-    return price, predictions(price, others, others.values())
+    if not meter.journal.of("priced"):
+        table, others = calibrated_table(space, meter, n, seed)
+        price = Additive.latency_ms(space, table)
+        checked = predictions(price, others, others.values()).to_dict("list")
+        meter.journal.add(kind="priced", **asdict(price), checked=checked)
+    (row,) = meter.journal.of("priced")
+    price = Additive(row["fixed"], tuple(map(tuple, row["candidates"])))
+    return price, pd.DataFrame(row["checked"])
 
 
 def calibrated_table(

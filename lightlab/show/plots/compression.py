@@ -94,7 +94,7 @@ def sides(table: pd.DataFrame) -> Figure:
     left.set_xticks(ticks, ticks)
     left.minorticks_off()
     right.set(xlabel="images trained on, thousands", ylabel="hypervolume, validation", xscale="log")
-    style.log_counts(right)
+    style.log_counts(right, (1, 2, 5))
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig
 

@@ -238,6 +238,9 @@ def test_crossovers_follow_from_the_costs():
     table = bill.crossovers(costs, np.array([90.0, 110.0]), alone=15)
     assert table["mean"].tolist() == pytest.approx([5, 100 / 8.75, 10, np.inf])
     assert table["training"].tolist() == [1, 0.25, 1, 0.25]
+    longer = bill.crossovers(costs, np.array([90.0, 110.0]), alone=15, share=1 / 8)
+    assert longer["training"].tolist() == [0.125, 0.25] * 2
+    assert longer["mean"].tolist()[:2] == pytest.approx([5, 100 / 35])  # 10 + 30 − 5 each
     lines = bill.lines(costs, [1, 10])
     total = lines.set_index(["method", "n"])["total"]
     assert total[bill.OURS, 10] == 150

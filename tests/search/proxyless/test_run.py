@@ -41,6 +41,8 @@ def same(a, b):
         ({"loss": "log"}, "loss is one of additive, multiplicative"),
         ({"dual_lr": -0.1}, "dual_lr is 0 or, with a latency_weight above 0 to begin with, more"),
         ({"dual_lr": 0.1, "latency_weight": 0.0}, "dual_lr is 0 or, with a latency_weight above 0"),
+        ({"dual_lr": 0.1, "form": "reinforce"}, "dual_lr is 0 where the loss has no λ"),
+        ({"dual_lr": 0.1, "loss": "multiplicative"}, "dual_lr is 0 where the loss has no λ"),
         ({"every": 0}, "every >= 1"),
         ({"warmup": 1.0}, "0 <= warmup < 1"),
         ({"n_paths": 1}, "n_paths >= 2"),
@@ -166,7 +168,7 @@ def test_equal_seeds_give_equal_searches_and_rows_say_what_was_spent(digits):
 def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monkeypatch, form):
     from lightlab.search.proxyless import run
 
-    settings = replace(QUICK, form=form, dual_lr=0.3)
+    settings = replace(QUICK, form=form, dual_lr=0.3 * (form != "reinforce"))
     whole = search(SPACE, digits, PRICE, TARGET, settings)
     path = tmp_path / "c.safetensors"
 

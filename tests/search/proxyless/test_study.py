@@ -6,6 +6,7 @@ import pytest
 
 from lightlab.measure import cost, latency, proxy, specialised
 from lightlab.measure.additive import Additive
+from lightlab.measure.journal import Journal
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
 from lightlab.search.proxyless import gates, study
@@ -54,13 +55,18 @@ def test_a_rival_that_is_not_as_fast_counts_only_where_it_is_behind():
         for name, ms, accuracy in (
             ("found", 1.0, 50.0), ("as fast", 1.05, 55.0), ("slower, behind", 1.3, 45.0),
             ("slower, ahead", 1.3, 55.0), ("faster, behind", 0.7, 45.0),
+            ("faster, ahead", 0.7, 55.0),
             ("slower, now and then behind", 1.3, 45.0 + 10 * seed),
         )
     ]  # fmt: skip
     trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms", "accuracy"])
     said = {n: specialised.comparable(trained, n, "found") for n in trained["name"].unique()}
     del said["found"]
-    assert [n for n, counts in said.items() if counts] == ["as fast", "slower, behind"]
+    assert [n for n, counts in said.items() if counts] == [
+        "as fast",
+        "slower, behind",
+        "faster, ahead",
+    ]
 
 
 def test_a_random_rival_is_another_network_of_about_the_same_latency():
@@ -94,9 +100,34 @@ def test_networks_are_timed_in_each_other_s_setting():
     assert own["times"].tolist() == [1, 1]
     other = cells[cells["setting"] == "torch/1/4"].set_index("network")["times"]
     assert other["onnxruntime/1/1"] < 1  # the small one is faster there as well
-    both = pd.concat([cells.assign(seed=0), cells.assign(seed=1, times=2 * cells["times"])])
-    found = study.least(both)
-    assert found == pytest.approx([other["onnxruntime/1/1"], 2 * other["onnxruntime/1/1"]])
+
+
+def test_a_network_is_special_where_it_is_slower_away_whatever_its_target():
+    rows = [(a, b, s, ms) for s, wide in enumerate(([[1, 3], [2, 2]], [[2, 3], [2, 2]]))
+            for a, row in zip("AB", wide, strict=True)
+            for b, ms in zip("AB", row, strict=True)]  # fmt: skip
+    cells = pd.DataFrame(rows, columns=["network", "setting", "seed", "latency_ms"])
+    # targets 1 and 2: B's network takes twice its target's share at A; A's 1.5 and 0.75 at B
+    assert study.least(cells, {"A": 1, "B": 2}) == pytest.approx([1.5, 0.75])
+    twice = cells.assign(latency_ms=cells["latency_ms"] * cells["network"].map({"A": 2, "B": 1}))
+    assert study.least(twice, {"A": 1, "B": 2}) == pytest.approx([1.5, 0.75])
+
+
+def test_a_price_and_times_are_measured_once_also_across_a_kill(tmp_path, monkeypatch):
+    centre, path = SPACE.decode(SPACE.centre()), tmp_path / "times.jsonl"
+    archs = [SPACE.decode(p) for p in SPACE.sample(np.random.default_rng(7), 3)]
+    meter = proxy.Meter(centre, plan=PLAN, journal=Journal(path))
+    price, checked = study.priced(SPACE, meter, 6)
+    times = [meter(archs[:1]), meter(archs[1:])]
+    again = proxy.Meter(centre, plan=PLAN, journal=Journal(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(latency, "time_runners", None)  # nothing is measured
+        assert study.priced(SPACE, again, 6)[0] == price
+        pd.testing.assert_frame_equal(study.priced(SPACE, again, 6)[1], checked)
+        assert [again(archs[:1]), again(archs[1:])] == times
+    other = again(archs[1:])  # asked once more than before: measured
+    assert other != times[1]
+    assert other == pytest.approx(times[1], rel=1)
 
 
 def test_a_calibrated_table_predicts_this_machine():
