@@ -1,6 +1,6 @@
 """One more device for a supernet of the cifar10 profile: its cost over that of the training.
 
-Baseline: the supernet trained as long as the arms that notebook 10 compares (`longer` of 1).
+Baseline: the supernet trained as long as the arms that notebook 10 compares, the first of `lengths`.
 Parameters are those of `params/cifar10/10_once_for_all.yaml`, with the arm that was best there; one
 seed, one core, validation images. `python benchmarks/one_more_device.py` writes
 benchmarks/one_more_device.md (half an hour).
@@ -30,17 +30,18 @@ def main() -> None:
     images = data.load(f"{kind}:{root / folder}", resolution=32, **sizes)
     how = {"batch_size": 32, "lr": 0.1, "shift": 4, "flip": True, "padding": "reflect"}
     space = study.small_space(images, p["channels"], p["depth"], p["kernels"], p["expands"])
-    task = {"space": space, "images": images, "recipe": train.Recipe(p["passes"], **how)}
-    full = study.begin(task, p["passes"], [0])
+    each = p["lengths"][0]
+    task = {"space": space, "images": images, "recipe": train.Recipe(each, **how)}
+    full = study.begin(task, each, [0])
     rows = []
-    for longer in (1.0, p["longer"]):
-        job = study.arms(task, longer * p["passes"], {0: full[0].network})[ARM, 0]
+    for passes in p["lengths"]:
+        job = study.arms(task, passes, {0: full[0].network})[ARM, 0]
         with torch_threads(1):
             shrunk = shrink(**job)
         trained = shrunk.history["seconds"].iloc[-1]
         corners = study.on_corners({(ARM, 0): shrunk.network}, images, "val")["accuracy"].mean()
         rows += [
-            {"longer": longer, "training, s": trained, "corners, %": corners} | one
+            {"passes": passes, "training, s": trained, "corners, %": corners} | one
             for one in devices(space, shrunk.network, images, p)
         ]
     table = pd.DataFrame(rows)
@@ -74,16 +75,15 @@ def write(table: pd.DataFrame, p: dict) -> None:
         "",
         *__doc__.strip().splitlines()[2:],
         "",
-        f"{p['n_train']:,} images of CIFAR-10, {p['passes']:g} passes times `longer`, "
-        f"{time.strftime('%Y-%m-%d %H:%M')} UTC, {latency.device()['cpu']}.",
+        f"{p['n_train']:,} images of CIFAR-10, {time.strftime('%Y-%m-%d %H:%M')} UTC, {latency.device()['cpu']}.",
         "",
         table.round(2).to_markdown(index=False),
         "",
     ]
-    for longer, part in table.groupby("longer"):
+    for passes, part in table.groupby("passes"):
         mean, low, high = stats.mean_ci(part["share, %"].to_numpy())
         page.append(
-            f"- {longer:g} times as long: {mean:.2f} % [{low:.2f}, {high:.2f}] over the settings "
+            f"- {passes:g} passes: {mean:.2f} % [{low:.2f}, {high:.2f}] over the settings "
             f"(bar {BAR:g} %)."
         )
     PAGE.write_text("\n".join(page) + "\n")

@@ -177,3 +177,13 @@ def test_what_cannot_be_done_is_one_line(lightlab, places, words, said):
     assert sorted(p.name for p in places.iterdir() if p.name != "cache") == [
         name for name in before if name != "cache"
     ]
+
+
+def test_a_budget_that_reading_uses_up_is_told_in_minutes(lightlab, places, monkeypatch):
+    if not (places / "shapes").exists():
+        make(places / "shapes", (60, 60, 60))
+    monkeypatch.setattr(fitting, "CARD_S", 12.0)
+    words = ("fit", "shapes", "--max-macs", 1e6, "--budget-minutes", 0.25, "-o", "model")
+    printed = lightlab(*words, code=2)
+    assert "0.25 minutes: " in printed
+    assert "give --budget-minutes 0.75 or more" in printed

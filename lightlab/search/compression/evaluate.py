@@ -41,8 +41,8 @@ class Worth:
 @dataclass(frozen=True, eq=False)
 class Compressor:
     """Makes of a `trained` network what the points of `space` say, and trains it on by `recipe`,
-    taught by the answers of the trained one unless `taught` is False; from new weights where
-    `scratch` is True.
+    by labels, or also by the answers of the trained one where `taught` is True; from new weights
+    where `scratch` is True.
     """
 
     space: CompressionSpace
@@ -50,7 +50,7 @@ class Compressor:
     images: DataSet
     recipe: train.Recipe
     importance: str = "l1"
-    taught: bool = True
+    taught: bool = False
     scratch: bool = False
     answers: Tensor = field(init=False)
     reference: bytes = field(init=False)
@@ -60,6 +60,11 @@ class Compressor:
         object.__setattr__(self, "answers", answers)
         reference = deploy.onnx_bytes(self.trained, self.trained.arch.input_shape)
         object.__setattr__(self, "reference", reference)
+
+    @property
+    def before(self) -> float:
+        """Accuracy of the trained network on the validation images, %."""
+        return 100 * train.evaluate(self.trained, self.images.val)["accuracy"]
 
     def pruned(self, form: Compressed, seed: int = 0) -> Network:
         """The smaller network before any training, its running statistics taken anew."""

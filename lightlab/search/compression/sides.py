@@ -43,9 +43,7 @@ def from_scratch(
     one and its predecessor (`whole`) together.
     """
     return {
-        seed: replace(
-            one, scratch=True, taught=False, recipe=replace(whole, epochs=_both(one, whole))
-        )
+        seed: replace(one, scratch=True, recipe=replace(whole, epochs=_both(one, whole)))
         for seed, one in compressors.items()
     }
 
@@ -109,12 +107,28 @@ def fronts(trials: Mapping[str, pd.DataFrame], before: Mapping[str, int]) -> pd.
     return pd.concat(parts, ignore_index=True).drop(columns="point")
 
 
+def leading(fronts: pd.DataFrame) -> pd.DataFrame:
+    """Whose front is the most accurate on the validation images, of networks that take at most a
+    given time: rows side, from_time, to_time (% of the trained network's), tested (%, of its best
+    there). Where the side changes, the fronts meet.
+    """
+    best = fronts[fronts["front"]].sort_values("latency")
+    top = best["accuracy"].cummax()
+    ahead = best[best["accuracy"].eq(top) & ~top.duplicated()]
+    stretch = ahead["side"].ne(ahead["side"].shift()).cumsum()
+    rows = ahead.groupby(stretch).agg(
+        side=("side", "first"), from_time=("latency", "first"), tested=("tested", "last")
+    )
+    rows["from_time"] *= 100
+    rows["to_time"] = rows["from_time"].shift(-1)  # none: for all that is slower
+    return rows[["side", "from_time", "to_time", "tested"]].reset_index(drop=True)
+
+
 def smallest(trials: pd.DataFrame, one: Compressor, loss: float) -> pd.Series:
     """Of the networks tried the smallest file that loses at most `loss` points on the validation
     images against the trained network; where none keeps so much, the most accurate.
     """
-    before = 100 * train.evaluate(one.trained, one.images.val)["accuracy"]
-    good = trials[trials["accuracy"] >= before - loss]
+    good = trials[trials["accuracy"] >= one.before - loss]
     if good.empty:
         return trials.loc[trials["accuracy"].idxmax()]
     return good.loc[good["size"].idxmin()]

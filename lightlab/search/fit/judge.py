@@ -32,7 +32,8 @@ def _repeated(split: Split, most_often: int) -> Split:
     index = []
     for label, n in enumerate(counts.tolist()):
         own = torch.nonzero(split.y == label)[:, 0]
-        index.append(own.repeat(most_often)[: max(n, min(int(counts.max()), most_often * n))])
+        wanted = max(n, min(int(counts.max()), most_often * n))
+        index.append(own.repeat(-(-wanted // max(n, 1)))[:wanted])
     return split.take(torch.cat(index).sort().values)
 
 

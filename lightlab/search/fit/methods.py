@@ -76,7 +76,8 @@ def _design_rows(found: list[Finalist], costs: list[dict[str, float]]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-# A later session sets the order of preference from measurements; the first one is the default.
+# In the order of their ranks in notebook 12, where all play by the same rules; the first one is the
+# default.
 METHODS: Mapping[str, Method] = {
     elastic.NAME: elastic.once_for_all,
     RANDOM: random_networks,

@@ -5,12 +5,13 @@ import pandas as pd
 from lightlab.measure import stats
 from lightlab.measure.specialised import layer_rows
 from lightlab.search.fit.judge import Tested
-from lightlab.search.fit.run import INT8, Fitted
+from lightlab.search.fit.run import FLOAT, INT8, Fitted
 from lightlab.search.fit.target import LATENCY, MACS, SIZE
 from lightlab.search.once_for_all.rivals import MOBILENET_V2, MOBILENET_V3
 
 DESIGNS = (MOBILENET_V2, MOBILENET_V3)
 LEAST_TRAINING = 0.3  # share of the budget, below which the card warns
+LEAST_USE = 0.65  # of what the target allows, likewise
 COLUMNS = {LATENCY: "latency_ms", MACS: "macs", SIZE: "size_kb"}  # of a comparison
 
 
@@ -70,7 +71,7 @@ def against_designs(fitted: Fitted) -> tuple[float, tuple[float, float]] | None:
 
 def of_integers(fitted: Fitted) -> tuple[float, tuple[float, float]]:
     """`gap` between the delivered model in 8-bit integers and in float32."""
-    return gap(fitted.answers[INT8], fitted.tested)
+    return gap(fitted.answers[INT8], fitted.answers[FLOAT])
 
 
 def headline(fitted: Fitted) -> str:
@@ -104,6 +105,13 @@ def warnings(fitted: Fitted) -> list[str]:
             f"Only {share:.0%} of the budget was spent on training, the rest on measuring: give "
             "more minutes, or a quieter machine."
         )
+    limits = fitted.target.limits
+    used = max(delivered.again.costs[name] / most for name, most in limits.items())
+    if used < LEAST_USE and not _loose(fitted):
+        found.append(
+            f"Only {used:.0%} of what the target allows is used: another --seed or more minutes "
+            "may find a larger network."
+        )
     worst = fitted.tested.classes.iloc[0]
     if worst["recognised"] < 50:
         share = f"{worst['recognised']:.0f} % of its {worst['images']} test images"
@@ -116,7 +124,6 @@ def warnings(fitted: Fitted) -> list[str]:
 def how_found(fitted: Fitted) -> str:
     """Method, space, budget and choice in words."""
     chosen = fitted.room.offered[fitted.room.offered["chosen"]]
-    loose = chosen["position"].min() > 1
     name = fitted.delivered.finalist.name
     n = len(fitted.found.tried)
     text = (
@@ -133,6 +140,12 @@ def how_found(fitted: Fitted) -> str:
     absent = [name for name in DESIGNS if name not in set(fitted.comparison["model"])]
     for design in absent:
         text += f" Not even the narrowest of {design} keeps to it."
-    if loose:
+    if _loose(fitted):
         text += " The target is no limit here: time to train is; more of it, or larger images."
     return text
+
+
+def _loose(fitted: Fitted) -> bool:
+    """Whether even the largest network of the space keeps to the target."""
+    offered = fitted.room.offered
+    return bool(offered.loc[offered["chosen"], "position"].min() > 1)

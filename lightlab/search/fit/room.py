@@ -126,7 +126,7 @@ def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:
     helps = [f"{cost:.3g} {how}" for how, cost in _otherwise(arch, name, meter) if cost < least]
     text = f"no network here has {name} of {worst['wanted']:.4g}: the smallest has {least:.4g}"
     text += f", and {' or '.join(helps)}" if helps else ""
-    return f"{text}; raise the target to {1.1 * least:.2g} or more"
+    return f"{text}; raise the target to {1.1 * least:.3g} or more"
 
 
 def _otherwise(arch: Arch, name: str, meter: Meter) -> list[tuple[str, float]]:
@@ -135,7 +135,9 @@ def _otherwise(arch: Arch, name: str, meter: Meter) -> list[tuple[str, float]]:
     if name == SIZE:
         small = meter.integers(meter.exact_file(build(arch)))
         return [("in 8-bit integers (onnxruntime-int8)", len(small) / 1000)]
-    found = [(f"at {half.resolution} px", meter.costs([half])[0][name])]
+    found = []
+    if half.resolution < arch.resolution:
+        found.append((f"at {half.resolution} px", meter.costs([half])[0][name]))
     if name == LATENCY:
         others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
         timed = [latency.measure(arch, r, target.threads).median_ms for r in others]

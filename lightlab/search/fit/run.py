@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
+import torch
+from torch.nn import functional as F
 
 from lightlab.measure import cost, train
 from lightlab.measure.data import DataSet
@@ -24,7 +26,7 @@ from lightlab.search.fit.task import Finalist, Found, Task
 from lightlab.space.arch import Arch, encode
 
 LEAST_BUDGET_S = 5
-INT8 = "in 8-bit integers"
+FLOAT, INT8 = "in float32", "in 8-bit integers"
 METHOD_SHARE = 0.7  # of what is left once prices are known; the rest trains the scaled designs
 _ENDING = 0.08  # share of the budget that delivery and tests need, at least _ENDING_S
 _ENDING_S = 3.0
@@ -35,12 +37,12 @@ _LEAST_EPOCHS = 4  # that a supernet's training has to last, else a narrower spa
 class Fitted:
     """A delivered model and everything that its card says.
 
-    `delivered` has the files; `room` the space, `found` what was tried; `answers` what each trained
-    finalist says about the test images, which were used once, and INT8 what the delivered one in
-    8-bit integers says; `comparison` a row for each trained
-    finalist: model, delivered, validated, accuracy with low and high, balanced (all in %),
-    latency_ms (timed in turn), macs, size_kb, params, trained_s, arch, these being `finalists`;
-    `phases` the seconds spent.
+    `delivered` has the files; `room` the space, `found` what was tried; `answers` what the file of
+    each trained finalist that the target is about says of the test images, which were used once,
+    and FLOAT and INT8 what the two files of the delivered one say; `comparison` a row for each
+    trained finalist: model, delivered, validated, accuracy with low and high, balanced (all in %),
+    latency_ms (timed in turn), macs, size_kb, params, spent_s (all that finding and training it
+    took), arch, these being `finalists`; `phases` the seconds spent.
     """
 
     target: Target
@@ -99,19 +101,23 @@ def fit(
     task = _task(images, meter, clock, seed, mirror)
     usable = _usable_s(clock)
     share = 1.0 if method == SCALED else METHOD_SHARE
+    begin = clock.spent_s
     found = METHODS[method](task, share * usable)
+    searched_s = clock.spent_s - begin
     others = found.finalists[1:] if method == SCALED else _others(task)
     clock.enter("measuring again and testing")
-    pool = dict.fromkeys([*found.finalists, *others])
-    ranked = sorted(pool, key=lambda one: one.rank, reverse=True)
+    mine, others = ([_judged(x, task) for x in part] for part in (found.finalists, others))
+    ranked = sorted(dict.fromkeys([*mine, *others]), key=lambda one: one.rank, reverse=True)
     delivered = deliver(ranked, meter, images.val)
-    compared = {one.name: one for one in [delivered.finalist, found.finalists[0], *others][::-1]}
-    answers = {name: _tested(one, images) for name, one in compared.items()}
-    table = _comparison(compared, answers, delivered.finalist, meter)
-    answers[INT8] = _answers(delivered.int8, images)
+    compared = {one.name: one for one in [delivered.finalist, mine[0], *others][::-1]}
+    answers = {name: _answers(meter.file(one.network), images) for name, one in compared.items()}
+    own = {one.name for one in mine} if method != SCALED else set()
+    took = {n: searched_s if n in own else one.seconds for n, one in compared.items()}
+    table = _comparison(compared, answers, took, delivered.finalist, meter)
+    answers |= {FLOAT: _answers(delivered.model, images), INT8: _answers(delivered.int8, images)}
     clock.best = f"{delivered.finalist.accuracy:.1f} % ({delivered.finalist.name})"
     return Fitted(
-        target, method, seed, delivered, task.room, found, answers, table,
+        target, method, seed, delivered, task.room, Found(mine, found.tried), answers, table,
         [compared[name] for name in table["model"]], clock.table(), budget_s, clock.spent_s,
     )  # fmt: skip
 
@@ -155,8 +161,14 @@ def _others(task: Task) -> list[Finalist]:
     return task.trained(archs, seconds)
 
 
-def _tested(one: Finalist, images: DataSet) -> Tested:
-    return Tested.of(train.logits(one.network, images.test), images.test.y, images.class_names)
+def _judged(one: Finalist, task: Task) -> Finalist:
+    """The finalist by what its file answers, where the target is about 8-bit integers."""
+    if not task.meter.target.integers:
+        return one
+    model, val = session(task.meter.file(one.network)), task.images.val
+    logits = torch.from_numpy(run_onnx(model, val.x))
+    right = (logits.argmax(1) == val.y).double().mean().item()
+    return replace(one, accuracy=100 * right, loss=F.cross_entropy(logits, val.y).item())
 
 
 def _answers(model: bytes, images: DataSet) -> Tested:
@@ -168,6 +180,7 @@ def _answers(model: bytes, images: DataSet) -> Tested:
 def _comparison(
     finalists: Mapping[str, Finalist],
     tested: Mapping[str, Tested],
+    took: Mapping[str, float],
     delivered: Finalist,
     meter: Meter,
 ) -> pd.DataFrame:
@@ -177,7 +190,7 @@ def _comparison(
     for name, one in finalists.items():
         accuracy, low, high = tested[name].accuracy
         arch = one.network.arch
-        costs = {"latency_ms": times[name], "macs": cost.macs(arch), "trained_s": one.seconds}
+        costs = {"latency_ms": times[name], "macs": cost.macs(arch), "spent_s": took[name]}
         rows.append(
             {
                 "model": name,

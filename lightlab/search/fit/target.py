@@ -54,6 +54,10 @@ class Target:
         """Whether the target is about the model in 8-bit integers."""
         return self.runtime == "onnxruntime-int8"
 
+    def most(self, cost: str) -> float:
+        """What it may be, infinite where it is not limited."""
+        return self.limits.get(cost, math.inf)
+
     def kept_by(self, costs: dict[str, float], reserve: float = 0) -> bool:
         """Whether these costs keep to all limits, with a share of the latency in reserve."""
         room = {LATENCY: 1 - reserve}

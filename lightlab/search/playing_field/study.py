@@ -1,6 +1,7 @@
 """The methods side by side: what each found, what it took, and how they rank."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,25 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     table = stats.grouped_ci(each, ["method", "budget"], "accuracy")
     rest = each.groupby(["method", "budget"], sort=False)[["late", "samples", "seconds"]].mean()
     return table.merge(rest.reset_index(), on=["method", "budget"])
+
+
+def paying(results: pd.DataFrame) -> pd.DataFrame:
+    """What the next larger budget brings each method: rows method, budget, next, mean (points of
+    test accuracy, the mean over the targets paired by seed) with ci_low, ci_high, n, seconds (more,
+    for a target), pays (whether the interval lies above 0). None where there is one budget.
+    """
+    searched = results[results["budget"] > 0]
+    rows = []
+    for method, part in searched.groupby("method", sort=False):
+        means = part.groupby(["budget", "seed"])[["accuracy", "seconds"]].mean()
+        budgets = sorted(part["budget"].unique())
+        for one, more in pairwise(budgets):
+            gain = means.loc[more] - means.loc[one]
+            mean, low, high = stats.mean_ci(gain["accuracy"].to_numpy())
+            took = gain["seconds"].mean()
+            rows.append((method, one, more, mean, low, high, len(gain), took, bool(low > 0)))
+    columns = ["method", "budget", "next", "mean", "ci_low", "ci_high", "n", "seconds", "pays"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def best_for(results: pd.DataFrame) -> dict[float, str]:

@@ -76,7 +76,7 @@ def markdown(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> s
         "compared": _table(fitted.comparison.drop(columns=["arch", "delivered"])),
         "arch": encode(fitted.arch),
         "found": plain(report.how_found(fitted)),
-        "data": _data(images, licence),
+        "data": _data(images, licence, fitted.seed),
         "machine": _machine(fitted),
     }
     return _environment().get_template("card.md.j2").render(**values)
@@ -98,9 +98,11 @@ def html(text: str, title: str, pictures: dict[str, bytes]) -> str:
     return _environment().get_template("card.html.j2").render(title=escape(title), body=body)
 
 
-def snippet(file: str) -> str:
-    """A script beside the model `file` that runs it without lightlab."""
-    return _environment().get_template("run_model.py.j2").render(file=file) + "\n"
+def snippet(fitted: "Fitted") -> str:
+    """A script beside the model that the target is about, which runs it without lightlab."""
+    file = INT8 if fitted.target.integers else MODEL
+    text = _environment().get_template("run_model.py.j2")
+    return text.render(file=file, threads=fitted.target.threads) + "\n"
 
 
 def plain(text: str) -> str:
@@ -124,13 +126,13 @@ def _table(df: pd.DataFrame) -> str:
 
 def _files(fitted: "Fitted") -> str:
     """One row for each file."""
-    from lightlab.search.fit.run import INT8 as IN_INTEGERS
+    from lightlab.search.fit import run
 
     delivered, target = fitted.delivered, fitted.target
-    rows = [(MODEL, "float32", len(delivered.model) / 1000, fitted.tested.accuracy[0])]
+    shares = {kind: fitted.answers[kind].accuracy[0] for kind in (run.FLOAT, run.INT8)}
+    rows = [(MODEL, "float32", len(delivered.model) / 1000, shares[run.FLOAT])]
     if delivered.keeps_int8:
-        accuracy = fitted.answers[IN_INTEGERS].accuracy[0]
-        rows.append((INT8, "8-bit integers", len(delivered.int8) / 1000, accuracy))
+        rows.append((INT8, "8-bit integers", len(delivered.int8) / 1000, shares[run.INT8]))
     table = pd.DataFrame(rows, columns=["file", "numbers", "kB", "test accuracy, %"])
     about = f"The target is about `{INT8 if target.integers else MODEL}`."
     return f"{_table(table)}\n\n{about}"
@@ -159,7 +161,7 @@ def _costs(fitted: "Fitted") -> str:
     return f"{_table(report.costs(fitted))}\n\n{plain(about)}"
 
 
-def _data(images: "DataSet", licence: str) -> str:
+def _data(images: "DataSet", licence: str, seed: int) -> str:
     """Where the images come from and how they were split."""
     sizes = ", ".join(f"{len(getattr(images, p))} {p}" for p in ("train", "val", "test"))
     C, H, W = images.input_shape
@@ -169,6 +171,8 @@ def _data(images: "DataSet", licence: str) -> str:
     words = [
         f"{images.spec}: {sizes} images, {W}×{H} px, {colour}, the middle square of each.",
         f"Training images by class: {classes}.",
+        "Parts that the data do not bring themselves were drawn at random, class by class, with "
+        f"seed {seed}.",
         f"Fingerprint {images.fingerprint[:16]}. Licence of the data as given: {licence}.",
     ]
     return plain(" ".join(words))

@@ -42,7 +42,7 @@ def fit(
     ] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1, help="Threads that one image may use.")] = 1,
     budget_minutes: Annotated[
-        float, typer.Option(min=0.2, help="Minutes of wall clock for everything.")
+        float, typer.Option(min=0.25, help="Minutes of wall clock for everything.")
     ] = 20,
     method: Annotated[
         str, typer.Option(help="How it is found: once-for-all, random or scaled.")
@@ -74,6 +74,10 @@ def fit(
         images = photos.loaded(dataset, resolution=resolution, seed=seed)
         out.print(_about(images, target), soft_wrap=True)
         left = 60 * budget_minutes - (time.monotonic() - begin) - CARD_S
+        if left < run.LEAST_BUDGET_S:
+            gone = f"{_time(60 * budget_minutes - left)} go to reading the images and the card"
+            hint = f"give --budget-minutes {budget_minutes + 0.5:g} or more"
+            raise WorkbookError(Fault("fit", f"{budget_minutes:g} minutes: {gone}", hint))
         with Screen() as screen, _lost():
             how = {"seed": seed, "mirror": mirror, "tell": screen.tell}
             fitted = run.fit(images, target, left, method, **how)

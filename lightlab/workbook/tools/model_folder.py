@@ -41,7 +41,9 @@ def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> No
     folder = folder.absolute()
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        _fill(part, fitted, images, licence, folder.name)
+        for name, content in contents(fitted, images, licence, folder.name).items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(content)
         files.sync_folder(part)
         old = part.with_suffix(".old")
         if folder.exists():
@@ -52,21 +54,20 @@ def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> No
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _fill(folder: Path, fitted: "Fitted", images: "DataSet", licence: str, title: str) -> None:
-    (folder / "figures").mkdir(parents=True)
-    delivered = fitted.delivered
-    (folder / card.MODEL).write_bytes(delivered.model)
-    if delivered.keeps_int8:
-        (folder / card.INT8).write_bytes(delivered.int8)
-    runs = card.INT8 if fitted.target.integers else card.MODEL
-    (folder / "run_model.py").write_text(card.snippet(runs), encoding="utf-8")
-    pictures = card.pictures(fitted, images)
-    for path, content in pictures.items():
-        (folder / path).write_bytes(content)
+def contents(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> dict[str, bytes]:
+    """The files of the folder by their paths in it."""
+    delivered, pictures = fitted.delivered, card.pictures(fitted, images)
     text = card.markdown(fitted, images, licence, title)
-    (folder / "card.md").write_text(text, encoding="utf-8")
-    (folder / "card.html").write_text(card.html(text, title, pictures), encoding="utf-8")
-    (folder / MARK).write_text(json.dumps(_facts(fitted, images, licence), indent=1) + "\n")
+    texts = {
+        "run_model.py": card.snippet(fitted),
+        "card.md": text,
+        "card.html": card.html(text, title, pictures),
+        MARK: json.dumps(_facts(fitted, images, licence), indent=1) + "\n",
+    }
+    models = {card.MODEL: delivered.model}
+    if delivered.keeps_int8:
+        models[card.INT8] = delivered.int8
+    return models | {name: words.encode() for name, words in texts.items()} | pictures
 
 
 def _facts(fitted: "Fitted", images: "DataSet", licence: str) -> dict:

@@ -161,6 +161,20 @@ def test_fronts_count_what_was_spent_before():
     assert found["front"].tolist() == [False, False, True]
 
 
+def test_fronts_meet_where_another_side_leads():
+    rows = [("a", 0.2, 50, 48), ("b", 0.3, 55, 60), ("b", 0.4, 60, 61), ("a", 0.5, 58, 57),
+            ("a", 0.8, 70, 66)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["side", "latency", "accuracy", "tested"])
+    found = sides.leading(table.assign(front=True))
+    assert found["side"].tolist() == ["a", "b", "a"]
+    assert found["from_time"].tolist() == pytest.approx([20, 30, 80])
+    assert found["to_time"].tolist()[:2] == pytest.approx([30, 80])
+    assert np.isnan(found["to_time"].iloc[2])
+    assert found["tested"].tolist() == [48, 61, 66]
+    behind = sides.leading(table.assign(front=table["side"] == "a"))
+    assert behind["side"].tolist() == ["a"]
+
+
 def test_the_smallest_file_keeps_its_accuracy(compressors):
     one = compressors[0]
     before = 100 * train.evaluate(one.trained, one.images.val)["accuracy"]

@@ -198,6 +198,16 @@ def test_integers_are_kept_where_they_keep_the_accuracy(monkeypatch, lost, won, 
     assert f"{won - lost:+.1f} points on 100 validation images" in why
 
 
+def test_integers_that_lose_a_rare_class_are_not_kept(monkeypatch):
+    labels = [0] * 396 + [1] * 4
+    exact, small = np.ones(400, bool), np.array([True] * 396 + [False] * 4)
+    both = iter((exact, small))
+    monkeypatch.setattr(deliver, "right", lambda *_: next(both))
+    found, why = deliver.keeps_accuracy(b"", b"", split(labels))
+    assert not found  # one point of all images, but half of the mean over the classes
+    assert "by -50.0 balanced" in why
+
+
 def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
     whole = images()
     best, larger, smaller = (finalist(n, w, 90 - i) for i, (n, w) in enumerate(
@@ -208,7 +218,11 @@ def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
     def again(network, model):  # noqa: ARG001
         return SimpleNamespace(costs={LATENCY: slow[id(network)]})
 
+    def costs(archs):
+        return [{LATENCY: float(cost.macs(arch))} for arch in archs]
+
     monkeypatch.setattr(meter, "again", again)
+    monkeypatch.setattr(meter, "costs", costs)
     made = deliver.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met, made.missed) == (smaller, True, ("best",))
     assert deploy.parity(smaller.network, made.model, whole.test.x)["max_abs_diff"] < 1e-4

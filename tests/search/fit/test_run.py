@@ -9,12 +9,15 @@ import torch
 
 from lightlab.measure import cost, deploy, stats, train
 from lightlab.measure.data import DataSet, Split
+from lightlab.measure.deploy import session
+from lightlab.measure.deploy.export import run as answers_of
 from lightlab.search.fit import judge, report, room, run
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.search.fit.target import MACS, SIZE, FitError, Target
 from lightlab.search.fit.task import Task
+from lightlab.workbook.tools import card
 
 
 def bars(n, seed):
@@ -66,11 +69,26 @@ def test_what_is_told_about_it_is_complete(fitted):
     assert (found.comparison["macs"] <= TARGET.max_macs).all()
     assert set(report.tried(found)["stage"]) == {"sampled", "candidate", "trained on"}
     assert found.spent_s < 1.15 * found.budget_s  # of processor time: others do not matter
+    assert found.comparison["spent_s"].between(0, found.spent_s).all()
     assert found.phases["seconds"].sum() == pytest.approx(found.spent_s, abs=1)
     assert "met when measured again" in report.headline(found)
     assert report.layers(found)["network"].nunique() == len(found.comparison)
     mean, (low, high) = report.of_integers(found)
     assert low <= mean <= high
+
+
+def test_a_target_about_integers_is_judged_by_their_file(images):
+    target = Target(max_macs=4e5, max_size_kb=60, runtime="onnxruntime-int8")
+    found = run.fit(images, target, 12, seed=1, now=time.process_time)
+    delivered = found.delivered
+    assert delivered.keeps_int8
+    assert len(delivered.int8) / 1000 == delivered.again.costs[SIZE]
+    said = answers_of(session(delivered.int8), images.test.x).argmax(1)
+    assert (found.tested.said == said).all()
+    own = found.comparison[found.comparison["delivered"]].iloc[0]
+    assert own["accuracy"] == pytest.approx(100 * (said == images.test.y.numpy()).mean())
+    assert own["size_kb"] == delivered.again.costs[SIZE]
+    assert "model-int8.onnx" in card.snippet(found)
 
 
 @pytest.mark.parametrize("method", [RANDOM, SCALED])

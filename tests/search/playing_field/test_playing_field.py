@@ -141,3 +141,20 @@ def test_ranks_and_their_critical_difference():
     assert study.best_for(table) == {1.0: "a"}
     both = pd.concat([table, table.assign(budget=2.0, accuracy=0.0)])
     assert study.last(both)["budget"].eq(2.0).all()
+
+
+def test_a_larger_budget_pays_where_every_seed_says_so():
+    rows = [
+        (method, budget, seed, target, 50 + target + seed + gain * (budget == 9), budget)
+        for method, gains in (("grows", (5, 6, 5)), ("flat", (3, -3, 0)))
+        for seed, gain in enumerate(gains)
+        for budget in (3, 9)
+        for target in (0, 1)
+    ]
+    columns = ["method", "budget", "seed", "target", "accuracy", "seconds"]
+    table = pd.DataFrame(rows, columns=columns)
+    found = study.paying(table).set_index("method")
+    assert found["pays"].to_dict() == {"grows": True, "flat": False}
+    assert found.loc["grows", "mean"] == pytest.approx(16 / 3)
+    assert found[["budget", "next", "seconds", "n"]].iloc[0].tolist() == [3, 9, 6, 3]
+    assert study.paying(table[table["budget"] == 3]).empty
