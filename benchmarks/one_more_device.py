@@ -1,8 +1,8 @@
 """One more device for a supernet of the cifar10 profile: its cost over that of the training.
 
-Baseline: the supernet trained as long as the arms that notebook 10 compares, the first of `lengths`.
-Parameters are those of `params/cifar10/10_once_for_all.yaml`, with the arm that was best there; one
-seed, one core, validation images. `python benchmarks/one_more_device.py` writes
+Baseline: the supernet trained as long as the arms that notebook 10 compares, the first of its
+`lengths`. Parameters are those of `params/cifar10/10_once_for_all.yaml`, with the arm that was best
+there; one seed, one core, validation images. `python benchmarks/one_more_device.py` writes
 benchmarks/one_more_device.md (half an hour).
 """
 
@@ -75,7 +75,8 @@ def write(table: pd.DataFrame, p: dict) -> None:
         "",
         *__doc__.strip().splitlines()[2:],
         "",
-        f"{p['n_train']:,} images of CIFAR-10, {time.strftime('%Y-%m-%d %H:%M')} UTC, {latency.device()['cpu']}.",
+        f"{p['n_train']:,} images of CIFAR-10, {time.strftime('%Y-%m-%d %H:%M')} UTC, "
+        f"{latency.device()['cpu']}.",
         "",
         table.round(2).to_markdown(index=False),
         "",
