@@ -24,7 +24,7 @@ def steps(
     skeleton: Skeleton,
     n_candidates: Sequence[int],
     batch: int,
-    rounds: int = 7,
+    rounds: int = 5,
     device: str = "cpu",
 ) -> pd.DataFrame:
     """Each form of GRADIENTS with each number of equal candidates, steps timed in turn.
