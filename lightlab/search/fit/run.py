@@ -29,7 +29,7 @@ LEAST_BUDGET_S = 5
 FLOAT, INT8 = "in float32", "in 8-bit integers"
 METHOD_SHARE = 0.7  # of what is left once prices are known; the rest trains the scaled designs
 _ENDING = 0.08  # share of the budget that delivery and tests need, at least _ENDING_S
-_ENDING_S = 3.0
+_ENDING_S = 4.0
 _LEAST_EPOCHS = 4  # that a supernet's training has to last, else a narrower space is searched
 
 
@@ -110,11 +110,14 @@ def fit(
     ranked = sorted(dict.fromkeys([*mine, *others]), key=lambda one: one.rank, reverse=True)
     delivered = deliver(ranked, meter, images.val)
     compared = {one.name: one for one in [delivered.finalist, mine[0], *others][::-1]}
-    answers = {name: _answers(meter.file(one.network), images) for name, one in compared.items()}
-    own = {one.name for one in mine} if method != SCALED else set()
-    took = {n: searched_s if n in own else one.seconds for n, one in compared.items()}
+    answers = {FLOAT: _answers(delivered.model, images), INT8: _answers(delivered.int8, images)}
+    for name, one in compared.items():
+        own = one is delivered.finalist
+        file = INT8 if target.integers else FLOAT
+        answers[name] = answers[file] if own else _answers(meter.file(one.network), images)
+    searched = {one.name for one in mine} if method != SCALED else set()
+    took = {n: searched_s if n in searched else one.seconds for n, one in compared.items()}
     table = _comparison(compared, answers, took, delivered.finalist, meter)
-    answers |= {FLOAT: _answers(delivered.model, images), INT8: _answers(delivered.int8, images)}
     clock.best = f"{delivered.finalist.accuracy:.1f} % ({delivered.finalist.name})"
     return Fitted(
         target, method, seed, delivered, task.room, Found(mine, found.tried), answers, table,
