@@ -157,16 +157,19 @@ def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
 
     Columns network, setting, times, latency_ms.
     """
-    fig, axes = style.subplots(1, 2, height=3.0)
+    sizes = [table["setting"].nunique() for table in (cells, published)]
+    fig, axes = style.subplots(1, 2, height=3.0, width_ratios=sizes)
     for ax, table, title in zip(axes, (cells, published), ("here", "published"), strict=True):
         names = list(dict.fromkeys(table["setting"]))
         wide = table.pivot(index="network", columns="setting", values="times").loc[names, names]
         ax.imshow(np.log(wide), cmap=style.DIVERGING, vmin=-0.6, vmax=0.6, aspect="auto")
         for i, j in np.ndindex(wide.shape):
-            ax.annotate(f"{wide.iloc[i, j]:.2f}", (j, i), ha="center", va="center")
+            shade = "white" if abs(np.log(wide.iloc[i, j])) > 0.45 else "black"
+            ax.annotate(f"{wide.iloc[i, j]:.2f}", (j, i), ha="center", va="center", color=shade)
         ax.set(xticks=range(len(names)), yticks=range(len(names)), title=title)
-        ax.set_xticklabels([_device(n).replace(", ", "\n").replace("-", "-\n") for n in names])
-        ax.set_yticklabels([_device(name) for name in names])
+        below = [_device(n).replace(", ", "\n").replace("runtime", "-\nruntime") for n in names]
+        ax.set_xticklabels(below, fontsize=7)
+        ax.set_yticklabels([_device(name) for name in names], fontsize=7)
         ax.set(xlabel="timed on", ylabel="searched for")
         ax.grid(False)
     return fig
