@@ -40,20 +40,20 @@ def test_blocks_are_bars_and_what_is_left_out_is_a_line():
 
 
 def test_progress_counts_in_the_target_and_in_per_cent():
-    rows = [(n, step, 1 / step, 2.0 / step, 10.0 * step) for n in "ab" for step in (1, 2)]
-    columns = ["search", "step", "entropy", "expected_ms", "accuracy"]
+    rows = [(n, s, 1 / s, 0.1 * s, 2.0 / s, 10.0 * s) for n in "ab" for s in (1, 2)]
+    columns = ["search", "step", "entropy", "latency_weight", "expected_ms", "accuracy"]
     curves = pd.DataFrame(rows, columns=columns)
     fig = plots.progress(curves, 2.0)
     found = [ax.lines[0].get_ydata().tolist() for ax in fig.axes]
-    assert found == [[100, 50], [1, 0.5], [10, 20]]
+    assert found == [[100, 50], [0.1, 0.2], [1, 0.5], [10, 20]]
 
 
 def test_front_and_matrix_and_predictions_show_all_rows():
     rows = [(n, s, 1.0 + s / 10, 60.0 + s) for n in ("found", "x") for s in (0, 1)]
     trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms", "accuracy"])
-    swept = trained.assign(weight=[0.0, 0.0, 1.0, 1.0])
+    swept = trained.replace({"found": "λ = 0", "x": "λ by target"})
     fig = plots.front(trained, swept, 1.0)
-    assert [t.get_text() for t in fig.axes[0].get_legend().texts] == ["λ = 0", "λ = 1"]
+    assert [t.get_text() for t in fig.axes[0].get_legend().texts] == ["λ = 0", "λ by target"]
     assert [t.get_text() for t in fig.axes[1].get_legend().texts] == ["found", "x"]
     published = study.published_crossed()
     fig = plots.crossed(published, published)

@@ -123,21 +123,25 @@ def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:
     arch = space.decode(space.smallest())
     worst = place.loc[place["position"].idxmin()]
     name, least = worst["cost"], worst["least"]
-    helps = [f"{cost:.3g} {how}" for how, cost in _otherwise(arch, name, meter) if cost < least]
+    others = _otherwise(arch, name, least, meter)
+    helps = [f"{cost:.3g} {how}" for how, cost in others if cost < least]
     text = f"no network here has {name} of {worst['wanted']:.4g}: the smallest has {least:.4g}"
     text += f", and {' or '.join(helps)}" if helps else ""
     return f"{text}; raise the target to {1.1 * least:.3g} or more"
 
 
-def _otherwise(arch: Arch, name: str, meter: Meter) -> list[tuple[str, float]]:
-    """What the smallest network would cost on smaller images or in another runtime."""
+def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[str, float]]:
+    """What the smallest network, which costs `least` here, would cost on smaller images or in
+    another runtime.
+    """
     target, half = meter.target, replace(arch, resolution=max(8, arch.resolution // 2))
     if name == SIZE:
         small = meter.integers(meter.exact_file(build(arch)))
         return [("in 8-bit integers (onnxruntime-int8)", len(small) / 1000)]
     found = []
     if half.resolution < arch.resolution:
-        found.append((f"at {half.resolution} px", meter.costs([half])[0][name]))
+        now, smaller = (costs[name] for costs in meter.costs([arch, half]))  # timed in turn
+        found.append((f"at {half.resolution} px", least * smaller / now))
     if name == LATENCY:
         others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
         timed = [latency.measure(arch, r, target.threads).median_ms for r in others]
