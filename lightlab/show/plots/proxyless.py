@@ -80,8 +80,11 @@ def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
     for ax, (column, (times, words)) in zip(axes.flat, columns.items(), strict=True):
         for i, (name, rows) in enumerate(curves.groupby("search", sort=False)):
             ax.plot(rows["step"], times * rows[column], color=style.COLOURS[i], label=name)
-        ax.set(ylabel=words, ylim=(0, 1.05 * times * curves[column].max()))
-    axes[0, 1].set(yscale="log", ylim=(None, None))  # a λ of 0 is not drawn
+        ax.set_ylabel(words)
+        if column == "latency_weight":
+            ax.set_yscale("log")  # a λ of 0 is not drawn
+        else:
+            ax.set_ylim(0, 1.05 * times * curves[column].max())
     axes[0, 1].yaxis.set_major_formatter("{x:g}")
     axes[0, 1].yaxis.set_minor_formatter("")
     axes[1, 0].axhline(1, color="black", lw=0.8, ls=":")
