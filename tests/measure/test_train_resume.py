@@ -1,5 +1,7 @@
 """Many trainings that were cut off go on where they stood."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -41,6 +43,24 @@ def test_what_had_ended_is_not_trained_again_and_what_was_cut_off_goes_on(
         assert a.metrics == b.metrics
         drop = ["seconds"]
         pd.testing.assert_frame_equal(a.history.drop(columns=drop), b.history.drop(columns=drop))
+
+
+def test_another_network_in_a_job_s_place_begins_anew(jobs, tmp_path, monkeypatch):
+    """As when a network that is as fast is chosen again after a kill: its width may be another."""
+    train.fit_many(jobs, workers=1, resume=tmp_path)
+    other = replace(jobs[0], network=adapt(catalog.get("mobilenet_32", width_mult=0.25),
+                                           resolution=16, in_channels=1, n_classes=10))  # fmt: skip
+    descend, steps = Training._descend, []
+
+    def counted(self):
+        steps.append(self.step)
+        descend(self)
+
+    monkeypatch.setattr(Training, "_descend", counted)
+    found = train.fit_many([other, jobs[1]], workers=1, resume=tmp_path)
+    assert len(steps) == 6  # all of the new one, nothing of what had ended
+    monkeypatch.undo()
+    assert found[0].metrics == train.fit_many([other], workers=1)[0].metrics
 
 
 def test_a_checkpoint_of_its_own_stays_a_jobs(jobs, tmp_path):

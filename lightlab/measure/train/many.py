@@ -1,5 +1,6 @@
 """Many small networks side by side: one process per core, one thread each."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from lightlab.measure.train import processes
 from lightlab.measure.train.history import bar_options
 from lightlab.measure.train.job import Job, JobError, Trained
 from lightlab.measure.train.recipe import TrainError, samples
-from lightlab.space.arch import Arch
+from lightlab.space.arch import Arch, encode
 
 # Below so many MACs in all, about six seconds of one core, starting processes (three seconds, the
 # first time) does not pay.
@@ -101,10 +102,15 @@ def _priced(job: Job, known: dict[Any, int]) -> int:
 
 
 def _completed(job: Job, i: int, resume: Path | None) -> Job:
-    """The job with a name, and with a checkpoint where there is a folder for such."""
+    """The job with a name, and with a checkpoint where there is a folder for such: one of its own
+    network, seed and recipe. Networks that were chosen by measured time are others after a kill,
+    and begin anew where those that stayed go on.
+    """
     checkpoint = job.checkpoint
     if checkpoint is None and resume is not None:
-        checkpoint = Path(resume) / f"{i:04d}.safetensors"
+        network = encode(job.network) if isinstance(job.network, Arch) else ""
+        what = hashlib.sha256(f"{network} {job.seed} {job.recipe}".encode()).hexdigest()[:8]
+        checkpoint = Path(resume) / f"{i:04d}-{what}.safetensors"
     return replace(job, name=job.name or f"job {i}", checkpoint=checkpoint)
 
 

@@ -99,12 +99,11 @@ def fit(
         raise FitError(f"{images.spec}: choices are made on validation images: there are none")
     clock, meter = Clock(budget_s, tell, now), Meter(target, images)
     task = _task(images, meter, clock, seed, mirror)
-    usable = _usable_s(clock)
-    share = 1.0 if method == SCALED else METHOD_SHARE
-    begin = clock.spent_s
-    found = METHODS[method](task, share * usable)
+    archs = {} if method == SCALED else _designs(task)
+    begin, share = clock.spent_s, METHOD_SHARE if archs else 1.0
+    found = METHODS[method](task, share * _usable_s(clock))
     searched_s = clock.spent_s - begin
-    others = found.finalists[1:] if method == SCALED else _others(task)
+    others = found.finalists[1:] if method == SCALED else _trained(task, archs)
     clock.enter("measuring again and testing")
     mine, others = ([_judged(x, task) for x in part] for part in (found.finalists, others))
     ranked = sorted(dict.fromkeys([*mine, *others]), key=lambda one: one.rank, reverse=True)
@@ -156,10 +155,17 @@ def _usable_s(clock: Clock) -> float:
     return max(0.0, clock.left_s - max(_ENDING * clock.budget_s, _ENDING_S))
 
 
-def _others(task: Task) -> list[Finalist]:
-    """The scaled designs, trained in the time that is left."""
+def _designs(task: Task) -> dict[str, Arch]:
+    """The scaled designs, before the search: it has their time where none keeps to the target."""
     task.clock.enter("scaling MobileNetV2 and V3 to the target")
-    archs, seconds = designs(task), _usable_s(task.clock)
+    return designs(task)
+
+
+def _trained(task: Task, archs: Mapping[str, Arch]) -> list[Finalist]:
+    """The scaled designs, trained in the time that is left."""
+    if not archs:
+        return []
+    seconds = _usable_s(task.clock)
     task.clock.enter("training MobileNetV2 and V3 to compare with", seconds)
     return task.trained(archs, seconds)
 

@@ -2,6 +2,7 @@
 
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,6 +90,22 @@ def test_a_target_about_integers_is_judged_by_their_file(images):
     assert own["accuracy"] == pytest.approx(100 * (said == images.test.y.numpy()).mean())
     assert own["size_kb"] == delivered.again.costs[SIZE]
     assert "model-int8.onnx" in card.snippet(found)
+
+
+@pytest.mark.parametrize(("archs", "share"), [({}, 1.0), ({"a design": None}, run.METHOD_SHARE)])
+def test_the_search_has_the_time_of_designs_that_cannot_be(images, monkeypatch, archs, share):
+    class Stop(Exception):
+        pass
+
+    def method(task, seconds):
+        assert seconds == pytest.approx(share * (task.clock.left_s - run._ENDING_S), abs=0.1)
+        raise Stop
+
+    monkeypatch.setattr(run, "designs", lambda task: archs)
+    monkeypatch.setattr(run, "_task", lambda *how: SimpleNamespace(clock=how[2]))
+    monkeypatch.setitem(run.METHODS, "once-for-all", method)
+    with pytest.raises(Stop):
+        run.fit(images, TARGET, 30)
 
 
 @pytest.mark.parametrize("method", [RANDOM, SCALED])
