@@ -101,7 +101,7 @@ def test_the_search_has_the_time_of_designs_that_cannot_be(images, monkeypatch, 
         assert seconds == pytest.approx(share * (task.clock.left_s - run._ENDING_S), abs=0.1)
         raise Stop
 
-    monkeypatch.setattr(run, "designs", lambda task: archs)
+    monkeypatch.setattr(run, "designs", lambda _: archs)
     monkeypatch.setattr(run, "_task", lambda *how: SimpleNamespace(clock=how[2]))
     monkeypatch.setitem(run.METHODS, "once-for-all", method)
     with pytest.raises(Stop):
