@@ -103,10 +103,11 @@ def fit(
     begin, share = clock.spent_s, METHOD_SHARE if archs else 1.0
     found = METHODS[method](task, share * _usable_s(clock))
     searched_s = clock.spent_s - begin
-    others = found.finalists[1:] if method == SCALED else _trained(task, archs)
+    rest = _trained(task, archs)
     clock.enter("measuring again and testing")
-    mine, others = ([_judged(x, task) for x in part] for part in (found.finalists, others))
-    ranked = sorted(dict.fromkeys([*mine, *others]), key=lambda one: one.rank, reverse=True)
+    mine, rest = ([_judged(x, task) for x in part] for part in (found.finalists, rest))
+    others = mine[1:] if method == SCALED else rest
+    ranked = sorted([*mine, *rest], key=lambda one: one.rank, reverse=True)
     delivered = deliver(ranked, meter, images.val)
     compared = {one.name: one for one in [delivered.finalist, mine[0], *others][::-1]}
     answers = {FLOAT: _answers(delivered.model, images), INT8: _answers(delivered.int8, images)}
