@@ -1,6 +1,7 @@
 """The timing protocol on fake clocks, and plain facts on real ones with wide margins."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,10 @@ def test_a_lucky_sample_is_confirmed_by_a_second_round_or_the_cap():
     found = Timings(visits, latency.Setting(), {}, "fastest")
     assert list(found.latency_ms.values()) == pytest.approx([1.0, 1.0])
     assert found.rounds_ms.shape == (2, 5)
+    speeds = iter([9.0] * 3 + [x for ms in rounds for x in (9.0, ms)])
+    lucky, unsaid = Fake(1.0, slow=lambda: next(speeds)), replace(plan, settle=None)
+    timed = latency.time_runners({"a": lucky}, latency.Setting(), plan=unsaid, estimate="fastest")
+    assert timed.rounds_ms.shape == (1, 5)  # where the fastest counts it is always confirmed
     faster = iter(0.9 ** np.arange(99))
     never = timing.interleave({"a": Fake(1.0, slow=lambda: next(faster))}, plan)
     assert len(never.fastest[0]) == 8

@@ -1,6 +1,7 @@
 """Timing networks: one, or several against each other."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 from torch import nn
@@ -90,11 +91,15 @@ def time_runners(
     """Latencies of what is ready to run, e.g. of the same network in several settings.
 
     The rounds of a `Sessions`, as `runner` makes it for ONNX Runtime, go to its members in turn.
+    Where the fastest sample counts and `plan` does not say when it is settled, it is as in FASTEST:
+    without that, on a busy machine some networks have a fast moment and others none.
     """
     check_estimate(estimate)
     if not runners:
         raise LatencyError("there is no network to time")
     plan = plan or PLANS[estimate]
+    if estimate == "fastest" and plan.settle is None:
+        plan = replace(plan, settle=FASTEST.settle)
     about = device(setting.runtime)
     visits = interleave(runners, plan, bar)
     return Timings(visits, setting, about | {"load_end": load()}, estimate)

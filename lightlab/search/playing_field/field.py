@@ -1,10 +1,9 @@
 """The conditions that all methods share, and what a method hands over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from lightlab.measure import latency, train
 from lightlab.measure.additive import Additive
@@ -102,43 +101,3 @@ def targets(field: Field, n: int) -> np.ndarray:
     least = field.price.fixed + sum(map(min, rows))
     most = field.price.fixed + sum(map(max, rows))
     return np.geomspace(least, most, n + 2)[1:-1]
-
-
-def likeliest_within(
-    probabilities: Sequence[Sequence[float]], price: Additive, target_ms: float
-) -> Point:
-    """The likeliest point of a distribution that is as fast as the target: exact up to the rounding
-    of latencies to 1/2000 of the target, by dynamic programming over the positions.
-
-    SearchError where no point is as fast.
-    """
-    n = 2000
-    left = int(n * (1 - price.fixed / target_ms))  # what the positions may take together
-    best = torch.full((max(left, 0) + 1,), -torch.inf, dtype=torch.float64)
-    best[0] = 0.0
-    choices = []
-    for chances, costs in zip(probabilities, price.candidates, strict=True):
-        steps = [int(np.ceil(n * cost / target_ms)) for cost in costs]
-        reached = [
-            _shifted(best, step) + np.log(max(chance, 1e-300))
-            for chance, step in zip(chances, steps, strict=True)
-        ]
-        options = torch.stack(reached)
-        best, taken = options.max(0)
-        choices.append((taken, steps))
-    if left < 0 or not torch.isfinite(best).any():
-        raise SearchError(f"no network of the space is as fast as {target_ms:.4g} ms")
-    at, point = int(best.argmax()), []
-    for taken, steps in reversed(choices):
-        point.append(int(taken[at]))
-        at -= steps[point[-1]]
-    return tuple(reversed(point))
-
-
-def _shifted(values: torch.Tensor, by: int) -> torch.Tensor:
-    """What is reached by spending `by` more."""
-    out = torch.full_like(values, -torch.inf)
-    by = max(by, 0)
-    if by < len(values):
-        out[by:] = values[: len(values) - by]
-    return out

@@ -18,9 +18,10 @@ from lightlab.search.mnasnet import rewards
 from lightlab.search.mnasnet.controller import PPO, Controller
 from lightlab.search.once_for_all import evolve, phases, rivals, serving
 from lightlab.search.once_for_all.shrinking import shrink
-from lightlab.search.playing_field.field import Field, Pick, likeliest_within
+from lightlab.search.playing_field.field import Field, Pick
 from lightlab.search.proxyless.architect import Settings
 from lightlab.search.proxyless.run import search
+from lightlab.search.proxyless.within import likeliest_within
 from lightlab.search.random_search import RandomSearch
 from lightlab.search.searcher import Searcher
 from lightlab.space.arch import Arch
@@ -32,7 +33,7 @@ RANDOM, EVOLUTION, CONTROLLER = "random search", "evolution", "MnasNet's control
 BO, GRADIENT, REINFORCE = "Bayesian optimisation", "ProxylessNAS", "ProxylessNAS, REINFORCE"
 OFA, COMPRESSION = "Once-for-All", "compression"
 _PROXYLESS = {"arch_lr": 0.2, "every": 2}
-_BY_TARGET = {"latency_weight": 0.1, "dual_lr": 0.2}  # λ begins there and follows the target
+_LIMIT = {"latency_weight": 1.0, "limit": True}  # of the target
 Method = Callable[[Field, Sequence[float], float, int], list[Pick]]
 
 
@@ -107,14 +108,14 @@ def _controller(field: Field, target: float, seed: int, n_trials: int) -> Search
 
 def by_paths(form: str) -> Method:
     """ProxylessNAS for each target: the likeliest network of the distribution at the end that is as
-    fast; λ, which follows the target, and the reward's exponent ask for it only softly.
+    fast; the price of what is above it and the reward's exponent ask for it only softly.
     """
 
     def method(field: Field, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
         # images a step, of both splits
         seen = 1 + (1 - Settings.warmup) / _PROXYLESS["every"]
         recipe = replace(field.recipe, epochs=budget / seen)
-        priced = {} if form == "reinforce" else _BY_TARGET
+        priced = {} if form == "reinforce" else _LIMIT
         settings = Settings(recipe, form=form, **_PROXYLESS, **priced)
         picks = []
         for target in targets:

@@ -7,7 +7,6 @@ images, along one drawn path, and now and then a step of the architecture on val
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,8 +18,6 @@ from lightlab.search.draws import SearchError
 from lightlab.search.mnasnet.rewards import reward
 
 LOSSES = ("additive", "multiplicative")
-# Between what no longer matters and what outweighs everything: λ comes back from there in time.
-_WEIGHTS = (1e-3, 1e2)
 
 
 @dataclass(frozen=True)
@@ -29,10 +26,10 @@ class Settings:
 
     Then after `every` steps of the weights comes one of the architecture, of a `form` of
     `nets.mixed`, by Adam with `arch_lr`. `latency_weight` is λ of the loss CE + λ E[LAT] / T
-    ("additive": the paper's, per multiple of the target); with a `dual_lr` above 0 λ begins there
-    and then follows the target, see `Architect.price_again`. "multiplicative" is the released
-    code's default (see `loss`). "reinforce" has the reward ACC (LAT / T)^`exponent` of `n_paths`
-    networks. SearchError on impossible values.
+    ("additive": the paper's, per multiple of the target); where the target is a `limit`, it is
+    that λ only for a likeliest network of twice the target, see `Architect.latency_weight`.
+    "multiplicative" is the released code's default (see `loss`). "reinforce" has the reward
+    ACC (LAT / T)^`exponent` of `n_paths` networks. SearchError on impossible values.
     """
 
     recipe: train.Recipe
@@ -41,7 +38,7 @@ class Settings:
     every: int = 5
     arch_lr: float = 1e-3
     latency_weight: float = 0.1
-    dual_lr: float = 0.0
+    limit: bool = False
     loss: str = "additive"
     exponent: float = -0.1
     n_paths: int = 10
@@ -54,11 +51,11 @@ class Settings:
             "latency_weight is 0 or more: below it slow networks would be rewarded": (
                 self.latency_weight >= 0
             ),
-            "dual_lr is 0 or, with a latency_weight above 0 to begin with, more": (
-                self.dual_lr == 0 or min(self.dual_lr, self.latency_weight) > 0
+            "a latency_weight above 0 where the target is a limit": (
+                not self.limit or self.latency_weight > 0
             ),
-            "dual_lr is 0 where the loss has no λ (reinforce, multiplicative)": (
-                self.dual_lr == 0 or (self.form != "reinforce" and self.loss == "additive")
+            "no limit where the loss has no λ (reinforce, multiplicative)": (
+                not self.limit or (self.form != "reinforce" and self.loss == "additive")
             ),
             "0 <= warmup < 1": 0 <= self.warmup < 1,
             "every >= 1": self.every >= 1,
@@ -105,7 +102,6 @@ class Architect:
             raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
         self.supernet, self.latency, self.target_ms = supernet, latency, target_ms
         self.settings, self.price, self.macs = settings, Additive.macs(supernet.space), 0
-        self.latency_weight = settings.latency_weight
         logits = supernet.arch_logits()
         self.optimizer = torch.optim.Adam(logits, lr=settings.arch_lr, betas=(0.0, 0.999))
 
@@ -121,19 +117,20 @@ class Architect:
             self._descend(x, y, generator)
         for weight in net.weights():
             weight.requires_grad_(True)
-        self.price_again()
 
-    def price_again(self) -> None:
-        """Raise λ where the likeliest network is slower than the target, and lower it where it is
-        faster: gradient ascent in log λ on the multiplier of the constraint LAT ≤ T.
+    @property
+    def latency_weight(self) -> float:
+        """λ now: where the target is a limit, in proportion to what the likeliest network is above
+        it, and 0 below. That is the slope of the quadratic penalty for LAT ≤ T (Nocedal & Wright,
+        Numerical Optimization, section 17.1), with the likeliest network's latency for LAT.
 
         The paper does not say how it came by its λ.
         """
-        if not self.settings.dual_lr:
-            return
+        settings = self.settings
+        if not settings.limit:
+            return settings.latency_weight
         over = self.latency.of(self.supernet.derive()) / self.target_ms - 1
-        weight = math.log(self.latency_weight) + self.settings.dual_lr * over
-        self.latency_weight = math.exp(np.clip(weight, *np.log(_WEIGHTS)))
+        return settings.latency_weight * max(0.0, over)
 
     def _descend(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
         """By the gradient through the gates, or through the weighted sum."""

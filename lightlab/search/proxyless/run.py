@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lightlab.measure.train.recipe import MEND, plan
 from lightlab.measure.train.resume import Batches
 from lightlab.nets.mixed import Supernet
 from lightlab.search.proxyless.architect import Architect, Settings
+from lightlab.search.proxyless.within import likeliest_within
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import ProxylessSpace
@@ -56,9 +58,13 @@ def search(
     """Search `space` on the training (weights) and validation (architecture) images.
 
     `checkpoint` is a file, written with every row of the history, from which an equal search goes
-    on with equal results. SearchError and TrainError on what cannot be searched or trained.
+    on with equal results. Found is the likeliest network, where the target is a limit the likeliest
+    of those that keep to it. SearchError and TrainError on what cannot be searched or trained.
     """
     run = _Search(space, images, latency, target_ms, settings, seed)
+    chosen = partial(likeliest_within, price=latency, target_ms=target_ms)
+    if settings.limit:
+        chosen(run.chances())  # refuses a target that nothing keeps to before the search, not after
     keeper = None
     if checkpoint is not None:
         rest = {
@@ -80,9 +86,8 @@ def search(
             run.report()
             if keeper is not None:
                 keeper.write(*run.state())
-    point = run.net.derive()
-    chances = [p.tolist() for p in run.net.probabilities()]
-    return Found(point, space.decode(point), pd.DataFrame(run.rows), chances)
+    point = chosen(run.chances()) if settings.limit else run.net.derive()
+    return Found(point, space.decode(point), pd.DataFrame(run.rows), run.chances())
 
 
 class _Search:
@@ -140,6 +145,10 @@ class _Search:
                 f"the loss is {self._losses[-1]} at step {self.n_done}: {MEND}"
             )
 
+    def chances(self) -> list[list[float]]:
+        """The probabilities of all candidates, position by position."""
+        return [p.tolist() for p in self.net.probabilities()]
+
     def report(self) -> None:
         """Add a row to the history."""
         net = self.net
@@ -174,11 +183,7 @@ class _Search:
             tensors[f"order.{name}"] = batches.order
         tensors["generator"] = self.generator.get_state()
         values = {k: getattr(self, k) for k in ("n_done", "macs", "samples", "seconds", "rows")}
-        architect = self.architect
-        return tensors, values | {
-            "arch_macs": architect.macs,
-            "latency_weight": architect.latency_weight,
-        }
+        return tensors, values | {"arch_macs": self.architect.macs}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
@@ -189,7 +194,6 @@ class _Search:
             batches.order = tensors[f"order.{name}"]
         self.generator.set_state(tensors["generator"])
         self.architect.macs = values.pop("arch_macs")
-        self.architect.latency_weight = values.pop("latency_weight")
         for name, value in values.items():
             setattr(self, name, value)
 

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from lightlab.measure import data, latency, train
-from lightlab.measure.additive import Additive
 from lightlab.search.draws import SearchError
 from lightlab.search.playing_field import field, methods, study
 from lightlab.space.arch import decode
@@ -62,24 +61,6 @@ def test_every_method_keeps_to_its_budget_and_limit(ground, targets, name):
             assert ground.price.of(point) <= target * 1.0001
     again = methods.play(ground, name, targets, 3.0, seed=1)
     assert [p.arch for p in again] == [p.arch for p in begin]
-
-
-def test_the_likeliest_network_within_a_limit_is_found_exactly():
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        costs = tuple(tuple(rng.uniform(0, 1, 3)) for _ in range(4))
-        chances = rng.dirichlet(np.ones(3), 4)
-        price, limit = Additive(0.3, costs), rng.uniform(1.2, 3.5)
-        fine = [p for p in itertools.product(range(3), repeat=4) if price.of(p) <= limit]
-        if not fine:
-            with pytest.raises(SearchError, match="no network of the space is as fast"):
-                field.likeliest_within(chances, price, limit)
-            continue
-        odds = {p: np.log([chances[i][j] for i, j in enumerate(p)]).sum() for p in fine}
-        found = field.likeliest_within(chances, price, limit)
-        assert price.of(found) <= limit
-        close = [p for p in fine if price.of(p) <= 0.996 * limit]  # rounding may lose the rest
-        assert odds[found] >= max((odds[p] for p in close), default=-np.inf) - 1e-9
 
 
 def test_the_best_is_accurate_and_fast_or_else_the_fastest():

@@ -39,10 +39,9 @@ def same(a, b):
         ({"latency_weight": -0.1}, "latency_weight is 0 or more"),
         ({"form": "three"}, "form is one of sum, all, two, reinforce"),
         ({"loss": "log"}, "loss is one of additive, multiplicative"),
-        ({"dual_lr": -0.1}, "dual_lr is 0 or, with a latency_weight above 0 to begin with, more"),
-        ({"dual_lr": 0.1, "latency_weight": 0.0}, "dual_lr is 0 or, with a latency_weight above 0"),
-        ({"dual_lr": 0.1, "form": "reinforce"}, "dual_lr is 0 where the loss has no λ"),
-        ({"dual_lr": 0.1, "loss": "multiplicative"}, "dual_lr is 0 where the loss has no λ"),
+        ({"limit": True, "latency_weight": 0.0}, "latency_weight above 0 where the target is a"),
+        ({"limit": True, "form": "reinforce"}, "no limit where the loss has no λ"),
+        ({"limit": True, "loss": "multiplicative"}, "no limit where the loss has no λ"),
         ({"every": 0}, "every >= 1"),
         ({"warmup": 1.0}, "0 <= warmup < 1"),
         ({"n_paths": 1}, "n_paths >= 2"),
@@ -114,29 +113,30 @@ def test_an_architecture_step_moves_logits_and_no_weights(form):
     assert max(changed) <= {"two": 2}.get(form, 7)
 
 
-def test_the_price_follows_the_likeliest_network():
+def test_only_what_is_above_a_limit_is_paid_for():
     ratio = PRICE.of(Supernet(SPACE).derive()) / TARGET
-    for target, rises in ((0.5 * ratio, True), (ratio, None), (2 * ratio, False)):
-        settings = replace(QUICK, latency_weight=0.2, dual_lr=0.3)
-        architect = Architect(Supernet(SPACE), PRICE, target * TARGET, settings)
-        architect.price_again()
-        expected = 0.2 * math.exp(0.3 * (ratio / target - 1))
-        assert architect.latency_weight == pytest.approx(expected)
-        assert rises is None or (architect.latency_weight > 0.2) == rises
+    limited = replace(QUICK, latency_weight=0.2, limit=True)
+    for share, weight in ((0.5, 0.2), (0.8, 0.05), (1.0, 0.0), (2.0, 0.0)):
+        architect = Architect(Supernet(SPACE), PRICE, share * ratio * TARGET, limited)
+        assert architect.latency_weight == pytest.approx(weight)
     fixed = Architect(Supernet(SPACE), PRICE, 0.1 * TARGET, QUICK)
-    fixed.price_again()
     assert fixed.latency_weight == QUICK.latency_weight
 
 
-def test_a_search_with_a_price_by_target_ends_near_it(digits):
-    how = {"recipe": replace(RECIPE, epochs=40), "latency_weight": 0.03, "dual_lr": 0.2}
+def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
+    how = {"recipe": replace(RECIPE, epochs=40), "latency_weight": 1.0, "limit": True}
     for share in (0.5, 0.8):
         found = search(SPACE, digits, PRICE, share * TARGET, replace(QUICK, **how))
-        assert PRICE.of(found.point) / (share * TARGET) == pytest.approx(1, abs=0.2)
+        assert 0.75 < PRICE.of(found.point) / (share * TARGET) <= 1
+        assert found.history["latency_ms"].iloc[-1] / (share * TARGET) == pytest.approx(1, abs=0.3)
+
+
+def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monkeypatch):
     fastest = sum(map(min, PRICE.candidates)) + PRICE.fixed
-    found = search(SPACE, digits, PRICE, 0.5 * fastest, replace(QUICK, **how))  # not to be met
-    assert PRICE.of(found.point) == pytest.approx(fastest)
-    assert found.history["latency_weight"].iloc[-1] == pytest.approx(100)
+    how = replace(QUICK, latency_weight=1.0, limit=True)
+    monkeypatch.setattr("lightlab.search.proxyless.run._Search.step", None)
+    with pytest.raises(SearchError, match="no network of the space is as fast as"):
+        search(SPACE, digits, PRICE, 0.9 * fastest, how)
 
 
 def test_a_high_price_of_latency_leads_to_the_fastest_network(digits):
@@ -168,7 +168,7 @@ def test_equal_seeds_give_equal_searches_and_rows_say_what_was_spent(digits):
 def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monkeypatch, form):
     from lightlab.search.proxyless import run
 
-    settings = replace(QUICK, form=form, dual_lr=0.3 * (form != "reinforce"))
+    settings = replace(QUICK, form=form, limit=form != "reinforce")
     whole = search(SPACE, digits, PRICE, TARGET, settings)
     path = tmp_path / "c.safetensors"
 
