@@ -237,15 +237,15 @@ def test_networks_that_cannot_be_told_apart_are_shown_as_ties(lightlab, monkeypa
         ["predict", "none.onnx", "a.png"],
     ],
 )
-def test_help_lists_and_what_is_misspelt_need_no_pytorch(words, tmp_path):
-    """They have to be there at once; PyTorch alone takes seconds."""
+def test_help_lists_and_what_is_misspelt_need_nothing_large(words, tmp_path):
+    """They have to be there at once; PyTorch alone takes seconds, the others one each."""
     code = f"""import sys
 from lightlab.workbook import cli
 sys.argv = ["lightlab", *{words!r}]
 try:
     cli.main()
 except SystemExit:
-    print({{"torch", "onnxruntime"}} & set(sys.modules))"""
+    print({{"torch", "onnxruntime", "matplotlib", "scipy"}} & set(sys.modules))"""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )

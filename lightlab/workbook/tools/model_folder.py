@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from lightlab.workbook import files
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.tools import card
 
 if TYPE_CHECKING:
     from lightlab.measure.data import DataSet
@@ -56,6 +55,8 @@ def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> No
 
 def contents(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> dict[str, bytes]:
     """The files of the folder by their paths in it."""
+    from lightlab.workbook.tools import card  # with pandas and matplotlib: not for each command
+
     delivered, pictures = fitted.delivered, card.pictures(fitted, images)
     text = card.markdown(fitted, images, licence, title)
     texts = {
