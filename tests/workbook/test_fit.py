@@ -1,6 +1,8 @@
 """`lightlab fit` as a user types it, in this process: importing PyTorch is slow."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -84,6 +86,7 @@ def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, p
         assert word in page
     assert 'src="figures/' not in page
     snippet_agrees(model, [*data.glob("*/1.jpg"), *data.glob("*/2.png")])
+    ten_lines_agree(model, sorted(data.glob("*/1.jpg"))[0])
 
 
 def again(model):
@@ -121,6 +124,18 @@ def snippet_agrees(model, files):
     predictor = deploy.Predictor(model / "model.onnx")
     wanted = [f"{file} {predictor(file)['class'][0]}" for file in files]
     assert done.stdout.splitlines() == wanted
+
+
+def ten_lines_agree(model, photo):
+    """The card's lines do as they stand there, in the model's folder."""
+    (code,) = re.findall(r"```python\n(.*?)```", (model / "card.md").read_text(), re.DOTALL)
+    assert len(code.strip().splitlines()) == 10
+    shutil.copy(photo, model / "photo.jpg")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=model
+    )
+    (model / "photo.jpg").unlink()
+    assert done.stdout.strip() == deploy.Predictor(model / "model.onnx")(photo)["class"][0]
 
 
 def test_few_grey_photos_of_uneven_classes_do_and_a_model_of_ours_is_replaced(lightlab, places):

@@ -69,6 +69,7 @@ def markdown(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> s
         "headline": plain(report.headline(fitted)),
         "summary": plain(fitted.delivered.int8_note),
         "warnings": [plain(word) for word in report.warnings(fitted)],
+        "ten_lines": ten_lines(fitted),
         "files": _files(fitted),
         "accuracy": _accuracy(fitted),
         "classes": _table(fitted.tested.classes.head(10)),
@@ -100,8 +101,17 @@ def html(text: str, title: str, pictures: dict[str, bytes]) -> str:
 
 def snippet(fitted: "Fitted") -> str:
     """A script beside the model that the target is about, which runs it without lightlab."""
+    return _code("run_model.py.j2", fitted)
+
+
+def ten_lines(fitted: "Fitted") -> str:
+    """As few lines as it takes to run that model without lightlab, for opaque photos."""
+    return _code("ten_lines.py.j2", fitted)
+
+
+def _code(template: str, fitted: "Fitted") -> str:
     file = INT8 if fitted.target.integers else MODEL
-    text = _environment().get_template("run_model.py.j2")
+    text = _environment().get_template(template)
     return text.render(file=file, threads=fitted.target.threads) + "\n"
 
 
