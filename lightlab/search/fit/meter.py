@@ -1,5 +1,6 @@
 """What networks and files really cost here, in each way that a target limits."""
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,12 +63,14 @@ class Meter:
         """Which networks keep to the target, a little of the latency in reserve."""
         return [self.target.kept_by(costs, RESERVE) for costs in self.costs(archs)]
 
-    def widest(self, arch: Arch) -> Arch | None:
-        """`arch` of the greatest width that keeps to the target, by halving; None where none does.
+    def widest(self, arch: Arch, most_macs: float = math.inf) -> Arch | None:
+        """`arch` of the greatest width that keeps to the target and has no more than `most_macs`,
+        by halving; None where none does.
 
         Wider networks are taken to cost more.
         """
-        archs = list(dict.fromkeys(scale(arch, width_mult=float(w)) for w in _WIDTHS))
+        archs = dict.fromkeys(scale(arch, width_mult=float(w)) for w in _WIDTHS)
+        archs = [one for one in archs if cost.macs(one) <= most_macs]
         low, high = -1, len(archs) - 1
         while low < high:
             middle = (low + high + 1) // 2

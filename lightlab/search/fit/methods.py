@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from lightlab.measure import cost
 from lightlab.search.draws import SearchError
 from lightlab.search.fit import elastic
 from lightlab.search.fit.target import FitError
@@ -60,11 +61,13 @@ def scaled(task: Task, seconds: float) -> Found:
 
 
 def designs(task: Task) -> dict[str, Arch]:
-    """The two designs of the space's depth, each of the greatest width that keeps to the target;
-    one of which not even the narrowest does is not among them.
+    """The two designs of the space's depth, each of the greatest width that keeps to the target and
+    is no larger than the space's largest network, for which there is time; one of which not even
+    the narrowest does is not among them.
     """
-    whole = dict(rivals.families(task.room.space, [1.0]))
-    found = {name: task.meter.widest(arch) for name, arch in whole.items()}
+    space = task.room.space
+    whole, most = dict(rivals.families(space, [1.0])), cost.macs(space.decode(space.corner()))
+    found = {name: task.meter.widest(arch, most) for name, arch in whole.items()}
     return {name: arch for name, arch in found.items() if arch is not None}
 
 

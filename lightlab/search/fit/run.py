@@ -30,7 +30,8 @@ FLOAT, INT8 = "in float32", "in 8-bit integers"
 METHOD_SHARE = 0.7  # of what is left once prices are known; the rest trains the scaled designs
 _ENDING = 0.08  # share of the budget that delivery and tests need, at least _ENDING_S
 _ENDING_S = 4.0
-_LEAST_EPOCHS = 4  # that a supernet's training has to last, else a narrower space is searched
+# What a supernet's training has to last at least, else a narrower space is searched
+_LEAST_EPOCHS, _LEAST_STEPS = 4, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +148,8 @@ def _affordable_macs(images: DataSet, recipe: train.Recipe, clock: Clock) -> flo
     batch = min(recipe.batch_size, len(images.train))
     a_step = pace.network_step_s(build(arch), images.train, recipe, clock.now)
     seconds = METHOD_SHARE * elastic.SUPERNET * clock.left_s
-    an_epoch = _LEAST_EPOCHS * pace.N_SUBNETS * len(images.train)  # images that have to be seen
-    return cost.macs(arch) * batch / a_step * seconds / an_epoch
+    seen = max(_LEAST_EPOCHS * len(images.train), _LEAST_STEPS * batch)
+    return cost.macs(arch) * batch / a_step * seconds / (seen * pace.N_SUBNETS)
 
 
 def _usable_s(clock: Clock) -> float:

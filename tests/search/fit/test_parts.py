@@ -176,6 +176,7 @@ def test_the_widest_design_that_keeps_to_the_target():
     widest = meter.widest(arch)
     assert 0.7 * 6e5 < cost.macs(widest) <= 6e5
     assert Meter(Target(max_macs=10), whole).widest(arch) is None
+    assert cost.macs(meter.widest(arch, 3e5)) <= 3e5
 
 
 def finalist(name, width, accuracy):

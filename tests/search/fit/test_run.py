@@ -1,6 +1,7 @@
 """From images to a delivered model, with every method."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -47,6 +48,22 @@ def fitted(images):
     heard = []
     found = run.fit(images, TARGET, 16, seed=1, tell=heard.append, now=time.process_time)
     return found, heard
+
+
+def test_a_loose_target_leaves_a_space_whose_supernet_can_be_trained(images, monkeypatch):
+    """As many steps as a small network needs, however few images an epoch has."""
+    monkeypatch.setattr(run.pace, "network_step_s", lambda *_: 0.01)
+    clock = Clock(60.0, now=lambda: 0.0)
+    recipe = train.Recipe(1, batch_size=32)
+    middle = room.spaces(images)[len(room.spaces(images)) // 2]
+    macs = cost.macs(middle.decode(middle.corner()))
+    seconds = run.METHOD_SHARE * run.elastic.SUPERNET * 60.0
+    most = run._affordable_macs(images, recipe, clock)
+    assert most == pytest.approx(macs * seconds / (3 * 0.01 * run._LEAST_STEPS))
+    many = replace(images, train=images.train.take(torch.arange(256).repeat(200)))
+    epochs = run._LEAST_EPOCHS * len(many.train) / 32
+    most = run._affordable_macs(many, recipe, clock)
+    assert most == pytest.approx(macs * seconds / (3 * 0.01 * epochs))
 
 
 def test_a_model_is_delivered_that_keeps_to_its_target(fitted, images):
