@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lightlab.nets.blocks import ConvBNAct, MBConv, SqueezeExcite, convolve_padded
+from lightlab.nets import depthwise
+from lightlab.nets.blocks import ConvBNAct, MBConv, SqueezeExcite
 from lightlab.space.arch import Block
 
 
@@ -56,11 +57,10 @@ class ElasticConv(ConvBNAct):
     def convolve(self, x: Tensor) -> Tensor:
         """With the active kernel alone."""
         weight, stride = self.weight(), self.conv.stride[0]
-        kernel, depthwise = weight.shape[-1], self.conv.groups > 1
-        if self.training and depthwise and x.shape[-1] < kernel:
-            return convolve_padded(x, weight, stride)
-        groups = len(weight) if depthwise else 1
-        return F.conv2d(x, weight, stride=stride, padding=kernel // 2, groups=groups)
+        if self.training and self.conv.groups > 1:
+            return depthwise.convolve(x, weight, stride)
+        groups = len(weight) if self.conv.groups > 1 else 1
+        return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.convolve(x)

@@ -1,0 +1,72 @@
+"""A training step of networks with large kernels, against PyTorch's own weight gradient.
+
+Baseline: `F.conv2d` throughout, in the same process, step by step in turn; medians of processor
+time on one thread. `python benchmarks/depthwise.py` writes benchmarks/depthwise.md (a minute).
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from lightlab.measure import latency
+from lightlab.measure.threads import torch_threads
+from lightlab.nets import depthwise
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch
+from lightlab.space.spaces import ProxylessSpace, Skeleton
+
+PAGE = Path(__file__).with_suffix(".md")
+OURS, PLAIN = "in strips", "PyTorch's own"
+STEPS, WARM_UP, BATCH = 30, 4, 32
+NETWORKS = (([24, 48], 2, 1), ([16, 24, 40], 3, 3), ([24, 48, 96], 3, 3))
+BLOCKS = ("k3_e6", "k5_e3", "k5_e6", "k7_e6")
+
+
+def plain(x: torch.Tensor, weight: torch.Tensor, stride: int) -> torch.Tensor:
+    """What is compared with."""
+    return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=len(weight))
+
+
+def step_ms(arch: Arch) -> dict[str, float]:
+    """Milliseconds of a step in either way."""
+    network = build(arch).train().to(memory_format=torch.channels_last)
+    x = torch.randn(BATCH, *arch.input_shape).contiguous(memory_format=torch.channels_last)
+    y = torch.arange(BATCH) % arch.n_classes
+    ways = {PLAIN: plain, OURS: depthwise.convolve}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(WARM_UP + STEPS):
+        for name, way in ways.items():
+            depthwise.convolve = way
+            begin = time.process_time()
+            network.zero_grad()
+            F.cross_entropy(network(x), y).backward()
+            seconds[name].append(time.process_time() - begin)
+    depthwise.convolve = ways[OURS]
+    return {name: 1e3 * float(np.median(s[WARM_UP:])) for name, s in seconds.items()}
+
+
+def main() -> None:
+    rows = []
+    for channels, layers, colours in NETWORKS:
+        frame = Skeleton.small(32, colours, 10, channels, layers=layers, widths=(1,))
+        space = ProxylessSpace(frame)
+        for block in BLOCKS:
+            point = [list(p.candidates).index(block) for p in space.positions]
+            with torch_threads(1):
+                ms = step_ms(space.decode(point))
+            what = {"stages": str(channels), "layers": layers, "blocks": block}
+            rows.append(what | ms | {"times": ms[PLAIN] / ms[OURS]})
+    table = pd.DataFrame(rows).round(2)
+    about = f"{time.strftime('%Y-%m-%d %H:%M')} UTC, {latency.device()['cpu']}, {BATCH} images."
+    text = table.to_markdown(index=False)
+    page = ["# Depthwise weight gradients", "", *__doc__.strip().splitlines()[2:], "", about, ""]
+    PAGE.write_text("\n".join([*page, "Milliseconds of a step:", "", text, ""]))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
