@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+import scipy
 import torch
 from sklearn.linear_model import LinearRegression, RidgeCV
 from torch import Tensor

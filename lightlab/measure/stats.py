@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # its `stats` comes in when it is asked for: half a second
 from numpy.typing import ArrayLike
-from scipy import stats as _stats
 
 CONFIDENCE = 0.95
 
@@ -22,7 +22,7 @@ def mean_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float,
     mean = float(x.mean())
     if x.size == 1:
         return mean, float("nan"), float("nan")
-    half = _stats.t.ppf(0.5 + confidence / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size)
+    half = scipy.stats.t.ppf(0.5 + confidence / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size)
     return mean, mean - float(half), mean + float(half)
 
 
@@ -31,7 +31,7 @@ def grouped_ci(
 ) -> pd.DataFrame:
     """`mean_ci` of column `value` in each group of `df`: columns `by`, mean, ci_low, ci_high, n."""
     rows = df.groupby(by, sort=False)[value].agg(["mean", "std", "count"]).reset_index()
-    quantile = _stats.t.ppf(0.5 + confidence / 2, np.maximum(rows["count"] - 1, 1))
+    quantile = scipy.stats.t.ppf(0.5 + confidence / 2, np.maximum(rows["count"] - 1, 1))
     half = np.where(rows["count"] > 1, quantile * rows["std"] / np.sqrt(rows["count"]), np.nan)
     rows["ci_low"], rows["ci_high"] = rows["mean"] - half, rows["mean"] + half
     return rows.drop(columns="std").rename(columns={"count": "n"})
@@ -64,7 +64,7 @@ def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, floa
     x = np.asarray(x, dtype=float).ravel()
     if x.size == 0 or np.isnan(x).any():
         raise ValueError(f"need at least one value and no NaN, got {x}")
-    interval = _stats.quantile_test(x, q=0, p=0.5).confidence_interval(confidence)
+    interval = scipy.stats.quantile_test(x, q=0, p=0.5).confidence_interval(confidence)
     low, high = float(interval.low), float(interval.high)
     return float(np.median(x)), low, high
 
@@ -87,7 +87,7 @@ def difference_table(differences: Mapping[str, ArrayLike]) -> pd.DataFrame:
 
 def share_ci(k: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
     """The share k / n and the ends of Wilson's interval for it."""
-    interval = _stats.binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
+    interval = scipy.stats.binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
     return k / n, float(interval.low), float(interval.high)
 
 
@@ -133,12 +133,14 @@ def _two_rows(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     return np.stack([x, y])
 
 
-_kendall = np.vectorize(lambda x, y: _stats.kendalltau(x, y).statistic, signature="(n),(n)->()")
+_kendall = np.vectorize(
+    lambda x, y: scipy.stats.kendalltau(x, y).statistic, signature="(n),(n)->()"
+)
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Spearman's rho along the last axis, ties at their mean rank; NaN where a side is constant."""
-    a, b = (_stats.rankdata(v, axis=-1) for v in (x, y))
+    a, b = (scipy.stats.rankdata(v, axis=-1) for v in (x, y))
     a, b = (v - v.mean(-1, keepdims=True) for v in (a, b))
     scale = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
     with np.errstate(invalid="ignore"):

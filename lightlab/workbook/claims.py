@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lightlab.measure import stats
 from lightlab.published import loader
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
@@ -32,7 +33,7 @@ def check(
         verdict, value, low, high = INCONCLUSIVE, math.nan, math.nan, math.nan
         note = "no value was measured" if samples.size == 0 else "a measured value is NaN"
     else:
-        value, low, high = (float(x),) * 3 if x.ndim == 0 else _mean_ci(samples)
+        value, low, high = (float(x),) * 3 if x.ndim == 0 else stats.mean_ci(samples)
         low, high = interval or (low, high)
         verdict, note = _verdict(claim["holds_in"], low, high, strict=claim["kind"] == "order")
     if profile in loader.PROFILES and _below(profile, claim["profile"]):
@@ -66,9 +67,3 @@ def _verdict(
 
 def _below(profile: str, lowest: str) -> bool:
     return loader.PROFILES.index(profile) < loader.PROFILES.index(lowest)
-
-
-def _mean_ci(samples: np.ndarray) -> tuple[float, float, float]:
-    from lightlab.measure import stats  # with SciPy: a second for every notebook without intervals
-
-    return stats.mean_ci(samples)

@@ -1,9 +1,9 @@
 """The data sets that need neither a file nor a network: scanned digits, plain or in clutter."""
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from lightlab.measure import cache, clutter
 from lightlab.measure.data.splits import DataError
@@ -37,6 +37,12 @@ def read(
     return settings, _cluttered(settings, style)
 
 
+def _scans() -> Any:
+    from sklearn.datasets import load_digits  # half a second, which other images need not wait
+
+    return load_digits()
+
+
 def _sizes(spec: str, asked: dict[str, int | None]) -> dict[str, int]:
     """Images per split; DataError if the set does not have that many."""
     sizes = {}
@@ -59,7 +65,7 @@ def _pools(seed: int) -> dict[str, np.ndarray]:
 
 def _digits(seed: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
     """The scanned digits themselves: 8x8 pixels of 17 grey levels, here as 0..255."""
-    source = load_digits()
+    source = _scans()
     raw = {}
     for name, pool in _pools(seed).items():
         chosen = pool[: sizes[name]]
@@ -73,7 +79,7 @@ def _cluttered(settings: dict, style: clutter.Clutter) -> dict[str, np.ndarray]:
     """The cluttered pictures, from the cache if they were drawn before."""
 
     def make() -> dict[str, np.ndarray]:
-        source, raw = load_digits(), {}
+        source, raw = _scans(), {}
         for tag, (name, pool) in enumerate(_pools(settings["seed"]).items(), start=1):
             images, index = clutter.draw(
                 source.images[pool] / 16, settings["sizes"][name], style, [settings["seed"], tag]

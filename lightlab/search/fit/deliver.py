@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
-from scipy.stats import binomtest
 
 from lightlab.measure.data import Split
 from lightlab.measure.deploy import session
@@ -90,7 +90,7 @@ def keeps_accuracy(exact: bytes, small: bytes, val: Split) -> tuple[bool, str]:
         return False, f"8-bit integers are not kept: {words}, by {-even:+.1f} balanced over classes"
     if drop <= FREE_DROP:
         return True, f"8-bit integers are kept: {words}"
-    luck = binomtest(lost, lost + won).pvalue > 0.05
+    luck = scipy.stats.binomtest(lost, lost + won).pvalue > 0.05
     if luck and drop <= MOST_DROP:
         return True, f"8-bit integers are kept: {words}, within noise ({lost} lost, {won} won)"
     return False, f"8-bit integers are not kept: {words} ({lost} lost, {won} won)"

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+import scipy
 from scipy.optimize import minimize
-from scipy.stats import qmc
 
 from lightlab.search.searcher import keys
 from lightlab.space.hyper import Column
@@ -63,7 +63,7 @@ def maximize(
 
 
 def _scatter(columns: Sequence[Column], rng: np.random.Generator) -> np.ndarray:
-    return snap(columns, qmc.Sobol(len(columns), rng=rng).random(N_RAW))
+    return snap(columns, scipy.stats.qmc.Sobol(len(columns), rng=rng).random(N_RAW))
 
 
 def _near(columns: Sequence[Column], best: np.ndarray, rng: np.random.Generator) -> np.ndarray:

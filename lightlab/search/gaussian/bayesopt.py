@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.stats import qmc
 
 from lightlab.search import draws
 from lightlab.search.gaussian import acqopt, surrogate
@@ -120,7 +120,7 @@ class BayesianOptimization(TrialLog):
         return self.feasible is None or self.feasible(self.space.from_cube(x[None])[0])
 
     def _initial(self, index: int, taken: set[bytes], rng: np.random.Generator) -> Any:
-        sobol = qmc.Sobol(len(self.space.columns), rng=np.random.default_rng(self.seed))
+        sobol = scipy.stats.qmc.Sobol(len(self.space.columns), rng=np.random.default_rng(self.seed))
         if index:  # SciPy cannot move forward by 0
             sobol.fast_forward(index)
         point = self.space.from_cube(sobol.random(1))[0]

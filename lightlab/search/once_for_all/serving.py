@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+import scipy
 
 from lightlab.measure import latency, predict, subnets
 from lightlab.measure.data import DataSet

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+import scipy
 
 from lightlab.measure import cost, stats, subnets, train
 from lightlab.measure.data import DataSet

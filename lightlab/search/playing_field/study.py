@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+import scipy
 
 from lightlab.measure import cost, specialised, stats, train
 from lightlab.search import pareto
