@@ -35,9 +35,10 @@ class Found:
     """What a search found, and how: a row of `history` for every so many steps.
 
     Columns step, epoch, samples (images seen, of both splits), macs, seconds (of one core), loss
-    (training, since the last row), latency_weight (λ), entropy (share of that of even chances),
-    expected_ms (of the distribution), latency_ms and accuracy (%, validation, with the supernet's
-    weights) of the likeliest network, and point, as text. `probabilities` are those at the end.
+    (training) and latency_weight (λ of the architecture's steps, where it has one), both means
+    since the last row, entropy (share of that of even chances), expected_ms (of the distribution),
+    latency_ms and accuracy (%, validation, with the supernet's weights) of the likeliest network,
+    and point, as text. `probabilities` are those at the end.
     """
 
     point: Point
@@ -113,6 +114,7 @@ class _Search:
         self.n_done, self.macs, self.samples, self.seconds = 0, 0, 0, 0.0
         self.rows: list[dict[str, Any]] = []
         self._losses: list[float] = []
+        self._weights: list[float] = []  # λ of the architecture's steps, where there is one
         self._even = float(sum(np.log(space.n_options)))
 
     def step(self) -> None:
@@ -137,6 +139,8 @@ class _Search:
         if after > 0 and self.n_done % self.settings.every == 0:
             x, y = self.batches["val"].next(self.plan.batch, self.generator)
             x = x.contiguous(memory_format=torch.channels_last)
+            if self.settings.form != "reinforce":
+                self._weights.append(self.architect.latency_weight)
             self.architect.step(x, y, self.generator)
             self.samples += len(x)
         self.seconds += time.process_time() - begin
@@ -164,7 +168,7 @@ class _Search:
                 "macs": self.macs + self.architect.macs,
                 "seconds": self.seconds,
                 "loss": float(np.mean(self._losses)),
-                "latency_weight": self.architect.latency_weight,
+                "latency_weight": float(np.mean(self._weights)) if self._weights else np.nan,
                 "entropy": net.entropy().item() / self._even,
                 "expected_ms": self.latency.expected(chances, everything).item(),
                 "latency_ms": self.latency.of(point),
@@ -173,6 +177,7 @@ class _Search:
             }
         )
         self._losses.clear()
+        self._weights.clear()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values from which `restore` goes on exactly."""

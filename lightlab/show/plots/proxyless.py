@@ -80,13 +80,9 @@ def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
     for ax, (column, (times, words)) in zip(axes.flat, columns.items(), strict=True):
         for i, (name, rows) in enumerate(curves.groupby("search", sort=False)):
             ax.plot(rows["step"], times * rows[column], color=style.COLOURS[i], label=name)
+        most = curves[column].max()
         ax.set_ylabel(words)
-        if column == "latency_weight":
-            ax.set_yscale("log")  # a λ of 0 is not drawn
-        else:
-            ax.set_ylim(0, 1.05 * times * curves[column].max())
-    axes[0, 1].yaxis.set_major_formatter("{x:g}")
-    axes[0, 1].yaxis.set_minor_formatter("")
+        ax.set_ylim(0, 1.05 * times * most if most > 0 else 1)
     axes[1, 0].axhline(1, color="black", lw=0.8, ls=":")
     for ax in axes[1]:
         ax.set_xlabel("step")

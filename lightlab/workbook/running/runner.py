@@ -100,11 +100,11 @@ class Run:
         return all(s.state in (OK, CURRENT) for s in self.states.values())
 
     def _fill(self, queue: list[str], held: list[str], sorter: TopologicalSorter) -> None:
-        """Start what may start now. A unit that has to be alone is held back until nothing else
-        is ready or at work (so that nothing gets ready beside it); then it is decided anew, for
-        another may have failed meanwhile."""
+        """Start what may start now, what took longest last time first. A unit that has to be alone
+        is held back until nothing else is ready or at work (so that nothing gets ready beside it);
+        then it is decided anew, for another may have failed meanwhile."""
         while len(self._attempts) < self.options.jobs:
-            queue += sorted(sorter.get_ready())
+            queue += sorted(sorter.get_ready(), key=lambda n: (-store.took_s(self.folder, n), n))
             ahead = queue or ([] if self._attempts else held)
             if not ahead:
                 return

@@ -121,6 +121,16 @@ def recorded(folder: Path) -> dict | None:
     return files.read_json(folder / "manifest.json")
 
 
+def took_s(folder: Path, name: str) -> float:
+    """Seconds that a unit took last time, in the run of `folder` or else in the reference; 0 where
+    neither knows.
+    """
+    for place in (folder / name, folder.parent / "reference" / name):
+        if facts := recorded(place):
+            return float(facts.get("seconds") or 0)
+    return 0.0
+
+
 def unusable(place: Path) -> str | None:
     """Why the result in `place` cannot be taken, whatever has changed since; None: it can."""
     facts = recorded(place)

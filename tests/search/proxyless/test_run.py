@@ -129,6 +129,10 @@ def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
         found = search(SPACE, digits, PRICE, share * TARGET, replace(QUICK, **how))
         assert 0.75 < PRICE.of(found.point) / (share * TARGET) <= 1
         assert found.history["latency_ms"].iloc[-1] / (share * TARGET) == pytest.approx(1, abs=0.3)
+        weights = found.history["latency_weight"]
+        assert np.isnan(weights.iloc[0])  # no step of the architecture in the warm-up
+        assert weights.min() >= 0
+        assert weights.max() > 0
 
 
 def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monkeypatch):

@@ -59,6 +59,20 @@ def play(workbook, executor, jobs: int = 2, wanted: tuple = (), **options) -> Ru
     return run
 
 
+def test_what_took_longest_last_time_begins_first(workbook):
+    """In this run or, before there is one, in the reference; what neither knows comes last."""
+    for name in ("01_a", "02_b", "03_c", "04_d"):
+        workbook.add(name)
+    took = {"reference/02_b": 5.0, "reference/03_c": 9.0, "quick/02_b": 20.0}
+    for place, seconds in took.items():
+        folder = workbook.root / "results" / place
+        folder.mkdir(parents=True)
+        files.write_json(folder / "manifest.json", {"seconds": seconds, "status": "failed"})
+    executor = Played()
+    play(workbook, executor, jobs=1)
+    assert executor.order == ["02_b", "03_c", "01_a", "04_d"]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_the_needs_and_the_failures_nothing_runs_beside_them(workbook, seed):
     rng = random.Random(seed)
