@@ -16,17 +16,26 @@ from lightlab.space.spaces import OfaSpace
 
 N_SUBNETS = 3  # of a step of the sandwich rule
 MOST_EPOCHS = 300  # beyond it small data sets are only learnt by heart
-_STEPS = 6
+_FEW, _STEPS = 2, 6
+_LEAST = 0.3  # share of a run that its further steps take at least: noise is no gift of time
 
 
 def step_s(run: Callable[[int], object], now: Now) -> float:
-    """Seconds of one more step of `run(steps)`, what it does but once apart."""
-    seconds = []
-    for steps in (2, 2 + _STEPS):
+    """Seconds of one more step of `run(steps)`, what it does but once apart.
+
+    The first run makes everything ready and does not count; of two short ones beside the long one
+    the faster does: taken for slow by chance, steps would seem to cost nothing.
+    """
+
+    def seconds(steps: int) -> float:
         begin = now()
         run(steps)
-        seconds.append(now() - begin)
-    return max(seconds[1] - seconds[0], 0.1 * seconds[1]) / _STEPS  # noise is no gift of time
+        return now() - begin
+
+    run(_FEW)
+    few, many = seconds(_FEW), seconds(_FEW + _STEPS)
+    few = min(few, seconds(_FEW))
+    return max(many - few, _LEAST * many) / _STEPS
 
 
 def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: Now) -> float:

@@ -76,6 +76,26 @@ def test_the_clock_tells_and_counts_phases():
     assert clock.table().to_numpy().tolist() == [["first", 40.0], ["second", 90.0]]
 
 
+@pytest.mark.parametrize(
+    ("lasts", "a_step"),
+    [
+        ((5.0, 0.2, 0.8, 0.2), 0.1),  # all that is made ready falls into the first run
+        ((5.0, 2.0, 0.8, 0.2), 0.1),  # one of the short runs was disturbed
+        ((5.0, 2.0, 0.8, 2.0), 0.04),  # both were: steps do not come for nothing
+        ((0.2, 0.2, 1.6, 0.2), 7 / 30),  # the long one was: fewer steps than there is time for
+    ],
+)
+def test_a_step_is_timed_by_its_share_of_a_longer_run(lasts, a_step):
+    left, clock, asked = list(lasts), [0.0], []
+
+    def play(steps):
+        asked.append(steps)
+        clock[0] += left.pop(0)
+
+    assert pace.step_s(play, lambda: clock[0]) == pytest.approx(a_step)
+    assert asked == [2, 2, 8, 2]
+
+
 def test_epochs_are_steps_of_so_many_seconds():
     recipe = Recipe(1, batch_size=32)
     assert pace.epochs(10, 0.1, recipe, 320) == 10  # 100 steps, ten an epoch
