@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lightlab.nets import depthwise
+from lightlab.nets.depthwise import DepthwiseConv2d
 from lightlab.space.arch import Block
 
 ACTIVATIONS = {
@@ -46,7 +46,7 @@ class ConvBNAct(nn.Module):
         act: str = "relu",
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
+        self.conv = (DepthwiseConv2d if groups > 1 else nn.Conv2d)(
             in_channels,
             out_channels,
             kernel_size,
@@ -59,13 +59,7 @@ class ConvBNAct(nn.Module):
         self.act = activation(act)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.act(self.norm(self._convolve(x)))
-
-    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
-        conv = self.conv
-        if self.training and conv.groups > 1:
-            return depthwise.convolve(x, conv.weight, conv.stride[0])
-        return conv(x)
+        return self.act(self.norm(self.conv(x)))
 
 
 class SqueezeExcite(nn.Module):

@@ -6,7 +6,7 @@ convolution itself. `benchmarks/depthwise.md` has the times.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
@@ -20,6 +20,15 @@ def convolve(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     if fast or x.device.type != "cpu" or torch.compiler.is_compiling():
         return F.conv2d(x, weight, stride=stride, padding=k // 2, groups=len(weight))
     return _InStrips.apply(x, weight, stride)
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """PyTorch's with "same" padding, of one kernel a channel, which trains by `convolve`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return convolve(x, self.weight, self.stride[0])
+        return super().forward(x)
 
 
 class _InStrips(torch.autograd.Function):

@@ -171,9 +171,16 @@ _IN_PLACE = (nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Sigmoid, nn.Har
 _IN_PLACE += (nn.Identity, nn.Dropout)
 
 
+class Whole(fx.Tracer):
+    """Takes our convolutions as they are, as it does PyTorch's."""
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return isinstance(module, nn.Conv2d) or super().is_leaf_module(module, name)
+
+
 def _peak(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Most bytes alive at once over the graph: a map dies after the last node that reads it."""
-    traced = fx.symbolic_trace(network.eval())
+    traced = fx.GraphModule(network.eval(), Whole().trace(network))
     ShapeProp(traced).propagate(torch.zeros(1, *shape))
     nodes = list(traced.graph.nodes)
     owner, born, last = {}, {}, {}

@@ -42,6 +42,31 @@ def test_the_cosine_falls_from_its_peak_to_nothing():
     assert rates[-1] == 0  # after the last step
 
 
+def test_a_training_that_runs_out_of_time_ends_its_schedule_early(digits, monkeypatch, tmp_path):
+    """Steps of a tenth of a second each: of 40 there is time for 10, and the rate comes to 0."""
+    rates, learning_rate = [], descent.learning_rate
+    monkeypatch.setattr(
+        descent, "learning_rate", lambda *args: rates.append(learning_rate(*args)) or rates[-1]
+    )
+    clock = itertools.count(0, 0.1)
+    seconds = property(lambda self: next(clock) if self.losses is not None else 0.0)
+    monkeypatch.setattr("lightlab.measure.train.history.History.seconds", seconds)
+    recipe = dataclasses.replace(SHORT, epochs=10, most_seconds=2.05)
+    model, path = build(SEPARABLE), tmp_path / "kept"
+    h = train.fit(model, digits.train, recipe, checkpoint=path, progress=False)
+    assert h["step"].iloc[-1] == 11  # the clock is asked twice a step
+    assert max(rates) == pytest.approx(0.1, rel=0.2)
+    assert rates[-1] < 0.02
+    again = train.fit(build(SEPARABLE), digits.train, recipe, checkpoint=path, progress=False)
+    assert again.equals(h)  # it had ended
+    plain = dataclasses.replace(SHORT, epochs=2)
+    free = [
+        train.fit(build(SEPARABLE), digits.train, r, progress=False).drop(columns="seconds")
+        for r in (plain, dataclasses.replace(plain, most_seconds=1e9))
+    ]
+    assert free[0].equals(free[1])
+
+
 def test_the_average_is_that_of_the_steps(digits):
     """Weights and running statistics after every step, gathered beside and averaged by hand."""
     recipe = train.Recipe(epochs=1, batch_size=100, ema=0.5)

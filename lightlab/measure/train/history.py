@@ -35,6 +35,11 @@ class History:
         self._macs = macs_per_image * cost.PASSES_PER_TRAINING_STEP
         self._seconds, self._resumed = 0.0, time.perf_counter()
 
+    @property
+    def seconds(self) -> float:
+        """Of training so far, outside of pauses."""
+        return self._seconds + time.perf_counter() - self._resumed
+
     @contextmanager
     def pause(self) -> Iterator[None]:
         """What happens in here is not training time."""

@@ -77,7 +77,7 @@ def fit(
         elif val is not None:
             run.report()
         for step in _bar(run, planned.n_steps, progress):
-            last = step == planned.n_steps
+            last = run.ended
             if step % eval_every == 0 or last:
                 run.report()
             if keeper is not None and (step % every == 0 or last):

@@ -21,6 +21,7 @@ _REAL = (
     "ema",
     "temperature",
     "teacher_weight",
+    "most_seconds",
 )
 
 
@@ -54,6 +55,9 @@ class Recipe:
     `precision` "bfloat16" computes all but depthwise convolutions in 16 bits; "auto" times a few
     steps and takes the faster, so that its results are not those of every machine or moment.
     `compile` hands the network to torch.compile: for long trainings on a GPU only.
+
+    With `most_seconds` > 0 the training takes no longer: where the epochs would need more, the
+    schedule follows the time and there are fewer steps; results then differ from run to run.
     TrainError on impossible values.
     """
 
@@ -75,6 +79,7 @@ class Recipe:
     teacher_weight: float = 0.9
     precision: str = "float32"
     compile: bool = False
+    most_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         for names, plain in ((_WHOLE, whole), (_REAL, _real), (("flip", "compile"), _bool)):
@@ -94,6 +99,7 @@ class Recipe:
             "0 <= ema < 1": 0 <= self.ema < 1,
             "temperature > 0": self.temperature > 0,
             "0 <= teacher_weight <= 1": 0 <= self.teacher_weight <= 1,
+            "most_seconds >= 0": self.most_seconds >= 0,
             f"padding one of {', '.join(PADDINGS)}": self.padding in PADDINGS,
             f"schedule one of {', '.join(SCHEDULES)}": self.schedule in SCHEDULES,
             f"precision one of {', '.join(PRECISIONS)}": self.precision in PRECISIONS,

@@ -33,6 +33,7 @@ class Training:
         history: History,
     ) -> None:
         self.step, self.device = 0, next(model.parameters()).device
+        self.ended = False  # all steps are made, or the time is up
         self._model = model.to(memory_format=torch.channels_last).train()
         self._masks = _unbounded(model)  # what holds infinity on purpose
         self._forward: Callable[[Tensor], Tensor] = model
@@ -51,12 +52,19 @@ class Training:
     def __iter__(self) -> Iterator[int]:
         if self._attrs["precision"] == "auto":
             self._attrs = self._timed()
-        while self.step < self._plan.n_steps:
+        while not self.ended:
             self.step += 1
             self._descend()
+            self.ended = self._scheduled() == self._plan.n_steps
             if self.device.type == "cpu" or self.step % _LOOK_EVERY == 0:
                 self._look()
             yield self.step
+
+    def _scheduled(self) -> int:
+        """The step that the schedule has come to: this one, or a later one where time is short."""
+        most, n = self._recipe.most_seconds, self._plan.n_steps
+        by_time = math.ceil(n * self._history.seconds / most) if most else 0
+        return min(n, max(self.step, by_time))
 
     def report(self) -> None:
         """A row of the history, of the averaged weights if there are such."""
@@ -92,7 +100,8 @@ class Training:
             tensors["random.cpu"] = torch.get_rng_state()
             if self.device.type == "cuda":
                 tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
-            values = {"step": self.step, "attrs": self._attrs, "history": self._history.state()}
+            values = {"step": self.step, "ended": self.ended, "attrs": self._attrs}
+            values["history"] = self._history.state()
         return tensors, values
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -110,7 +119,7 @@ class Training:
         torch.set_rng_state(tensors["random.cpu"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
-        self.step, self._attrs = values["step"], values["attrs"]
+        self.step, self.ended, self._attrs = (values[k] for k in ("step", "ended", "attrs"))
         self._history.restore(values["history"])
 
     def _parameters(self) -> list[nn.Parameter]:
@@ -129,7 +138,7 @@ class Training:
         index = self._batch()
         images = augment(self._x[index], self._recipe, self._generator)
         images = images.contiguous(memory_format=torch.channels_last)
-        rate = descent.learning_rate(self.step, self._plan.n_steps, self._recipe)
+        rate = descent.learning_rate(self._scheduled(), self._plan.n_steps, self._recipe)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)

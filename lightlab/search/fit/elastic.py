@@ -10,7 +10,7 @@ from lightlab.measure import cost, predict, subnets, train
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.draws import SearchError
 from lightlab.search.fit import pace
-from lightlab.search.fit.task import Finalist, Found, Task
+from lightlab.search.fit.task import LEAST_S, Finalist, Found, Task
 from lightlab.search.once_for_all import serving
 from lightlab.search.once_for_all.evolve import Evolution, Score, evolve
 from lightlab.search.once_for_all.phases import sandwich
@@ -109,6 +109,7 @@ def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
     left = seconds - (now() - begin)
     begin = now()
     n = pace.epochs(left, a_step, recipe, len(images.train))
-    train.fit(network, images.train, replace(recipe, epochs=n), seed=task.seed, progress=False)
+    exact = replace(recipe, epochs=n, most_seconds=max(left, LEAST_S))
+    train.fit(network, images.train, exact, seed=task.seed, progress=False)
     after = task.finalist(one.name, network.eval(), now() - begin)
     return max(one, after, key=lambda x: x.rank)

@@ -16,6 +16,7 @@ from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.room import Room
 from lightlab.space.arch import Arch, encode
 
+LEAST_S = 0.05  # of a training, even where no time is left
 _PROCESSES_S = 20  # of training each, below which starting processes does not pay
 
 
@@ -88,7 +89,8 @@ class Task:
         jobs = []
         for name, arch in archs.items():
             n = pace.epochs(each, steps[name], recipe, len(split))
-            jobs.append(train.Job(arch, split, replace(recipe, epochs=n), self.seed, name=name))
+            exact = replace(recipe, epochs=n, most_seconds=max(each, LEAST_S))
+            jobs.append(train.Job(arch, split, exact, self.seed, name=name))
         done = train.fit_many(jobs, workers=workers, progress=False)
         return [
             self.finalist(name, one.network(), float(one.history["seconds"].iloc[-1]))
