@@ -18,22 +18,23 @@ def likeliest_within(
 
     SearchError where no point is as fast.
     """
-    n = 2000
-    left = int(n * (1 - price.fixed / target_ms))  # what the positions may take together
-    best = torch.full((max(left, 0) + 1,), -torch.inf, dtype=torch.float64)
+    n, rows = 2000, price.candidates
+    least = price.fixed + sum(map(min, rows))
+    if least > target_ms:
+        raise SearchError(f"no network of the space is as fast as {target_ms:.4g} ms")
+    left = int(n * (1 - least / target_ms))  # what the positions may take together, above the least
+    best = torch.full((left + 1,), -torch.inf, dtype=torch.float64)
     best[0] = 0.0
     choices = []
-    for chances, costs in zip(probabilities, price.candidates, strict=True):
-        steps = [int(np.ceil(n * cost / target_ms)) for cost in costs]
+    for chances, costs in zip(probabilities, rows, strict=True):
+        # above the cheapest: a calibrated table may hold costs below 0
+        steps = [int(np.ceil(n * (cost - min(costs)) / target_ms)) for cost in costs]
         reached = [
             _shifted(best, step) + np.log(max(chance, 1e-300))
             for chance, step in zip(chances, steps, strict=True)
         ]
-        options = torch.stack(reached)
-        best, taken = options.max(0)
+        best, taken = torch.stack(reached).max(0)
         choices.append((taken, steps))
-    if left < 0 or not torch.isfinite(best).any():
-        raise SearchError(f"no network of the space is as fast as {target_ms:.4g} ms")
     at, point = int(best.argmax()), []
     for taken, steps in reversed(choices):
         point.append(int(taken[at]))
@@ -44,7 +45,6 @@ def likeliest_within(
 def _shifted(values: torch.Tensor, by: int) -> torch.Tensor:
     """What is reached by spending `by` more."""
     out = torch.full_like(values, -torch.inf)
-    by = max(by, 0)
     if by < len(values):
         out[by:] = values[: len(values) - by]
     return out

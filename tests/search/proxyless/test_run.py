@@ -124,15 +124,17 @@ def test_only_what_is_above_a_limit_is_paid_for():
 
 
 def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
-    how = {"recipe": replace(RECIPE, epochs=40), "latency_weight": 1.0, "limit": True}
-    for share in (0.5, 0.8):
-        found = search(SPACE, digits, PRICE, share * TARGET, replace(QUICK, **how))
-        assert 0.75 < PRICE.of(found.point) / (share * TARGET) <= 1
-        assert found.history["latency_ms"].iloc[-1] / (share * TARGET) == pytest.approx(1, abs=0.3)
-        weights = found.history["latency_weight"]
-        assert np.isnan(weights.iloc[0])  # no step of the architecture in the warm-up
-        assert weights.min() >= 0
-        assert weights.max() > 0
+    how, target = {"recipe": replace(RECIPE, epochs=40)}, 0.5 * TARGET
+    free = search(SPACE, digits, PRICE, target, replace(QUICK, latency_weight=0.0, **how))
+    limited = replace(QUICK, latency_weight=1.0, limit=True, **how)
+    found = search(SPACE, digits, PRICE, target, limited)
+    assert 0.8 < PRICE.of(found.point) / target <= 1 < PRICE.of(free.point) / target
+    ends = [one.history["expected_ms"].iloc[-1] / target for one in (found, free)]
+    assert ends[0] < 0.8 * ends[1]
+    weights = found.history["latency_weight"]
+    assert np.isnan(weights.iloc[0])  # no step of the architecture in the warm-up
+    assert weights.min() >= 0
+    assert weights.max() > 0
 
 
 def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monkeypatch):

@@ -13,9 +13,9 @@ from lightlab.search.proxyless.within import likeliest_within
 def test_the_likeliest_network_within_a_limit_is_found_exactly():
     rng = np.random.default_rng(0)
     for _ in range(30):
-        costs = tuple(tuple(rng.uniform(0, 1, 3)) for _ in range(4))
+        costs = tuple(tuple(rng.uniform(-0.2, 1, 3)) for _ in range(4))
         chances = rng.dirichlet(np.ones(3), 4)
-        price, limit = Additive(0.3, costs), rng.uniform(1.2, 3.5)
+        price, limit = Additive(0.9, costs), rng.uniform(1.0, 3.5)
         fine = [p for p in itertools.product(range(3), repeat=4) if price.of(p) <= limit]
         if not fine:
             with pytest.raises(SearchError, match="no network of the space is as fast"):
