@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lightlab.measure import deploy
+from lightlab.measure.train import history
 from lightlab.search.fit import judge, photos, run
 from lightlab.workbook.tools import fit as fitting
 
@@ -64,6 +65,7 @@ def lightlab(monkeypatch, in_process, places):
     # a budget of processor time: what others do on the machine does not matter
     monkeypatch.setattr(run, "fit", partial(run.fit, now=time.process_time))
     monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=time.process_time))
+    monkeypatch.setattr(history, "time", SimpleNamespace(perf_counter=time.process_time))
     return in_process
 
 

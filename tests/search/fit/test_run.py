@@ -13,6 +13,7 @@ from lightlab.measure import cost, deploy, stats, train
 from lightlab.measure.data import DataSet, Split
 from lightlab.measure.deploy import session
 from lightlab.measure.deploy.export import run as answers_of
+from lightlab.measure.train import history
 from lightlab.search.fit import judge, report, room, run
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.meter import Meter
@@ -32,6 +33,14 @@ def bars(n, seed):
         part = image if label else image.T
         part[a : a + 7, b : b + 2] += rng.choice((-1.5, 1.5))
     return Split(torch.from_numpy(x), torch.from_numpy(y), torch.arange(n) + 1000 * seed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processor_time():
+    """Budgets are of processor time here: what others do on the machine does not matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "time", SimpleNamespace(perf_counter=time.process_time))
+        yield
 
 
 @pytest.fixture(scope="module")
