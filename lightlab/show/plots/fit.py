@@ -161,8 +161,9 @@ def budget(phases: pd.DataFrame, budget_s: float) -> Figure:
     at, left = np.arange(len(phases))[::-1], 0.0
     for y, row in zip(at, phases.itertuples(), strict=True):
         ax.barh(y, row.seconds, left=left, color=style.COLOURS[0], height=0.6)
-        ax.annotate(f"{row.seconds:.0f} s", (left + row.seconds, y), (4, 0), va="center", fontsize=8,
-                    textcoords="offset points", bbox={"fc": "white", "ec": "none", "pad": 1})  # fmt: skip
+        end = (left + row.seconds, y)
+        box = {"textcoords": "offset points", "bbox": {"fc": "white", "ec": "none", "pad": 1}}
+        ax.annotate(f"{row.seconds:.0f} s", end, (4, 0), va="center", fontsize=8, **box)
         left += row.seconds
     ax.axvline(budget_s, color="black", ls="--", lw=1)
     ax.annotate(f"budget: {budget_s:.0f} s", (budget_s, 1), xycoords=("data", "axes fraction"),
