@@ -5,6 +5,7 @@ of MBConv6 3×3, so that only their number changes. `python benchmarks/supernet.
 benchmarks/supernet.md.
 """
 
+import math
 import os
 import platform
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lightlab.measure import latency, supernet_cost
+from lightlab.measure import latency, supernet_cost, train
 from lightlab.space.spaces import Skeleton
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -38,7 +39,7 @@ def lines(steps: pd.DataFrame, column: str, digits: int) -> list[str]:
 
 def main() -> None:
     skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = train.accelerator(math.inf)
     steps = supernet_cost.steps(skeleton, NUMBERS, batch=64, rounds=11, device=device)
     head = f"| form | {' | '.join(f'N = {n}' for n in NUMBERS)} | 7 over 2 |"
     rule = "|---" * (len(NUMBERS) + 2) + "|"

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from lightlab.measure import cost, train
 from lightlab.measure.data import DataSet
@@ -146,8 +145,7 @@ def train_all(
         )
         for t in different.itertuples()
     ]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    done = train.fit_many(jobs, **{"device": device} | how)
+    done = train.fit_many(jobs, **how)
     found = different[key].assign(
         train_macs=[t.history["macs"].iloc[-1] for t in done],
         seconds=[t.history["seconds"].iloc[-1] for t in done],

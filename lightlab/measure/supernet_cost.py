@@ -1,5 +1,6 @@
 """What a step over a supernet keeps in memory and how long it takes, by its form and candidates."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightlab.measure import stats
+from lightlab.measure import stats, train
 from lightlab.measure.memory import cuda_peak_bytes, saved_bytes
 from lightlab.measure.threads import torch_threads
 from lightlab.nets.mixed import Supernet
@@ -25,13 +26,15 @@ def steps(
     n_candidates: Sequence[int],
     batch: int,
     rounds: int = 5,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> pd.DataFrame:
     """Each form of GRADIENTS with each number of equal candidates, steps timed in turn.
 
     Columns form, candidates, mib (kept by autograd), cuda_mib (peak above the weights, NaN without
     a GPU), ms (median of the rounds, forward and backward, one thread) with ci_low and ci_high.
+    `device` is "cpu" or "cuda", None the GPU where there is one.
     """
+    device = device or train.accelerator(math.inf)
     ready: dict[tuple[str, int], Callable[[], Tensor]] = {}
     rows = []
     for n in n_candidates:

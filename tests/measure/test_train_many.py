@@ -1,6 +1,7 @@
 """Networks side by side: the same results as one after another, and failures that name the job."""
 
 import functools
+import math
 import os
 import signal
 
@@ -151,3 +152,10 @@ def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     assert len(train.fit_many(jobs)) == 3
     train.fit_many(jobs[:2])
     assert asked == [3, 2]
+
+
+def test_a_gpu_is_taken_where_it_is_faster_than_all_cores(monkeypatch):
+    assert train.accelerator(math.inf) == ("cuda" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    assert [train.accelerator(macs) for macs in (5.9e8, 6.1e8)] == ["cpu", "cuda"]

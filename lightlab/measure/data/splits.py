@@ -36,6 +36,10 @@ class Split:
         """The images at `index`, in that order."""
         return Split(self.x[index], self.y[index], self.groups[index])
 
+    def to(self, device: str) -> "Split":
+        """The same with images and labels on "cpu" or "cuda"; what is there already is shared."""
+        return Split(self.x.to(device), self.y.to(device), self.groups)
+
 
 @dataclass(frozen=True)
 class DataSet:

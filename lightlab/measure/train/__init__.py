@@ -1,6 +1,7 @@
 """Train and evaluate classifiers on tensors in memory. Equal seeds give equal networks."""
 
 from lightlab.measure.train.augment import augment, cutout, flip, shift
+from lightlab.measure.train.device import accelerator
 from lightlab.measure.train.evaluate import evaluate, logits
 from lightlab.measure.train.job import Job, JobError, Trained
 from lightlab.measure.train.loop import fit
@@ -14,6 +15,7 @@ __all__ = [
     "Recipe",
     "TrainError",
     "Trained",
+    "accelerator",
     "augment",
     "cutout",
     "evaluate",

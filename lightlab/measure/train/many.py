@@ -26,7 +26,7 @@ def fit_many(
     jobs: Sequence[Job],
     *,
     workers: int | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     resume: Path | None = None,
     progress: bool = True,
 ) -> list[Trained]:
@@ -48,7 +48,7 @@ def fit_each(
     jobs: Sequence[Job],
     *,
     workers: int | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     resume: Path | None = None,
     progress: bool = True,
 ) -> Iterator[tuple[int, Trained]]:
@@ -56,11 +56,11 @@ def fit_each(
 
     `workers` processes train side by side; None takes the cores that this process may use, but
     trains in this process what is only one job or under SHORT_MACS in all, as 1 does. Results do
-    not depend on it. Processes stay for the next call (for five minutes), and map the images
-    rather than copy them. With `device` "cuda" they share the GPU, each with its own context and
-    images: how much that gains was not measured. `resume` is a folder of this call's own, where
-    every job without a checkpoint keeps one: what was killed goes on from there, and what had ended
-    is not trained again.
+    not depend on it. Processes stay for the next call (for five minutes), and map the images rather
+    than copy them. `device` is "cpu" or "cuda", None decides for each network by `accelerator`; on
+    a GPU they share it, each with its own context and images. `resume` is a folder of this call's
+    own, where every job without a checkpoint keeps one: what was killed goes on from there, and
+    what had ended is not trained again.
 
     A training that diverges is a result: `Trained.diverged` says where. JobError names a job that
     failed otherwise; TrainError on workers < 1 or two jobs with one checkpoint.

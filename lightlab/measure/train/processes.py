@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from lightlab.measure import cost
 from lightlab.measure.data import Split
 from lightlab.measure.threads import torch_threads
 from lightlab.measure.train.checks import check_test
+from lightlab.measure.train.device import accelerator
 from lightlab.measure.train.evaluate import evaluate
 from lightlab.measure.train.history import Callback
 from lightlab.measure.train.job import Job, JobError
@@ -28,7 +30,7 @@ _LEAST_BYTES = 2**16  # arrays from this size on lie in a file that all processe
 Done = tuple[int, pd.DataFrame, bytes, dict[str, float], str]
 
 
-def here(jobs: list[Job], macs: list[int], device: str) -> Iterator[Done]:
+def here(jobs: list[Job], macs: list[int], device: str | None) -> Iterator[Done]:
     """One after another in this process, on one thread as in the others."""
     with torch_threads(1):
         for i, job in enumerate(jobs):
@@ -45,7 +47,7 @@ def pool(workers: int, **how: Any) -> joblib.Parallel:
         return joblib.Parallel(n_jobs=workers, max_nbytes=_LEAST_BYTES, mmap_mode="c", **how)
 
 
-def beside(jobs: list[Job], macs: list[int], device: str, workers: int) -> Iterator[Done]:
+def beside(jobs: list[Job], macs: list[int], device: str | None, workers: int) -> Iterator[Done]:
     """As they are done, by `workers` processes of one thread."""
     lent: dict[int, np.ndarray] = {}
     parallel = pool(workers, batch_size=1, return_as="generator_unordered")
@@ -80,7 +82,7 @@ def _lend(job: Job, lent: dict[int, np.ndarray]) -> dict[str, Any]:
     return fields
 
 
-def _borrow(i: int, fields: dict[str, Any], macs: int, device: str, parent: int) -> Done:
+def _borrow(i: int, fields: dict[str, Any], macs: int, device: str | None, parent: int) -> Done:
     """In another process: the job with tensors over the mapped arrays, trained.
 
     It ends with the next row of the history if `parent` was killed: nobody waits for it any more.
@@ -99,9 +101,12 @@ def _borrow(i: int, fields: dict[str, Any], macs: int, device: str, parent: int)
         return _train(i, Job(**fields), macs, device, leave)
 
 
-def _train(i: int, job: Job, macs: int, device: str, callback: Callback | None = None) -> Done:
+def _train(
+    i: int, job: Job, macs: int, device: str | None, callback: Callback | None = None
+) -> Done:
     try:
-        network = job.make().to(device)
+        step = cost.PASSES_PER_TRAINING_STEP * job.recipe.batch_size * macs
+        network = job.make().to(device or accelerator(step))
         if job.test is not None:  # what is wrong with it is said before the training, not after
             check_test(network, job.split, job.test)
         history = fit(

@@ -22,6 +22,7 @@ class Batches:
         if len(self.order) < n:
             self.order = torch.randperm(len(self.split), generator=generator)
         index, self.order = self.order[:n], self.order[n:]
+        index = index.to(self.split.y.device)
         return self.split.x[index], self.split.y[index]
 
 

@@ -82,7 +82,7 @@ def shrink(
         if keeper is not None and (run.done or run.values["steps"] % run.keep_every == 0):
             keeper.write(*run.state())
     run.net.activate(space.corner())
-    return Shrunk(run.net.eval(), pd.DataFrame(run.rows))
+    return Shrunk(run.net.eval().cpu(), pd.DataFrame(run.rows))
 
 
 class _Run:
@@ -112,10 +112,13 @@ class _Run:
         largest = space.resolutions[-1]
         learnt, val = (subnets.split_at(s, largest) for s in (images.train, images.val))
         check(self.net, learnt, recipe, val, None)
-        self.teacher = None if teacher is None else copy.deepcopy(teacher).train()
+        step = recipe.batch_size * cost.Prices()(space.decode(space.corner()))[0]
+        device = train.accelerator(cost.PASSES_PER_TRAINING_STEP * step)
+        self.net.to(device)
+        self.teacher = None if teacher is None else copy.deepcopy(teacher).train().to(device)
         self.images, self.phases, self.seed = images, tuple(phases), seed
         self.n_calibrate, self.n_rows, self.base = n_calibrate, n_rows, recipe
-        self.batches = resume.Batches(images.train)
+        self.batches = resume.Batches(images.train.to(device))
         self.generator = torch.Generator().manual_seed(seed)
         self.prices = cost.Prices()
         self.values = {"phase": 0, "step": 0, "steps": 0, "passes": 0, "macs": 0, "seconds": 0.0}

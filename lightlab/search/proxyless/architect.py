@@ -158,9 +158,10 @@ class Architect:
             rewards.append(reward(accuracy, self.latency.of(point), self.target_ms, *exponents))
             log_p.append(net.log_probability())
             self._count(len(x), forward=[(i,) for i in point])
-        advantage = torch.tensor(rewards, dtype=torch.float32)
+        chances = torch.stack(log_p)
+        advantage = chances.new_tensor(rewards)
         advantage -= advantage.mean()
-        (-(advantage * torch.stack(log_p)).mean()).backward()
+        (-(advantage * chances).mean()).backward()
         self.optimizer.step()
 
     def _count(self, n: int, forward: list, backward: list | None = None) -> None:

@@ -104,12 +104,15 @@ class _Search:
         seed: int,
     ) -> None:
         self.net = Supernet(space, seed=seed).to(memory_format=torch.channels_last).train()
-        self.architect = Architect(self.net, latency, target_ms, settings)
         check(self.net, images.train, settings.recipe, images.val, None)
+        step = settings.recipe.batch_size * Additive.macs(space).of(space.centre())
+        device = train.accelerator(cost.PASSES_PER_TRAINING_STEP * step)
+        self.net.to(device)
+        self.architect = Architect(self.net, latency, target_ms, settings)
         self.images, self.settings, self.latency = images, settings, latency
         self.plan = plan(settings.recipe, len(images.train))
         self.optimizer = descent.sgd(self.net.weights(), settings.recipe)
-        self.batches = {"train": Batches(images.train), "val": Batches(images.val)}
+        self.batches = {k: Batches(getattr(images, k).to(device)) for k in ("train", "val")}
         self.generator = torch.Generator().manual_seed(seed)
         self.n_done, self.macs, self.samples, self.seconds = 0, 0, 0, 0.0
         self.rows: list[dict[str, Any]] = []

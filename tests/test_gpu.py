@@ -1,0 +1,95 @@
+"""What a GPU does, where one is at hand: everything here is skipped where there is none."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lightlab.measure import data, latency, supernet_cost, train
+from lightlab.measure.additive import Additive, look_up_table
+from lightlab.measure.latency.timing import FASTEST
+from lightlab.measure.train import device
+from lightlab.search.once_for_all import phases
+from lightlab.search.once_for_all.shrinking import shrink
+from lightlab.search.proxyless.architect import Settings
+from lightlab.search.proxyless.run import _Search, search
+from lightlab.space.spaces import OfaSpace, ProxylessSpace, Skeleton
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16], widths=(1,)))
+PRICE = Additive.macs(SPACE)
+RECIPE = train.Recipe(epochs=6, batch_size=16, lr=0.05)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", n_train=480, n_val=160, n_test=160, resolution=16)
+
+
+@pytest.fixture
+def everything(monkeypatch):
+    """Small networks go to the GPU as well."""
+    monkeypatch.setattr(device, "LEAST_MACS_PER_CORE", 0.0)
+
+
+def test_what_is_learnt_there_is_what_is_learnt_here(digits):
+    job = train.Job(SPACE.decode(SPACE.centre()), digits.train, RECIPE, test=digits.test)
+    here, there = (train.fit_many([job], device=device)[0] for device in ("cpu", "cuda"))
+    assert there.metrics["test_accuracy"] == pytest.approx(here.metrics["test_accuracy"], abs=0.1)
+    assert there.history["loss"].iloc[0] == pytest.approx(here.history["loss"].iloc[0], rel=0.02)
+    assert all(v.device.type == "cpu" for v in there.network().state_dict().values())
+
+
+@pytest.mark.usefixtures("everything")
+@pytest.mark.parametrize("form", ["two", "all", "sum", "reinforce"])
+def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch, form):
+    weight = 0.0 if form == "reinforce" else 0.1
+    how = Settings(RECIPE, form=form, every=2, n_paths=3, latency_weight=weight)
+    task = (SPACE, digits, PRICE, PRICE.of(SPACE.centre()), how, 0)
+    whole = search(*task)
+    report, rows = _Search.report, []
+
+    def stop(run):
+        report(run)
+        rows.append(run.n_done)
+        if len(rows) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Search, "report", stop)
+    with pytest.raises(KeyboardInterrupt):
+        search(*task, checkpoint=tmp_path / "kept.safetensors")
+    monkeypatch.setattr(_Search, "report", report)
+    found = search(*task, checkpoint=tmp_path / "kept.safetensors")
+    free = ["seconds"]
+    assert found.history.drop(columns=free).equals(whole.history.drop(columns=free))
+    assert found.probabilities == whole.probabilities
+    assert whole.history["loss"].iloc[-1] < whole.history["loss"].iloc[0]
+
+
+@pytest.mark.usefixtures("everything")
+def test_shrinking_leaves_a_network_for_the_processor(digits):
+    skeleton = Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,))
+    space = OfaSpace(skeleton, (3, 5), (2, 4), (1, 2), (12, 16))
+    plan = phases.progressive(12)
+    full = shrink(space, digits, plan[:1], RECIPE)
+    found = shrink(space, digits, plan[1:], RECIPE, start=full.network, teacher=full.network)
+    assert {p.device.type for p in found.network.parameters()} == {"cpu"}
+    assert full.history["largest"].iloc[-1] > 30
+    assert found.history["smallest"].iloc[-1] > 20
+
+
+def test_memory_of_two_paths_is_flat_and_that_of_the_sum_grows():
+    skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
+    table = supernet_cost.steps(skeleton, (2, 7), batch=64, rounds=1)
+    peak = table.pivot(index="form", columns="candidates", values="cuda_mib")
+    assert peak.loc["two", 7] <= 1.15 * peak.loc["two", 2]
+    assert peak.loc["sum", 7] >= 2.5 * peak.loc["sum", 2]
+
+
+def test_latency_there_is_measured_and_predicted_by_its_table():
+    plan = replace(FASTEST, rounds=6)
+    table = look_up_table(SPACE, plan, runtime="cuda", batch=16)
+    arch = SPACE.decode(SPACE.centre())
+    measured = latency.measure(arch, "cuda", batch=16, plan=plan).median_ms
+    assert 0.3 < table.predict(arch) / measured < 3
