@@ -250,3 +250,12 @@ except SystemExit:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.strip().endswith("set()")
+
+
+def test_a_notebook_is_read_without_grammars_of_addresses():
+    """jsonschema builds them where it can, which takes two seconds of every such process."""
+    code = (
+        "import lightlab.workbook, nbformat, sys; print({'jsonschema', 'lark'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'jsonschema'}"
