@@ -3,9 +3,14 @@
 import sys
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from lightlab.space.arch import Arch, Block, Head
+
+# A first example can take a hundred times as long as the next, on a shared machine any can.
+settings.register_profile("lightlab", deadline=None)
+settings.load_profile("lightlab")
 
 ACTS = ("relu", "relu6", "hswish", "none")
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightlab.nets.blocks import ConvBNAct, PlainConv, SqueezeExcite
-from lightlab.nets.build import Network
+from lightlab.nets.build import Network, blank
 from lightlab.space.arch import Arch, ArchError, Block
 
 IMPORTANCES = ("l1", "bn_scale", "random")
@@ -76,9 +76,7 @@ def prune(
     """
     blocks = list(range(len(network.arch.blocks)) if blocks is None else blocks)
     kept = kept_channels(network, arch, blocks, importance, seed)
-    with torch.device("meta"):
-        small = Network(arch)
-    small.to_empty(device="cpu")
+    small = blank(arch)
     with torch.no_grad():
         _hand_over(network, small, blocks, ties(network.arch), kept)
     return small.train(network.training)

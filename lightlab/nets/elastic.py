@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lightlab.nets.build import Network, initialise
-from lightlab.nets.elastic_layers import ElasticConv, ElasticMBConv
+from lightlab.nets.build import Network, blank, initialise
+from lightlab.nets.elastic_layers import ElasticMBConv
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point, SpaceError
 from lightlab.space.spaces import OfaSpace
@@ -21,18 +21,13 @@ class ElasticNetwork(Network):
         frame = space.skeleton
         n_first = len(frame.first)
         largest = space.corner()
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):
             super().__init__(space.decode(largest))
             into = [channels for unit in frame.maps() for channels, _ in unit]
             for at, (block, channels) in enumerate(zip(space.layers(largest), into, strict=True)):
                 self.blocks[n_first + at] = ElasticMBConv(block, channels, space.kernels)
-        self.to_empty(device="cpu")
         self.space, self.active_arch = space, self.arch
         self.elastic = list(self.blocks[n_first : n_first + len(into)])
-        for module in self.modules():
-            if isinstance(module, ElasticConv):
-                for matrix in module.transforms.values():
-                    nn.init.eye_(matrix)
         initialise(self, seed, init)
 
     def activate(self, arch: Arch | Point) -> None:
@@ -60,9 +55,7 @@ class ElasticNetwork(Network):
         """
         before = self.active_arch
         self.activate(arch)
-        with torch.device("meta"):
-            net = Network(self.active_arch)
-        net.to_empty(device="cpu")
+        net = blank(self.active_arch)
         standing = [b for b in self.blocks if getattr(b, "active", True)]
         for mine, theirs in zip(standing, net.blocks, strict=True):
             if isinstance(mine, ElasticMBConv):

@@ -93,16 +93,13 @@ class Supernet(Network):
     def __init__(self, space: ProxylessSpace, *, seed: int = 0, init: str = "proxyless") -> None:
         frame = space.skeleton
         fullest = [next(iter(p.candidates.values())) for p in space.positions]
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):
             super().__init__(frame.arch(fullest))
             for i, position in enumerate(space.positions, len(frame.first)):
                 self.blocks[i] = MixedOp(position)
-        self.to_empty(device="cpu")
         self.space = space
         first = len(frame.first)
         self.mixed = list(self.blocks[first : first + len(space.positions)])
-        for mixed in self.mixed:
-            nn.init.zeros_(mixed.arch_logits)
         initialise(self, seed, init)
 
     def arch_logits(self) -> list[nn.Parameter]:

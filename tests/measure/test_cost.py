@@ -23,7 +23,7 @@ def test_a_linear_layer_costs_its_matrix():
     assert cost.param_count(model) == 64 * 30 + 30 + 30 * 10 + 10
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     c=st.integers(1, 6),
     out=st.integers(1, 6),
@@ -64,7 +64,7 @@ def test_only_what_is_trained_counts_as_parameter():
     assert cost.param_count(model) == everything - 4 * 9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.from_type(Arch))
 def test_an_architecture_costs_what_pytorch_counts_on_its_module(arch):
     network = build(arch)
@@ -202,7 +202,7 @@ def _peak(network: nn.Module, shape: tuple[int, ...]) -> int:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.from_type(Arch))
 def test_activation_memory_is_that_of_the_traced_graph(arch):
     assert cost.activation_bytes(arch) == _peak(build(arch), arch.input_shape)

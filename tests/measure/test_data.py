@@ -98,7 +98,7 @@ def test_difficulty_zero_is_a_clean_digit_in_the_middle():
     assert (noisy.train.x[:, 0, :8] * noisy.std[0] + noisy.mean[0]).mean() > 0.05
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), side=st.floats(8, 30), wander=st.floats(0, 1))
 def test_a_digit_stays_on_the_canvas(seed, side, wander):
     """Upright, its ink is what it was before: none is cut off at the border."""
@@ -172,7 +172,7 @@ def test_a_cache_that_cannot_be_written_stops_nobody(folder, monkeypatch):
         assert len(data.load(**SMALL).train) == 60
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(k=st.integers(2, 8), seed=st.integers(0, 100))
 def test_folds_share_no_digit_and_cover_everything(k, seed):
     split = _labelled(200, 80, seed)

@@ -68,7 +68,7 @@ def test_the_file_answers_as_the_network_does(exported, network, digits):
     assert found["top1_agreement"] == 1
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.from_type(Arch))
 def test_any_architecture_leaves_as_onnx_and_answers_the_same(arch):
     network = build(arch).eval()

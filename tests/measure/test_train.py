@@ -131,7 +131,6 @@ def test_evaluation_leaves_the_mode_alone(digits):
     assert not model.training
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 300), warmup=st.floats(0, 1))
 def test_the_learning_rate_is_a_triangle(n, warmup):
     recipe = train.Recipe(lr=2.0, warmup=warmup)
@@ -159,7 +158,7 @@ def test_one_step_is_nesterov_without_decay_of_biases():
     assert torch.allclose(after_bias, bias - rate * 1.9 * gradients[1], atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(max_px=st.integers(0, 4), seed=st.integers(0, 1000))
 def test_shift_moves_whole_images(max_px, seed):
     images = torch.zeros(6, 2, 12, 12)

@@ -91,7 +91,7 @@ def test_the_average_is_that_of_the_steps(digits):
     assert history["val_loss"].iloc[-1] == train.evaluate(averaged, digits.val)["loss"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(max_px=st.integers(1, 4), seed=st.integers(0, 1000))
 def test_reflected_shifts_bring_the_border_back(max_px, seed):
     """A ramp shifted with its mirror image stays between its ends and keeps its slope of one."""
@@ -111,7 +111,7 @@ def test_half_of_the_images_are_mirrored():
     assert 150 < mirrored.sum() < 250
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(side=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_cutout_is_a_square_of_the_mean_colour(side, seed):
     cut = train.cutout(torch.ones(20, 3, 8, 10), side, generator(seed)) == 0

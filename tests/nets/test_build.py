@@ -39,7 +39,7 @@ def _executed(network: nn.Module, shape: tuple[int, ...]) -> list[tuple]:
     return met
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.from_type(Arch))
 def test_a_module_is_made_of_the_layers_that_its_architecture_lists(arch):
     network = build(arch)

@@ -57,7 +57,7 @@ def masked(trained, kept, blocks):
     return trained
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10**6), st.sampled_from(["l1", "bn_scale", "random"]))
 def test_what_stays_computes_what_the_trained_network_does_without_the_rest(number, importance):
     space = CompressionSpace(SKELETON, keeps=(0.5, 1.0), kernels=(3,))

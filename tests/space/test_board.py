@@ -33,7 +33,7 @@ def _true_length(maze: Board) -> float:
 
 
 @given(boards)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_paths_are_connected_and_two_methods_are_shortest(maze: Board) -> None:
     truth = _true_length(maze)
     for method, find in board.METHODS.items():
@@ -49,7 +49,7 @@ def test_paths_are_connected_and_two_methods_are_shortest(maze: Board) -> None:
 
 
 @given(boards)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_star_visits_no_cell_that_breadth_first_leaves_out(maze: Board) -> None:
     assert set(board.a_star(maze).visited) <= set(board.breadth_first(maze).visited)
 

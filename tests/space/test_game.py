@@ -89,7 +89,7 @@ def test_impossible_games_are_refused(bad: tuple[int, int, int]) -> None:
 
 
 @given(st.integers(2, 4), st.integers(1, 6), st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cuts_never_change_the_value(branching: int, depth: int, seed: int) -> None:
     """Knuth & Moore 1975: same value; best order visits b^⌈d/2⌉ + b^⌊d/2⌋ − 1 leaves, no order
     fewer, none more than all."""
@@ -115,7 +115,7 @@ def test_ordering_compares_the_same_trees() -> None:
 
 
 @given(st.integers(1, 300))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_table_of_any_size_keeps_the_value(capacity: int) -> None:
     game = MNK(3, 3, 3)
     seen = alpha_beta(game, TranspositionTable(capacity))

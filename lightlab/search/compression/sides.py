@@ -67,7 +67,7 @@ def supernets(
     frame = space.skeleton
     depths = range(1, max(stage.layers for stage in frame.stages) + 1)
     elastic = OfaSpace(frame, space.kernels, expands, depths, space.resolutions)
-    task = {"space": elastic, "images": images, "recipe": recipe, "n_rows": 1}
+    task = {"space": elastic, "images": images, "recipe": recipe, "n_rows": 0}
     full = study.begin(task, passes, seeds, resume=resume / "full")
     rest = progressive(passes, fall=0)[1:]
     jobs = {

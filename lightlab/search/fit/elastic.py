@@ -75,7 +75,7 @@ def supernet(task: Task, seconds: float) -> ElasticNetwork:
     left = seconds - (task.clock.now() - begin)
     passes = pace.N_SUBNETS * pace.epochs(left, a_step, recipe, len(images.train))
     phases = sandwich(passes, pace.N_SUBNETS)
-    return shrink(space, images, phases, recipe, seed=task.seed, n_rows=1).network
+    return shrink(space, images, phases, recipe, seed=task.seed, n_rows=0).network
 
 
 def candidates(task: Task, score: Score) -> list[Point]:

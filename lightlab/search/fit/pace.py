@@ -51,12 +51,11 @@ def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: No
 
 def supernet_step_s(space: OfaSpace, images: DataSet, recipe: train.Recipe, now: Now) -> float:
     """Of the once-for-all network over `space` by the sandwich rule."""
-    few = replace(images, val=images.val.take(slice(2)))
     each = plan(recipe, len(images.train)).per_epoch
 
     def run(steps: int) -> None:
         phases = sandwich(N_SUBNETS * steps / each, N_SUBNETS)
-        shrink(space, few, phases, recipe, n_rows=1, n_calibrate=2)
+        shrink(space, images, phases, recipe, n_rows=0)
 
     return step_s(run, now)
 

@@ -60,8 +60,9 @@ def shrink(
     which the largest network answers, the loss is the labels' cross-entropy plus that of its
     answers, which it gives with the statistics of the batch (the authors' code). At the start of a
     phase that says so the channels are sorted. The history gets about `n_rows` rows, and one at the
-    end of each phase where there are more than one. `checkpoint` is a file, written N_KEPT times
-    and at the end, from which an equal training goes on with equal results.
+    end of each phase; with 0 only the last, without accuracies: a row takes as long as several
+    steps. `checkpoint` is a file, written N_KEPT times and at the end, from which an equal training
+    goes on with equal results.
 
     SearchError and TrainError on what cannot be trained, DivergedError where the loss is no number.
     """
@@ -127,7 +128,7 @@ class _Run:
         n_steps = sum(
             plan(replace(recipe, epochs=p.epochs), len(images.train)).n_steps for p in phases
         )
-        self.every, self.keep_every = (max(1, n_steps // n) for n in (n_rows, N_KEPT))
+        self.every, self.keep_every = (max(1, n_steps // max(1, n)) for n in (n_rows, N_KEPT))
         self._begin()
 
     def _begin(self) -> None:
@@ -147,7 +148,7 @@ class _Run:
     @property
     def due(self) -> bool:
         """Whether it is time for a row."""
-        phase_ended = self.values["step"] == 0 and self.n_rows > 1
+        phase_ended = self.values["step"] == 0 and self.n_rows > 0
         return self.done or phase_ended or self.values["steps"] % self.every == 0
 
     def step(self) -> None:
@@ -213,6 +214,7 @@ class _Run:
         space, images = self.net.space, self.images
         middle = [n // 2 for n in space.n_options]
         points = {"smallest": space.smallest(), "middle": middle, "largest": space.corner()}
+        points = points if self.n_rows else {}
         found = subnets.accuracies(
             self.net, points.values(), images.train.x, images.val, self.n_calibrate
         )

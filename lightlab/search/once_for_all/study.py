@@ -122,8 +122,8 @@ def arms(
 
     From it shrinking goes on, and it teaches. All have as many passes, of which it is part in
     shrinking; for the others it comes on top. AS_MUCH has as many MACs as shrinking, its teacher's
-    included, so it takes about as long. `task` are the arguments of `shrink` that all share; only
-    of shrinking a history is kept.
+    included, so it takes about as long. `task` are the arguments of `shrink` that all share; the
+    history has rows on the way only for shrinking with the first seed.
     """
     space, rest = task["space"], progressive(passes)[1:]
     macs = expected_macs(space, rest, taught=True)
@@ -144,7 +144,7 @@ def arms(
             "seed": seed,
             "start": network if begun else None,
             "teacher": network if taught else None,
-            "n_rows": N_ROWS if arm == PROGRESSIVE else 1,
+            "n_rows": N_ROWS if (arm, seed) == (PROGRESSIVE, min(full)) else 0,
         }
         for arm, (phases, begun, taught) in plans.items()
         for seed, network in full.items()

@@ -136,7 +136,7 @@ def once_for_all(
     """One supernet for all targets (sandwich rule), a predictor, evolution for each target."""
     begin = time.process_time()
     plan = phases.sandwich(budget)
-    shrunk = shrink(field.elastic, field.images, plan, field.recipe, seed=seed, n_rows=1)
+    shrunk = shrink(field.elastic, field.images, plan, field.recipe, seed=seed, n_rows=0)
     known = serving.sample(shrunk.network, field.images, n_samples, seed)
     model = predict.MLP(known.codes(field.elastic), known.accuracy, seed=seed)
     score = serving.scorer(field.elastic, model)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightlab.measure import cost, train
-from lightlab.measure.additive import Additive
+from lightlab.measure import train
 from lightlab.search.beside import Key, run_beside
-from lightlab.search.proxyless.run import Found, search
+from lightlab.search.proxyless.run import Found, search, training_macs
 
 
 def search_many(
@@ -19,7 +18,4 @@ def search_many(
 def _macs(args: tuple) -> float:
     """What the weights' steps of a search compute with even chances."""
     space, images, _, _, settings, *_ = args
-    macs = Additive.macs(space)
-    typical = macs.fixed + sum(sum(row) / len(row) for row in macs.candidates)
-    seen = train.samples(settings.recipe, len(images.train))
-    return seen * typical * cost.PASSES_PER_TRAINING_STEP
+    return train.samples(settings.recipe, len(images.train)) * training_macs(space)

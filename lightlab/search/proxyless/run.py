@@ -91,6 +91,13 @@ def search(
     return Found(point, space.decode(point), pd.DataFrame(run.rows), run.chances())
 
 
+def training_macs(space: ProxylessSpace) -> float:
+    """Multiply-accumulates of one image in a step of the weights, with even chances."""
+    macs = Additive.macs(space)
+    typical = macs.fixed + sum(sum(row) / len(row) for row in macs.candidates)
+    return cost.PASSES_PER_TRAINING_STEP * typical
+
+
 class _Search:
     """All that changes at a step."""
 
@@ -105,8 +112,7 @@ class _Search:
     ) -> None:
         self.net = Supernet(space, seed=seed).to(memory_format=torch.channels_last).train()
         check(self.net, images.train, settings.recipe, images.val, None)
-        step = settings.recipe.batch_size * Additive.macs(space).of(space.centre())
-        device = train.accelerator(cost.PASSES_PER_TRAINING_STEP * step)
+        device = train.accelerator(settings.recipe.batch_size * training_macs(space))
         self.net.to(device)
         self.architect = Architect(self.net, latency, target_ms, settings)
         self.images, self.settings, self.latency = images, settings, latency

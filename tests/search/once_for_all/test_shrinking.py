@@ -176,7 +176,7 @@ def test_without_sorting_channels_stay(digits, full):
 
 
 @pytest.mark.parametrize(
-    ("arm", "n_rows"), [("progressive", 8), ("progressive", 1), ("sandwich", 1)]
+    ("arm", "n_rows"), [("progressive", 8), ("progressive", 0), ("sandwich", 1)]
 )
 def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, monkeypatch):
     plan = {"progressive": PLAN[1:], "sandwich": phases.sandwich(12)}[arm]
@@ -218,12 +218,13 @@ def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when_kept)
 
 
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
-    task = {"space": SPACE, "images": digits, "recipe": RECIPE, "n_rows": 1}
+    task = {"space": SPACE, "images": digits, "recipe": RECIPE, "n_rows": 0}
     jobs = {s: task | {"phases": phases.uniform(4), "seed": s} for s in range(2)}
     two = shrink_many(jobs, workers=2, resume=tmp_path)
     for seed, job in jobs.items():
         assert same(two[seed], shrink(**job))
         assert len(two[seed].history) == 1
+        assert "largest" not in two[seed].history  # nothing was evaluated
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
