@@ -129,7 +129,7 @@ def how_found(fitted: Fitted) -> str:
     text = (
         f"Method {fitted.method}, seed {fitted.seed}, {fitted.spent_s:.0f} of "
         f"{fitted.budget_s:.0f} seconds; {n} evaluations in a space of units of "
-        f"{chosen['channels'].iloc[0]} channels. "
+        f"{chosen['channels'].iloc[0]} channels and at most {chosen['layers'].iloc[0]} layers. "
         f"Delivered: {name}, the one of highest balanced accuracy on the validation images "
         f"({fitted.delivered.finalist.accuracy:.1f} %) that keeps to the target."
     )

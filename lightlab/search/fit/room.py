@@ -28,8 +28,8 @@ _N_WHOLE = 8  # networks that the look-up table is calibrated on
 @dataclass(frozen=True, eq=False)
 class Room:
     """A space, the most that its networks may cost and the table of each of these costs; and what
-    was `offered`: rows channels, cost, least, most, wanted, position (of the target between the
-    two, on a logarithmic scale; beyond 1 it is no limit), chosen.
+    was `offered`: rows channels, layers (of a unit, at most), cost, least, most, wanted, position
+    (of the target between the two, on a logarithmic scale; beyond 1 it is no limit), chosen.
     """
 
     space: OfaSpace
@@ -41,29 +41,33 @@ class Room:
         return Limits({name: (costs, most * share) for name, (costs, most) in self.costs.items()})
 
 
-def spaces(images: DataSet) -> list[OfaSpace]:
-    """Once-for-all spaces for these images, of equal depth, from the narrowest to the widest."""
+def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
+    """Once-for-all spaces for these images, with units of up to `depth` layers, from the narrowest
+    to the widest.
+    """
     C, side, _ = images.input_shape
     n_halvings = min(5, max(1, int(math.log2(max(side, 16) / 8))))  # to maps of 4 to 8 px
     channels = CHANNELS[: min(5, max(2, n_halvings + 1))]
-    frame = Skeleton.small(side, C, len(images.class_names), channels, layers=DEPTH, widths=(1,))
+    frame = Skeleton.small(side, C, len(images.class_names), channels, layers=depth, widths=(1,))
     stages = [replace(s, stride=2 if i < n_halvings else 1) for i, s in enumerate(frame.stages)]
     frame, found = replace(frame, stages=tuple(stages)), []
     for width in WIDTHS:
         try:
-            found.append(OfaSpace(frame.scaled(width), KERNELS, EXPANDS, range(1, DEPTH + 1)))
+            found.append(OfaSpace(frame.scaled(width), KERNELS, EXPANDS, range(1, depth + 1)))
         except SpaceError:  # so narrow that two units cannot be told apart
             continue
     return found
 
 
 def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:
-    """The space in whose range the target lies best, of those whose largest network has no more
-    than `most_macs`, or of the narrowest; with its prices. FitError where no network of any can
-    keep to the target: the least that there is, and what would help.
+    """The space in whose range the target lies best, with its prices; its largest network has no
+    more than `most_macs`, or it is the smallest space. Depth is given up before width: trained for
+    a few hundred steps, wide and shallow networks are better, and sooner trained, than narrow and
+    deep ones. FitError where no network of any can keep to the target: the least that there is, and
+    what would help.
     """
-    every = spaces(images)
-    offered = [s for s in every if cost.macs(s.decode(s.corner())) <= most_macs] or every[:1]
+    by_depth = {depth: spaces(images, depth) for depth in range(DEPTH, 0, -1)}
+    offered = by_depth[DEPTH][: max(1, _n_affordable(by_depth[1], most_macs))]
     seen: dict[int, pd.DataFrame] = {}
     low, high = 0, len(offered) - 1
     while low <= high:
@@ -74,8 +78,18 @@ def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:
     best = min(seen, key=lambda i: abs(seen[i]["position"].min() - AIM))
     if seen[best]["position"].min() < 0:
         raise FitError(_impossible(offered[best], seen[best], meter))
-    table = pd.concat([rows.assign(chosen=i == best) for i, rows in sorted(seen.items())])
-    return _with_prices(offered[best], meter, table)
+    deep = (depth for depth, of in by_depth.items() if _n_affordable(of, most_macs) > best)
+    depth = next(deep, 1)
+    whole = depth == DEPTH
+    rows = [rows.assign(chosen=whole and i == best) for i, rows in sorted(seen.items())]
+    if not whole:
+        rows.append(_place(by_depth[depth][best], meter).assign(chosen=True))
+    return _with_prices(by_depth[depth][best], meter, pd.concat(rows))
+
+
+def _n_affordable(widths: list[OfaSpace], most_macs: float) -> int:
+    """How many of these spaces have no larger network than that."""
+    return sum(cost.macs(space.decode(space.corner())) <= most_macs for space in widths)
 
 
 def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
@@ -85,8 +99,10 @@ def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
     for name, wanted in meter.target.limits.items():
         least, most = (costs[name] for costs in ends)
         position = math.log(wanted / least) / math.log(max(most / least, 1.01))
-        rows.append((_channels(space), name, least, most, wanted, position))
-    return pd.DataFrame(rows, columns=["channels", "cost", "least", "most", "wanted", "position"])
+        layers = space.skeleton.stages[0].layers
+        rows.append((_channels(space), layers, name, least, most, wanted, position))
+    columns = ["channels", "layers", "cost", "least", "most", "wanted", "position"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _channels(space: OfaSpace) -> str:

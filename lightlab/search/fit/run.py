@@ -33,6 +33,9 @@ _ENDING_S = 4.0
 # What a supernet's training has to last at least, else a narrower space is searched. Of 0, 400,
 # 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
 _LEAST_EPOCHS, _LEAST_STEPS = 4, 1000
+# A step that takes so many times the smallest network's is affordable in any case, of a network of
+# at most so many times its size; what it is measured by is noisy.
+_NEARLY, _WIDEST, _LEAST_SHARE = 1.3, 3.0, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,15 +145,21 @@ def _task(images: DataSet, meter: Meter, clock: Clock, seed: int, mirror: bool) 
 
 
 def _affordable_macs(images: DataSet, recipe: train.Recipe, clock: Clock) -> float:
-    """Of the largest network of a space whose supernet can be trained long enough."""
+    """Of the largest network of a space whose supernet can be trained long enough; or, where there
+    is no such space, nearly as long as the smallest one: in the smallest networks a step lasts so
+    long for its layers, and width costs next to nothing.
+    """
     spaces = room.spaces(images)
-    middle = spaces[len(spaces) // 2]
-    arch = middle.decode(middle.corner())
+    ends = room.spaces(images, 1)[0], spaces[len(spaces) // 2]
+    archs = [space.decode(space.corner()) for space in ends]
+    small, large = map(cost.macs, archs)
+    least, most = (pace.network_step_s(build(a), images.train, recipe, clock.now) for a in archs)
     batch = min(recipe.batch_size, len(images.train))
-    a_step = pace.network_step_s(build(arch), images.train, recipe, clock.now)
-    seconds = METHOD_SHARE * elastic.SUPERNET * clock.left_s
-    seen = max(_LEAST_EPOCHS * len(images.train), _LEAST_STEPS * batch)
-    return cost.macs(arch) * batch / a_step * seconds / (seen * pace.N_SUBNETS)
+    steps = max(_LEAST_EPOCHS * len(images.train) / batch, _LEAST_STEPS)
+    each = METHOD_SHARE * elastic.SUPERNET * clock.left_s / (steps * pace.N_SUBNETS)
+    a_mac = max(most - least, _LEAST_SHARE * most) / (large - small)
+    nearly = min(small + (_NEARLY - 1) * least / a_mac, _WIDEST * small)
+    return max(large * each / most, nearly)
 
 
 def _usable_s(clock: Clock) -> float:

@@ -170,11 +170,24 @@ def test_the_target_lies_within_the_chosen_space():
     assert sizes.of([point])[0] == pytest.approx(kb, rel=0.1)
 
 
-def test_of_spaces_too_large_to_train_the_narrowest_is_left():
+def test_of_spaces_too_large_to_train_depth_is_given_up_before_width():
+    whole, most = images(), [cost.macs(s.decode(s.corner())) for s in room.spaces(images(), 2)]
+    meter = Meter(Target(max_macs=1e9), whole)
+    chosen = room.choose(whole, meter, most[3])
+    assert cost.macs(chosen.space.decode(chosen.space.corner())) <= most[3]
+    assert chosen.space.skeleton.stages[0].layers == 1
+    widths = [s.skeleton.stages[-1].channels for s in (chosen.space, room.spaces(whole)[3])]
+    assert widths[0] > widths[1]
+    assert chosen.offered.loc[chosen.offered["chosen"], "position"].min() > 1  # no limit
+    least = room.choose(whole, meter, 1.0).space
+    assert least.identity() == room.spaces(whole, 1)[0].identity()
+
+
+def test_a_space_that_can_be_trained_keeps_its_depth():
     whole = images()
-    chosen = room.choose(whole, Meter(Target(max_macs=1e9), whole), 1.0)
-    assert chosen.space.identity() == room.spaces(whole)[0].identity()
-    assert chosen.offered["position"].min() > 1  # the target is no limit
+    chosen = room.choose(whole, Meter(Target(max_macs=3e5), whole), 1e12)
+    assert chosen.space.skeleton.stages[0].layers == room.DEPTH
+    assert chosen.offered["chosen"].sum() == 1
 
 
 def test_a_target_that_nothing_keeps_says_the_least_and_what_would_help():

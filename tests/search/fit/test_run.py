@@ -61,18 +61,23 @@ def fitted(images):
 
 def test_a_loose_target_leaves_a_space_whose_supernet_can_be_trained(images, monkeypatch):
     """As many steps as a small network needs, however few images an epoch has."""
-    monkeypatch.setattr(run.pace, "network_step_s", lambda *_: 0.01)
-    clock = Clock(60.0, now=lambda: 0.0)
-    recipe = train.Recipe(1, batch_size=32)
+    layers, each = 0.01, 1e-8  # seconds of a step, for all layers and for each MAC
+    a_step = lambda network, *_: layers + each * cost.macs(network.arch)  # noqa: E731
+    monkeypatch.setattr(run.pace, "network_step_s", a_step)
     middle = room.spaces(images)[len(room.spaces(images)) // 2]
     macs = cost.macs(middle.decode(middle.corner()))
-    seconds = run.METHOD_SHARE * run.elastic.SUPERNET * 60.0
-    most = run._affordable_macs(images, recipe, clock)
-    assert most == pytest.approx(macs * seconds / (3 * 0.01 * run._LEAST_STEPS))
+    recipe, rate = train.Recipe(1, batch_size=32), macs / (layers + each * macs)
+    share = run.METHOD_SHARE * run.elastic.SUPERNET / 3
+    most = run._affordable_macs(images, recipe, Clock(600.0, now=lambda: 0.0))
+    assert most == pytest.approx(rate * 600 * share / run._LEAST_STEPS)
     many = replace(images, train=images.train.take(torch.arange(256).repeat(200)))
-    epochs = run._LEAST_EPOCHS * len(many.train) / 32
-    most = run._affordable_macs(many, recipe, clock)
-    assert most == pytest.approx(macs * seconds / (3 * 0.01 * epochs))
+    steps = run._LEAST_EPOCHS * len(many.train) / 32
+    most = run._affordable_macs(many, recipe, Clock(6000.0, now=lambda: 0.0))
+    assert most == pytest.approx(rate * 6000 * share / steps)
+    smallest = room.spaces(images, 1)[0]
+    least = cost.macs(smallest.decode(smallest.corner()))
+    most = run._affordable_macs(images, recipe, Clock(1.0, now=lambda: 0.0))
+    assert most == pytest.approx(run._WIDEST * least)  # width costs next to nothing
 
 
 def test_a_model_is_delivered_that_keeps_to_its_target(fitted, images):
