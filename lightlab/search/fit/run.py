@@ -30,7 +30,7 @@ FLOAT, INT8 = "in float32", "in 8-bit integers"
 METHOD_SHARE = 0.7  # of what is left once prices are known; the rest trains the scaled designs
 _ENDING = 0.08  # share of the budget that delivery and tests need, at least _ENDING_S
 _ENDING_S = 4.0
-# What a supernet's training has to last at least, else a narrower space is searched. Of 0, 400,
+# What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
 # 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
 _LEAST_EPOCHS, _LEAST_STEPS = 4, 1000
 # A step that takes so many times the smallest network's is affordable in any case, of a network of
