@@ -113,7 +113,8 @@ class _Run:
         largest = space.resolutions[-1]
         learnt, val = (subnets.split_at(s, largest) for s in (images.train, images.val))
         check(self.net, learnt, recipe, val, None)
-        step = recipe.batch_size * cost.Prices()(space.decode(space.corner()))[0]
+        self.prices = cost.Prices()
+        step = recipe.batch_size * self.prices(space.decode(space.corner()))[0]
         device = train.accelerator(cost.PASSES_PER_TRAINING_STEP * step)
         self.net.to(device)
         self.teacher = None if teacher is None else copy.deepcopy(teacher).train().to(device)
@@ -121,7 +122,6 @@ class _Run:
         self.n_calibrate, self.n_rows, self.base = n_calibrate, n_rows, recipe
         self.batches = resume.Batches(images.train.to(device))
         self.generator = torch.Generator().manual_seed(seed)
-        self.prices = cost.Prices()
         self.values = {"phase": 0, "step": 0, "steps": 0, "passes": 0, "macs": 0, "seconds": 0.0}
         self.values["losses"] = []  # since the last row
         self.rows: list[dict[str, Any]] = []

@@ -70,9 +70,15 @@ def phase_table(plan: Sequence[Phase], lr: float) -> pd.DataFrame:
 def begin(
     task: Mapping[str, Any], passes: float, seeds: Sequence[int], **how: Any
 ) -> dict[int, Shrunk]:
-    """The first phase for each seed: the full network. `how` goes to `shrink_many`."""
+    """The first phase for each seed: the full network; the history has rows on the way only for the
+    first seed. `how` goes to `shrink_many`.
+    """
     first = progressive(passes)[:1]
-    return shrink_many({s: {**task, "phases": first, "seed": s} for s in seeds}, **how)
+    jobs = {
+        s: {"n_rows": N_ROWS if s == min(seeds) else 0, **task, "phases": first, "seed": s}
+        for s in seeds
+    }
+    return shrink_many(jobs, **how)
 
 
 def course(begun: Shrunk, after: Shrunk) -> pd.DataFrame:
