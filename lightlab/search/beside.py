@@ -9,6 +9,7 @@ import joblib
 from lightlab.measure.threads import torch_threads
 from lightlab.measure.train.many import SHORT_MACS
 from lightlab.measure.train.processes import pool
+from lightlab.nets import whole_file
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -19,15 +20,23 @@ def run_beside(
     macs: float,
     workers: int | None = None,
     resume: Path | None = None,
+    kept: Path | None = None,
 ) -> dict[Key, Any]:
     """`function` with each of these arguments, one process a core and one thread each, or in this
     one where all together take few `macs`; results do not depend on it. With `resume`, a folder,
-    each is also given a `checkpoint` in it.
+    each is also given a `checkpoint` in it. With `kept`, a folder, each result is written there as
+    soon as it is known, and read from there when the same jobs are run again.
     """
     if workers is None:
         workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
     found = pool(max(1, min(workers, len(jobs))))(
-        joblib.delayed(_one)(function, args, resume and Path(resume) / f"{i:04d}.safetensors")
+        joblib.delayed(whole_file.once)(
+            kept and Path(kept) / f"{i:04d}.pickle",
+            _one,
+            function,
+            args,
+            resume and Path(resume) / f"{i:04d}.safetensors",
+        )
         for i, args in enumerate(jobs.values())
     )
     return dict(zip(jobs, found, strict=True))

@@ -1,6 +1,7 @@
 """Searchers over accuracy, time and size at once, at equal numbers of networks."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,9 +104,12 @@ def contest(
     evaluates: Mapping[int, Evaluate],
     methods: Sequence[str],
     macs: float,
+    kept: Path | None = None,
     **how: Any,
 ) -> pd.DataFrame:
-    """`campaign` of every method for every seed, side by side; `macs`: all of them together."""
+    """`campaign` of every method for every seed, side by side; `macs`: all of them together;
+    `kept`: see `run_beside`.
+    """
     jobs = {
         (method, seed): {
             "method": method, "space": space, "evaluate": evaluate, "seed": seed, **how
@@ -113,7 +117,7 @@ def contest(
         for seed, evaluate in evaluates.items()
         for method in methods
     }  # fmt: skip
-    return pd.concat(run_beside(campaign, jobs, macs).values(), ignore_index=True)
+    return pd.concat(run_beside(campaign, jobs, macs, kept=kept).values(), ignore_index=True)
 
 
 def gain(trials: pd.DataFrame, a: str, b: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from lightlab.measure.additive import Additive
 from lightlab.measure.data import DataSet
 from lightlab.measure.elastic_cost import ElasticCosts
 from lightlab.measure.proxy import Meter
+from lightlab.nets import whole_file
 from lightlab.nets.build import Network
 from lightlab.search.draws import SearchError
 from lightlab.search.proxyless.study import calibrated_table
@@ -74,9 +76,11 @@ def conditions(
     plan: latency.Plan,
     seed: int = 0,
     n_timed: int = 12,
+    kept: Path | None = None,
 ) -> Field:
     """The field on this machine: the table of all pieces of the space, measured now in the setting
-    `where` and calibrated on `n_timed` random networks.
+    `where` and calibrated on `n_timed` random networks; or, where it lies in the folder `kept`
+    already, that one: it must not change under a race that was interrupted.
 
     SearchError unless `designs` are all combinations of some kernels and some expansions.
     """
@@ -88,7 +92,8 @@ def conditions(
     elastic = OfaSpace(skeleton, kernels, expands, depths)
     first = space.decode((0,) * len(space.n_options))
     meter = Meter(first, latency.Setting.of(where), plan)
-    table, _ = calibrated_table(space, meter, n_timed, seed)
+    path = kept and Path(kept) / "table.pickle"
+    table, _ = whole_file.once(path, calibrated_table, space, meter, n_timed, seed)
     prices = Additive.latency_ms(space, table), ElasticCosts.latency_ms(elastic, table)
     return Field(space, elastic, *prices, images, recipe, proxy_epochs)
 

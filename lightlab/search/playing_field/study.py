@@ -39,8 +39,9 @@ def play_all(
     budgets: Sequence[float],
     seeds: Sequence[int],
     names: Sequence[str] = tuple(methods.METHODS),
+    kept: Path | None = None,
 ) -> pd.DataFrame:
-    """Every method for every budget and seed, side by side: see `rows_of`."""
+    """Every method for every budget and seed, side by side: see `rows_of`; `kept`: `run_beside`."""
     jobs = {
         (name, budget, seed): (field, name, targets, budget, seed)
         for budget in budgets
@@ -49,7 +50,7 @@ def play_all(
     }
     seen = sum(field.samples(budget) for budget in budgets) * len(names) * len(seeds)
     macs = seen * len(targets) * cost.PASSES_PER_TRAINING_STEP * _typical(field)
-    found = run_beside(methods.play, jobs, macs)
+    found = run_beside(methods.play, jobs, macs, kept=kept)
     return pd.concat([rows_of(*key, targets, picks) for key, picks in found.items()])
 
 

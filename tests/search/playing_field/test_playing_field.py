@@ -103,6 +103,34 @@ def test_races_end_with_one_training_for_every_network(ground, targets):
     assert study.summary(results)["n"].eq(2).all()
 
 
+def test_an_interrupted_race_goes_on_under_the_same_table(ground, targets, tmp_path, monkeypatch):
+    space, rules = ground.space, (ground.recipe, 1.0, "onnxruntime/1/1", PLAN)
+    again = [
+        field.conditions(ground.images, space.skeleton, DESIGNS, *rules, kept=tmp_path)
+        for _ in range(2)
+    ]
+    assert again[0].price.candidates == again[1].price.candidates
+
+    def race(names):
+        picks = study.play_all(ground, targets, [2.0], [0], names, kept=tmp_path)
+        return picks[picks["method"] == methods.RANDOM]
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    names = (methods.RANDOM, methods.BO)
+    with monkeypatch.context() as patch:
+        patch.setitem(methods.METHODS, methods.BO, killed)
+        with pytest.raises(KeyboardInterrupt):
+            race(names)
+    assert len(list(tmp_path.glob("0*.pickle"))) == 1
+    first = race(names)
+    assert len(first) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(methods, "play", killed)  # all is known: nothing is searched again
+        pd.testing.assert_frame_equal(race(names), first)
+
+
 def test_ranks_and_their_critical_difference():
     accuracy = {"a": [9, 8, 9, 9], "b": [5, 6, 5, 5], "c": [1, 2, 1, 7]}
     rows = [
