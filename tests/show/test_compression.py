@@ -43,6 +43,9 @@ def test_sides_join_their_fronts():
     assert left.lines[1].get_xdata().tolist() == [50, 100]
     assert left.lines[0].get_ydata().tolist() == [40]
     assert right.lines[0].get_xdata().tolist() == [1, 2, 3]
+    for_nothing = pd.DataFrame(rows | {"side": sides.CUT, "spent": 1000})
+    (end,) = plots.sides(for_nothing).axes[1].lines
+    assert end.get_xydata().tolist() == [[1, 0.2]]
 
 
 def test_ways_have_a_mark_for_every_corner():

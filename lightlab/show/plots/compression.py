@@ -76,7 +76,7 @@ def volumes(table: pd.DataFrame) -> Figure:
 def sides(table: pd.DataFrame) -> Figure:
     """Left: accuracy against time of what each side found, its front on the validation images
     joined, small marks what is beaten there.
-    Right: hypervolume over what was spent.
+    Right: hypervolume over what was spent, a line for each seed, marked at its end.
 
     Columns side, seed, tested, latency, size, front, spent, hypervolume.
     """
@@ -88,7 +88,9 @@ def sides(table: pd.DataFrame) -> Figure:
         left.plot(100 * rest["latency"], rest["tested"], ".", color=colour, ms=3, alpha=0.4)
         left.plot(100 * best["latency"], best["tested"], marker + "-", color=colour, label=name)
         for _, rows in part.groupby("seed"):
-            right.plot(rows["spent"] / 1000, rows["hypervolume"], color=colour, lw=1.2)
+            shown = rows if rows["spent"].nunique() > 1 else rows.tail(1)  # a search for nothing
+            spent, volume = shown["spent"] / 1000, shown["hypervolume"]
+            right.plot(spent, volume, marker + "-", color=colour, lw=1.2, markevery=[-1])
     left.set(xlabel="time, % of the trained network's", ylabel="test accuracy, %", xscale="log")
     ticks = [t for t in (5, 10, 20, 50, 100) if 100 * table["latency"].min() <= t]
     left.set_xticks(ticks, ticks)
