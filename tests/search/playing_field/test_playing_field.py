@@ -10,7 +10,7 @@ import pytest
 from lightlab.measure import data, latency, train
 from lightlab.search.draws import SearchError
 from lightlab.search.playing_field import field, methods, study
-from lightlab.space.arch import decode
+from lightlab.space.arch import decode, encode
 from lightlab.space.spaces import Skeleton
 
 PLAN = latency.Plan(rounds=3, samples=2, sample_ms=0.1, min_busy=0, warmup_ms=0.5)
@@ -101,6 +101,29 @@ def test_races_end_with_one_training_for_every_network(ground, targets):
     assert cheap == pytest.approx(wanted)
     assert study.volumes(results, 10.0)["hypervolume"].between(0, 1).all()
     assert study.summary(results)["n"].eq(2).all()
+
+
+def test_lateness_does_not_depend_on_the_clock(ground, targets, monkeypatch):
+    reference = ground.space.sample(np.random.default_rng(0))
+    hands = study.hands(ground, targets, [0], reference)
+    picks = pd.concat([hands, study.play_all(ground, targets, [2.0], [0], [methods.RANDOM])])
+
+    def ended(slower):
+        """As if all networks took what the table says, those by hand 0.2 ms, times `slower`."""
+
+        def done(entries, *_, **__):
+            ms = [study._predicted(ground, encode(arch)) for *_, arch in entries]
+            ms = slower * np.nan_to_num(ms, nan=0.2)
+            return pd.DataFrame({"accuracy": 50.0, "macs": 1e6, "latency_ms": ms})
+
+        monkeypatch.setattr(study.specialised, "train_each", done)
+        return study.finished(picks, ground, ground.recipe)
+
+    now, later = ended(1.0), ended(1.8)
+    assert later["late"] == pytest.approx(now["late"])
+    assert now[now["method"] == methods.RANDOM]["late"].le(1 + 1e-9).all()
+    by_hand = now["method"] != methods.RANDOM
+    assert now[by_hand]["late"] == pytest.approx(0.2 / now[by_hand]["target_ms"])
 
 
 def test_an_interrupted_race_goes_on_under_the_same_table(ground, targets, tmp_path, monkeypatch):
