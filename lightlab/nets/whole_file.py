@@ -4,9 +4,6 @@ import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import joblib
 
 
 def write(path: Path, save: Callable[[Path], None]) -> None:
@@ -23,16 +20,3 @@ def write(path: Path, save: Callable[[Path], None]) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def once(path: Path | None, function: Callable[..., Any], *args: Any) -> Any:
-    """What `function` gives for `args`, written to `path` as a pickle; read from there where it is
-    known already. Without a path simply called.
-    """
-    if path is None:
-        return function(*args)
-    if path.exists():
-        return joblib.load(path)
-    result = function(*args)
-    write(path, lambda part: joblib.dump(result, part))
-    return result

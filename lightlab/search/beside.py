@@ -30,9 +30,8 @@ def run_beside(
     if workers is None:
         workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
     found = pool(max(1, min(workers, len(jobs))))(
-        joblib.delayed(whole_file.once)(
+        joblib.delayed(_kept)(
             kept and Path(kept) / f"{i:04d}.pickle",
-            _one,
             function,
             args,
             resume and Path(resume) / f"{i:04d}.safetensors",
@@ -40,6 +39,15 @@ def run_beside(
         for i, args in enumerate(jobs.values())
     )
     return dict(zip(jobs, found, strict=True))
+
+
+def _kept(path: Path | None, *job: Any) -> Any:
+    if path is not None and path.exists():
+        return joblib.load(path)
+    result = _one(*job)
+    if path is not None:
+        whole_file.write(path, lambda part: joblib.dump(result, part))
+    return result
 
 
 def _one(function: Callable[..., Any], args: tuple | dict, checkpoint: Path | None) -> Any:

@@ -56,20 +56,3 @@ def test_all_that_is_kept_reaches_the_disk_before_its_name(tmp_path, monkeypatch
     Keeper(tmp_path / "checkpoint", {"recipe": {}}).write(network.state_dict(), {})
     cache.arrays("arrays", lambda: {"x": np.arange(3)})
     assert len(renamed) == 3
-
-
-def test_what_is_known_is_not_made_again(tmp_path):
-    path, calls = tmp_path / "new" / "sum.pickle", []
-
-    def add(a, b):
-        calls.append(a)
-        if b is None:
-            raise KeyboardInterrupt
-        return a + b
-
-    with pytest.raises(KeyboardInterrupt):
-        whole_file.once(path, add, 1, None)
-    assert not list(tmp_path.rglob("*.p*"))
-    assert [whole_file.once(path, add, 1, 2) for _ in range(2)] == [3, 3]
-    assert calls == [1, 1]
-    assert whole_file.once(None, add, 2, 3) == 5

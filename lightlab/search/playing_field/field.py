@@ -1,23 +1,21 @@
 """The conditions that all methods share, and what a method hands over."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from lightlab.measure import latency, train
+from lightlab.measure import train
 from lightlab.measure.additive import Additive
 from lightlab.measure.data import DataSet
 from lightlab.measure.elastic_cost import ElasticCosts
 from lightlab.measure.proxy import Meter
-from lightlab.nets import whole_file
 from lightlab.nets.build import Network
 from lightlab.search.draws import SearchError
-from lightlab.search.proxyless.study import calibrated_table
+from lightlab.search.proxyless.study import priced
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace, ProxylessSpace, Skeleton
+from lightlab.space.spaces import OfaSpace, ProxylessSpace
 
 
 @dataclass(frozen=True)
@@ -67,35 +65,43 @@ class Field:
 
 
 def conditions(
+    space: ProxylessSpace,
     images: DataSet,
-    skeleton: Skeleton,
-    designs: Mapping[str, tuple[int, int]],
     recipe: train.Recipe,
     proxy_epochs: float,
-    where: str,
-    plan: latency.Plan,
+    meter: Meter,
     seed: int = 0,
     n_timed: int = 12,
-    kept: Path | None = None,
-) -> Field:
-    """The field on this machine: the table of all pieces of the space, measured now in the setting
-    `where` and calibrated on `n_timed` random networks; or, where it lies in the folder `kept`
-    already, that one: it must not change under a race that was interrupted.
+) -> tuple[Field, pd.DataFrame]:
+    """The field on this machine, latencies by a table in the setting of `meter`, and how far it is
+    right: see `priced`, `n_timed` random networks. All that is timed later is to be timed by the
+    same meter, that counts as the machine was now.
 
-    SearchError unless `designs` are all combinations of some kernels and some expansions.
+    SearchError unless the designs of `space` are all combinations of some kernels and expansions.
     """
-    kernels, expands = (sorted(set(options)) for options in zip(*designs.values(), strict=True))
-    if set(designs.values()) != {(k, e) for k in kernels for e in expands}:
-        raise SearchError(f"{list(designs)} are not all combinations of kernels and expansions")
-    space = ProxylessSpace(skeleton, designs)
+    blocks = [b for b in space.positions[0].candidates.values() if b is not None]
+    designs = {(b.kernel_size, b.expand_ratio) for b in blocks}
+    kernels, expands = (sorted(set(options)) for options in zip(*designs, strict=True))
+    if designs != {(k, e) for k in kernels for e in expands}:
+        raise SearchError(f"{sorted(designs)} are not all combinations of kernels and expansions")
+    skeleton = space.skeleton
     depths = range(1, max(stage.layers for stage in skeleton.stages) + 1)
     elastic = OfaSpace(skeleton, kernels, expands, depths)
-    first = space.decode((0,) * len(space.n_options))
-    meter = Meter(first, latency.Setting.of(where), plan)
-    path = kept and Path(kept) / "table.pickle"
-    table, _ = whole_file.once(path, calibrated_table, space, meter, n_timed, seed)
-    prices = Additive.latency_ms(space, table), ElasticCosts.latency_ms(elastic, table)
-    return Field(space, elastic, *prices, images, recipe, proxy_epochs)
+    price, checked = priced(space, meter, n_timed, seed)
+    elastic_price = _elastic(price, space, elastic)
+    return Field(space, elastic, price, elastic_price, images, recipe, proxy_epochs), checked
+
+
+def _elastic(price: Additive, space: ProxylessSpace, elastic: OfaSpace) -> ElasticCosts:
+    """The same prices for the other form of the space."""
+    added = {
+        (block, position.in_channels, position.in_size): ms
+        for position, row in zip(space.positions, price.candidates, strict=True)
+        for block, ms in zip(position.candidates.values(), row, strict=True)
+    }
+    return ElasticCosts.over(
+        elastic, lambda arch: price.of(space.find(arch)), lambda *block: added[block]
+    )
 
 
 def targets(field: Field, n: int) -> np.ndarray:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lightlab.measure import predict, proxy, specialised, subnets, train
+from lightlab.measure import predict, specialised, subnets, train
+from lightlab.measure.proxy import Meter
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
 from lightlab.search.evolution import RegularizedEvolution
@@ -24,7 +25,6 @@ from lightlab.search.proxyless.run import search
 from lightlab.search.proxyless.within import likeliest_within
 from lightlab.search.random_search import RandomSearch
 from lightlab.search.searcher import Searcher
-from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import ZERO
 
@@ -206,20 +206,13 @@ def inherited(field: Field, trained: Network, point: Point) -> Network:
     )
 
 
-def by_hand(field: Field, design: str, targets: Sequence[float], reference: Point) -> list[Pick]:
-    """MobileNetV2's or V3's design in the skeleton, of the width that is as fast as each target;
-    timed in turn with the network of `reference`, whose predicted latency sets the scale.
+def by_hand(field: Field, design: str, targets: Sequence[float], meter: Meter) -> list[Pick]:
+    """MobileNetV2's or V3's design in the skeleton, of the width that is as fast as each target by
+    `meter`.
     """
     named = {V2: rivals.MOBILENET_V2, V3: rivals.MOBILENET_V3}
     arch = dict(rivals.families(field.elastic, [1.0]))[named[design]]
-    meter = proxy.Meter(field.space.decode(reference))
-
-    def ms(archs: Sequence[Arch]) -> list[float]:
-        found = meter(archs)
-        (first,) = (row["ms"] for row in meter.journal.of("reference"))
-        return [one * field.price.of(reference) / first for one in found]
-
-    return [Pick(specialised.as_fast(arch, target, ms)[0], 0, 0.0) for target in targets]
+    return [Pick(specialised.as_fast(arch, target, meter)[0], 0, 0.0) for target in targets]
 
 
 _EVOLUTION = {

@@ -9,12 +9,12 @@ import pandas as pd
 import scipy
 
 from lightlab.measure import cost, specialised, stats, train
+from lightlab.measure.proxy import Meter
 from lightlab.search import pareto
 from lightlab.search.beside import run_beside
 from lightlab.search.playing_field import methods
 from lightlab.search.playing_field.field import Field, Pick
 from lightlab.space.arch import decode, encode
-from lightlab.space.decisions import Point, SpaceError
 
 HANDS = (methods.V2, methods.V3)
 _TRIALS, _LIMIT = "short trainings", "only networks as fast are tried"
@@ -59,12 +59,12 @@ def _typical(field: Field) -> float:
 
 
 def hands(
-    field: Field, targets: Sequence[float], seeds: Sequence[int], reference: Point
+    field: Field, targets: Sequence[float], seeds: Sequence[int], meter: Meter
 ) -> pd.DataFrame:
     """The published designs, found without a search: see `rows_of`, budget 0."""
     parts = []
     for design in HANDS:
-        picks = methods.by_hand(field, design, targets, reference)
+        picks = methods.by_hand(field, design, targets, meter)
         parts += [rows_of(design, 0.0, seed, targets, picks) for seed in seeds]
     return pd.concat(parts)
 
@@ -93,29 +93,19 @@ def rows_of(
 
 
 def finished(
-    picks: pd.DataFrame, field: Field, recipe: train.Recipe, resume: Path | None = None
+    picks: pd.DataFrame,
+    field: Field,
+    recipe: train.Recipe,
+    meter: Meter,
+    resume: Path | None = None,
 ) -> pd.DataFrame:
     """`picks` with every network trained from new weights by the same recipe, tested once, and
-    timed in turn with all others: accuracy (test, %), latency_ms, macs, late (how many times as
-    slow as asked for).
-
-    The table is older than this by all the races, and a machine's clock changes: `late` counts in
-    the median of measured over predicted latencies of all networks that the table can price.
+    timed by `meter` in turn with all others: accuracy (test, %), latency_ms, macs.
     """
     entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(picks.itertuples())]
-    done = specialised.train_each(entries, field.images, recipe, resume=resume)
+    done = specialised.train_each(entries, field.images, recipe, meter, resume=resume)
     columns = ["accuracy", "latency_ms", "macs"]
-    results = picks.reset_index(drop=True).assign(**{c: done[c].to_numpy() for c in columns})
-    clock = np.nanmedian(results["latency_ms"] / [_predicted(field, a) for a in results["arch"]])
-    return results.assign(late=results["latency_ms"] / (clock * results["target_ms"]))
-
-
-def _predicted(field: Field, arch: str) -> float:
-    """What the table says, ms; NaN for a network outside the space: a design by hand."""
-    try:
-        return float(field.elastic_price.of([field.elastic.find(decode(arch))])[0])
-    except SpaceError:
-        return np.nan
+    return picks.reset_index(drop=True).assign(**{c: done[c].to_numpy() for c in columns})
 
 
 def volumes(results: pd.DataFrame, chance: float) -> pd.DataFrame:
@@ -166,8 +156,9 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     """By method and budget: accuracy with its interval over the seeds (each the mean over the
     targets), how many times as slow as asked for, samples and seconds for a target.
     """
+    late = results.assign(late=results["latency_ms"] / results["target_ms"])
     by = ["method", "budget", "seed"]
-    each = results.groupby(by, sort=False)[["accuracy", "late", "samples", "seconds"]].mean()
+    each = late.groupby(by, sort=False)[["accuracy", "late", "samples", "seconds"]].mean()
     each = each.reset_index()
     table = stats.grouped_ci(each, ["method", "budget"], "accuracy")
     rest = each.groupby(["method", "budget"], sort=False)[["late", "samples", "seconds"]].mean()

@@ -7,22 +7,37 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.measure import data, latency, train
+from lightlab.measure import cost, data, latency, train
+from lightlab.measure.journal import Journal
+from lightlab.measure.proxy import Meter
 from lightlab.search.draws import SearchError
 from lightlab.search.playing_field import field, methods, study
-from lightlab.space.arch import decode, encode
-from lightlab.space.spaces import Skeleton
+from lightlab.space.arch import decode
+from lightlab.space.spaces import ProxylessSpace, Skeleton
 
 PLAN = latency.Plan(rounds=3, samples=2, sample_ms=0.1, min_busy=0, warmup_ms=0.5)
 DESIGNS = {f"k{k}_e{e}": (k, e) for k in (3, 5) for e in (2, 4)}
 
 
+SKELETON = Skeleton.small(16, 1, 10, [16, 24], layers=2, widths=(1,))
+SPACE = ProxylessSpace(SKELETON, DESIGNS)
+
+
+def new_meter(path=None):
+    setting = latency.Setting.of("onnxruntime/1/1")
+    return Meter(SPACE.decode(SPACE.unrank(0)), setting, PLAN, Journal(path))
+
+
 @pytest.fixture(scope="module")
-def ground():
+def meter():
+    return new_meter()
+
+
+@pytest.fixture(scope="module")
+def ground(meter):
     digits = data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
-    skeleton = Skeleton.small(16, 1, 10, [16, 24], layers=2, widths=(1,))
     recipe = train.Recipe(2, batch_size=32, lr=0.05)
-    return field.conditions(digits, skeleton, DESIGNS, recipe, 1.0, "onnxruntime/1/1", PLAN)
+    return field.conditions(SPACE, digits, recipe, 1.0, meter)[0]
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +55,10 @@ def test_both_forms_of_the_space_hold_the_same_networks_at_the_same_price(ground
         assert ground.elastic_price.of([point])[0] == pytest.approx(ms, rel=1e-6)
 
 
-def test_designs_that_are_no_grid_are_refused(ground):
-    some = {"k3_e2": (3, 2), "k5_e4": (5, 4)}
+def test_designs_that_are_no_grid_are_refused(ground, meter):
+    some = ProxylessSpace(SKELETON, {"k3_e2": (3, 2), "k5_e4": (5, 4)})
     with pytest.raises(SearchError, match="not all combinations"):
-        field.conditions(
-            ground.images, ground.space.skeleton, some, ground.recipe, 1.0, "torch/1/1", PLAN
-        )
+        field.conditions(some, ground.images, ground.recipe, 1.0, meter)
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
@@ -78,21 +91,21 @@ def test_a_network_inherits_what_it_keeps(ground):
     assert len(small.blocks) == len(trained.blocks) - 1
 
 
-def test_designs_by_hand_are_scaled_to_the_targets(ground, targets):
-    found = study.hands(ground, targets, [0, 1], ground.space.unrank(5))
+def test_designs_by_hand_are_scaled_to_the_targets(ground, targets, meter):
+    found = study.hands(ground, targets, [0, 1], meter)
     assert set(found["method"]) == set(study.HANDS)
     assert found["samples"].eq(0).all()
     assert found.groupby(["method", "target"])["arch"].nunique().eq(1).all()
     assert all("relu6" in a for a in found[found["method"] == methods.V2]["arch"])
 
 
-def test_races_end_with_one_training_for_every_network(ground, targets):
+def test_races_end_with_one_training_for_every_network(ground, targets, meter):
     names = (methods.RANDOM, methods.OFA)
     picks = study.play_all(ground, targets, [2.0], [0, 1], names)
     assert len(picks) == 2 * 2 * 2
     shared = picks[picks["method"] == methods.OFA]["samples"]
     assert shared.eq(shared.iloc[0]).all()
-    results = study.finished(picks, ground, replace(ground.recipe, epochs=1))
+    results = study.finished(picks, ground, replace(ground.recipe, epochs=1), meter)
     assert results["accuracy"].between(0, 100).all()
     assert [decode(a).n_classes for a in results["arch"]] == [10] * 8
     cheap = study.times_cheaper(results, methods.OFA, methods.RANDOM)
@@ -103,37 +116,29 @@ def test_races_end_with_one_training_for_every_network(ground, targets):
     assert study.summary(results)["n"].eq(2).all()
 
 
-def test_lateness_does_not_depend_on_the_clock(ground, targets, monkeypatch):
-    reference = ground.space.sample(np.random.default_rng(0))
-    hands = study.hands(ground, targets, [0], reference)
+def test_all_latencies_are_the_meters(ground, targets):
+    """In its setting and as the machine was at first: designs are scaled, and networks timed."""
+    a_mac = targets.mean() / 9e5  # there widths lie close
+    macs_ms = lambda archs: [a_mac * cost.macs(arch) for arch in archs]  # noqa: E731
+    hands = study.hands(ground, targets, [0], macs_ms)
     picks = pd.concat([hands, study.play_all(ground, targets, [2.0], [0], [methods.RANDOM])])
-
-    def ended(slower):
-        """As if all networks took what the table says, those by hand 0.2 ms, times `slower`."""
-
-        def done(entries, *_, **__):
-            ms = [study._predicted(ground, encode(arch)) for *_, arch in entries]
-            ms = slower * np.nan_to_num(ms, nan=0.2)
-            return pd.DataFrame({"accuracy": 50.0, "macs": 1e6, "latency_ms": ms})
-
-        monkeypatch.setattr(study.specialised, "train_each", done)
-        return study.finished(picks, ground, ground.recipe)
-
-    now, later = ended(1.0), ended(1.8)
-    assert later["late"].to_numpy() == pytest.approx(now["late"].to_numpy())
-    assert now[now["method"] == methods.RANDOM]["late"].le(1 + 1e-9).all()
-    by_hand = now["method"] != methods.RANDOM
-    late = 0.2 / now[by_hand]["target_ms"].to_numpy()
-    assert now[by_hand]["late"].to_numpy() == pytest.approx(late)
+    results = study.finished(picks, ground, replace(ground.recipe, epochs=1), macs_ms)
+    assert results["latency_ms"].to_numpy() == pytest.approx(a_mac * results["macs"].to_numpy())
+    by_hand = results[results["method"].isin(study.HANDS)]
+    assert (by_hand["latency_ms"] / by_hand["target_ms"]).between(0.85, 1.15).all()
+    late = results.groupby("method")[["latency_ms", "target_ms"]].apply(
+        lambda part: (part["latency_ms"] / part["target_ms"]).mean()
+    )
+    summary = study.summary(results).set_index("method")["late"]
+    assert summary[late.index].to_numpy() == pytest.approx(late.to_numpy())
 
 
 def test_an_interrupted_race_goes_on_under_the_same_table(ground, targets, tmp_path, monkeypatch):
-    space, rules = ground.space, (ground.recipe, 1.0, "onnxruntime/1/1", PLAN)
-    again = [
-        field.conditions(ground.images, space.skeleton, DESIGNS, *rules, kept=tmp_path)
-        for _ in range(2)
-    ]
-    assert again[0].price.candidates == again[1].price.candidates
+    path = tmp_path / "times.jsonl"
+    rules = SPACE, ground.images, ground.recipe, 1.0
+    first, again = (field.conditions(*rules, new_meter(path))[0] for _ in range(2))
+    assert first.price == again.price
+    assert (first.elastic_price.added == again.elastic_price.added).all()
 
     def race(names):
         picks = study.play_all(ground, targets, [2.0], [0], names, kept=tmp_path)
@@ -147,12 +152,12 @@ def test_an_interrupted_race_goes_on_under_the_same_table(ground, targets, tmp_p
         patch.setitem(methods.METHODS, methods.BO, killed)
         with pytest.raises(KeyboardInterrupt):
             race(names)
-    assert len(list(tmp_path.glob("0*.pickle"))) == 1
-    first = race(names)
-    assert len(first) == 2
+    assert [p.name for p in tmp_path.glob("*.pickle*")] == ["0000.pickle"]
+    ended = race(names)
+    assert len(ended) == 2
     with monkeypatch.context() as patch:
         patch.setattr(methods, "play", killed)  # all is known: nothing is searched again
-        pd.testing.assert_frame_equal(race(names), first)
+        pd.testing.assert_frame_equal(race(names), ended)
 
 
 def test_ranks_and_their_critical_difference():
