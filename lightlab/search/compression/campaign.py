@@ -67,22 +67,23 @@ def campaign(
     n_trials: int,
     n_initial: int,
     chance: float,
+    known: Mapping[Point, Worth] | None = None,
 ) -> pd.DataFrame:
     """One search: rows method, seed, trial, point, accuracy (validation, %), latency and size
     (shares), samples and seconds (of this trial), hypervolume (of all so far, the unit cube is 1).
 
     The first `n_initial` points are random and the same for all methods but UNIFORM, so that
-    differences are paired by seed.
+    differences are paired by seed. What is `known` already is not evaluated again.
     """
-    search = searcher(method, space, seed, n_initial)
-    first = [] if method == UNIFORM else RandomSearch(space, seed).ask(n_initial)
+    search, known = searcher(method, space, seed, n_initial), known or {}
+    first = [] if method == UNIFORM else _first(space, seed, n_initial)
     rows: list[dict[str, Any]] = []
     values: list[tuple[float, ...]] = []
     for i in range(n_trials):
         asked = [first[i]] if i < len(first) else search.ask(1)
         if not asked:
             break
-        worth = evaluate(asked[0], seed)
+        worth = known.get(asked[0]) or evaluate(asked[0], seed)
         values.append(goodness(worth, chance))
         search.tell(asked, [values[-1]])
         rows.append(
@@ -92,6 +93,10 @@ def campaign(
     table.insert(0, "method", method)
     table.insert(1, "seed", seed)
     return table
+
+
+def _first(space: DecisionSpace, seed: int, n_initial: int) -> list[Point]:
+    return RandomSearch(space, seed).ask(n_initial)
 
 
 def volume(values: Sequence[Sequence[float]]) -> float:
@@ -105,19 +110,34 @@ def contest(
     methods: Sequence[str],
     macs: float,
     kept: Path | None = None,
+    *,
+    n_initial: int,
     **how: Any,
 ) -> pd.DataFrame:
     """`campaign` of every method for every seed, side by side; `macs`: all of them together;
-    `kept`: see `run_beside`.
+    `kept`: see `run_beside`. The first points, which the methods share, are evaluated once, and
+    count for each of them what they took.
     """
+    shared = {
+        (seed, point): {"evaluate": evaluate, "point": point, "seed": seed}
+        for seed, evaluate in evaluates.items()
+        for point in _first(space, seed, n_initial)
+    }
+    worths = run_beside(_worth, shared, macs, kept=kept and kept / "first")
     jobs = {
         (method, seed): {
-            "method": method, "space": space, "evaluate": evaluate, "seed": seed, **how
+            "method": method, "space": space, "evaluate": evaluate, "seed": seed,
+            "n_initial": n_initial, "known": {p: w for (s, p), w in worths.items() if s == seed},
+            **how,
         }
         for seed, evaluate in evaluates.items()
         for method in methods
     }  # fmt: skip
     return pd.concat(run_beside(campaign, jobs, macs, kept=kept).values(), ignore_index=True)
+
+
+def _worth(evaluate: Evaluate, point: Point, seed: int) -> Worth:
+    return evaluate(point, seed)
 
 
 def gain(trials: pd.DataFrame, a: str, b: str) -> np.ndarray:

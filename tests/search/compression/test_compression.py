@@ -115,6 +115,29 @@ def test_searches_begin_alike(space):
     assert campaign.gain(table, campaign.BO, campaign.RANDOM) == pytest.approx(wanted)
 
 
+def test_what_searches_share_is_evaluated_once(space, tmp_path):
+    class Noted(Known):
+        def __call__(self, point, seed):
+            with open(tmp_path / f"{seed}.txt", "a") as noted:
+                noted.write(f"{point}\n")
+            return super().__call__(point, seed)
+
+    jobs, kept = {s: Noted(space) for s in (0, 1)}, tmp_path / "kept"
+    methods = (campaign.RANDOM, campaign.EVOLUTION, campaign.UNIFORM)
+    how = {"n_trials": 5, "n_initial": 3, "chance": 0.0}
+    table = campaign.contest(space, jobs, methods, 0, kept=kept, **how)
+    assert len(table) == 2 * 3 * 5
+    for seed in (0, 1):
+        points = (tmp_path / f"{seed}.txt").read_text().splitlines()
+        assert 3 + 2 * 2 <= len(points) <= 3 + 2 * 2 + 5
+        first = table[(table["seed"] == seed) & (table["trial"] <= 3)]
+        shared = first[first["method"] != campaign.UNIFORM]["point"].map(str)
+        assert [points.count(text) for text in shared.unique()] == [1] * 3
+    again = campaign.contest(space, jobs, methods, 0, kept=kept, **how)
+    pd.testing.assert_frame_equal(again, table)
+    assert len((tmp_path / "1.txt").read_text().splitlines()) == len(points)
+
+
 def test_an_unknown_search_is_refused(space):
     with pytest.raises(KeyError, match="no method 'grid'"):
         campaign.searcher("grid", space, 0, 2)

@@ -278,7 +278,7 @@ def test_killed_twenty_times_at_any_moment(workbook):
     for i in range(20):
         process = workbook.start("run", *(["--force"] if i % 3 == 0 else []))
         try:
-            process.communicate(timeout=0.4 + 0.24 * i)
+            process.communicate(timeout=0.4 + 0.16 * i)
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
