@@ -74,12 +74,14 @@ class Priced:
 
 def priced(space: OfaSpace, where: str, plan: latency.Plan, seed: int = 0, n: int = 12) -> Priced:
     """Latencies of all sub-networks in a setting ("onnxruntime/1/1"): a look-up table measured now,
-    calibrated on `n` random networks of the space.
+    calibrated on `n` networks of the space: the smallest, the largest, and random ones. Without the
+    ends the line through a busy machine's times can lead below zero where networks are small.
     """
     begin, how = time.process_time(), latency.Setting.of(where)
     table = elastic_table(space, plan, runtime=how.runtime, threads=how.threads, batch=how.batch)
-    drawn = space.sample(np.random.default_rng([seed, 1]), n)
-    table = table.calibrated_on([space.decode(point) for point in drawn], plan)
+    drawn = space.sample(np.random.default_rng([seed, 1]), n - 2)
+    points = [space.smallest(), space.corner(), *drawn]
+    table = table.calibrated_on([space.decode(point) for point in points], plan)
     return Priced(ElasticCosts.latency_ms(space, table), time.process_time() - begin)
 
 

@@ -65,6 +65,22 @@ def test_latencies_from_a_table_are_its_predictions():
         ElasticCosts.latency_ms(TINY, few)
 
 
+def test_a_setting_is_priced_from_its_smallest_to_its_largest_network(monkeypatch):
+    asked, calibrated_on = [], LookupTable.calibrated_on
+
+    def noted(table, archs, plan):
+        asked.extend(archs)
+        return calibrated_on(table, asked, plan)
+
+    monkeypatch.setattr(LookupTable, "calibrated_on", noted)
+    found = serving.priced(TINY, "onnxruntime/1/1", BRIEF, n=6)
+    ends = [TINY.decode(TINY.smallest()), TINY.decode(TINY.corner())]
+    assert asked[:2] == ends
+    assert len(asked) == 6
+    assert found.costs.of([TINY.smallest()])[0] > 0
+    assert found.seconds > 0
+
+
 def test_evolution_keeps_to_its_limits_and_beats_chance():
     limits = Limits({"MACs": (MACS, 250e6), "parameters": (ElasticCosts.params(SPACE), 5.2e6)})
     settings = Evolution(generations=40)
