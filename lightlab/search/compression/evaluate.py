@@ -49,7 +49,6 @@ class Compressor:
     trained: Network
     images: DataSet
     recipe: train.Recipe
-    importance: str = "l1"
     taught: bool = False
     scratch: bool = False
     answers: Tensor = field(init=False)
@@ -66,9 +65,11 @@ class Compressor:
         """Accuracy of the trained network on the validation images, %."""
         return 100 * train.evaluate(self.trained, self.images.val)["accuracy"]
 
-    def pruned(self, form: Compressed, seed: int = 0) -> Network:
-        """The smaller network before any training, its running statistics taken anew."""
-        small = prune(self.trained, form.arch, form.blocks, self.importance, seed)
+    def pruned(self, form: Compressed, seed: int = 0, importance: str = "l1") -> Network:
+        """The smaller network before any training, its running statistics taken anew; `importance`
+        as in `prune`.
+        """
+        small = prune(self.trained, form.arch, form.blocks, importance, seed)
         return subnets.calibrated(small, self.images.train.x)
 
     def network(self, form: Compressed, seed: int = 0) -> tuple[Network, int]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import stats, subnets, train
+from lightlab.measure import cost, stats, subnets, train
 from lightlab.measure.data import DataSet
 from lightlab.nets.build import Network
 from lightlab.nets.compress import IMPORTANCES
 from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.beside import run_beside
 from lightlab.search.compression.evaluate import Compressor, delivered
 from lightlab.search.once_for_all import study
 from lightlab.space.spaces import Compressed, CompressionSpace
@@ -39,14 +40,23 @@ def criteria(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
     """Validation accuracy of evenly pruned networks before any training: rows seed, importance,
     keep, accuracy (%).
     """
-    rows = []
-    for (seed, compressor), importance in product(compressors.items(), IMPORTANCES):
-        how = replace(compressor, importance=importance)
-        for keep in how.space.keeps:
-            network = how.pruned(evenly(how.space, keep), seed)
-            found = train.evaluate(network, how.images.val)["accuracy"]
-            rows.append((seed, importance, keep, 100 * found))
+    jobs = {
+        (seed, importance, keep): (one, importance, keep, seed)
+        for (seed, one), importance in product(compressors.items(), IMPORTANCES)
+        for keep in one.space.keeps
+    }
+    macs = sum(
+        cost.macs(one.trained.arch) * (len(one.images.train) + len(one.images.val))
+        for one, *_ in jobs.values()
+    )
+    found = run_beside(_before_training, jobs, macs)
+    rows = [(*key, accuracy) for key, accuracy in found.items()]
     return pd.DataFrame(rows, columns=["seed", "importance", "keep", "accuracy"])
+
+
+def _before_training(one: Compressor, importance: str, keep: float, seed: int) -> float:
+    network = one.pruned(evenly(one.space, keep), seed, importance)
+    return 100 * train.evaluate(network, one.images.val)["accuracy"]
 
 
 def arms(
