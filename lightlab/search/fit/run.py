@@ -32,8 +32,8 @@ _ENDING = 0.08  # share of the budget that delivery and tests need, at least _EN
 _ENDING_S = 4.0
 # What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
 # 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
-# However many images there are: 5.5 minutes with all of CIFAR-10 (two seeds) ended at 65 and
-# 68 % where it had to be four epochs, 5,000 steps, and at 71 and 71 % where one sufficed.
+# However many images there are: 5.5 minutes with all of CIFAR-10 end no worse and no better where
+# it has to be four epochs, 5,000 steps (benchmarks/least_steps.md), of a space a third as large.
 _LEAST_STEPS = 1000
 # A step that takes so many times the smallest network's is affordable in any case, of a network of
 # at most so many times its size; what it is measured by is noisy.
