@@ -175,6 +175,11 @@ def test_ranks_and_their_critical_difference():
     assert numbers["n"] == 4
     assert numbers["cd"] == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 4)), abs=1e-3)  # Demšar
     assert numbers["p"] == pytest.approx(0.0388, abs=1e-3)
+    hands = [table[table["method"] == "c"].assign(method=h, accuracy=0.0) for h in study.HANDS]
+    more, same = study.ranks(pd.concat([table, *hands]))
+    assert same["p"] == numbers["p"]  # the worst by far, they would decide it alone
+    assert set(more["method"]) == {"a", "b", "c", *study.HANDS}
+    assert same["cd"] > numbers["cd"]
     assert study.gap(table, "a", "b") == pytest.approx([3.0, 4.0])
     assert study.best_for(table) == {1.0: "a"}
     both = pd.concat([table, table.assign(budget=2.0, accuracy=0.0)])
