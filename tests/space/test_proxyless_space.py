@@ -35,6 +35,7 @@ def test_an_even_choice_costs_what_the_paper_s_page_computed():
     most = SPACE.point({p.name: "k7_e6" for p in SPACE.positions})
     ends = [round(cost.macs(SPACE.decode(p)) / 1e6) for p in (least, most)]
     assert ends == [103, 607]
+    assert (SPACE.smallest(), SPACE.largest()) == (least, most)
 
 
 @pytest.mark.parametrize("name", RELEASED)

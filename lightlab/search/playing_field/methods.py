@@ -160,7 +160,7 @@ def compression(field: Field, targets: Sequence[float], budget: float, seed: int
     be taken from it, candidates inheriting its weights and trained on for a quarter of a
     candidate's epochs, with the other half.
     """
-    begin, largest = time.process_time(), _largest(field)
+    begin, largest = time.process_time(), field.space.largest()
     trained = field.train(field.space.decode(largest), budget / 2, seed)
     shared = {
         "shared_samples": field.samples(budget / 2),
@@ -181,17 +181,6 @@ def compression(field: Field, targets: Sequence[float], budget: float, seed: int
         for t in targets
     ]
     return [replace(pick, **shared) for pick in picks]
-
-
-def _largest(field: Field) -> Point:
-    """The greatest kernel and expansion everywhere."""
-    best = []
-    for position in field.space.positions:
-        sizes = [
-            (b.kernel_size, b.expand_ratio) if b else (0, 0) for b in position.candidates.values()
-        ]
-        best.append(max(range(len(sizes)), key=lambda i: sizes[i]))
-    return tuple(best)
 
 
 def inherited(field: Field, trained: Network, point: Point) -> Network:

@@ -154,14 +154,16 @@ def calibrated_table(
     space: ProxylessSpace, meter: Meter, n: int, seed: int = 0
 ) -> tuple[latency.LookupTable, dict[Point, float]]:
     """The look-up table of all candidates in the setting of `meter`, measured now and calibrated on
-    `n` random networks of the space; and the latencies of `n` others, timed in turn with these:
-    what the machine did in the meantime is in both.
+    `n` networks of the space: the smallest, the largest, and random ones, which alone are too alike
+    for a busy machine. And the latencies of `n` random others, timed in turn with these: what the
+    machine did in the meantime is in both.
     """
     how = meter.setting
     table = look_up_table(
         space, meter.plan, runtime=how.runtime, threads=how.threads, batch=how.batch
     )
-    points = space.sample(np.random.default_rng([seed, 1]), 2 * n)
+    drawn = space.sample(np.random.default_rng([seed, 1]), 2 * n - 2)
+    points = [space.smallest(), space.largest(), *drawn]
     archs = [space.decode(point) for point in points]
     ms = meter(archs)
     others = dict(zip(points[n:], ms[n:], strict=True))

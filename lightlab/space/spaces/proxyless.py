@@ -4,7 +4,7 @@ Cai, Zhu & Han 2019, section 4, and their code: inverted bottlenecks of kernel 3
 expansion 3 or 6; where a residual connection allows it a block may also be left out ("zero").
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,6 +73,21 @@ class ProxylessSpace(DecisionSpace):
     def centre(self) -> Point:
         """MobileNetV2's design, kernel 3 and expansion 6, in every block; SpaceError without it."""
         return self.point(dict.fromkeys([d.name for d in self.decisions], "k3_e6"))
+
+    def smallest(self) -> Point:
+        """As few blocks as can be, of the least expansion and kernel."""
+        return self._everywhere(min)
+
+    def largest(self) -> Point:
+        """All blocks, of the greatest expansion and kernel."""
+        return self._everywhere(max)
+
+    def _everywhere(self, extreme: Callable[..., int]) -> Point:
+        def size(block: Block | None) -> tuple[float, int]:
+            return (block.expand_ratio, block.kernel_size) if block else (0, 0)
+
+        blocks = [list(position.candidates.values()) for position in self.positions]
+        return tuple(extreme(range(len(of)), key=lambda i: size(of[i])) for of in blocks)
 
     def find(self, arch: Arch) -> Point:
         """A point that decodes to `arch`, blocks left out as late as can be; SpaceError says where

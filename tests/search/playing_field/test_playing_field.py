@@ -83,10 +83,10 @@ def test_the_best_is_accurate_and_fast_or_else_the_fastest():
 
 
 def test_a_network_inherits_what_it_keeps(ground):
-    trained = ground.train(ground.space.decode(methods._largest(ground)), 1.0, 0)
-    whole = methods.inherited(ground, trained, methods._largest(ground))
+    trained = ground.train(ground.space.decode(ground.space.largest()), 1.0, 0)
+    whole = methods.inherited(ground, trained, ground.space.largest())
     assert ground.validated(whole) == pytest.approx(ground.validated(trained), abs=8)
-    options = ground.space.options(methods._largest(ground)) | {"1.2": "zero", "2.1": "k3_e2"}
+    options = ground.space.options(ground.space.largest()) | {"1.2": "zero", "2.1": "k3_e2"}
     small = methods.inherited(ground, trained, ground.space.point(options))
     assert len(small.blocks) == len(trained.blocks) - 1
 

@@ -154,6 +154,8 @@ def test_a_calibrated_table_predicts_a_steady_machine(monkeypatch):
     meter = proxy.Meter(SPACE.decode(SPACE.centre()), plan=PLAN)
     price, checked = study.priced(SPACE, meter, 6)
     assert len(checked) == 6
+    (timed,) = (row["archs"] for row in meter.journal.of("timed"))
+    assert timed[:2] == [encode(SPACE.decode(p)) for p in (SPACE.smallest(), SPACE.largest())]
     assert (checked["predicted_ms"] / checked["latency_ms"]).between(0.9, 1.1).all()
     points = SPACE.sample(np.random.default_rng(5), 6)
     found = study.predictions(price, points, meter([SPACE.decode(p) for p in points]))
