@@ -10,7 +10,7 @@ import yaml
 _HERE = resources.files("lightlab.published")
 _FIELDS = {"id", "sentence", "source", "kind", "published", "measured", "profile"}
 _OPTIONAL = {"unit", "holds_in", "note"}
-KINDS = ("exact", "within", "order", "shape")
+KINDS = ("exact", "within", "order", "shape", "test")
 PROFILES = ("smoke", "quick", "cifar10", "paper")
 
 

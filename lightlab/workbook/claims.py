@@ -25,7 +25,8 @@ def check(
     claims of the kind `order` the differences paired by seed. A number from `n` samples with a
     95 % `interval` of its own (a bootstrap's, say) brings both. The claim is reproduced where the
     whole interval lies in `holds_in`, not reproduced where it lies outside, else inconclusive; the
-    edge of an order ("higher", "faster") lies outside: a difference of nothing is no gain.
+    edge of an order ("higher", "faster") lies outside: a difference of nothing is no gain. Of the
+    kind `test` the number is a p: above the level nothing is shown, neither that they are equal.
     """
     x = np.asarray(measured, dtype=float)
     samples = x.ravel()
@@ -36,6 +37,8 @@ def check(
         value, low, high = (float(x),) * 3 if x.ndim == 0 else stats.mean_ci(samples)
         low, high = interval or (low, high)
         verdict, note = _verdict(claim["holds_in"], low, high, strict=claim["kind"] == "order")
+        if claim["kind"] == "test" and verdict == NOT_REPRODUCED:
+            verdict, note = INCONCLUSIVE, "not told apart, which does not show that they are equal"
     if profile in loader.PROFILES and _below(profile, claim["profile"]):
         note = f"means something from the profile {claim['profile']} on" + (
             f"; {note}" * bool(note)

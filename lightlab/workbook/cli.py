@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import lightlab.workbook.running.quick_imports  # noqa: F401
+import lightlab.workbook.quick_imports  # noqa: F401
 from lightlab.workbook import housekeeping
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import RESERVED, Project

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightlab.workbook import quick_imports
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import read_notebook
 
@@ -104,7 +105,8 @@ def read(notebook: Path) -> dict[str, Parameter]:
 def _inspect(notebook: Path) -> dict[str, dict]:
     import logging
 
-    from papermill import inspect_notebook  # slow to import: only when a schema is read
+    quick_imports.import_papermill()  # slow: only when a schema is read
+    from papermill import inspect_notebook
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     return inspect_notebook(str(notebook).replace("{", "{{").replace("}", "}}"))

@@ -1,6 +1,7 @@
 """Pictures of all methods side by side say what the data frames say."""
 
 import pandas as pd
+import pytest
 
 from lightlab.search.playing_field import methods, study
 from lightlab.show.plots import playing_field as plots
@@ -19,13 +20,15 @@ def test_fronts_join_means_by_target():
 
 
 def test_those_by_hand_are_lines_without_a_cost():
-    rows = {"method": ["MobileNetV2 by hand", "evolution", "evolution"], "budget": [0, 8.0, 2.0],
-            "hypervolume": [0.3, 0.5, 0.4], "samples": [0, 8000, 2000],
-            "seconds": [0.0, 80, 20]}  # fmt: skip
+    rows = {"method": ["MobileNetV2 by hand"] + ["evolution"] * 3, "budget": [0, 8.0, 2.0, 2.0],
+            "seed": [0, 0, 0, 1], "hypervolume": [0.3, 0.5, 0.4, 0.2],
+            "samples": [0, 8000, 1000, 3000], "seconds": [0.0, 80, 10, 30]}  # fmt: skip
     left, _ = plots.bill(pd.DataFrame(rows)).axes
-    hand, searched = left.lines
+    hand, seeds, means = left.lines
     assert list(hand.get_ydata()) == [0.3, 0.3]
-    assert searched.get_xdata().tolist() == [2000, 8000]
+    assert seeds.get_xdata().tolist() == [8000, 1000, 3000]
+    assert means.get_xdata().tolist() == [2000, 8000]
+    assert means.get_ydata() == pytest.approx([0.3, 0.5])
 
 
 def test_ranks_stand_in_their_order_with_the_band():

@@ -18,8 +18,11 @@ from lightlab.space.spaces import OfaSpace, Skeleton, like_mobilenet_v2, like_mo
 MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
 
 
-def families(space: OfaSpace, widths: Sequence[float]) -> list[tuple[str, Arch]]:
-    """The two designs in the skeleton of `space`, of each width and resolution.
+def families(
+    space: OfaSpace, widths: Sequence[float], depth: int | None = None
+) -> list[tuple[str, Arch]]:
+    """The two designs in the skeleton of `space`, of each width and resolution, with at most
+    `depth` layers a stage.
 
     MobileNetV2's: the largest expansion and kernel 3 everywhere, ReLU6; MobileNetV3's: that with
     squeeze-excite and h-swish, and kernel 5 wherever it squeezes, as in its large network.
@@ -28,7 +31,7 @@ def families(space: OfaSpace, widths: Sequence[float]) -> list[tuple[str, Arch]]
     designs = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
     found = []
     for name, frame in designs.items():
-        whole = frame.arch(_blocks(frame, space.expands[-1]))
+        whole = frame.arch(_blocks(frame, space.expands[-1], depth))
         scaled = [
             scale(whole, width_mult=w, resolution=px) for w in widths for px in space.resolutions
         ]
@@ -36,11 +39,11 @@ def families(space: OfaSpace, widths: Sequence[float]) -> list[tuple[str, Arch]]
     return found
 
 
-def _blocks(frame: Skeleton, expand: float) -> list:
+def _blocks(frame: Skeleton, expand: float, depth: int | None) -> list:
     return [
         frame.mbconv(i, j, 5 if stage.se_ratio else 3, expand)
         for i, stage in enumerate(frame.stages)
-        for j in range(stage.layers)
+        for j in range(stage.layers)[:depth]
     ]
 
 

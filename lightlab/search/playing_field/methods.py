@@ -4,13 +4,13 @@ A method is a function of field, targets (n,) in ms, budget (passes over the tra
 each target where it searches for each, else once) and seed; it gives a `Pick` for each target.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from lightlab.measure import predict, specialised, subnets, train
-from lightlab.measure.proxy import Meter
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
 from lightlab.search.evolution import RegularizedEvolution
@@ -25,6 +25,7 @@ from lightlab.search.proxyless.run import search
 from lightlab.search.proxyless.within import likeliest_within
 from lightlab.search.random_search import RandomSearch
 from lightlab.search.searcher import Searcher
+from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import ZERO
 
@@ -34,6 +35,8 @@ BO, GRADIENT, REINFORCE = "Bayesian optimisation", "ProxylessNAS", "ProxylessNAS
 OFA, COMPRESSION = "Once-for-All", "compression"
 _PROXYLESS = {"arch_lr": 0.2, "every": 2}
 _LIMIT = {"latency_weight": 1.0, "limit": True}  # of the target
+_AS_FAST = math.log(1.1)
+Timer = Callable[[Sequence[Arch]], Sequence[float]]  # ms of each network
 Method = Callable[[Field, Sequence[float], float, int], list[Pick]]
 
 
@@ -195,13 +198,22 @@ def inherited(field: Field, trained: Network, point: Point) -> Network:
     )
 
 
-def by_hand(field: Field, design: str, targets: Sequence[float], meter: Meter) -> list[Pick]:
-    """MobileNetV2's or V3's design in the skeleton, of the width that is as fast as each target by
-    `meter`.
+def by_hand(field: Field, design: str, targets: Sequence[float], time: Timer) -> list[Pick]:
+    """MobileNetV2's or V3's design in the skeleton, for each target as deep as it can be made as
+    fast, up to a tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
-    named = {V2: rivals.MOBILENET_V2, V3: rivals.MOBILENET_V3}
-    arch = dict(rivals.families(field.elastic, [1.0]))[named[design]]
-    return [Pick(specialised.as_fast(arch, target, meter)[0], 0, 0.0) for target in targets]
+    name = {V2: rivals.MOBILENET_V2, V3: rivals.MOBILENET_V3}[design]
+    deepest = field.elastic.depths[0][-1]
+    picks = []
+    for target in targets:
+        tried: list[tuple[float, Arch]] = []
+        while len(tried) < deepest and not (tried and tried[-1][0] < _AS_FAST):
+            depth = deepest - len(tried)
+            arch = dict(rivals.families(field.elastic, [1.0], depth))[name]
+            arch, ms = specialised.as_fast(arch, target, time)
+            tried.append((abs(math.log(ms / target)), arch))
+        picks.append(Pick(min(tried, key=lambda one: one[0])[1], 0, 0.0))
+    return picks
 
 
 _EVOLUTION = {

@@ -9,7 +9,6 @@ import pandas as pd
 import scipy
 
 from lightlab.measure import cost, specialised, stats, train
-from lightlab.measure.proxy import Meter
 from lightlab.search import pareto
 from lightlab.search.beside import run_beside
 from lightlab.search.playing_field import methods
@@ -20,8 +19,8 @@ HANDS = (methods.V2, methods.V3)
 _TRIALS, _LIMIT = "short trainings", "only networks as fast are tried"
 # What each learns from, and how it keeps to a latency.
 RULES = {
-    methods.V2: ("nothing", "width"),
-    methods.V3: ("nothing", "width"),
+    methods.V2: ("nothing", "width, then depth"),
+    methods.V3: ("nothing", "width, then depth"),
     methods.RANDOM: (_TRIALS, _LIMIT),
     methods.EVOLUTION: (_TRIALS, _LIMIT),
     methods.BO: (_TRIALS, _LIMIT),
@@ -59,7 +58,7 @@ def _typical(field: Field) -> float:
 
 
 def hands(
-    field: Field, targets: Sequence[float], seeds: Sequence[int], meter: Meter
+    field: Field, targets: Sequence[float], seeds: Sequence[int], meter: methods.Timer
 ) -> pd.DataFrame:
     """The published designs, found without a search: see `rows_of`, budget 0."""
     parts = []
@@ -96,7 +95,7 @@ def finished(
     picks: pd.DataFrame,
     field: Field,
     recipe: train.Recipe,
-    meter: Meter,
+    meter: methods.Timer,
     resume: Path | None = None,
 ) -> pd.DataFrame:
     """`picks` with every network trained from new weights by the same recipe, tested once, and
@@ -129,18 +128,19 @@ def last(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranks(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Mean ranks of the methods over all pairs of target and seed, 1 the most accurate: rows
-    method, rank; and p of Friedman's test among the searches, cd (the critical difference of
-    Nemenyi's test at 95 %), n (pairs) (Demšar 2006, JMLR 7, section 3.2).
+    """Mean ranks of the searches over all pairs of target and seed, 1 the most accurate: rows
+    method, rank; and p of Friedman's test, cd (the critical difference of Nemenyi's test at 95 %),
+    n (pairs) (Demšar 2006, JMLR 7, section 3.2).
 
-    The designs by hand, which may be slower than asked for, would decide the test alone. Pairs of
-    one seed share a split of the images, so that they are not quite independent.
+    The designs by hand, which may be slower than asked for, would decide the test alone. All pairs
+    share one split of the images, those of a seed some methods' supernets: p and cd are too small.
     """
     wide = last(results).pivot(index=["target", "seed"], columns="method", values="accuracy")
+    wide = wide.drop(columns=list(HANDS), errors="ignore")
     n, k = wide.shape
     table = wide.rank(axis=1, ascending=False).mean().sort_values()
-    searches = wide.drop(columns=list(HANDS), errors="ignore").T.to_numpy()
-    p = scipy.stats.friedmanchisquare(*searches).pvalue if len(searches) > 2 and n > 1 else np.nan
+    samples = wide.T.to_numpy()
+    p = scipy.stats.friedmanchisquare(*samples).pvalue if k > 2 and n > 1 else np.nan
     q = scipy.stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2)
     numbers = {"p": float(p), "cd": float(q * np.sqrt(k * (k + 1) / (6 * n))), "n": n}
     return table.rename("rank").rename_axis("method").reset_index(), numbers

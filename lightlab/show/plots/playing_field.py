@@ -38,8 +38,8 @@ def fronts(results: pd.DataFrame) -> Figure:
 
 
 def bill(table: pd.DataFrame) -> Figure:
-    """Hypervolume against what the search took for all targets: method, budget, hypervolume (mean),
-    samples, seconds (means). Those by hand, at no cost, are lines.
+    """Hypervolume against what the search took for all targets, seeds as dots, their means joined:
+    method, budget, seed, hypervolume, samples, seconds. Those by hand, at no cost, are lines.
     """
     fig, axes = style.subplots(1, 2, height=3.6, sharey=True)
     for ax, column, words in zip(
@@ -47,17 +47,18 @@ def bill(table: pd.DataFrame) -> Figure:
     ):
         for name, part in table.groupby("method", sort=False):
             colour, marker = LOOKS[name]
+            mean = part.groupby("budget")[[column, "hypervolume"]].mean()
             if (part[column] == 0).all():
                 look = {"color": colour, "lw": 1, "ls": ":" if marker == "X" else "--"}
-                ax.axhline(part["hypervolume"].iloc[0], label=name, **look)
+                ax.axhline(mean["hypervolume"].iloc[0], label=name, **look)
                 continue
-            part = part.sort_values("budget")
-            ax.plot(part[column], part["hypervolume"], "-", color=colour, marker=marker, label=name)
+            ax.plot(part[column], part["hypervolume"], ".", color=colour, ms=3, alpha=0.5)
+            ax.plot(mean[column], mean["hypervolume"], "-", color=colour, marker=marker, label=name)
         spent = table.loc[table[column] > 0, column]
         if spent.max() > 5 * spent.min():
             style.log_counts(ax)
         ax.set_xlabel(f"{words}, all targets")
-    axes[0].set_ylabel("hypervolume, test")
+    axes[0].set_ylabel("dominated share, test")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 

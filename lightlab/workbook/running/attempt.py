@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import lightlab.workbook.running.quick_imports  # noqa: F401
-from lightlab.workbook import files, manifest
+from lightlab.workbook import files, manifest, quick_imports
 from lightlab.workbook.project import CORES
 from lightlab.workbook.running.watchdog import Cause, Limits, Watchdog
 
 
 def run(folder: Path) -> Cause | None:
     """Execute the task in `folder`; what went wrong, or None. Leaves notebook, log, manifest."""
+    quick_imports.import_papermill()
     from lightlab.workbook.running.engine import Journal
 
     task = files.read_json(folder / "task.json")
