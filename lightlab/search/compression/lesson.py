@@ -1,5 +1,6 @@
 """Compression's experiments in small: which channels, what training on is worth, what bits cost."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -62,19 +63,20 @@ def _before_training(one: Compressor, importance: str, keep: float, seed: int) -
 def arms(
     compressors: Mapping[int, Compressor], keep: float, whole: train.Recipe, **how: Any
 ) -> pd.DataFrame:
-    """An evenly pruned network trained on for as long as the compressors' recipe says, and the same
-    from new weights for as long, and for as long as the training before (`whole`) and that: rows
+    """An evenly pruned network trained on by the compressors' recipe, and the same from new weights
+    by that of the training before (`whole`), for as long, and for as long as both trainings: rows
     arm, seed, accuracy (test, %), samples. `how` goes to `train.fit_many`.
     """
     keys, jobs = [], []
     for seed, one in compressors.items():
         form, images, short = evenly(one.space, keep), one.images, one.recipe
         pruned = partial(_ready, one.pruned(form, seed))
+        new = replace(whole, epochs=short.epochs)
         long = replace(whole, epochs=whole.epochs + short.epochs)
         for arm, network, recipe, teacher in (
             (TAUGHT, pruned, short, one.answers),
             (LABELS, pruned, short, None),
-            (SHORT, form.arch, short, None),
+            (SHORT, form.arch, new, None),
             (LONG, form.arch, long, None),
         ):
             keys.append((arm, seed))
@@ -88,7 +90,7 @@ def arms(
 
 
 def _ready(network: Network, seed: int) -> Network:  # noqa: ARG001  its weights are there
-    return network
+    return copy.deepcopy(network)  # several trainings begin with them
 
 
 def gaps(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -114,11 +116,16 @@ def generalised(
     recipe: train.Recipe,
     **how: Any,
 ) -> pd.DataFrame:
-    """Pruning seen as the first step of shrinking: the corners of the full network cut to size and
-    not trained, each trained on by `recipe`, and of the network in which all were trained together.
+    """Pruning seen as the first step of shrinking: the corners of the full network cut to size by
+    importance and not trained, each trained on by `recipe` and taught by the full network, and of
+    the network in which all were trained together.
 
     Rows way, seed, corner, accuracy (test, %). `how` goes to `train.fit_many`.
     """
+    full = copy.deepcopy(dict(full))
+    for net in full.values():
+        net.sort_channels()
+    recipe = replace(recipe, temperature=1.0, teacher_weight=0.5)
     cut = {(CUT, seed): net for seed, net in full.items()}
     once = {(ONCE, seed): net for seed, net in shrunk.items()}
     table = study.on_corners(cut | once, images).rename(columns={"arm": "way"})
@@ -131,8 +138,9 @@ def generalised(
         px = network.arch.resolution
         learnt, test = (subnets.split_at(part, px) for part in (images.train, images.test))
         keys.append((EACH, seed, corner))
-        ready = partial(_ready, network)
-        jobs.append(train.Job(ready, learnt, recipe, seed, test=test, name=f"{corner} {seed}"))
+        teacher = subnets.specialise(net, net.space.corner(resolution=px), images.train.x)
+        job = train.Job(partial(_ready, network), learnt, recipe, seed, teacher=teacher)
+        jobs.append(replace(job, test=test, name=f"{corner} {seed}"))
     rows = [
         (*key, 100 * done.metrics["test_accuracy"])
         for key, done in zip(keys, train.fit_many(jobs, **how), strict=True)

@@ -76,6 +76,11 @@ def test_criteria_and_arms(compressors):
         lesson.TAUGHT: 96, lesson.LABELS: 96, lesson.SHORT: 96, lesson.LONG: 96 * 4
     }  # fmt: skip
     wide = arms.pivot(index="seed", columns="arm", values="accuracy")
+    for seed, one in compressors.items():  # no arm begins with what another one left
+        alone = one.pruned(lesson.evenly(one.space, 0.5), seed)
+        train.fit(alone, one.images.train, one.recipe, seed=seed, progress=False)
+        accuracy = 100 * train.evaluate(alone, one.images.test)["accuracy"]
+        assert wide.loc[seed, lesson.LABELS] == accuracy
     gaps = lesson.gaps(arms)
     assert gaps["taught − labels only"] == pytest.approx(wide[lesson.TAUGHT] - wide[lesson.LABELS])
 
