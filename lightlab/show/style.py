@@ -77,6 +77,11 @@ def method(name: str) -> dict[str, Any]:
     return {"color": colour, "marker": marker, "linestyle": line, "label": name}
 
 
+def literal(text: str) -> str:
+    """A name from outside, in which no sign starts a formula."""
+    return text.replace("$", r"\$")
+
+
 def log_counts(ax: Axes, steps: tuple[int, ...] = (1, 3)) -> None:
     """A logarithmic horizontal axis of large counts: 1M, 3M, 10M, or other steps in a decade."""
     ax.set_xscale("log")

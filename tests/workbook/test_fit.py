@@ -16,7 +16,9 @@ from PIL import Image, ImageDraw
 from lightlab.measure import deploy
 from lightlab.measure.train import history
 from lightlab.search.fit import judge, photos, run
+from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.tools import fit as fitting
+from lightlab.workbook.tools import model_folder
 
 SHAPES = ("cross", "disc", "triangle")
 TARGET_MS = 0.1
@@ -152,6 +154,42 @@ def test_few_grey_photos_of_uneven_classes_do_and_a_model_of_ours_is_replaced(li
     assert facts["measured"]["MACs"] <= 1e6
     assert (places / "model" / "model.onnx").stat().st_size <= 300_000
     assert [p.name for p in places.glob(".model*")] == []
+    levels = np.linspace(0, 65535, 48 * 48).reshape(48, 48).astype(np.uint16)
+    Image.fromarray(levels).save(places / "deep.png")  # of 16 bits
+    snippet_agrees(places / "model", [places / "deep.png", *places.glob("uneven/*/1.jpg")])
+
+
+def test_a_model_that_cannot_be_written_where_it_should_is_kept(monkeypatch, tmp_path):
+    def full(*_):
+        monkeypatch.undo()
+        raise OSError(28, "No space left on device")
+
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    made = {"model.onnx": b"weights", "figures/a.png": b"picture"}
+    with monkeypatch.context() as patch:
+        patch.setattr(model_folder, "contents", lambda *_: made)
+        patch.setattr(model_folder.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
+        monkeypatch.setattr(model_folder.files, "sync_folder", full)
+        with pytest.raises(WorkbookError) as caught:
+            model_folder.write(tmp_path / "mine", None, None, "")
+    (fault,) = caught.value.faults
+    assert "mine: No space left on device" in str(fault)
+    assert f"the model is in {spare / 'mine'}" in str(fault)
+    assert (spare / "mine" / "figures" / "a.png").read_bytes() == b"picture"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["spare"]
+
+
+def test_a_search_that_is_stopped_says_that_nothing_was_written(lightlab, places, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    if not (places / "shapes").exists():
+        make(places / "shapes", (60, 60, 60))
+    monkeypatch.setattr(run, "fit", stopped)
+    printed = lightlab("fit", "shapes", "--max-macs", 1e6, "-o", "none", code=130)
+    assert "lightlab: stopped; nothing was written" in printed
+    assert not (places / "none").exists()
 
 
 def one_line(printed):
@@ -180,7 +218,7 @@ def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
         (("one_class", "--max-macs", 1e6), "there is only the class"),
         (("shapes",), "there is no target: give"),
         (("shapes", "--max-macs", 1e6, "--method", "magic"), "method is one of"),
-        (("shapes", "--max-macs", 1e6, "--runtime", "tflite"), "runtime is one of"),
+        (("shapes", "--max-macs", 1e6, "--runtime", "torch"), "runtime is one of"),
         (("shapes", "--max-macs", 1e6, "-o", "no/where"), "there is no folder"),
         (("shapes", "--max-macs", 1e6, "-o", "shapes"), "holds files that are no model of"),
     ],

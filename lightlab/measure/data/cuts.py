@@ -95,5 +95,5 @@ def _check_whole(
         name, n = names[missing[0]], counts[missing[0]]
         raise DataError(
             f"{spec}: class {name!r} has {n} image(s), too few for each of training, validation "
-            f"and test ({part} would have none): add images, or give n_val=0 or a test split"
+            f"and test ({part} would have none): add images, or give a test split"
         )

@@ -110,6 +110,9 @@ def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
     begin = now()
     n = pace.epochs(left, a_step, recipe, len(images.train))
     exact = replace(recipe, epochs=n, most_seconds=max(left, LEAST_S))
-    train.fit(network, images.train, exact, seed=task.seed, progress=False)
+    try:
+        train.fit(network, images.train, exact, seed=task.seed, progress=False)
+    except train.DivergedError:
+        return one
     after = task.finalist(one.name, network.eval(), now() - begin)
     return max(one, after, key=lambda x: x.rank)

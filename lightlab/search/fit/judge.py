@@ -11,30 +11,50 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lightlab.measure import stats
 from lightlab.measure.data import DataSet, Split
+from lightlab.measure.data.splits import check_memory
 
 MOST_OFTEN = 10  # times that a training image of a rare class is repeated
 
 
 def balanced(images: DataSet) -> DataSet:
-    """`images` with those of rarer classes repeated until all classes are as frequent, in training
-    at most MOST_OFTEN times (Buda et al. 2018): what is trained on these, and accuracy on their
-    validation images is the balanced one. The test images stay as they are.
+    """`images` with those of rarer classes repeated until all classes are as frequent, at most
+    MOST_OFTEN times (Buda et al. 2018): what is trained on these, and accuracy on their validation
+    images is about the balanced one. The test images stay as they are. DataError where the
+    repeated images would not fit into memory.
     """
-    learnt, val = _repeated(images.train, MOST_OFTEN), _repeated(images.val, len(images.val))
+    numbers = [_repeated(split, MOST_OFTEN) for split in (images.train, images.val)]
+    n = sum(map(len, numbers))
+    if n == len(images.train) + len(images.val):
+        return images  # no class is rarer
+    check_memory(images.spec, n, images.input_shape, np.float32)
+    learnt, val = images.train.take(numbers[0]), images.val.take(numbers[1])
     return replace(images, train=learnt, val=val)
 
 
-def _repeated(split: Split, most_often: int) -> Split:
+def on_balance(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Balanced accuracy in % and balanced cross-entropy of outputs (n, classes): means over the
+    classes of `labels` (n,) of the class's own.
+    """
+    each = F.cross_entropy(logits, labels, reduction="none").double()
+    right = (logits.argmax(1) == labels).double()
+    classes = [labels == label for label in labels.unique()]
+    accuracy, loss = ([x[own].mean() for own in classes] for x in (right, each))
+    return 100 * torch.stack(accuracy).mean().item(), torch.stack(loss).mean().item()
+
+
+def _repeated(split: Split, most_often: int) -> Tensor:
+    """Numbers of the images, each as often as it is to come."""
     counts = torch.bincount(split.y)
     index = []
     for label, n in enumerate(counts.tolist()):
         own = torch.nonzero(split.y == label)[:, 0]
         wanted = max(n, min(int(counts.max()), most_often * n))
         index.append(own.repeat(-(-wanted // max(n, 1)))[:wanted])
-    return split.take(torch.cat(index).sort().values)
+    return torch.cat(index).sort().values
 
 
 @dataclass(frozen=True, eq=False)

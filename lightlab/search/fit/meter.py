@@ -43,14 +43,16 @@ class Meter:
     def __init__(self, target: Target, images: DataSet) -> None:
         self.target, self.images = target, images
 
-    def costs(self, archs: Sequence[Arch]) -> list[dict[str, float]]:
-        """Of each network, by the names of what is limited; latencies are timed in turn."""
+    def costs(self, archs: Sequence[Arch], names: Sequence[str] = ()) -> list[dict[str, float]]:
+        """Of each network, by these names, or those of what is limited; latencies are timed in
+        turn.
+        """
         how: dict[str, Callable[[Sequence[Arch]], Sequence[float]]] = {
             LATENCY: self._latencies,
             MACS: lambda archs: [cost.macs(arch) for arch in archs],
             SIZE: lambda archs: [len(self.file(build(arch))) / 1000 for arch in archs],
         }
-        columns = {name: how[name](archs) for name in self.target.limits}
+        columns = {name: how[name](archs) for name in names or self.target.limits}
         return [{name: float(v[i]) for name, v in columns.items()} for i in range(len(archs))]
 
     def _latencies(self, archs: Sequence[Arch]) -> list[float]:
@@ -95,12 +97,8 @@ class Meter:
 
     def again(self, network: Network, model: bytes) -> Again:
         """The delivered `model` (what `file` gave) measured anew, and timed run by run."""
-        setting = self.target.setting
-        if setting.runtime == "torch":
-            runner = latency.runner(network, setting)
-        else:
-            image = random_images(1, network.arch.input_shape)
-            runner = onnx_runner(model, setting, image, SESSIONS)
+        setting, image = self.target.setting, random_images(1, network.arch.input_shape)
+        runner = onnx_runner(model, setting, image, SESSIONS)
         timed = latency.time_runners({"model": runner}, setting, plan=_LONG)["model"]
         single = np.array([runner.time(1)[0] for _ in range(N_SINGLE)]) * 1000
         costs = {LATENCY: timed.median_ms, MACS: cost.macs(network.arch), SIZE: len(model) / 1000}

@@ -3,7 +3,7 @@
 import os
 
 from lightlab.measure import data
-from lightlab.measure.data import DataSet
+from lightlab.measure.data import DataError, DataSet
 
 FEW = 2000  # training and validation images, below which a quarter of them validates
 _VAL_SHARE = 0.25
@@ -12,13 +12,20 @@ _VAL_SHARE = 0.25
 def loaded(spec: str, *, seed: int = 0, n_eval: int | None = None, **how: object) -> DataSet:
     """`data.load` of a spec, or of a folder of images by its path. Of a small data set without
     validation images of its own a quarter validates, instead of a tenth: every choice is made on
-    them. `n_eval` asks for so many validation and as many test images.
+    them, and rare classes have some. `n_eval` asks for so many validation and test images.
     """
     if os.path.isdir(spec):
         spec = f"imagefolder:{spec}"
     if n_eval is not None:
         return data.load(spec, seed=seed, n_val=n_eval, n_test=n_eval, **how)
-    images = data.load(spec, seed=seed, **how)
+    try:
+        images = data.load(spec, seed=seed, **how)
+    except DataError:  # of some class a tenth has no image
+        n = len(data.load(spec, seed=seed, n_val=0, **how).train)
+        images = data.load(spec, seed=seed, n_val=round(_VAL_SHARE * n), **how)
+        if len(images.val.y.unique()) < len(images.class_names):
+            raise
+        return images
     n = len(images.train) + len(images.val)
     if spec in data.SPECS or n >= FEW or not _cut_from_training(images):
         return images

@@ -10,7 +10,8 @@ from lightlab.search.fit.target import LATENCY, MACS, SIZE
 from lightlab.search.once_for_all.rivals import MOBILENET_V2, MOBILENET_V3
 
 DESIGNS = (MOBILENET_V2, MOBILENET_V3)
-LEAST_TRAINING = 0.3  # share of the budget, below which the card warns
+LEAST_SPENT = 0.7  # share of the budget, below which the card warns
+LEAST_TRAINING = 0.3  # share of the time spent, likewise
 LEAST_USE = 0.65  # of what the target allows, likewise
 COLUMNS = {LATENCY: "latency_ms", MACS: "macs", SIZE: "size_kb"}  # of a comparison
 
@@ -99,10 +100,15 @@ def warnings(fitted: Fitted) -> list[str]:
             "machine would help."
         )
     trained = fitted.phases["phase"].str.startswith("training")
-    share = fitted.phases["seconds"][trained].sum() / fitted.budget_s
-    if share < LEAST_TRAINING:
+    share = fitted.phases["seconds"][trained].sum() / fitted.spent_s
+    if fitted.spent_s < LEAST_SPENT * fitted.budget_s:
         found.append(
-            f"Only {share:.0%} of the budget was spent on training, the rest on measuring: give "
+            f"Ended after {fitted.spent_s:.0f} of {fitted.budget_s:.0f} seconds: longer training "
+            "would learn so few images by heart. More images help, more minutes do not."
+        )
+    elif share < LEAST_TRAINING:
+        found.append(
+            f"Only {share:.0%} of the time was spent on training, the rest on measuring: give "
             "more minutes, or a quieter machine."
         )
     limits = fitted.target.limits
@@ -137,9 +143,11 @@ def how_found(fitted: Fitted) -> str:
         text += f" It did better there than what {fitted.method} found."
     if fitted.delivered.missed:
         text += f" Missed the target before it: {', '.join(fitted.delivered.missed)}."
-    absent = [name for name in DESIGNS if name not in set(fitted.comparison["model"])]
-    for design in absent:
+    known = {*fitted.comparison["model"], *fitted.failed}
+    for design in (name for name in DESIGNS if name not in known):
         text += f" Not even the narrowest of {design} keeps to it."
+    if fitted.failed:
+        text += f" The training of {' and '.join(fitted.failed)} failed."
     if _loose(fitted):
         text += " The target is no limit here: time to train is; more of it, or larger images."
     return text

@@ -156,7 +156,7 @@ def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[
         return [("in 8-bit integers (onnxruntime-int8)", len(small) / 1000)]
     found = []
     if half.resolution < arch.resolution:
-        now, smaller = (costs[name] for costs in meter.costs([arch, half]))  # timed in turn
+        now, smaller = (costs[name] for costs in meter.costs([arch, half], [name]))
         found.append((f"at {half.resolution} px", least * smaller / now))
     if name == LATENCY:
         others = [runtime for runtime in RUNTIMES if runtime != target.runtime]

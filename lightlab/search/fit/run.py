@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
 from lightlab.measure import cost, train
 from lightlab.measure.data import DataSet
@@ -49,7 +48,8 @@ class Fitted:
     and FLOAT and INT8 what the two files of the delivered one say; `comparison` a row for each
     trained finalist: model, delivered, validated, accuracy with low and high, balanced (all in %),
     latency_ms (timed in turn), macs, size_kb, params, spent_s (all that finding and training it
-    took), arch, these being `finalists`; `phases` the seconds spent.
+    took), arch, these being `finalists`; `failed` the designs whose training came to nothing;
+    `phases` the seconds spent.
     """
 
     target: Target
@@ -61,6 +61,7 @@ class Fitted:
     answers: dict[str, Tested]
     comparison: pd.DataFrame
     finalists: list[Finalist]
+    failed: tuple[str, ...]
     phases: pd.DataFrame
     budget_s: float
     spent_s: float
@@ -111,6 +112,7 @@ def fit(
     found = METHODS[method](task, share * _usable_s(clock))
     searched_s = clock.spent_s - begin
     rest = _trained(task, archs)
+    failed = tuple(archs) if archs and not rest else ()
     clock.enter("measuring again and testing")
     mine, rest = ([_judged(x, task) for x in part] for part in (found.finalists, rest))
     others = mine[1:] if method == SCALED else rest
@@ -128,7 +130,7 @@ def fit(
     clock.best = f"{delivered.finalist.accuracy:.1f} % ({delivered.finalist.name})"
     return Fitted(
         target, method, seed, delivered, task.room, Found(mine, found.tried), answers, table,
-        [compared[name] for name in table["model"]], clock.table(), budget_s, clock.spent_s,
+        [compared[name] for name in table["model"]], failed, clock.table(), budget_s, clock.spent_s,
     )  # fmt: skip
 
 
@@ -174,22 +176,26 @@ def _designs(task: Task) -> dict[str, Arch]:
 
 
 def _trained(task: Task, archs: Mapping[str, Arch]) -> list[Finalist]:
-    """The scaled designs, trained in the time that is left."""
+    """The scaled designs, trained in the time that is left; none where a training failed: what the
+    search found is worth delivering without them.
+    """
     if not archs:
         return []
     seconds = _usable_s(task.clock)
     task.clock.enter("training MobileNetV2 and V3 to compare with", seconds)
-    return task.trained(archs, seconds)
+    try:
+        return task.trained(archs, seconds)
+    except (train.DivergedError, train.JobError):
+        return []
 
 
 def _judged(one: Finalist, task: Task) -> Finalist:
     """The finalist by what its file answers, where the target is about 8-bit integers."""
     if not task.meter.target.integers:
         return one
-    model, val = session(task.meter.file(one.network)), task.images.val
-    logits = torch.from_numpy(run_onnx(model, val.x))
-    right = (logits.argmax(1) == val.y).double().mean().item()
-    return replace(one, accuracy=100 * right, loss=F.cross_entropy(logits, val.y).item())
+    model, val = session(task.meter.file(one.network)), task.meter.images.val
+    accuracy, loss = judge.on_balance(torch.from_numpy(run_onnx(model, val.x)), val.y)
+    return replace(one, accuracy=accuracy, loss=loss)
 
 
 def _answers(model: bytes, images: DataSet) -> Tested:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lightlab.measure.latency import Setting
 
-RUNTIMES = ("onnxruntime", "onnxruntime-int8", "torch")
+RUNTIMES = ("onnxruntime", "onnxruntime-int8")  # what leaves is ONNX, and is what is timed
 LATENCY, MACS, SIZE = "latency in ms", "MACs", "size in kB"
 
 

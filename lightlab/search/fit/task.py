@@ -12,6 +12,7 @@ from lightlab.measure.threads import torch_threads
 from lightlab.nets.build import Network, build
 from lightlab.search.fit import pace
 from lightlab.search.fit.clock import Clock
+from lightlab.search.fit.judge import on_balance
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.room import Room
 from lightlab.space.arch import Arch, encode
@@ -50,7 +51,9 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What all methods share; rarer classes of `images` are repeated (`judge.balanced`)."""
+    """What all methods share; rarer classes of `images` are repeated (`judge.balanced`), the meter
+    has the images as they are.
+    """
 
     images: DataSet
     room: Room
@@ -61,8 +64,8 @@ class Task:
 
     def finalist(self, name: str, network: Network, seconds: float) -> Finalist:
         """The network, judged on the validation images; the clock hears of a new best."""
-        found = train.evaluate(network, self.images.val)
-        made = Finalist(name, network, 100 * found["accuracy"], found["loss"], seconds)
+        val = self.meter.images.val
+        made = Finalist(name, network, *on_balance(train.logits(network, val), val.y), seconds)
         if not self.clock.best or made.accuracy > float(self.clock.best.split()[0]):
             self.clock.best = f"{made.accuracy:.1f} % ({name})"
         return made

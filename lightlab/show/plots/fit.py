@@ -59,9 +59,10 @@ def confusion(table: pd.DataFrame) -> Figure:
             if n:
                 colour = "white" if shares.iloc[i, j] > 55 else "black"
                 ax.text(j, i, str(n), ha="center", va="center", fontsize=8, color=colour)
-        ax.set_xticks(range(len(names)), names, rotation=45 if _long(names) else 0,
+        shown_as = list(map(style.literal, names))
+        ax.set_xticks(range(len(names)), shown_as, rotation=45 if _long(names) else 0,
                       ha="right" if _long(names) else "center")  # fmt: skip
-        ax.set_yticks(range(len(names)), names)
+        ax.set_yticks(range(len(names)), shown_as)
     ax.set(xlabel="the model says", ylabel="the image shows")
     ax.grid(False)
     fig.colorbar(shown, ax=ax, label="% of the images of a class", shrink=0.8)
@@ -83,9 +84,9 @@ def classes(table: pd.DataFrame, most: int = 20) -> Figure:
     ax.errorbar(rows["recognised"], at, xerr=bars.clip(min=0), fmt="o", color=style.COLOURS[0])
     for y, row in zip(at, rows.itertuples(), strict=True):
         if row.taken_for:
-            ax.annotate(f"else mostly {row.taken_for}", (101.5, y), va="center", fontsize=8,
-                        annotation_clip=False)  # fmt: skip
-    labels = [f"{row['class']} ({row['images']})" for _, row in rows.iterrows()]
+            ax.annotate(f"else mostly {style.literal(row.taken_for)}", (101.5, y), va="center",
+                        fontsize=8, annotation_clip=False)  # fmt: skip
+    labels = [f"{style.literal(row['class'])} ({row['images']})" for _, row in rows.iterrows()]
     ax.set_yticks(at, labels)
     ax.set(xlim=(0, 101), ylim=(-0.6, len(rows) - 0.4))
     ax.set_xlabel("recognised, % of the class's test images (their number in brackets), 95 %")
@@ -110,9 +111,10 @@ def examples(table: pd.DataFrame) -> Figure:
             grey = one.pixels.shape[-1] == 1
             ax.imshow(one.pixels[..., 0] if grey else one.pixels, cmap="gray", vmin=0, vmax=1)
             wrong = one.said != name
-            ax.set_title(f"{one.said} {one.sure:.0%}", fontsize=8, loc="center",
+            ax.set_title(f"{style.literal(one.said)} {one.sure:.0%}", fontsize=8, loc="center",
                          color=style.COLOURS[1] if wrong else "black")  # fmt: skip
-        row[0].text(-0.1, 0.5, name, transform=row[0].transAxes, ha="right", va="center")
+        row[0].text(-0.1, 0.5, style.literal(name), transform=row[0].transAxes, ha="right",
+                    va="center")  # fmt: skip
     return fig
 
 

@@ -105,7 +105,7 @@ def snippet(fitted: "Fitted") -> str:
 
 
 def ten_lines(fitted: "Fitted") -> str:
-    """As few lines as it takes to run that model without lightlab, for opaque photos."""
+    """As few lines as it takes to run that model without lightlab, for opaque photos of 8 bits."""
     return _code("ten_lines.py.j2", fitted)
 
 

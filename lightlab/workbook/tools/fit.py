@@ -38,7 +38,7 @@ def fit(
         float, typer.Option(min=0, help="Most kB of the model's file; 0: no matter.")
     ] = 0,
     runtime: Annotated[
-        str, typer.Option(help="What it runs in: onnxruntime, onnxruntime-int8 or torch.")
+        str, typer.Option(help="What it runs in: onnxruntime or onnxruntime-int8.")
     ] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1, help="Threads that one image may use.")] = 1,
     budget_minutes: Annotated[
@@ -88,7 +88,9 @@ def fit(
 
 @contextmanager
 def _lost() -> Iterator[None]:
-    """A training that diverged, or another search that cannot go on, is told in one line."""
+    """A training that diverged, or another search that cannot go on, is told in one line; and that
+    nothing was written where it was stopped.
+    """
     from lightlab.measure.train import DivergedError, JobError
     from lightlab.search.draws import SearchError
 
@@ -96,6 +98,9 @@ def _lost() -> Iterator[None]:
         yield
     except (DivergedError, JobError, SearchError) as e:
         raise WorkbookError(Fault("fit", str(e), "try another --seed or --method")) from e
+    except KeyboardInterrupt as e:
+        out.print("lightlab: stopped; nothing was written", soft_wrap=True)
+        raise typer.Exit(130) from e
 
 
 class Screen:

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +37,25 @@ def check(folder: Path) -> bool:
 
 
 def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> None:
-    """Everything about the model to `folder`, in the place of a model of ours that stands there."""
+    """Everything about the model to `folder`, in the place of a model of ours that stands there;
+    where that cannot be written, to a temporary folder, which the WorkbookError names.
+    """
     check(folder)
     folder = folder.absolute()
+    made = contents(fitted, images, licence, folder.name)
+    try:
+        _publish(folder, made)
+    except OSError as e:
+        spare = Path(tempfile.mkdtemp(prefix="lightlab-fit-"), folder.name)
+        _publish(spare, made)
+        hint = f"the model is in {spare}: move it to where it is to stay"
+        raise WorkbookError(Fault("fit", f"{folder}: {e.strerror or e}", hint)) from e
+
+
+def _publish(folder: Path, made: Mapping[str, bytes]) -> None:
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        for name, content in contents(fitted, images, licence, folder.name).items():
+        for name, content in made.items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             (part / name).write_bytes(content)
         files.sync_folder(part)

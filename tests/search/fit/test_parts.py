@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lightlab.measure import cost, data, deploy
-from lightlab.measure.data import DataSet, Split
+from lightlab.measure.data import DataSet, Split, splits
 from lightlab.measure.latency import LatencyError
-from lightlab.measure.train import Recipe
+from lightlab.measure.train import DivergedError, Recipe
 from lightlab.nets.build import build
 from lightlab.search.fit import deliver, elastic, judge, pace, photos, room
 from lightlab.search.fit.clock import Clock
@@ -110,6 +111,25 @@ def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation(
     assert even.val.y.bincount().tolist() == [9, 9]
     assert even.test is whole.test
     assert set(even.train.groups.tolist()) == set(range(43))
+    alike = images()
+    assert judge.balanced(alike) is alike
+
+
+def test_repeated_images_have_to_fit_into_memory(monkeypatch):
+    rare = images(train=[0] * 40 + [1] * 3)
+    a_kb = rare.train.x[0].numel() * 4 / 1000
+    monkeypatch.setattr(splits, "_memory_limit", lambda: int(75e3 * a_kb))
+    with pytest.raises(data.DataError, match="give a smaller resolution or fewer images"):
+        judge.balanced(rare)  # 40 + 30 to train on, 8 to choose on
+
+
+def test_choices_are_made_on_what_is_recognised_of_each_class():
+    labels = torch.tensor([0] * 10 + [1] * 6)
+    logits = torch.eye(2)[[0] * 10 + [0, 0, 0, 0, 1, 1]] * 4.0
+    accuracy, loss = judge.on_balance(logits, labels)
+    assert accuracy == pytest.approx(100 * (1 + 2 / 6) / 2)
+    right, wrong = np.log(1 + np.exp(-4)), np.log(1 + np.exp(4))
+    assert loss == pytest.approx((right + (4 * wrong + 2 * right) / 6) / 2, rel=1e-6)
 
 
 def answers(labels, said, names=("a", "b", "c")):
@@ -290,6 +310,42 @@ def test_no_training_is_spent_on_a_network_that_misses_the_target():
     assert elastic.promising(task(archs), finalists) is finalists[0]
     assert elastic.promising(task(archs[1:]), finalists) is finalists[1]
     assert elastic.promising(task([]), finalists) is finalists[2]  # the smallest
+
+
+def test_a_network_is_as_it_was_where_training_it_on_diverges(monkeypatch):
+    def diverges(*_, **__):
+        raise DivergedError("loss is NaN")
+
+    monkeypatch.setattr(elastic.train, "fit", diverges)
+    monkeypatch.setattr(pace, "network_step_s", lambda *_: 0.01)
+    task = SimpleNamespace(images=images(), recipe=Recipe(1), clock=Clock(10), seed=0)
+    one = finalist("one", 1.0, 90)
+    assert elastic.tuned(task, one, 1.0) is one
+
+
+def test_an_impossible_target_of_integers_and_size_says_the_least():
+    target = Target(latency_ms=1e-4, max_size_kb=500, runtime="onnxruntime-int8")
+    whole = images(side=32)
+    with pytest.raises(FitError, match=r"has latency in ms of 0\.0001.* at 16 px"):
+        room.choose(whole, Meter(target, whole), 1e9)
+
+
+def test_of_a_rare_class_a_quarter_validates_where_a_tenth_has_none(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, n in {"a": 30, "b": 20, "rare": 5}.items():
+        (tmp_path / name).mkdir()
+        for i in range(n):
+            pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    place = str(tmp_path)
+    with pytest.raises(data.DataError, match="'rare' has 5 image"):
+        data.load(f"imagefolder:{place}", resolution=16)
+    found = photos.loaded(place, resolution=16)
+    assert all(len(part.y.unique()) == 3 for part in (found.train, found.val, found.test))
+    for i in (2, 3, 4):
+        (tmp_path / "rare" / f"{i}.png").unlink()
+    with pytest.raises(data.DataError, match="'rare' has 2 image"):
+        photos.loaded(place, resolution=16)
 
 
 def test_of_few_images_a_quarter_validates(monkeypatch):

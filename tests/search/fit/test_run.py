@@ -20,6 +20,7 @@ from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.search.fit.target import MACS, SIZE, FitError, Target
 from lightlab.search.fit.task import Task
+from lightlab.search.once_for_all.rivals import MOBILENET_V2
 from lightlab.workbook.tools import card
 
 
@@ -105,6 +106,30 @@ def test_what_is_told_about_it_is_complete(fitted):
     assert report.layers(found)["network"].nunique() == len(found.comparison)
     mean, (low, high) = report.of_integers(found)
     assert low <= mean <= high
+
+
+def test_what_the_card_warns_of(fitted):
+    found, _ = fitted
+    early = " ".join(report.warnings(replace(found, budget_s=3 * found.spent_s)))
+    assert "More images help, more minutes do not" in early
+    assert "give more minutes" not in early
+    phases = found.phases.assign(seconds=found.phases["seconds"] / 10)
+    slow = " ".join(report.warnings(replace(found, phases=phases, budget_s=found.spent_s)))
+    assert "of the time was spent on training" in slow
+    some = found.comparison[found.comparison["model"] != MOBILENET_V2]
+    words = report.how_found(replace(found, comparison=some, failed=(MOBILENET_V2,)))
+    assert f"The training of {MOBILENET_V2} failed." in words
+    assert f"narrowest of {MOBILENET_V2}" not in words
+    words = report.how_found(replace(found, comparison=some))
+    assert f"Not even the narrowest of {MOBILENET_V2} keeps to it." in words
+
+
+def test_what_was_found_is_delivered_where_nothing_can_be_compared_with_it():
+    def trained(*_):
+        raise train.JobError("a worker was killed")
+
+    task = SimpleNamespace(clock=Clock(60), trained=trained)
+    assert run._trained(task, {"a design": None}) == []
 
 
 def test_a_target_about_integers_is_judged_by_their_file(images):
