@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lightlab.measure import stats
 from lightlab.published import loader
 from lightlab.show import numbers, style
 from lightlab.show.plots import summary as plots
@@ -22,6 +21,7 @@ from lightlab.workbook.record import Record
 from lightlab.workbook.review import results
 from lightlab.workbook.review.results import Unit
 
+_OF_OURS = ("a bar of ours", "a question of ours")  # sources of claims that nobody published
 _SCALE = "means something from the profile"  # how a verdict's note tells that a run is too small
 _HINT = "run it first; `lightlab run 14` runs whatever it reads"
 
@@ -100,6 +100,8 @@ def _decided_by(claim: dict[str, Any]) -> str:
         return f"the profile {claim['profile']}"
     if claim["value"] is None:
         return "a value: none was measured"
+    if claim["kind"] == "test":
+        return "more samples"
     return "more than one seed" if claim["ci_low"] is None else "a narrower interval"
 
 
@@ -114,12 +116,14 @@ def counts(table: pd.DataFrame, by: str, order: Iterable[str] | None = None) -> 
 
 
 def share(table: pd.DataFrame) -> tuple[float, tuple[float, float], int]:
-    """Reproduced claims in per cent of the n decided ones, Wilson's 95 % interval, n."""
-    decided = table[table["verdict"] != INCONCLUSIVE]["verdict"] == REPRODUCED
-    if decided.empty:
-        return math.nan, (math.nan, math.nan), 0
-    found, low, high = stats.share_ci(decided.sum(), len(decided))
-    return 100 * found, (100 * low, 100 * high), len(decided)
+    """Reproduced claims in per cent of the decided ones, those of ours left out; the ends are those
+    of all n if every open claim failed, and if every one held: no sample, so no interval of one.
+    """
+    verdicts = table.loc[~table["paper"].str.startswith(_OF_OURS), "verdict"]
+    n, held, open_ = len(verdicts), *((verdicts == v).sum() for v in (REPRODUCED, INCONCLUSIVE))
+    if n == open_:
+        return math.nan, (math.nan, math.nan), n
+    return 100 * held / (n - open_), (100 * held / n, 100 * (held + open_) / n), n
 
 
 def headlines(units: Sequence[Unit]) -> pd.DataFrame:

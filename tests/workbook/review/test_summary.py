@@ -105,6 +105,8 @@ def test_open_claims_say_what_they_lack(units):
     lacks = ["the profile paper", "a value: none was measured", "more than one seed",
              "a narrower interval"]  # fmt: skip
     assert list(summary.claims(units)["decided_by"]) == ["", "", *lacks]
+    p = checked(0.2, kind="test", holds_in=[None, 0.05])
+    assert summary._decided_by(p) == "more samples"
 
 
 def test_counts_keep_order_and_tell_zeros(units):
@@ -117,15 +119,15 @@ def test_counts_keep_order_and_tell_zeros(units):
     assert by["claims"].tolist() == [0, 5, 0, 1]
 
 
-def test_the_share_is_of_decided_claims_with_wilsons_interval(units):
-    value, (low, high), n = summary.share(summary.claims(units))
-    assert (value, n) == (50, 2)
-    z2, p = 1.959964**2, 0.5
-    half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    assert (low, high) == pytest.approx((50 - 100 * half, 50 + 100 * half), abs=1e-3)
-    none = summary.share(summary.claims(units)[2:])
+def test_the_share_is_of_decided_claims_between_all_that_the_open_ones_could_do(units):
+    table = summary.claims(units)
+    assert summary.share(table) == (50, pytest.approx((100 / 6, 500 / 6)), 6)
+    ours = table.assign(paper=["a bar of ours"] + ["Li 2020"] * 5)
+    value, (low, high), n = summary.share(ours)
+    assert (value, low, high, n) == (0, 0, 80, 5)
+    none = summary.share(table[2:])
     assert math.isnan(none[0])
-    assert none[2] == 0
+    assert none[2] == 4
 
 
 def test_costs_count_those_that_read_a_notebook_and_the_clock_counts_once(units):
