@@ -48,12 +48,12 @@ def _drawn(task: Task) -> list[Arch]:
 
 
 def scaled(task: Task, seconds: float) -> Found:
-    """MobileNetV2's and MobileNetV3's designs, each as wide as the target allows; FitError where
-    neither keeps to it.
+    """MobileNetV2's and MobileNetV3's designs, each as deep and wide as the target allows; FitError
+    where neither keeps to it.
     """
     if not (archs := designs(task)):
-        what = f"not even the narrowest of MobileNetV2's and V3's designs is {task.meter.target}"
-        raise FitError(f"{what}: take another method, which can make shallower networks")
+        what = f"not even the smallest of MobileNetV2's and V3's designs is {task.meter.target}"
+        raise FitError(f"{what}: take another method, which can make smaller networks")
     task.clock.enter("training scaled designs", seconds)
     found = sorted(task.trained(archs, seconds), key=lambda x: x.rank, reverse=True)
     costs = task.meter.costs([one.network.arch for one in found])
@@ -61,14 +61,17 @@ def scaled(task: Task, seconds: float) -> Found:
 
 
 def designs(task: Task) -> dict[str, Arch]:
-    """The two designs of the space's depth, each of the greatest width that keeps to the target and
-    is no larger than the space's largest network, for which there is time; one of which not even
-    the narrowest does is not among them.
+    """The two designs, each as deep as it can be kept to the target by its width, and of the
+    greatest width that is, and no larger than the space's largest network, for which there is time;
+    one of which not even the smallest does is not among them.
     """
-    space = task.room.space
-    whole, most = dict(rivals.families(space, [1.0])), cost.macs(space.decode(space.corner()))
-    found = {name: task.meter.widest(arch, most) for name, arch in whole.items()}
-    return {name: arch for name, arch in found.items() if arch is not None}
+    space, found = task.room.space, dict[str, Arch]()
+    most = cost.macs(space.decode(space.corner()))
+    for depth in range(max(map(max, space.depths)), 0, -1):
+        for name, arch in rivals.families(space, [1.0], depth):
+            if name not in found and (widest := task.meter.widest(arch, most)) is not None:
+                found[name] = widest
+    return found
 
 
 def _design_rows(found: list[Finalist], costs: list[dict[str, float]]) -> pd.DataFrame:

@@ -145,7 +145,7 @@ def how_found(fitted: Fitted) -> str:
         text += f" Missed the target before it: {', '.join(fitted.delivered.missed)}."
     known = {*fitted.comparison["model"], *fitted.failed}
     for design in (name for name in DESIGNS if name not in known):
-        text += f" Not even the narrowest of {design} keeps to it."
+        text += f" Not even the smallest of {design} keeps to it."
     if fitted.failed:
         text += f" The training of {' and '.join(fitted.failed)} failed."
     if _loose(fitted):

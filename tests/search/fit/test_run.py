@@ -14,13 +14,15 @@ from lightlab.measure.data import DataSet, Split
 from lightlab.measure.deploy import session
 from lightlab.measure.deploy.export import run as answers_of
 from lightlab.measure.train import history
-from lightlab.search.fit import judge, report, room, run
+from lightlab.search.fit import judge, methods, report, room, run
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.search.fit.target import MACS, SIZE, FitError, Target
 from lightlab.search.fit.task import Task
+from lightlab.search.once_for_all import rivals
 from lightlab.search.once_for_all.rivals import MOBILENET_V2
+from lightlab.space.arch import scale
 from lightlab.workbook.tools import card
 
 
@@ -119,9 +121,9 @@ def test_what_the_card_warns_of(fitted):
     some = found.comparison[found.comparison["model"] != MOBILENET_V2]
     words = report.how_found(replace(found, comparison=some, failed=(MOBILENET_V2,)))
     assert f"The training of {MOBILENET_V2} failed." in words
-    assert f"narrowest of {MOBILENET_V2}" not in words
+    assert f"smallest of {MOBILENET_V2}" not in words
     words = report.how_found(replace(found, comparison=some))
-    assert f"Not even the narrowest of {MOBILENET_V2} keeps to it." in words
+    assert f"Not even the smallest of {MOBILENET_V2} keeps to it." in words
 
 
 def test_what_was_found_is_delivered_where_nothing_can_be_compared_with_it():
@@ -187,11 +189,26 @@ def test_what_cannot_be_done_is_told_before_training(images, how, words):
         run.fit(images, **({"target": TARGET, "budget_s": 30} | how))
 
 
-def test_designs_that_are_too_deep_for_the_target_are_told(images):
+def test_designs_that_are_too_large_for_the_target_are_told(images):
     smallest = room.spaces(images)[0]
-    macs = cost.macs(smallest.decode(smallest.smallest()))
-    with pytest.raises(FitError, match="not even the narrowest of MobileNetV2's and V3's designs"):
-        run.fit(images, Target(max_macs=1.05 * macs), 30, SCALED)
+    meter = Meter(Target(max_macs=10), images)
+    task = SimpleNamespace(room=SimpleNamespace(space=smallest), meter=meter)
+    assert methods.designs(task) == {}
+    with pytest.raises(FitError, match="not even the smallest of MobileNetV2's and V3's designs"):
+        methods.scaled(task, 1.0)
+
+
+def test_designs_lose_layers_before_they_are_given_up(images):
+    space = room.spaces(images)[1]
+    whole = [dict(rivals.families(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
+    assert len(whole[0].blocks) > len(whole[1].blocks)
+    for arch in whole:
+        most = 1.01 * cost.macs(scale(arch, width_mult=0.25))
+        meter = Meter(Target(max_macs=most), images)
+        task = SimpleNamespace(room=SimpleNamespace(space=space), meter=meter)
+        found = methods.designs(task)[MOBILENET_V2]
+        assert len(found.blocks) == len(arch.blocks)
+        assert cost.macs(found) <= most
 
 
 def test_choices_need_validation_images(images):
