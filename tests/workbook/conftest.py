@@ -1,6 +1,7 @@
 """Small workbooks in a temporary folder, with notebooks that take a second."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 from lightlab.workbook import cli
 from lightlab.workbook.tools import common
 
+CONSOLES = (cli.out, cli.err, common.out)
 PARAMETERS = "seed: int = 0  # seed of all randomness [0..]\nn: int = 3  # how many [1..100]"
 
 
@@ -26,7 +28,7 @@ def in_process(monkeypatch, capsys):
     """What `lightlab words…` prints, run in this process, for importing PyTorch is slow; the exit
     code has to be `code`.
     """
-    for console in (common.out, cli.err):
+    for console in CONSOLES:
         monkeypatch.setattr(console, "width", 200)
 
     def call(*words, code=0):
@@ -109,12 +111,25 @@ class Workbook:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
-    def __call__(self, *words: str, code: int | None = 0, timeout: float = 120) -> str:
-        """What `lightlab words…` prints; the exit code has to be `code`."""
-        process = self.start(*words)
-        printed, _ = process.communicate(timeout=timeout)
-        assert code is None or process.returncode == code, printed
-        return printed
+    def __call__(self, *words: str, code: int | None = 0) -> str:
+        """What `lightlab words…` prints; the exit code has to be `code`. In this process, which has
+        imported everything: `start` makes one as a user does.
+        """
+        printed, status = io.StringIO(), 0
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.chdir(self.root))
+            stack.enter_context(contextlib.redirect_stdout(printed))
+            stack.enter_context(contextlib.redirect_stderr(printed))
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            patch.setattr(sys, "argv", ["lightlab", *map(str, words)])
+            for console in CONSOLES:
+                patch.setattr(console, "width", 200)
+            try:
+                cli.main()
+            except SystemExit as e:
+                status = e.code or 0
+        assert code is None or status == code, printed.getvalue()
+        return printed.getvalue()
 
     def json(self, *parts: str) -> dict:
         return json.loads(self.root.joinpath("results", *parts).read_text(encoding="utf-8"))

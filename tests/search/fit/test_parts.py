@@ -252,6 +252,12 @@ def test_integers_are_kept_where_they_keep_the_accuracy(monkeypatch, lost, won, 
     assert f"{won - lost:+.1f} points on 100 validation images" in why
 
 
+def test_integers_that_save_nothing_are_not_kept():
+    found, why = deliver.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
+    assert not found
+    assert "save hardly anything" in why
+
+
 def test_integers_that_lose_a_rare_class_are_not_kept(monkeypatch):
     labels = [0] * 396 + [1] * 4
     exact, small = np.ones(400, bool), np.array([True] * 396 + [False] * 4)
