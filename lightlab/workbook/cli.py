@@ -162,10 +162,10 @@ def verify(
     from lightlab.workbook.running.runner import Options
 
     project, folder = Project.find(), housekeeping.existing(run)
-    units, profile, threads = verification.units_of(project, folder, notebook or [])
+    units = verification.units_of(project, folder, notebook or [])
     scratch = project.results / ".verify" / folder.name
     store.empty(scratch)
-    options = Options(profile, _jobs(project, jobs), force=True, threads=threads)
+    options = Options(units[0].profile or "", _jobs(project, jobs), force=True)
     ok = _execute(project, units, scratch, options, False)
     found = [d for u in units for d in pages.verify(folder / u.name, scratch / u.name)]
     for difference in found:
@@ -191,9 +191,8 @@ def _execute(project: Project, units: list, folder: Path, options, follow: bool)
     from lightlab.workbook.running.executor import LocalExecutor
     from lightlab.workbook.running.runner import Run
 
-    threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
     watched = follow or options.limits.stall is not None  # which takes a moving bar for life
-    executor = LocalExecutor(project.root, threads, options.profile, watched)
+    executor = LocalExecutor(project.root, watched)
     kind = progress.Follow if follow else progress.Screen if out.is_terminal else progress.Plain
     with kind(out) as screen:
         run = Run(project, units, folder, options, executor, screen)

@@ -8,6 +8,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,15 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     folder = project.results / "interactive" / notebook
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    kept = folder.parent / ".unfinished" / f"{notebook}-{files.digest(values)[:12]}"
+    kept = folder.parent / ".unfinished" / f"{notebook}-{files.digest([values, _code()])[:12]}"
     return Record(notebook, folder, values, profile, kept)
+
+
+def _code() -> list[list[Any]]:
+    """Names and times of lightlab's modules: long work goes on only under the same code."""
+    package = Path(str(resources.files("lightlab")))
+    modules = sorted(package.rglob("*.py"))
+    return [[path.relative_to(package).as_posix(), path.stat().st_mtime_ns] for path in modules]
 
 
 def _under_runner(notebook: str, folder: Path) -> "Record":

@@ -317,6 +317,18 @@ def test_names_in_any_script_and_other_files(folder):
     assert len(ds.train) + len(ds.test) == 20
 
 
+@pytest.mark.parametrize("parts", [("",), ("train", "test")])
+def test_folders_of_classes_may_be_links(folder, parts):
+    place = folder({"a": 10, "b": 10, "c": 10}, parts)
+    for part in parts:
+        elsewhere = place.parent / f"elsewhere{part}"
+        (place / part / "c").rename(elsewhere)
+        (place / part / "c").symlink_to(elsewhere)
+    ds = data.load(f"imagefolder:{place}", n_val=0)
+    assert ds.class_names == ("a", "b", "c")
+    assert len(ds.train) + len(ds.test) == 30 * len(parts)
+
+
 def test_a_class_may_be_called_train(folder):
     ds = data.load(f"imagefolder:{folder({'train': 10, 'plane': 10})}", n_val=0)
     assert ds.class_names == ("plane", "train")

@@ -163,6 +163,8 @@ def test_a_notebook_of_two_blessed_runs_stands_there_twice(workbook):
     assert units == ["01_a", "01_a@run=other"]
     values = [(reference / u / "params.yaml").read_text() for u in units]
     assert "n: 5" not in values[0]
+    workbook("bless", "quick", "other", "--notebook", "01")  # no less with single notebooks
+    assert [(reference / u / "params.yaml").read_text() for u in units] == values
     assert "n: 5" in values[1]
     workbook("report", "reference")
     workbook("compare", "reference", "quick")
@@ -227,6 +229,15 @@ def test_the_reference_is_no_run(workbook):
     workbook("clean", "quick", "--yes")
     assert "never run" in workbook("list")  # what git holds is no result of this machine
     assert kept.is_file()
+
+
+def test_what_is_taken_as_it_is_is_not_called_up_to_date(workbook):
+    workbook.add_recorded("01_a")
+    workbook.add_recorded("02_b", needs=("01_a",))
+    workbook("run")
+    workbook.add_recorded("01_a", "print('changed')")
+    printed = workbook("run", "02", "--only")
+    assert "all 1 notebooks are up to date. 1 others are taken as they are." in printed
 
 
 def test_a_cause_with_brackets_is_shown_as_it_is(workbook):

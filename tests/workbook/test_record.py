@@ -26,6 +26,14 @@ def saved(run) -> dict:
     return json.loads((run.folder / "record.json").read_text())
 
 
+def test_by_hand_long_work_goes_on_under_the_same_code_only(workbook, monkeypatch):
+    workbook.add_recorded("01_a")
+    monkeypatch.chdir(workbook.root)
+    one, same = (record.start("01_a", {"seed": 5, "n": 3}).unfinished("x") for _ in range(2))
+    monkeypatch.setattr(record, "_code", lambda: [["nets/build.py", 1]])
+    assert one == same != record.start("01_a", {"seed": 5, "n": 3}).unfinished("x")
+
+
 def test_outside_the_runner_records_go_to_interactive(run, workbook):
     assert run.folder == workbook.root / "results" / "interactive" / "01_a"
     assert run.seed == 5

@@ -124,7 +124,10 @@ def image_patterns(place: str) -> dict[str, list[str]]:
     for top in sorted(tops) or ["."]:
         where = os.path.join(os.path.abspath(place), top) if tops else os.path.abspath(place)
         split = SPLITS[top.lower()] if tops else "train"
-        patterns.setdefault(split, []).append(os.path.join(glob.escape(where), "**"))
+        with os.scandir(where) as entries:  # ** does not go into folders that are links
+            links = [e.path for e in entries if e.is_symlink() and e.is_dir()]
+        every = [where, *sorted(path for path in links if not _hidden(os.path.basename(path)))]
+        patterns.setdefault(split, []).extend(os.path.join(glob.escape(p), "**") for p in every)
     return patterns
 
 

@@ -40,7 +40,9 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
         entries = {entry["unit"]: entry for entry in about["units"]}
     left_out, fresh = [], set()
     for run, unit in taken:
-        first = run.about["profile"] == about["profile"] if only else unit.name not in fresh
+        first = unit.name not in fresh
+        if only:
+            first &= unit.manifest.get("profile", run.about["profile"]) == about["profile"]
         name = unit.name if first else f"{unit.name}@run={run.name}"
         fresh.add(name)
         entries[name] = _entry(run, unit) | {"unit": name}

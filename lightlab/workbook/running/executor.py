@@ -43,18 +43,18 @@ class _Child:
     process: subprocess.Popen
     folder: Path
     errors: Any
-    started: float = field(default_factory=time.time)
+    # of the status; by a clock that stands still while the machine is suspended
+    changed: float = field(default_factory=time.monotonic)
     seen: dict[str, Any] = field(default_factory=dict)
     lost: bool = False
 
 
 class LocalExecutor:
-    """One process an attempt, with `threads` compute threads each; the caller bounds how many."""
+    """One process an attempt, with its task's compute threads; the caller bounds how many."""
 
-    def __init__(self, root: Path, threads: int, profile: str, watched: bool = False):
+    def __init__(self, root: Path, watched: bool = False):
         self._root, self._children = root, dict[str, _Child]()
-        self._env = os.environ | dict.fromkeys(_THREADS, str(threads))
-        self._env |= {PROFILE: profile, ROOT: str(root), "PYTHONHASHSEED": "0"}
+        self._env = os.environ | {ROOT: str(root), "PYTHONHASHSEED": "0"}
         self._env[RUNNER] = str(os.getpid())
         self._env.pop("TQDM_DISABLE", None)
         if not watched:
@@ -62,11 +62,13 @@ class LocalExecutor:
 
     def submit(self, unit: str, folder: Path) -> None:
         """Start the attempt whose task lies in `folder`."""
+        task = files.read_json(folder / "task.json")
+        own = dict.fromkeys(_THREADS, str(task["threads"])) | {PROFILE: task["profile"]}
         errors = tempfile.TemporaryFile(mode="w+", errors="replace")  # noqa: SIM115
         process = subprocess.Popen(
             [sys.executable, "-m", "lightlab.workbook.running.attempt", str(folder)],
             cwd=self._root,
-            env=self._env | {OUT: str(folder), TAG: folder.name},
+            env=self._env | own | {OUT: str(folder), TAG: folder.name},
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,
@@ -99,10 +101,10 @@ class LocalExecutor:
                 yield self._end(unit, child, code, status)
                 happened = True
             elif status != child.seen:
-                child.seen = status
+                child.seen, child.changed = status, time.monotonic()
                 yield Event(unit, status)
                 happened = True
-            elif time.time() - status.get("heartbeat", child.started) > _HEARTBEAT_S:
+            elif time.monotonic() - child.changed > _HEARTBEAT_S:
                 child.lost = True
                 child.process.kill()
         if not happened:

@@ -3,6 +3,7 @@
 import ast
 import functools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata, resources
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from lightlab.workbook import files, manifest
 from lightlab.workbook.project import Project, read_notebook
 from lightlab.workbook.running.plan import Unit
+
+_MAGIC = re.compile(r"(?m)^(\s*)[%!].*$")  # lines of IPython's, not Python's
 
 
 def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
@@ -54,8 +57,9 @@ def _lightlab_imports(notebook: Path) -> list[str]:
         if cell["cell_type"] != "code":
             continue
         try:
-            tree = ast.parse("".join(cell["source"]))
-        except SyntaxError:  # a magic: such a cell imports nothing of ours
+            tree = ast.parse(_MAGIC.sub(r"\1pass", "".join(cell["source"])))
+        except SyntaxError:  # not known what it imports: all counts
+            found |= _graph().modules
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -121,12 +125,16 @@ def _pins_hash(root: Path) -> str:
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
-    """Size and time of every file that a value names as `parquet:`, `imagefolder:` or `csv:`."""
+    """Size and time of every file that a value names as `parquet:`, `imagefolder:` or `csv:`, or of
+    a folder that is the value of `dataset`.
+    """
     found = []
-    for value in values.values():
-        scheme, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+    for name, value in values.items():
+        scheme, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
         if scheme in ("parquet", "imagefolder", "csv") and rest:
-            found += sorted(_files_below(root / rest))
+            found += sorted(_files_below(root / Path(rest).expanduser()))
+        elif name == "dataset" and not colon:
+            found += sorted(_files_below(root / scheme))
     return found
 
 

@@ -22,6 +22,8 @@ class Unit:
     sweep: dict[str, str] = field(default_factory=dict)
     typed: dict[str, str] = field(default_factory=dict)  # values from the command line, as typed
     alone: bool = False  # it measures time: nothing runs beside it
+    profile: str | None = None  # where it is not the run's
+    threads: int | None = None  # likewise
 
 
 def make(

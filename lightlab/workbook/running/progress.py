@@ -123,7 +123,9 @@ def tell(run: Run, console: Console) -> None:
     """The last lines: how many of what, and every cause."""
     states = [s.state for s in run.states.values()]
     if all(s == CURRENT for s in states):
-        console.print(f"Nothing to do: all {len(states)} notebooks are up to date.")
+        taken = sum(s.cause is not None for s in run.states.values())
+        rest = f" {taken} others are taken as they are." if taken else ""
+        console.print(f"Nothing to do: all {len(states) - taken} notebooks are up to date.{rest}")
         return
     counts = {s: states.count(s) for s in dict.fromkeys(states)}
     console.print(", ".join(f"{n} {s}" for s, n in counts.items()))

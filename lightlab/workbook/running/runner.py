@@ -1,6 +1,7 @@
 """Runs units in the order of their needs, as many at once as asked, and keeps run.json true."""
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -54,7 +55,6 @@ class Options:
     force: bool = False
     fail_fast: bool = False
     retries: int = 0
-    threads: int | None = None  # compute threads of each notebook; None: cores / jobs
     only: tuple[str, ...] = ()
 
 
@@ -146,7 +146,8 @@ class Run:
             "notebook": unit.notebook,
             "source": str(self.project.notebooks[unit.notebook]),
             "root": str(self.project.root),
-            "profile": self.options.profile,
+            "profile": unit.profile or self.options.profile,
+            "threads": unit.threads or max(1, (os.cpu_count() or 1) // self.options.jobs),
             "params": unit.values,
             "typed": unit.typed,
             "limits": asdict(self.options.limits),

@@ -10,21 +10,22 @@ from lightlab.workbook.running import store
 from lightlab.workbook.running.plan import Unit
 
 
-def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit], str, int | None]:
-    """The run's units with their recorded values, its profile, its compute threads (sums come
-    out in another order with another number of threads). What the wanted ones need comes along.
+def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
+    """The run's units with their recorded values, profiles and compute threads (sums come out in
+    another order with another number of threads). What the wanted ones need comes along; what a
+    reference has of other runs does not, for what those needed is not there.
 
     WorkbookError where the run has no finished result, or where a notebook or a value that was
     recorded does not exist any more.
     """
     names = _with_needs(run, set(project.select(wanted))) if wanted else None
-    units, faults, profile, threads = [], [], "", None
+    units, faults = [], []
     for folder in sorted(p.parent for p in run.glob("*/manifest.json")):
         facts = store.recorded(folder)
         if not facts or facts["status"] != "ok" or "hashes" not in facts:
             continue
         notebook = facts["notebook"]
-        if names is not None and folder.name not in names:
+        if (names is not None and folder.name not in names) or "@run=" in folder.name:
             continue
         if notebook not in project.notebooks:
             faults.append(Fault(str(folder), f"there is no notebooks/{notebook}.ipynb any more"))
@@ -32,16 +33,15 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> tuple[list[Unit]
         schema = params.read(project.notebooks[notebook])
         values, wrong = params.check(schema, facts["params"], f"{folder.name}/manifest.json")
         faults += wrong
-        profile, threads = facts["profile"], facts["provenance"]["threads"]
         needs, single = tuple(facts.get("needs", ())), alone(project.notebooks[notebook])
-        units.append(Unit(folder.name, notebook, values, needs, alone=single))
+        how = {"profile": facts["profile"], "threads": facts["provenance"]["threads"]}
+        units.append(Unit(folder.name, notebook, values, needs, alone=single, **how))
     if not units and not faults:
         faults.append(Fault(str(run), "has no finished results to verify"))
     if faults:
         raise WorkbookError(faults)
     present = {u.name for u in units}
-    linked = [replace(u, needs=tuple(n for n in u.needs if n in present)) for u in units]
-    return linked, profile, threads
+    return [replace(u, needs=tuple(n for n in u.needs if n in present)) for u in units]
 
 
 def _with_needs(run: Path, notebooks: set[str]) -> set[str]:

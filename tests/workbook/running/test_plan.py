@@ -158,3 +158,23 @@ def test_a_changed_data_folder_makes_stale(workbook):
     assert "Nothing to do" in workbook("run")
     (workbook.root / "d.csv").write_text("22")
     assert "changed: data" in workbook("run")
+
+
+def test_data_below_home_and_bare_folders_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for place in ("home/photos", "work/photos"):
+        (tmp_path / place).mkdir(parents=True)
+    root = tmp_path / "work"
+    for value, file in (("imagefolder:~/photos", "home/photos/1.png"), ("photos", "work/photos/1")):
+        before = freshness._outside_data(root, {"dataset": value, "licence": "photos"})
+        (tmp_path / file).write_bytes(b"new")
+        after = freshness._outside_data(root, {"dataset": value, "licence": "photos"})
+        assert (len(before), len(after)) == (0, 1)
+
+
+def test_magics_hide_no_imports(workbook):
+    imports = "from lightlab.workbook import record"
+    path = workbook.add("01_a", f"%load_ext autoreload\n{imports}", "!ls", "%%time\nx = 1")
+    assert "lightlab.workbook.record" in freshness._lightlab_imports(path)
+    path = workbook.add("02_b", imports, "x = $")
+    assert "lightlab.nets.build" in freshness._lightlab_imports(path)  # not known: all counts

@@ -1,6 +1,7 @@
 """What runs: notebooks that measure time alone; with `only` nothing but what is asked for."""
 
 import json
+import os
 import random
 
 import joblib
@@ -162,8 +163,21 @@ def test_sweep_and_verify_keep_them_alone_and_each_knows_its_cores(workbook):
     share, threads = printed["01_shares"].split()
     assert int(share) == max(1, joblib.cpu_count() // 2)
     assert printed["02_alone"].split() == [str(joblib.cpu_count()), threads]
-    units, _, _ = verification.units_of(project, project.results / "quick", [])
+    units = verification.units_of(project, project.results / "quick", [])
     assert [u.alone for u in units] == [False, True]
+
+
+@pytest.mark.skipif(os.cpu_count() < 2, reason="one core has one thread to give")
+def test_verify_gives_each_unit_the_threads_it_had(workbook):
+    threads = "import os\nseen = pd.DataFrame({'threads': [os.environ['OMP_NUM_THREADS']]})"
+    for name in ("01_a", "02_b"):
+        workbook.add_recorded(name, threads, "run.table(seen, 'seen', caption='Seen.')")
+    workbook("run", "01", "--jobs", "1")
+    workbook("run", "--jobs", str(os.cpu_count()))
+    seen = [(workbook.root / f"results/quick/{n}/tables/seen.csv").read_text() for n in
+            ("01_a", "02_b")]  # fmt: skip
+    assert seen[0] != seen[1]
+    assert "every table and claim of 2 notebooks came out again" in workbook("verify", "quick")
 
 
 def only(workbook, wanted, **options):
