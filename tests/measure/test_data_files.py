@@ -546,34 +546,36 @@ def test_labels_as_numbers_or_text(tables, labels, names):
 
 
 @pytest.mark.parametrize(
-    ("columns", "options", "words"),
+    ("columns", "asked", "words"),
     [
-        ({"kind": [0, 1] * 20}, {}, "no label column among image, kind: name it by label_column"),
-        ({"kind": [0, 1] * 20}, {"label_column": "sort"}, "no column 'sort', only image, kind"),
+        ({"kind": [0, 1] * 20}, "", "no label column among image, kind: add ?label=<column>"),
+        ({"kind": [0, 1] * 20}, "?label=sort", "no column 'sort', only image, kind"),
         (
             {"label": [0, 1] * 20, "class": [0, 1] * 20},
-            {},
-            "label, class could each be the label column: choose by label_column",
+            "",
+            "label, class could each be the label column: add ?label=label to the name",
         ),
-        ({"label": [0, 1] * 20}, {"image_column": "label"}, "column 'label' holds no images"),
-        ({"label": [None, *[0, 1, 1] * 13]}, {}, "1 image(s) of train have no 'label'"),
-        ({"label": [0.5, 1.5] * 20}, {}, "'label' holds no classes"),
-        ({"image": [0, 1] * 20, "label": [0, 1] * 20}, {}, "no image column among image, label"),
+        ({"label": [0, 1] * 20}, "?image=label", "column 'label' holds no images"),
+        ({"label": [0, 1] * 20}, "?lable=label", "behind ? stands label=<column>, image=<column>"),
+        ({"label": [None, *[0, 1, 1] * 13]}, "", "1 image(s) of train have no 'label'"),
+        ({"label": [0.5, 1.5] * 20}, "", "'label' holds no classes"),
+        ({"image": [0, 1] * 20, "label": [0, 1] * 20}, "", "no image column among image, label"),
         (
             {"image": [b"x", *[None] * 39], "label": [0, 1] * 20},
-            {},
+            "",
             "cannot use image 0 of train (nothing that Pillow knows as an image); and 39 more",
         ),
     ],
 )
-def test_columns_that_cannot_be_used(tables, columns, options, words):
-    assert words in refusal(f"parquet:{tables(**columns)}", **options)
+def test_columns_that_cannot_be_used(tables, columns, asked, words):
+    assert words in refusal(f"parquet:{tables(**columns)}{asked}")
 
 
 def test_the_column_asked_for_is_taken(tables):
     place = tables(coarse=[0] * 20 + [1] * 20, fine=[0, 1, 2, 3] * 10)
-    assert len(data.load(f"parquet:{place}", label_column="fine", n_val=0).class_names) == 4
-    assert len(data.load(f"parquet:{place}", label_column="coarse", n_val=0).class_names) == 2
+    assert len(data.load(f"parquet:{place}?label=fine", n_val=0).class_names) == 4
+    ds = data.load(f"parquet:{place}?image=image&label=coarse", n_val=0)
+    assert len(ds.class_names) == 2
 
 
 def test_damaged_tables(tables):

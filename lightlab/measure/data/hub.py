@@ -220,11 +220,12 @@ def _only(
         return asked
     if not found:
         raise DataError(
-            f"{what}: no {kind} column among {', '.join(features)}: name it by {kind}_column"
+            f"{what}: no {kind} column among {', '.join(features)}: add ?{kind}=<column> to the name"
         )
     if len(found) > 1:
         raise DataError(
-            f"{what}: {', '.join(found)} could each be the {kind} column: choose by {kind}_column"
+            f"{what}: {', '.join(found)} could each be the {kind} column: add "
+            f"?{kind}={found[0]} to the name"
         )
     return found[0]
 

@@ -1,6 +1,7 @@
 """`load`: one spec, one data set in memory."""
 
 import numbers
+import os
 
 import numpy as np
 import torch
@@ -25,8 +26,6 @@ def load(
     n_test: int | None = None,
     resolution: int | None = None,
     difficulty: float = 1.0,
-    image_column: str | None = None,
-    label_column: str | None = None,
 ) -> DataSet:
     """Load or draw a data set: images in memory, standardised by the training pixels.
 
@@ -42,8 +41,8 @@ def load(
     Images are turned upright, cropped to the middle square and resized with a low-pass filter.
     Without `resolution` they keep their shorter side if all have one size, and come to 32 px
     otherwise. They are RGB, transparent parts on white; 1-channel only if all are grey. Greys of
-    16 bits are scaled by 1/256; images of 12 bits or fewer stored in 16 are refused. The columns
-    have to be named only where several could be meant.
+    16 bits are scaled by 1/256; images of 12 bits or fewer stored in 16 are refused. Where several
+    columns could be meant, `?label=<column>&image=<column>` behind the spec says which.
 
     DataError: unknown name, sizes that the set does not have, a resolution outside 8..64 px
     (digits) or 8..512 px, a source that cannot be read whole, or float32 images that would fill
@@ -62,9 +61,21 @@ def load(
         return _embedded(settings, raw, resolution)
     if kind in external.KINDS and place:
         _check_resolution(resolution, decode.RESOLUTIONS)
-        kept = external.read(kind, place, resolution, image_column, label_column)
+        place, columns = _columns(spec, place)
+        kept = external.read(kind, place, resolution, columns.get("image"), columns.get("label"))
         return _external(spec, kept, seed, asked)
     raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
+
+
+def _columns(spec: str, place: str) -> tuple[str, dict[str, str]]:
+    """The place, and the columns that are named behind its last question mark."""
+    where, mark, query = place.rpartition("?")
+    if not mark or os.path.exists(os.path.expanduser(place)):
+        return place, {}
+    columns = dict(pair.partition("=")[::2] for pair in query.split("&"))
+    if not columns.keys() <= {"image", "label"} or not all(columns.values()):
+        raise DataError(f"{spec}: behind ? stands label=<column>, image=<column>, or both with &")
+    return where, columns
 
 
 def _number(name: str, value: object) -> float:

@@ -132,7 +132,9 @@ def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
     for name, value in values.items():
         scheme, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
         if scheme in ("parquet", "imagefolder", "csv") and rest:
-            found += sorted(_files_below(root / Path(rest).expanduser()))
+            place = root / Path(rest).expanduser()
+            columns = root / Path(rest.rpartition("?")[0] or rest).expanduser()
+            found += sorted(_files_below(place if place.exists() else columns))
         elif name == "dataset" and not colon:
             found += sorted(_files_below(root / scheme))
     return found
