@@ -116,14 +116,14 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
 def comparable(trained: pd.DataFrame, name: str, to: str, off: float = 0.1) -> bool:
     """Whether the accuracies of `name` and of `to` say which is better at equal latency.
 
-    They do where `name` is as fast in the mean over the seeds, up to the share `off`. Where it
-    could not be made as fast but is slower and, with every seed, less accurate all the same, or
-    faster and more accurate, the difference is at least what it would be: it counts, too.
+    They do where, with every seed, `name` is as fast, up to the share `off`, or could not be made
+    so but is slower and less accurate all the same, or faster and more accurate: then the
+    difference is at least what it would be.
     """
-    ratio = stats.ratio_ci(stats.paired(trained, "latency_ms", "name", name, to, ratio=True))[0]
+    ratio = stats.paired(trained, "latency_ms", "name", name, to, ratio=True)
     gap = stats.paired(trained, "accuracy", "name", name, to)
-    beyond = (gap < 0).all() if ratio > 1 else (gap > 0).all()
-    return abs(ratio - 1) < off or bool(beyond)
+    beyond = ((ratio > 1) & (gap < 0)) | ((ratio < 1) & (gap > 0))
+    return bool(((np.abs(ratio - 1) < off) | beyond).all())
 
 
 def layer_rows(archs: Mapping[str, Arch], fixed: int = 2) -> pd.DataFrame:

@@ -220,7 +220,8 @@ def _only(
         return asked
     if not found:
         raise DataError(
-            f"{what}: no {kind} column among {', '.join(features)}: add ?{kind}=<column> to the name"
+            f"{what}: no {kind} column among {', '.join(features)}: add "
+            f"?{kind}=<column> to the name"
         )
     if len(found) > 1:
         raise DataError(

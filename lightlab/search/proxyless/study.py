@@ -92,22 +92,20 @@ def crossed(networks: Mapping[str, Arch], plan: latency.Plan | None = None) -> p
     return cells.assign(times=cells["latency_ms"] / cells["setting"].map(own))
 
 
-def least(cells: pd.DataFrame) -> np.ndarray:
+def elsewhere(cells: pd.DataFrame) -> np.ndarray:
     """By seed, how much slower two networks are if they change places: for each pair of settings
-    the root of the product of both `times`, of all pairs the least, (n,); above 1 each is better
-    off where it was searched for.
+    the root of the product of both `times`, geometric mean over the pairs, (n,); above 1 each is
+    better off where it was searched for.
 
     Of the pair, since a network that missed its target is faster or slower in both places.
     """
 
-    def pairs(part: pd.DataFrame) -> float:
+    def mean(part: pd.DataFrame) -> float:
         wide = part.pivot(index="network", columns="setting", values="times")
-        names = list(wide.index)
-        return min(
-            np.sqrt(wide.loc[a, b] * wide.loc[b, a]) for a, b in itertools.combinations(names, 2)
-        )
+        pairs = itertools.combinations(wide.index, 2)
+        return np.exp(np.mean([np.log(wide.loc[a, b] * wide.loc[b, a]) / 2 for a, b in pairs]))
 
-    return cells.groupby("seed")[["network", "setting", "times"]].apply(pairs).to_numpy()
+    return cells.groupby("seed")[["network", "setting", "times"]].apply(mean).to_numpy()
 
 
 def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:

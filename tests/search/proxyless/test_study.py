@@ -117,9 +117,10 @@ def test_networks_are_special_where_changing_places_makes_both_slower():
     own = cells[cells["network"] == cells["setting"]].set_index(["seed", "setting"])["latency_ms"]
     keys = pd.MultiIndex.from_frame(cells[["seed", "setting"]])
     cells["times"] = cells["latency_ms"] / own.loc[keys].to_numpy()
-    assert study.least(cells) == pytest.approx([2, 1])  # the second time both are A's, B's slower
+    assert study.elsewhere(cells) == pytest.approx([2, 1])  # then both are A's
     published = study.published_crossed().assign(seed=0)
-    assert study.least(published) == pytest.approx([1.327], abs=2e-3)  # CPU and phone
+    three = [1.327, 1.457, 1.499]  # CPU and phone, GPU and either
+    assert study.elsewhere(published) == pytest.approx([np.prod(three) ** (1 / 3)], abs=5e-3)
 
 
 def test_a_price_and_times_are_measured_once_also_across_a_kill(tmp_path, monkeypatch):
