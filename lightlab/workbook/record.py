@@ -5,6 +5,7 @@ Under `lightlab run` everything goes to the run's folder; in JupyterLab or raw p
 """
 
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from lightlab.published import loader
 from lightlab.show import style, tables
 from lightlab.workbook import claims, display, files, manifest
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import NAME, OUT, PROFILE, Project
+from lightlab.workbook.project import NAME, OUT, PROFILE, Project, read_notebook
 
 
 def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
@@ -40,7 +41,7 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     kept = folder.parent / ".unfinished" / f"{notebook}-{files.digest([values, _code()])[:12]}"
-    return Record(notebook, folder, values, profile, kept)
+    return Record(notebook, folder, values, profile, kept, _cells(project.notebooks[notebook]))
 
 
 def _code() -> list[list[Any]]:
@@ -56,8 +57,14 @@ def _under_runner(notebook: str, folder: Path) -> "Record":
         raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
     if (folder / "record.json").exists():
         raise WorkbookError(Fault("record.start", "was called before in this notebook"))
-    kept = Path(task["unfinished"])
-    return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept)
+    kept, cells = Path(task["unfinished"]), _cells(Path(task["source"]))
+    return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept, cells)
+
+
+def _cells(notebook: Path) -> list[str]:
+    """The text of its code cells."""
+    cells = read_notebook(notebook)["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 def _by_itself(
@@ -89,9 +96,10 @@ class Record:
         values: dict[str, Any],
         profile: str | None,
         unfinished: Path,
+        cells: Sequence[str] = (),
     ):
         self.notebook, self.folder, self.params, self.profile = notebook, folder, values, profile
-        self._unfinished = unfinished
+        self._unfinished, self._cells = unfinished, list(cells)
         self.seed = int(values.get("seed", 0))
         self._published = loader.claims(notebook)
         self._claims: dict[str, dict[str, Any]] = {}
@@ -140,11 +148,15 @@ class Record:
 
     def unfinished(self, name: str) -> Path:
         """A folder for long work to go on from where it was killed: what this notebook, with the
-        same values, code and data, left there. It is removed when the notebook has finished.
+        same values, code and data, and the same cells up to the one that asks for it, left there.
+        It is removed when the notebook has finished.
         """
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
-        folder = self._unfinished / name
+        asks = re.compile(rf"unfinished\(\s*['\"]{re.escape(name)}['\"]")
+        places = [i for i, text in enumerate(self._cells, 1) if asks.search(text)]
+        before = self._cells[: max(places, default=None)]
+        folder = self._unfinished / f"{name}-{files.digest(before)[:8]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -34,6 +34,23 @@ def test_by_hand_long_work_goes_on_under_the_same_code_only(workbook, monkeypatc
     assert one == same != record.start("01_a", {"seed": 5, "n": 3}).unfinished("x")
 
 
+def test_long_work_goes_on_under_the_same_cells_up_to_its_own(workbook, monkeypatch):
+    monkeypatch.chdir(workbook.root)
+
+    def asked(*cells):
+        workbook.add("01_a", *cells)
+        run = record.start("01_a", {"seed": 5, "n": 3})
+        return run.unfinished("one"), run.unfinished("two")
+
+    cells = ["x = 1", "a = run.unfinished('one')", 'b = f(run.unfinished(\n"two"))', "show()"]
+    before = asked(*cells)
+    assert asked(*cells[:-1], "show(b)") == before
+    one, two = asked(*cells[:2], 'y = 2\nb = f(run.unfinished(\n"two"))')
+    assert one == before[0]
+    assert two != before[1]
+    assert not set(asked("x = 2", *cells[1:])) & set(before)
+
+
 def test_outside_the_runner_records_go_to_interactive(run, workbook):
     assert run.folder == workbook.root / "results" / "interactive" / "01_a"
     assert run.seed == 5

@@ -78,8 +78,8 @@ def new_attempt(run_folder: Path, unit: str) -> Path:
 
 
 def unfinished(run_folder: Path, unit: str, hashes: Mapping[str, str]) -> Path:
-    """Where a unit's long work is kept until it has a result. The notebook's own text may change
-    meanwhile; with other values, code, pins or data the work begins anew."""
+    """Where a unit's long work is kept until it has a result. With other values, code, pins or data
+    the work begins anew; whether with another text of the notebook, its record knows."""
     decisive = {k: v for k, v in hashes.items() if k != "source"}
     return run_folder / _UNFINISHED / f"{unit}~{files.digest(decisive)[:12]}"
 

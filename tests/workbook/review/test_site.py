@@ -51,7 +51,9 @@ def _save(folder, notebook, monkeypatch, values, n_figures=1):
     """A unit's folder as a notebook leaves it; returns what the saving calls displayed."""
     folder.mkdir(parents=True)
     kept = str(folder.parent / ".unfinished" / notebook)
+    (folder / "source.ipynb").write_text('{"cells": []}')
     task = {"notebook": notebook, "params": values, "unfinished": kept}
+    task["source"] = str(folder / "source.ipynb")
     (folder / "task.json").write_text(json.dumps(task))
     monkeypatch.setenv(record.OUT, str(folder))
     monkeypatch.setenv(record.PROFILE, "quick")
