@@ -174,6 +174,8 @@ def verify(
         out.print(f"{folder.name}: {len(found)} differences; the fresh results are in {scratch}")
         raise typer.Exit(1)
     shutil.rmtree(scratch)
+    if others := verification.of_other_runs(folder):
+        out.print(f"Of other runs, and not verified: {', '.join(others)}", soft_wrap=True)
     out.print(f"{folder.name}: every table and claim of {len(units)} notebooks came out again.")
 
 

@@ -41,7 +41,7 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     kept = folder.parent / ".unfinished" / f"{notebook}-{files.digest([values, _code()])[:12]}"
-    return Record(notebook, folder, values, profile, kept, _cells(project.notebooks[notebook]))
+    return Record(notebook, folder, values, profile, kept, project.notebooks[notebook])
 
 
 def _code() -> list[list[Any]]:
@@ -57,8 +57,8 @@ def _under_runner(notebook: str, folder: Path) -> "Record":
         raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
     if (folder / "record.json").exists():
         raise WorkbookError(Fault("record.start", "was called before in this notebook"))
-    kept, cells = Path(task["unfinished"]), _cells(Path(task["source"]))
-    return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept, cells)
+    kept, source = Path(task["unfinished"]), Path(task["source"])
+    return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept, source)
 
 
 def _cells(notebook: Path) -> list[str]:
@@ -96,10 +96,10 @@ class Record:
         values: dict[str, Any],
         profile: str | None,
         unfinished: Path,
-        cells: Sequence[str] = (),
+        source: Path,
     ):
         self.notebook, self.folder, self.params, self.profile = notebook, folder, values, profile
-        self._unfinished, self._cells = unfinished, list(cells)
+        self._unfinished, self._source = unfinished, source
         self.seed = int(values.get("seed", 0))
         self._published = loader.claims(notebook)
         self._claims: dict[str, dict[str, Any]] = {}
@@ -148,14 +148,15 @@ class Record:
 
     def unfinished(self, name: str) -> Path:
         """A folder for long work to go on from where it was killed: what this notebook, with the
-        same values, code and data, and the same cells up to the one that asks for it, left there.
-        It is removed when the notebook has finished.
+        same values, code and data, and the same cells up to the one that asks for it (as saved
+        now), left there. It is removed when the notebook has finished.
         """
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
         asks = re.compile(rf"unfinished\(\s*['\"]{re.escape(name)}['\"]")
-        places = [i for i, text in enumerate(self._cells, 1) if asks.search(text)]
-        before = self._cells[: max(places, default=None)]
+        cells = _cells(self._source)
+        places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
+        before = cells[: max(places, default=None)]
         folder = self._unfinished / f"{name}-{files.digest(before)[:8]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -163,6 +163,9 @@ def test_a_notebook_of_two_blessed_runs_stands_there_twice(workbook):
     assert units == ["01_a", "01_a@run=other"]
     values = [(reference / u / "params.yaml").read_text() for u in units]
     assert "n: 5" not in values[0]
+    printed = workbook("verify", "reference")
+    assert "Of other runs, and not verified: 01_a@run=other" in printed
+    assert "every table and claim of 1 notebooks came out again" in printed
     workbook("bless", "quick", "other", "--notebook", "01")  # no less with single notebooks
     assert [(reference / u / "params.yaml").read_text() for u in units] == values
     assert "n: 5" in values[1]

@@ -49,6 +49,10 @@ def test_long_work_goes_on_under_the_same_cells_up_to_its_own(workbook, monkeypa
     assert one == before[0]
     assert two != before[1]
     assert not set(asked("x = 2", *cells[1:])) & set(before)
+    workbook.add("01_a", *cells)
+    run = record.start("01_a", {"seed": 5, "n": 3})
+    workbook.add("01_a", "x = 3", *cells[1:])  # edited and saved since
+    assert run.unfinished("one") != before[0]
 
 
 def test_outside_the_runner_records_go_to_interactive(run, workbook):

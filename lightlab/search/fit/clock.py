@@ -26,13 +26,14 @@ Now = Callable[[], float]  # seconds since whenever
 class Clock:
     """Counts the `budget_s` down from now on, phase by phase; of wall clock, or what `now` counts.
 
-    `best` is the best found so far in words, set by whoever finds it.
+    `best` is the best found so far in words, set by whoever finds it; `capped` says whether a
+    training ended since more of it would only learn the images by heart.
     """
 
     def __init__(
         self, budget_s: float, tell: Tell | None = None, now: Now = time.monotonic
     ) -> None:
-        self.budget_s, self.best, self.now = budget_s, "", now
+        self.budget_s, self.best, self.capped, self.now = budget_s, "", False, now
         self._tell, self._begin = tell, now()
         self._phases: list[tuple[str, float]] = []  # and when each began
 

@@ -73,7 +73,7 @@ def supernet(task: Task, seconds: float) -> ElasticNetwork:
     begin = task.clock.now()
     a_step = pace.supernet_step_s(space, images, recipe, task.clock.now)
     left = seconds - (task.clock.now() - begin)
-    passes = pace.N_SUBNETS * pace.epochs(left, a_step, recipe, len(images.train))
+    passes = pace.N_SUBNETS * task.epochs(left, a_step)
     phases = sandwich(passes, pace.N_SUBNETS)
     return shrink(space, images, phases, recipe, seed=task.seed, n_rows=0).network
 
@@ -108,7 +108,7 @@ def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
     a_step = pace.network_step_s(network, images.train, recipe, now)
     left = seconds - (now() - begin)
     begin = now()
-    n = pace.epochs(left, a_step, recipe, len(images.train))
+    n = task.epochs(left, a_step)
     exact = replace(recipe, epochs=n, most_seconds=max(left, LEAST_S))
     try:
         train.fit(network, images.train, exact, seed=task.seed, progress=False)

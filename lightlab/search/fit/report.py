@@ -101,7 +101,7 @@ def warnings(fitted: Fitted) -> list[str]:
         )
     trained = fitted.phases["phase"].str.startswith("training")
     share = fitted.phases["seconds"][trained].sum() / fitted.spent_s
-    if fitted.spent_s < LEAST_SPENT * fitted.budget_s:
+    if fitted.capped and fitted.spent_s < LEAST_SPENT * fitted.budget_s:
         found.append(
             f"Ended after {fitted.spent_s:.0f} of {fitted.budget_s:.0f} seconds: longer training "
             "would learn so few images by heart. More images help, more minutes do not."
@@ -143,11 +143,11 @@ def how_found(fitted: Fitted) -> str:
         text += f" It did better there than what {fitted.method} found."
     if fitted.delivered.missed:
         text += f" Missed the target before it: {', '.join(fitted.delivered.missed)}."
-    known = {*fitted.comparison["model"], *fitted.failed}
-    for design in (name for name in DESIGNS if name not in known):
+    known = {*fitted.comparison["model"]}
+    for design in (name for name in DESIGNS if name not in known and name not in fitted.failed):
         text += f" Not even the smallest of {design} keeps to it."
     if fitted.failed:
-        text += f" The training of {' and '.join(fitted.failed)} failed."
+        text += f" {fitted.failed[0].upper()}{fitted.failed[1:].rstrip('.')}."
     if _loose(fitted):
         text += " The target is no limit here: time to train is; more of it, or larger images."
     return text

@@ -48,8 +48,8 @@ class Fitted:
     and FLOAT and INT8 what the two files of the delivered one say; `comparison` a row for each
     trained finalist: model, delivered, validated, accuracy with low and high, balanced (all in %),
     latency_ms (timed in turn), macs, size_kb, params, spent_s (all that finding and training it
-    took), arch, these being `finalists`; `failed` the designs whose training came to nothing;
-    `phases` the seconds spent.
+    took), arch, these being `finalists`; `failed` why designs are missing, if a training failed;
+    `capped` whether few images ended one early; `phases` the seconds spent.
     """
 
     target: Target
@@ -61,7 +61,8 @@ class Fitted:
     answers: dict[str, Tested]
     comparison: pd.DataFrame
     finalists: list[Finalist]
-    failed: tuple[str, ...]
+    failed: str
+    capped: bool
     phases: pd.DataFrame
     budget_s: float
     spent_s: float
@@ -111,8 +112,7 @@ def fit(
     begin, share = clock.spent_s, METHOD_SHARE if archs else 1.0
     found = METHODS[method](task, share * _usable_s(clock))
     searched_s = clock.spent_s - begin
-    rest = _trained(task, archs)
-    failed = tuple(archs) if archs and not rest else ()
+    rest, failed = _trained(task, archs)
     clock.enter("measuring again and testing")
     mine, rest = ([_judged(x, task) for x in part] for part in (found.finalists, rest))
     others = mine[1:] if method == SCALED else rest
@@ -130,7 +130,8 @@ def fit(
     clock.best = f"{delivered.finalist.accuracy:.1f} % ({delivered.finalist.name})"
     return Fitted(
         target, method, seed, delivered, task.room, Found(mine, found.tried), answers, table,
-        [compared[name] for name in table["model"]], failed, clock.table(), budget_s, clock.spent_s,
+        [compared[name] for name in table["model"]], failed, clock.capped, clock.table(), budget_s,
+        clock.spent_s,
     )  # fmt: skip
 
 
@@ -175,18 +176,18 @@ def _designs(task: Task) -> dict[str, Arch]:
     return designs(task)
 
 
-def _trained(task: Task, archs: Mapping[str, Arch]) -> list[Finalist]:
-    """The scaled designs, trained in the time that is left; none where a training failed: what the
-    search found is worth delivering without them.
+def _trained(task: Task, archs: Mapping[str, Arch]) -> tuple[list[Finalist], str]:
+    """The scaled designs, trained in the time that is left; none, and why, where a training failed:
+    what the search found is worth delivering without them.
     """
     if not archs:
-        return []
+        return [], ""
     seconds = _usable_s(task.clock)
     task.clock.enter("training MobileNetV2 and V3 to compare with", seconds)
     try:
-        return task.trained(archs, seconds)
-    except (train.DivergedError, train.JobError):
-        return []
+        return task.trained(archs, seconds), ""
+    except (train.DivergedError, train.JobError) as e:
+        return [], f"the training of {' and '.join(archs)} failed: {e}"
 
 
 def _judged(one: Finalist, task: Task) -> Finalist:

@@ -70,6 +70,12 @@ class Task:
             self.clock.best = f"{made.accuracy:.1f} % ({name})"
         return made
 
+    def epochs(self, seconds: float, a_step_s: float) -> float:
+        """Of so long a training, see `pace.epochs`; the clock hears where that caps it."""
+        n = pace.epochs(seconds, a_step_s, self.recipe, len(self.images.train))
+        self.clock.capped |= n == pace.MOST_EPOCHS
+        return n
+
     def rows(self, stage: str, archs: list[Arch], accuracies: list[float]) -> pd.DataFrame:
         """What was tried, with the costs that the room's tables say."""
         points = [self.room.space.find(arch) for arch in archs]
@@ -91,7 +97,7 @@ class Task:
         each = (seconds - (now() - begin)) * workers / len(archs)
         jobs = []
         for name, arch in archs.items():
-            n = pace.epochs(each, steps[name], recipe, len(split))
+            n = self.epochs(each, steps[name])
             exact = replace(recipe, epochs=n, most_seconds=max(each, LEAST_S))
             jobs.append(train.Job(arch, split, exact, self.seed, name=name))
         done = train.fit_many(jobs, workers=workers, progress=False)

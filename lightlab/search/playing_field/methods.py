@@ -198,19 +198,19 @@ def inherited(field: Field, trained: Network, point: Point) -> Network:
     )
 
 
-def by_hand(field: Field, design: str, targets: Sequence[float], time: Timer) -> list[Pick]:
+def by_hand(field: Field, design: str, targets: Sequence[float], meter: Timer) -> list[Pick]:
     """MobileNetV2's or V3's design in the skeleton, for each target as deep as it can be made as
     fast, up to a tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
     name = {V2: rivals.MOBILENET_V2, V3: rivals.MOBILENET_V3}[design]
-    deepest = field.elastic.depths[0][-1]
+    deepest = max(map(max, field.elastic.depths))
     picks = []
     for target in targets:
         tried: list[tuple[float, Arch]] = []
         while len(tried) < deepest and not (tried and tried[-1][0] < _AS_FAST):
             depth = deepest - len(tried)
             arch = dict(rivals.families(field.elastic, [1.0], depth))[name]
-            arch, ms = specialised.as_fast(arch, target, time)
+            arch, ms = specialised.as_fast(arch, target, meter)
             tried.append((abs(math.log(ms / target)), arch))
         picks.append(Pick(min(tried, key=lambda one: one[0])[1], 0, 0.0))
     return picks

@@ -21,7 +21,8 @@ from lightlab.workbook.record import Record
 from lightlab.workbook.review import results
 from lightlab.workbook.review.results import Unit
 
-_OF_OURS = ("a bar of ours", "a question of ours")  # sources of claims that nobody published
+# Sources of claims that nobody published; those that nobody tested say so as well.
+_OF_OURS = ("a bar of ours", "a question of ours", "a common saying")
 _SCALE = "means something from the profile"  # how a verdict's note tells that a run is too small
 _HINT = "run it first; `lightlab run 14` runs whatever it reads"
 
@@ -115,11 +116,17 @@ def counts(table: pd.DataFrame, by: str, order: Iterable[str] | None = None) -> 
     return found.assign(claims=found.sum(axis=1)).rename_axis(index=by, columns=None)
 
 
+def is_published(table: pd.DataFrame) -> pd.Series:
+    """Which of the `claims` somebody published as a result: no saying, and no question of ours."""
+    ours = table["paper"].str.startswith(_OF_OURS) | table["published"].str.contains("not tested")
+    return ~ours
+
+
 def share(table: pd.DataFrame) -> tuple[float, tuple[float, float], int]:
-    """Reproduced claims in per cent of the decided ones, those of ours left out; the ends are those
-    of all n if every open claim failed, and if every one held: no sample, so no interval of one.
+    """Reproduced claims in per cent of the decided ones, of those that are published; the ends are
+    those of all n if every open claim failed, and if every one held: no interval of a sample.
     """
-    verdicts = table.loc[~table["paper"].str.startswith(_OF_OURS), "verdict"]
+    verdicts = table.loc[is_published(table), "verdict"]
     n, held, open_ = len(verdicts), *((verdicts == v).sum() for v in (REPRODUCED, INCONCLUSIVE))
     if n == open_:
         return math.nan, (math.nan, math.nan), n

@@ -135,7 +135,7 @@ def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
             place = root / Path(rest).expanduser()
             columns = root / Path(rest.rpartition("?")[0] or rest).expanduser()
             found += sorted(_files_below(place if place.exists() else columns))
-        elif name == "dataset" and not colon:
+        elif name == "dataset" and scheme and not colon:
             found += sorted(_files_below(root / scheme))
     return found
 

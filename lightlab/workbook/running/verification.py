@@ -13,7 +13,7 @@ from lightlab.workbook.running.plan import Unit
 def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
     """The run's units with their recorded values, profiles and compute threads (sums come out in
     another order with another number of threads). What the wanted ones need comes along; what a
-    reference has of other runs does not, for what those needed is not there.
+    reference has of other runs (`of_other_runs`) does not, for what those needed is not there.
 
     WorkbookError where the run has no finished result, or where a notebook or a value that was
     recorded does not exist any more.
@@ -25,7 +25,7 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
         if not facts or facts["status"] != "ok" or "hashes" not in facts:
             continue
         notebook = facts["notebook"]
-        if (names is not None and folder.name not in names) or "@run=" in folder.name:
+        if (names is not None and folder.name not in names) or folder.name in of_other_runs(run):
             continue
         if notebook not in project.notebooks:
             faults.append(Fault(str(folder), f"there is no notebooks/{notebook}.ipynb any more"))
@@ -42,6 +42,11 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
         raise WorkbookError(faults)
     present = {u.name for u in units}
     return [replace(u, needs=tuple(n for n in u.needs if n in present)) for u in units]
+
+
+def of_other_runs(run: Path) -> list[str]:
+    """Units that a reference has of runs besides its own."""
+    return sorted(p.parent.name for p in run.glob("*@run=*/manifest.json"))
 
 
 def _with_needs(run: Path, notebooks: set[str]) -> set[str]:

@@ -17,7 +17,7 @@ from lightlab.search.fit import deliver, elastic, judge, pace, photos, room
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.target import LATENCY, MACS, SIZE, FitError, Target
-from lightlab.search.fit.task import Finalist
+from lightlab.search.fit.task import Finalist, Task
 from lightlab.space.arch import decode, scale
 
 
@@ -324,7 +324,7 @@ def test_a_network_is_as_it_was_where_training_it_on_diverges(monkeypatch):
 
     monkeypatch.setattr(elastic.train, "fit", diverges)
     monkeypatch.setattr(pace, "network_step_s", lambda *_: 0.01)
-    task = SimpleNamespace(images=images(), recipe=Recipe(1), clock=Clock(10), seed=0)
+    task = Task(images(), None, None, Clock(10), Recipe(1), 0)
     one = finalist("one", 1.0, 90)
     assert elastic.tuned(task, one, 1.0) is one
 

@@ -14,7 +14,7 @@ from lightlab.measure.data import DataSet, Split
 from lightlab.measure.deploy import session
 from lightlab.measure.deploy.export import run as answers_of
 from lightlab.measure.train import history
-from lightlab.search.fit import judge, methods, report, room, run
+from lightlab.search.fit import judge, methods, pace, report, room, run
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.methods import METHODS, RANDOM, SCALED
@@ -112,15 +112,17 @@ def test_what_is_told_about_it_is_complete(fitted):
 
 def test_what_the_card_warns_of(fitted):
     found, _ = fitted
-    early = " ".join(report.warnings(replace(found, budget_s=3 * found.spent_s)))
-    assert "More images help, more minutes do not" in early
-    assert "give more minutes" not in early
+    soon = replace(found, budget_s=3 * found.spent_s)
+    for capped in (True, False):
+        early = " ".join(report.warnings(replace(soon, capped=capped)))
+        assert ("More images help, more minutes do not" in early) == capped
     phases = found.phases.assign(seconds=found.phases["seconds"] / 10)
     slow = " ".join(report.warnings(replace(found, phases=phases, budget_s=found.spent_s)))
     assert "of the time was spent on training" in slow
     some = found.comparison[found.comparison["model"] != MOBILENET_V2]
-    words = report.how_found(replace(found, comparison=some, failed=(MOBILENET_V2,)))
-    assert f"The training of {MOBILENET_V2} failed." in words
+    why = f"the training of {MOBILENET_V2} failed: out of memory"
+    words = report.how_found(replace(found, comparison=some, failed=why))
+    assert f"The training of {MOBILENET_V2} failed: out of memory." in words
     assert f"smallest of {MOBILENET_V2}" not in words
     words = report.how_found(replace(found, comparison=some))
     assert f"Not even the smallest of {MOBILENET_V2} keeps to it." in words
@@ -131,7 +133,16 @@ def test_what_was_found_is_delivered_where_nothing_can_be_compared_with_it():
         raise train.JobError("a worker was killed")
 
     task = SimpleNamespace(clock=Clock(60), trained=trained)
-    assert run._trained(task, {"a design": None}) == []
+    why = "the training of a design failed: a worker was killed"
+    assert run._trained(task, {"a design": None}) == ([], why)
+
+
+def test_a_training_that_few_images_end_early_is_told():
+    task = Task(SimpleNamespace(train=range(60)), None, None, Clock(60), train.Recipe(1), 0)
+    assert task.epochs(1.0, 0.1) == 10 / pace.plan(task.recipe, 60).per_epoch
+    assert not task.clock.capped
+    assert task.epochs(1e6, 0.1) == pace.MOST_EPOCHS
+    assert task.clock.capped
 
 
 def test_a_target_about_integers_is_judged_by_their_file(images):

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -128,6 +129,17 @@ def test_the_share_is_of_decided_claims_between_all_that_the_open_ones_could_do(
     none = summary.share(table[2:])
     assert math.isnan(none[0])
     assert none[2] == 4
+
+
+def test_what_nobody_published_is_told_by_its_source():
+    folder = ROOT / "lightlab/published/claims"
+    found = [c for p in sorted(folder.glob("*.yaml")) for c in loader.claims(p.stem).values()]
+    rows = [{"paper": c["source"], "published": str(c["published"])} for c in found]
+    counted = pd.DataFrame(rows)[summary.is_published(pd.DataFrame(rows))]
+    assert 90 < len(counted) < len(rows) - 20
+    for words in ("not tested", "of ours;", "our question", "promised", "no paper"):
+        text = counted["paper"] + counted["published"]
+        assert not text[text.str.contains(words, regex=False)].tolist()
 
 
 def test_costs_count_those_that_read_a_notebook_and_the_clock_counts_once(units):
