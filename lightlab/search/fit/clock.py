@@ -1,5 +1,6 @@
 """A budget of time: what is spent, what is left, and who is told about it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ class Clock:
         self._phases.append((phase, self.spent_s))
         if self._tell is not None:
             self._tell(Update(phase, expected_s, self.best, self.left_s))
+
+    def since_s(self, phase: str) -> float:
+        """Seconds since that phase began last; infinite where it never did."""
+        return self.spent_s - max((t for p, t in self._phases if p == phase), default=-math.inf)
 
     def table(self) -> pd.DataFrame:
         """Seconds by phase, in their order; the last one lasts until now."""

@@ -25,6 +25,8 @@ from lightlab.search.fit.task import Finalist, Found, Task
 from lightlab.space.arch import Arch, encode
 
 LEAST_BUDGET_S = 5
+SCALING = "scaling MobileNetV2 and V3 to the target"
+_LONG_AGO_S = 60
 FLOAT, INT8 = "in float32", "in 8-bit integers"
 METHOD_SHARE = 0.7  # of what is left once prices are known; the rest trains the scaled designs
 _ENDING = 0.08  # share of the budget that delivery and tests need, at least _ENDING_S
@@ -172,16 +174,21 @@ def _usable_s(clock: Clock) -> float:
 
 def _designs(task: Task) -> dict[str, Arch]:
     """The scaled designs, before the search: it has their time where none keeps to the target."""
-    task.clock.enter("scaling MobileNetV2 and V3 to the target")
+    task.clock.enter(SCALING)
     return designs(task)
 
 
 def _trained(task: Task, archs: Mapping[str, Arch]) -> tuple[list[Finalist], str]:
     """The scaled designs, trained in the time that is left; none, and why, where a training failed:
     what the search found is worth delivering without them.
+
+    After a long search they are scaled anew: what it found was timed at its end, and the machine's
+    clock may be another one now.
     """
     if not archs:
         return [], ""
+    if task.clock.since_s(SCALING) > _LONG_AGO_S:
+        archs = _designs(task) or archs
     seconds = _usable_s(task.clock)
     task.clock.enter("training MobileNetV2 and V3 to compare with", seconds)
     try:

@@ -133,8 +133,20 @@ def test_what_was_found_is_delivered_where_nothing_can_be_compared_with_it():
         raise train.JobError("a worker was killed")
 
     task = SimpleNamespace(clock=Clock(60), trained=trained)
+    task.clock.enter(run.SCALING)
     why = "the training of a design failed: a worker was killed"
     assert run._trained(task, {"a design": None}) == ([], why)
+
+
+@pytest.mark.parametrize(("gone", "wanted"), [(30, "before"), (90, "anew")])
+def test_after_a_long_search_designs_are_scaled_anew(monkeypatch, gone, wanted):
+    times = [0.0]
+    clock = Clock(600, now=lambda: times[0])
+    clock.enter(run.SCALING)
+    times[0] = gone
+    monkeypatch.setattr(run, "designs", lambda _: {"anew": None})
+    task = SimpleNamespace(clock=clock, trained=lambda archs, _: list(archs))
+    assert run._trained(task, {"before": None}) == ([wanted], "")
 
 
 def test_a_training_that_few_images_end_early_is_told():
