@@ -150,6 +150,11 @@ def test_single_notebooks_join_a_reference(workbook):
     assert "02_b: is in none of these runs" in workbook(
         "bless", "other", "--notebook", "02", code=2
     )
+    began = workbook.json("quick", "run.json")["started"]
+    assert workbook.json("reference", "run.json")["started"] < began
+    workbook("bless", "quick", "--notebook", "01", "--notebook", "02")
+    assert workbook.json("reference", "run.json")["started"] == began  # all of it is of that run
+    assert (reference / "01_a@run=other").is_dir()
     workbook("report", "reference")
 
 

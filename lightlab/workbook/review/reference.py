@@ -35,9 +35,12 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
     shutil.rmtree(new, ignore_errors=True)
     about, entries = runs[0].about, {}
     if only:
-        about = results.read(reference).about
+        before = results.read(reference).about
         shutil.copytree(reference, new)
-        entries = {entry["unit"]: entry for entry in about["units"]}
+        entries = {entry["unit"]: entry for entry in before["units"]}
+        own = {name for name in entries if "@run=" not in name}
+        whole = own <= {unit.name for run, unit in taken if run is runs[0]}
+        about = about if whole and about["profile"] == before["profile"] else before
     left_out, fresh = [], set()
     for run, unit in taken:
         first = unit.name not in fresh
