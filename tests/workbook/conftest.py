@@ -121,6 +121,7 @@ class Workbook:
             stack.enter_context(contextlib.redirect_stdout(printed))
             stack.enter_context(contextlib.redirect_stderr(printed))
             patch = stack.enter_context(pytest.MonkeyPatch.context())
+            patch.setenv("TQDM_DISABLE", "1")  # as `main` does, but not for good
             patch.setattr(sys, "argv", ["lightlab", *map(str, words)])
             for console in CONSOLES:
                 patch.setattr(console, "width", 200)

@@ -167,17 +167,22 @@ def test_a_model_that_cannot_be_written_where_it_should_is_kept(monkeypatch, tmp
     spare = tmp_path / "spare"
     spare.mkdir()
     made = {"model.onnx": b"weights", "figures/a.png": b"picture"}
-    with monkeypatch.context() as patch:
-        patch.setattr(model_folder, "contents", lambda *_: made)
-        patch.setattr(model_folder.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
-        monkeypatch.setattr(model_folder.files, "sync_folder", full)
-        with pytest.raises(WorkbookError) as caught:
-            model_folder.write(tmp_path / "mine", None, None, "")
-    (fault,) = caught.value.faults
-    assert "mine: No space left on device" in str(fault)
-    assert f"the model is in {spare / 'mine'}" in str(fault)
-    assert (spare / "mine" / "figures" / "a.png").read_bytes() == b"picture"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["spare"]
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "photo.jpg").touch()  # since the search began
+    for name, what in (("theirs", "no model of"), ("mine", "mine: No space left on device")):
+        with monkeypatch.context() as patch:
+            patch.setattr(model_folder, "contents", lambda *_: made)
+            patch.setattr(model_folder.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
+            if name == "mine":
+                monkeypatch.setattr(model_folder.files, "sync_folder", full)
+            with pytest.raises(WorkbookError) as caught:
+                model_folder.write(tmp_path / name, None, None, "")
+        (fault,) = caught.value.faults
+        assert what in str(fault)
+        assert f"the model is in {spare / name}" in str(fault)
+        assert (spare / name / "figures" / "a.png").read_bytes() == b"picture"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["spare", "theirs"]
+    assert [p.name for p in (tmp_path / "theirs").iterdir()] == ["photo.jpg"]
 
 
 def test_a_search_that_is_stopped_says_that_nothing_was_written(lightlab, places, monkeypatch):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lightlab.measure.data.splits import PARTS, DataError
+from lightlab.measure.data.splits import PARTS, DataError, TooFewError
 
 TEST_SHARE = 0.2  # of the training images, where the source has no test split
 VAL_SHARE = 0.1  # of what then remains, where it has no validation split
@@ -86,14 +86,14 @@ def _check_whole(
     rows: np.ndarray,
     names: tuple[str, ...],
 ) -> None:
-    """DataError for a class of which a part that was cut here has no image."""
+    """TooFewError for a class of which a part that was cut here has no image."""
     if source == part != "train" or not len(rows):
         return
     counts = np.bincount(labels[source], minlength=len(names))
     missing = np.flatnonzero(np.bincount(labels[source][rows], minlength=len(names)) == 0)
     if len(missing):
         name, n = names[missing[0]], counts[missing[0]]
-        raise DataError(
+        raise TooFewError(
             f"{spec}: class {name!r} has {n} image(s), too few for each of training, validation "
             f"and test ({part} would have none): add images, or give a test split"
         )

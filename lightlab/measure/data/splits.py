@@ -17,6 +17,10 @@ class DataError(ValueError):
     """The data set asked for cannot be had; the message says in one line why."""
 
 
+class TooFewError(DataError):
+    """A class has too few images for the parts that are cut."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Images `x` float32 (N, C, H, W), standardised; labels `y` int64 (N,).

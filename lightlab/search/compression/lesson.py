@@ -130,16 +130,14 @@ def generalised(
     once = {(ONCE, seed): net for seed, net in shrunk.items()}
     table = study.on_corners(cut | once, images).rename(columns={"arm": "way"})
     keys, jobs = [], []
-    for (seed, net), corner in product(
-        full.items(), study.corners(next(iter(full.values())).space)
-    ):
-        point = study.corners(net.space)[corner]
+    space = next(iter(full.values())).space
+    answers = study.whole(full, images)
+    for (seed, net), (corner, point) in product(full.items(), study.corners(space).items()):
         network = subnets.specialise(net, point, images.train.x)
         px = network.arch.resolution
         learnt, test = (subnets.split_at(part, px) for part in (images.train, images.test))
         keys.append((EACH, seed, corner))
-        teacher = subnets.specialise(net, net.space.corner(resolution=px), images.train.x)
-        job = train.Job(partial(_ready, network), learnt, recipe, seed, teacher=teacher)
+        job = train.Job(partial(_ready, network), learnt, recipe, seed, teacher=answers[seed])
         jobs.append(replace(job, test=test, name=f"{corner} {seed}"))
     rows = [
         (*key, 100 * done.metrics["test_accuracy"])

@@ -3,7 +3,8 @@
 import os
 
 from lightlab.measure import data
-from lightlab.measure.data import DataError, DataSet
+from lightlab.measure.data import DataSet
+from lightlab.measure.data.splits import TooFewError
 
 FEW = 2000  # training and validation images, below which a quarter of them validates
 _VAL_SHARE = 0.25
@@ -20,7 +21,7 @@ def loaded(spec: str, *, seed: int = 0, n_eval: int | None = None, **how: object
         return data.load(spec, seed=seed, n_val=n_eval, n_test=n_eval, **how)
     try:
         images = data.load(spec, seed=seed, **how)
-    except DataError:  # of some class a tenth has no image
+    except TooFewError:  # of some class a tenth has no image
         n = len(data.load(spec, seed=seed, n_val=0, **how).train)
         images = data.load(spec, seed=seed, n_val=round(_VAL_SHARE * n), **how)
         if len(images.val.y.unique()) < len(images.class_names):

@@ -11,6 +11,7 @@ import scipy
 
 from lightlab.measure import cost, stats, subnets, train
 from lightlab.measure.data import DataSet
+from lightlab.nets.build import Network
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.search.beside import run_beside
@@ -194,6 +195,14 @@ def evaluated(jobs: Mapping[Hashable, dict[str, Any]]) -> dict[Any, np.ndarray]:
     return run_beside(subnets.accuracies, jobs, macs)
 
 
+def whole(supernets: Mapping[int, ElasticNetwork], images: DataSet) -> dict[int, Network]:
+    """The largest sub-network of each, calibrated: what teaches the others."""
+    return {
+        seed: subnets.specialise(net, net.space.corner(), images.train.x)
+        for seed, net in supernets.items()
+    }
+
+
 def alone(
     task: Mapping[str, Any],
     budgets: Mapping[str, float],
@@ -209,16 +218,15 @@ def alone(
     space, images = task["space"], task["images"]
     recipe = replace(task["recipe"], temperature=1.0, teacher_weight=0.5)
     keys, jobs = [], []
-    for (seed, teacher), (corner, point) in product(teachers.items(), corners(space).items()):
+    answers = whole(teachers, images)
+    for seed, (corner, point) in product(teachers, corners(space).items()):
         arch = space.decode(point)
-        taught = space.corner(resolution=arch.resolution)
-        answers = subnets.specialise(teacher, taught, images.train.x)
         learnt, test = (subnets.split_at(s, arch.resolution) for s in (images.train, images.test))
         for arm, passes in budgets.items():
             name, how_long = f"{corner} {arm} {seed}", replace(recipe, epochs=passes)
             keys.append((arm, seed, corner))
             jobs.append(
-                train.Job(arch, learnt, how_long, seed, test=test, name=name, teacher=answers)
+                train.Job(arch, learnt, how_long, seed, test=test, name=name, teacher=answers[seed])
             )
     spent = ["samples", "macs", "seconds"]
     rows = [

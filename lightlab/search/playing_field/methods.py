@@ -206,13 +206,15 @@ def by_hand(field: Field, design: str, targets: Sequence[float], meter: Timer) -
     deepest = max(map(max, field.elastic.depths))
     picks = []
     for target in targets:
-        tried: list[tuple[float, Arch]] = []
-        while len(tried) < deepest and not (tried and tried[-1][0] < _AS_FAST):
-            depth = deepest - len(tried)
-            arch = dict(rivals.families(field.elastic, [1.0], depth))[name]
-            arch, ms = specialised.as_fast(arch, target, meter)
-            tried.append((abs(math.log(ms / target)), arch))
-        picks.append(Pick(min(tried, key=lambda one: one[0])[1], 0, 0.0))
+        nearest, found = math.inf, None
+        for depth in range(deepest, 0, -1):
+            whole = dict(rivals.families(field.elastic, [1.0], depth))[name]
+            arch, ms = specialised.as_fast(whole, target, meter)
+            if (off := abs(math.log(ms / target))) < nearest:
+                nearest, found = off, arch
+            if off < _AS_FAST:
+                break
+        picks.append(Pick(found, 0, 0.0))
     return picks
 
 

@@ -1,6 +1,7 @@
 """What a unit depends on: it is up to date when the hashes of all of it are the recorded ones."""
 
 import ast
+import contextlib
 import functools
 import os
 import re
@@ -56,9 +57,8 @@ def _lightlab_imports(notebook: Path) -> list[str]:
     for cell in read_notebook(notebook)["cells"]:
         if cell["cell_type"] != "code":
             continue
-        try:
-            tree = ast.parse(_MAGIC.sub(r"\1pass", "".join(cell["source"])))
-        except SyntaxError:  # not known what it imports: all counts
+        tree = _parsed("".join(cell["source"]))
+        if tree is None:  # not known what it imports: all counts
             found |= _graph().modules
             continue
         for node in ast.walk(tree):
@@ -67,6 +67,14 @@ def _lightlab_imports(notebook: Path) -> list[str]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
     return sorted(n for n in found if n.split(".")[0] == "lightlab")
+
+
+def _parsed(source: str) -> ast.Module | None:
+    """A cell as Python, magics taken out where there are some; None where it is none."""
+    for text in (source, _MAGIC.sub(r"\1pass", source)):
+        with contextlib.suppress(SyntaxError):
+            return ast.parse(text)
+    return None
 
 
 @functools.cache

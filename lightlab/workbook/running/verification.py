@@ -19,13 +19,13 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
     recorded does not exist any more.
     """
     names = _with_needs(run, set(project.select(wanted))) if wanted else None
-    units, faults = [], []
+    units, faults, others = [], [], of_other_runs(run)
     for folder in sorted(p.parent for p in run.glob("*/manifest.json")):
         facts = store.recorded(folder)
         if not facts or facts["status"] != "ok" or "hashes" not in facts:
             continue
         notebook = facts["notebook"]
-        if (names is not None and folder.name not in names) or folder.name in of_other_runs(run):
+        if (names is not None and folder.name not in names) or folder.name in others:
             continue
         if notebook not in project.notebooks:
             faults.append(Fault(str(folder), f"there is no notebooks/{notebook}.ipynb any more"))

@@ -40,16 +40,17 @@ def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> No
     """Everything about the model to `folder`, in the place of a model of ours that stands there;
     where that cannot be written, to a temporary folder, which the WorkbookError names.
     """
-    check(folder)
     folder = folder.absolute()
     made = contents(fitted, images, licence, folder.name)
     try:
+        check(folder)  # again: much may have happened there since the search began
         _publish(folder, made)
-    except OSError as e:
+    except (OSError, WorkbookError) as e:
         spare = Path(tempfile.mkdtemp(prefix="lightlab-fit-"), folder.name)
         _publish(spare, made)
+        why = f"{folder}: {e.strerror or e}" if isinstance(e, OSError) else e.faults[0].what
         hint = f"the model is in {spare}: move it to where it is to stay"
-        raise WorkbookError(Fault("fit", f"{folder}: {e.strerror or e}", hint)) from e
+        raise WorkbookError(Fault("fit", why, hint)) from e
 
 
 def _publish(folder: Path, made: Mapping[str, bytes]) -> None:
