@@ -12,6 +12,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 from traitlets.config import Config
 
+from lightlab.workbook.running import lossless
+
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SAVE_EVERY_S = 5.0
 
@@ -138,6 +140,7 @@ class Engine(NBClientEngine):
             kernel_name=kernel_name,
             config=config,
             startup_timeout=60,
+            extra_arguments=[f"--ext={lossless.__name__}"],
             iopub_timeout=60,  # a busy machine may take more than the usual 4 s for megabytes
             timeout=None,
             shutdown_kernel="immediate",

@@ -177,6 +177,14 @@ def test_long_lines_and_many_small_prints_become_one_stream(workbook):
     assert streams == {"stdout": "499 of 500", "stderr": "e\n" * 500}
 
 
+def test_no_output_is_lost_to_a_reader_that_is_slower_than_the_kernel(workbook):
+    workbook.add("01_a", "for i in range(10_000):\n    print(i, flush=True)")
+    workbook("run")
+    cells = workbook.json("quick", "01_a", "notebook.ipynb")["cells"]
+    lines = "".join(cells[-1]["outputs"][0]["text"]).split()
+    assert lines == [str(i) for i in range(10_000)]
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_runner_ends_its_children_and_the_next_run_goes_on(workbook, sign):
     workbook.add_recorded("01_quick")
