@@ -19,7 +19,7 @@ import joblib
 import pandas as pd
 
 from lightlab.measure import cost, data, latency, stats
-from lightlab.search.fit import run
+from lightlab.search.fit import room, run
 from lightlab.search.fit.target import Target
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -32,7 +32,7 @@ def one(steps: int, seed: int) -> dict:
     """One fit, on the core of its seed."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[seed % len(cores)]})
-    run._LEAST_STEPS = steps
+    room._LEAST_STEPS = steps
     images = data.load(f"parquet:{CIFAR10}", n_train=40000, n_val=2000, n_test=10000, seed=seed)
     fitted = run.fit(images, TARGET, 60 * MINUTES, seed=seed, mirror=True)
     table = fitted.comparison.set_index("model")

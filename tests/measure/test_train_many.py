@@ -4,6 +4,8 @@ import functools
 import math
 import os
 import signal
+import time
+from dataclasses import replace
 
 import joblib
 import psutil
@@ -122,9 +124,32 @@ def test_an_interrupt_leaves_no_process(digits):
             train.fit_many([long, long], workers=2)
     finally:
         signal.signal(signal.SIGALRM, previous)
-    left = [p for p in psutil.Process().children() if "loky" in " ".join(p.cmdline())]
-    left = [p for p in left if "resource_tracker" not in " ".join(p.cmdline())]
-    assert psutil.wait_procs(left, timeout=20)[1] == []
+    assert psutil.wait_procs(workers(), timeout=20)[1] == []
+
+
+def workers():
+    """joblib's processes."""
+    named = [(p, " ".join(p.cmdline())) for p in psutil.Process().children()]
+    return [p for p, name in named if "loky" in name and "resource_tracker" not in name]
+
+
+def test_trainings_in_the_background_begin_at_once_give_way_and_can_be_given_up(jobs, tmp_path):
+    """One job, too, for which no process would be started otherwise."""
+    long = replace(FAST, epochs=1e6)
+    kept = [replace(jobs[0], recipe=r, checkpoint=tmp_path / f"{r.epochs:g}") for r in (FAST, long)]
+    ((number, trained),) = train.fit_each(kept[:1], workers=1, background=True)
+    assert (number, trained.network()(jobs[0].split.x[:1]).shape) == (0, (1, 10))
+    begun = train.fit_each(kept[1:], workers=1, background=True)
+    until = time.monotonic() + 60
+    while not kept[1].checkpoint.exists():  # nobody has asked for results
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    busy = workers()
+    assert {p.nice() for p in busy} == {psutil.Process().nice() + train.processes._NICENESS}
+    begun.close()
+    assert psutil.wait_procs(busy, timeout=20)[1] == []
+    assert [one.job.seed for one in train.fit_many(jobs, workers=2)] == [3, 4, 5]
+    assert {p.nice() for p in workers()} == {psutil.Process().nice()}
 
 
 def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
@@ -140,7 +165,8 @@ def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
 def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     asked = []
 
-    def beside(jobs, macs, device, workers):
+    def beside(jobs, macs, device, workers, background):
+        assert not background
         asked.append(workers)
         return train.processes.here(jobs, macs, device)
 

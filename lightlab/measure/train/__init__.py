@@ -5,7 +5,7 @@ from lightlab.measure.train.device import accelerator
 from lightlab.measure.train.evaluate import evaluate, logits
 from lightlab.measure.train.job import Job, JobError, Trained
 from lightlab.measure.train.loop import fit
-from lightlab.measure.train.many import fit_each, fit_many
+from lightlab.measure.train.many import fit_each, fit_many, in_order
 from lightlab.measure.train.recipe import DivergedError, Recipe, TrainError, samples
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "fit_each",
     "fit_many",
     "flip",
+    "in_order",
     "logits",
     "samples",
     "shift",

@@ -1,7 +1,7 @@
 """Many small networks side by side: one process per core, one thread each."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,20 @@ def fit_many(
     As `fit_each`, but JobError names the first job that failed or diverged: the others' results
     are lost, unless they keep checkpoints.
     """
-    found: dict[int, Trained] = {}
     how = {"workers": workers, "device": device, "resume": resume, "progress": progress}
-    for i, trained in fit_each(jobs, **how):
+    return in_order(fit_each(jobs, **how))
+
+
+def in_order(results: Iterable[tuple[int, Trained]]) -> list[Trained]:
+    """What `fit_each` gives, when all is done, in the order of the jobs; JobError names the first
+    that failed or diverged.
+    """
+    found: dict[int, Trained] = {}
+    for i, trained in results:
         if trained.diverged:
             raise JobError(trained.diverged)
         found[i] = trained
-    return [found[i] for i in range(len(jobs))]
+    return [found[i] for i in range(len(found))]
 
 
 def fit_each(
@@ -51,16 +58,21 @@ def fit_each(
     device: str | None = None,
     resume: Path | None = None,
     progress: bool = True,
-) -> Iterator[tuple[int, Trained]]:
+    background: bool = False,
+) -> Generator[tuple[int, Trained], None, None]:
     """Train every job on one thread each; number and result of each as soon as it is done.
 
     `workers` processes train side by side; None takes the cores that this process may use, but
     trains in this process what is only one job or under SHORT_MACS in all, as 1 does. Results do
-    not depend on it. Processes stay for the next call (for five minutes), and map the images rather
-    than copy them. `device` is "cpu" or "cuda", None decides for each network by `accelerator`; on
-    a GPU they share it, each with its own context and images. `resume` is a folder of this call's
-    own, where every job without a checkpoint keeps one: what was killed goes on from there, and
-    what had ended is not trained again.
+    not depend on it. Processes begin with this call, before the first result is asked for; in the
+    `background` there always are some, and whoever else wants a core has it first. They stay for
+    the next call (for five minutes), and map the images rather than copy them. What is returned can
+    be closed: the trainings are given up then.
+
+    `device` is "cpu" or "cuda", None decides for each network by `accelerator`; on a GPU they share
+    it, each with its own context and images. `resume` is a folder of this call's own, where every
+    job without a checkpoint keeps one: what was killed goes on from there, and what had ended is
+    not trained again.
 
     A training that diverges is a result: `Trained.diverged` says where. JobError names a job that
     failed otherwise; TrainError on workers < 1 or two jobs with one checkpoint.
@@ -76,12 +88,17 @@ def fit_each(
         )
         workers = 1 if total < SHORT_MACS else joblib.cpu_count()
     workers = min(workers, len(jobs))
+    if workers > 1 or background:  # joblib takes one worker for this process
+        done = processes.beside(jobs, macs, device, max(workers, 2), background)
+    else:
+        done = processes.here(jobs, macs, device)
+    return _told(jobs, done, progress)
+
+
+def _told(
+    jobs: Sequence[Job], done: Iterator[processes.Done], progress: bool
+) -> Generator[tuple[int, Trained], None, None]:
     with tqdm(total=len(jobs), unit="network", **bar_options(progress)) as bar:
-        done = (
-            processes.beside(jobs, macs, device, workers)
-            if workers > 1
-            else processes.here(jobs, macs, device)
-        )
         for i, history, weights, metrics, diverged in done:
             yield i, Trained(jobs[i], history, load(weights), metrics, diverged)
             bar.update()

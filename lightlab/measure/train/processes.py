@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -24,7 +25,10 @@ from lightlab.measure.train.job import Job, JobError
 from lightlab.measure.train.loop import fit
 from lightlab.measure.train.recipe import MEND, DivergedError
 
+# Whoever closes the generator of results knows that he gives trainings up.
+warnings.filterwarnings("ignore", ".* tasks which were still being processed", module="joblib")
 _LEAST_BYTES = 2**16  # arrays from this size on lie in a file that all processes map
+_NICENESS = 10  # of processes in the background: a core asked for by another they leave to it
 
 # number of the job, history, weights as safetensors, metrics, where it diverged if it did
 Done = tuple[int, pd.DataFrame, bytes, dict[str, float], str]
@@ -47,17 +51,29 @@ def pool(workers: int, **how: Any) -> joblib.Parallel:
         return joblib.Parallel(n_jobs=workers, max_nbytes=_LEAST_BYTES, mmap_mode="c", **how)
 
 
-def beside(jobs: list[Job], macs: list[int], device: str | None, workers: int) -> Iterator[Done]:
-    """As they are done, by `workers` processes of one thread."""
+def beside(
+    jobs: list[Job], macs: list[int], device: str | None, workers: int, background: bool
+) -> Iterator[Done]:
+    """As they are done, by `workers` processes of one thread, which begin at once."""
     lent: dict[int, np.ndarray] = {}
-    parallel = pool(workers, batch_size=1, return_as="generator_unordered")
+    how = {"initializer": _give_way} if background else {}
+    parallel = pool(workers, batch_size=1, return_as="generator_unordered", **how)
     here = os.getpid()
     tasks = (
         joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, here)
         for i, job in enumerate(jobs)
     )
+    return _received(parallel(tasks))
+
+
+def _give_way() -> None:
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(_NICENESS)
+
+
+def _received(done: Iterator[Done]) -> Iterator[Done]:
     try:
-        yield from parallel(tasks)
+        yield from done
     except BrokenProcessPool:
         raise JobError(
             "a training process died, killed by the system or by hand; if memory ran out, give "

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from lightlab.measure import cost, latency
+from lightlab.measure import cost, latency, train
 from lightlab.measure.data import DataSet
 from lightlab.measure.elastic_cost import ElasticCosts
 from lightlab.nets.build import build
+from lightlab.search.fit import pace
+from lightlab.search.fit.clock import Now
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
 from lightlab.search.once_for_all.evolve import Limits
@@ -23,6 +25,14 @@ DEPTH, KERNELS, EXPANDS = 3, (3, 5), (2, 3, 4)
 AIM = 0.65  # where in the range of a space, on a logarithmic scale, the target is best
 _PLAN = latency.Plan(rounds=6, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
 _N_WHOLE = 8  # networks that the look-up table is calibrated on
+# What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
+# 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
+# However many images there are: 5.5 minutes with all of CIFAR-10 end no worse and no better where
+# it has to be four epochs, 5,000 steps (benchmarks/least_steps.md), of a space a third as large.
+_LEAST_STEPS = 1000
+# A step that takes so many times the smallest network's is affordable in any case, of a network of
+# at most so many times its size; what it is measured by is noisy.
+_NEARLY, _WIDEST, _LEAST_SHARE = 1.3, 3.0, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,22 @@ def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
         except SpaceError:  # so narrow that two units cannot be told apart
             continue
     return found
+
+
+def affordable_macs(images: DataSet, recipe: train.Recipe, seconds: float, now: Now) -> float:
+    """Of the largest network of a space whose supernet can be trained long enough in so many
+    seconds; or, where there is no such space, nearly as long as the smallest one: in the smallest
+    networks a step lasts so long for its layers, and width costs next to nothing.
+    """
+    choice = spaces(images)
+    ends = spaces(images, 1)[0], choice[len(choice) // 2]
+    archs = [space.decode(space.corner()) for space in ends]
+    small, large = map(cost.macs, archs)
+    least, most = (pace.network_step_s(build(a), images.train, recipe, now) for a in archs)
+    each = seconds / (_LEAST_STEPS * pace.N_SUBNETS)
+    a_mac = max(most - least, _LEAST_SHARE * most) / (large - small)
+    nearly = min(small + (_NEARLY - 1) * least / a_mac, _WIDEST * small)
+    return max(large * each / most, nearly)
 
 
 def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:

@@ -1,9 +1,11 @@
 """From images and a target to a model: found, trained, delivered, tested once."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import joblib
 import pandas as pd
 import torch
 
@@ -12,8 +14,7 @@ from lightlab.measure.data import DataSet
 from lightlab.measure.deploy import session
 from lightlab.measure.deploy.export import run as run_onnx
 from lightlab.measure.threads import torch_threads
-from lightlab.nets.build import build
-from lightlab.search.fit import elastic, judge, pace, room
+from lightlab.search.fit import elastic, judge, room
 from lightlab.search.fit.clock import Clock, Now, Tell
 from lightlab.search.fit.deliver import Delivered, deliver
 from lightlab.search.fit.judge import Tested
@@ -21,24 +22,20 @@ from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.methods import METHODS, SCALED, designs
 from lightlab.search.fit.room import Room
 from lightlab.search.fit.target import FitError, Target
-from lightlab.search.fit.task import Finalist, Found, Task
+from lightlab.search.fit.task import Finalist, Found, Running, Task
 from lightlab.space.arch import Arch, encode
 
 LEAST_BUDGET_S = 5
 SCALING = "scaling MobileNetV2 and V3 to the target"
 _LONG_AGO_S = 60
 FLOAT, INT8 = "in float32", "in 8-bit integers"
-METHOD_SHARE = 0.7  # of what is left once prices are known; the rest trains the scaled designs
+# Of what is left once prices are known the search has this share, and the designs have the rest. Or
+# both have all of it, side by side, where there is a core beyond those that the target is timed on,
+# and so much time that starting processes pays.
+METHOD_SHARE = 0.7
+_BESIDE_S = 30
 _ENDING = 0.08  # share of the budget that delivery and tests need, at least _ENDING_S
 _ENDING_S = 4.0
-# What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
-# 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
-# However many images there are: 5.5 minutes with all of CIFAR-10 end no worse and no better where
-# it has to be four epochs, 5,000 steps (benchmarks/least_steps.md), of a space a third as large.
-_LEAST_STEPS = 1000
-# A step that takes so many times the smallest network's is affordable in any case, of a network of
-# at most so many times its size; what it is measured by is noisy.
-_NEARLY, _WIDEST, _LEAST_SHARE = 1.3, 3.0, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,12 +106,19 @@ def fit(
     if not len(images.val):
         raise FitError(f"{images.spec}: choices are made on validation images: there are none")
     clock, meter = Clock(budget_s, tell, now), Meter(target, images)
-    task = _task(images, meter, clock, seed, mirror)
+    beside = budget_s >= _BESIDE_S and joblib.cpu_count() > target.threads
+    share = 1.0 if beside else METHOD_SHARE
+    task = _task(images, meter, clock, seed, mirror, share)
     archs = {} if method == SCALED else _designs(task)
-    begin, share = clock.spent_s, METHOD_SHARE if archs else 1.0
-    found = METHODS[method](task, share * _usable_s(clock))
-    searched_s = clock.spent_s - begin
-    rest, failed = _trained(task, archs)
+    begin, usable = clock.spent_s, _usable_s(clock)
+    with contextlib.ExitStack() as stack:  # an end by an error, or by hand, is that of both
+        under_way = None
+        if archs and beside:
+            under_way = stack.enter_context(contextlib.closing(task.begun(archs, usable)))
+            task = replace(task, workers=1)
+        found = METHODS[method](task, usable * (share if archs else 1))
+        searched_s = clock.spent_s - begin
+        rest, failed = _trained(task, archs, under_way)
     clock.enter("measuring again and testing")
     mine, rest = ([_judged(x, task) for x in part] for part in (found.finalists, rest))
     others = mine[1:] if method == SCALED else rest
@@ -137,8 +141,12 @@ def fit(
     )  # fmt: skip
 
 
-def _task(images: DataSet, meter: Meter, clock: Clock, seed: int, mirror: bool) -> Task:
-    """The space for the target, and what all methods share."""
+def _task(
+    images: DataSet, meter: Meter, clock: Clock, seed: int, mirror: bool, share: float
+) -> Task:
+    """The space for the target, and what all methods share, which have so large a share of the
+    time.
+    """
     clock.enter("measuring what networks cost here")
     side = images.input_shape[1]
     recipe = train.Recipe(
@@ -146,25 +154,11 @@ def _task(images: DataSet, meter: Meter, clock: Clock, seed: int, mirror: bool) 
         label_smoothing=0.05,
     )  # fmt: skip
     even = judge.balanced(images)
-    most_macs = _affordable_macs(even, recipe, clock)
+    most_macs = room.affordable_macs(
+        even, recipe, share * elastic.SUPERNET * clock.left_s, clock.now
+    )
     chosen = room.choose(images, meter, most_macs)
     return Task(even, chosen, meter, clock, recipe, seed)
-
-
-def _affordable_macs(images: DataSet, recipe: train.Recipe, clock: Clock) -> float:
-    """Of the largest network of a space whose supernet can be trained long enough; or, where there
-    is no such space, nearly as long as the smallest one: in the smallest networks a step lasts so
-    long for its layers, and width costs next to nothing.
-    """
-    spaces = room.spaces(images)
-    ends = room.spaces(images, 1)[0], spaces[len(spaces) // 2]
-    archs = [space.decode(space.corner()) for space in ends]
-    small, large = map(cost.macs, archs)
-    least, most = (pace.network_step_s(build(a), images.train, recipe, clock.now) for a in archs)
-    each = METHOD_SHARE * elastic.SUPERNET * clock.left_s / (_LEAST_STEPS * pace.N_SUBNETS)
-    a_mac = max(most - least, _LEAST_SHARE * most) / (large - small)
-    nearly = min(small + (_NEARLY - 1) * least / a_mac, _WIDEST * small)
-    return max(large * each / most, nearly)
 
 
 def _usable_s(clock: Clock) -> float:
@@ -178,15 +172,24 @@ def _designs(task: Task) -> dict[str, Arch]:
     return designs(task)
 
 
-def _trained(task: Task, archs: Mapping[str, Arch]) -> tuple[list[Finalist], str]:
-    """The scaled designs, trained in the time that is left; none, and why, where a training failed:
-    what the search found is worth delivering without them.
+def _trained(
+    task: Task, archs: Mapping[str, Arch], under_way: Running | None
+) -> tuple[list[Finalist], str]:
+    """The scaled designs, trained beside the search, or in the time that is left; none, and why,
+    where a training failed: what the search found is worth delivering without them.
 
     After a long search they are scaled anew: what it found was timed at its end, and the machine's
     clock may be another one now.
     """
     if not archs:
         return [], ""
+    failure = f"the training of {' and '.join(archs)} failed"
+    if under_way is not None:
+        task.clock.enter("waiting for MobileNetV2 and V3, trained beside it")
+        try:
+            return task.finalists(under_way), ""
+        except train.JobError as e:
+            return [], f"{failure}: {e}"
     if task.clock.since_s(SCALING) > _LONG_AGO_S:
         archs = _designs(task) or archs
     seconds = _usable_s(task.clock)
@@ -194,7 +197,7 @@ def _trained(task: Task, archs: Mapping[str, Arch]) -> tuple[list[Finalist], str
     try:
         return task.trained(archs, seconds), ""
     except (train.DivergedError, train.JobError) as e:
-        return [], f"the training of {' and '.join(archs)} failed: {e}"
+        return [], f"{failure}: {e}"
 
 
 def _judged(one: Finalist, task: Task) -> Finalist:

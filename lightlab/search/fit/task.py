@@ -1,7 +1,7 @@
 """What a method is given and what it gives back; trainings within a share of the budget."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 
 import joblib
 import pandas as pd
@@ -19,6 +19,9 @@ from lightlab.space.arch import Arch, encode
 
 LEAST_S = 0.05  # of a training, even where no time is left
 _PROCESSES_S = 20  # of training each, below which starting processes does not pay
+_STARTING_S = 5  # that processes need to start where others are at work
+
+Running = Generator[tuple[int, train.Trained], None, None]  # what closing it gives up
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class Found:
 @dataclass(frozen=True, eq=False)
 class Task:
     """What all methods share; rarer classes of `images` are repeated (`judge.balanced`), the meter
-    has the images as they are.
+    has the images as they are. `workers` processes may train.
     """
 
     images: DataSet
@@ -61,6 +64,7 @@ class Task:
     clock: Clock
     recipe: train.Recipe
     seed: int
+    workers: int = field(default_factory=joblib.cpu_count)
 
     def finalist(self, name: str, network: Network, seconds: float) -> Finalist:
         """The network, judged on the validation images; the clock hears of a new best."""
@@ -89,10 +93,22 @@ class Task:
         """
         if not archs:
             return []
+        workers = min(len(archs), self.workers) if seconds > _PROCESSES_S else 1
+        jobs = self._jobs(archs, seconds, workers)
+        return self.finalists(train.fit_each(jobs, workers=workers, progress=False))
+
+    def begun(self, archs: Mapping[str, Arch], seconds: float) -> Running:
+        """The same in processes of the background, one for each network, which begin now and end
+        in about so many seconds: what `finalists` waits for.
+        """
+        jobs = self._jobs(archs, seconds - _STARTING_S, len(archs))
+        return train.fit_each(jobs, workers=len(jobs), progress=False, background=True)
+
+    def _jobs(self, archs: Mapping[str, Arch], seconds: float, workers: int) -> list[train.Job]:
+        """Trainings that `workers` processes do in so many seconds."""
         split, recipe, now = self.images.train, self.recipe, self.clock.now
-        workers = min(len(archs), joblib.cpu_count()) if seconds > _PROCESSES_S else 1
         begin = now()
-        with torch_threads(1):  # as `fit_many` trains
+        with torch_threads(1):  # as `fit_each` trains
             steps = {k: pace.network_step_s(build(a), split, recipe, now) for k, a in archs.items()}
         each = (seconds - (now() - begin)) * workers / len(archs)
         jobs = []
@@ -100,8 +116,11 @@ class Task:
             n = self.epochs(each, steps[name])
             exact = replace(recipe, epochs=n, most_seconds=max(each, LEAST_S))
             jobs.append(train.Job(arch, split, exact, self.seed, name=name))
-        done = train.fit_many(jobs, workers=workers, progress=False)
+        return jobs
+
+    def finalists(self, trained: Running) -> list[Finalist]:
+        """Networks of trainings that have begun, when all have ended."""
         return [
-            self.finalist(name, one.network(), float(one.history["seconds"].iloc[-1]))
-            for name, one in zip(archs, done, strict=True)
+            self.finalist(one.job.name, one.network(), float(one.history["seconds"].iloc[-1]))
+            for one in train.in_order(trained)
         ]

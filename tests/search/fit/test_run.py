@@ -1,10 +1,11 @@
 """From images to a delivered model, with every method."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -58,7 +59,10 @@ TARGET = Target(max_macs=4e5, max_size_kb=150)
 @pytest.fixture(scope="module")
 def fitted(images):
     heard = []
-    found = run.fit(images, TARGET, 16, seed=1, tell=heard.append, now=time.process_time)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joblib, "cpu_count", lambda: 2)
+        patch.setattr(run, "_BESIDE_S", 16)  # designs are trained beside the search
+        found = run.fit(images, TARGET, 16, seed=1, tell=heard.append, now=time.process_time)
     return found, heard
 
 
@@ -66,19 +70,18 @@ def test_a_loose_target_leaves_a_space_whose_supernet_can_be_trained(images, mon
     """As many steps as a small network needs, however few or many images an epoch has."""
     layers, each = 0.01, 1e-8  # seconds of a step, for all layers and for each MAC
     a_step = lambda network, *_: layers + each * cost.macs(network.arch)  # noqa: E731
-    monkeypatch.setattr(run.pace, "network_step_s", a_step)
+    monkeypatch.setattr(pace, "network_step_s", a_step)
     middle = room.spaces(images)[len(room.spaces(images)) // 2]
     macs = cost.macs(middle.decode(middle.corner()))
     recipe, rate = train.Recipe(1, batch_size=32), macs / (layers + each * macs)
-    share = run.METHOD_SHARE * run.elastic.SUPERNET / 3
-    most = run._affordable_macs(images, recipe, Clock(600.0, now=lambda: 0.0))
-    assert most == pytest.approx(rate * 600 * share / run._LEAST_STEPS)
+    most = room.affordable_macs(images, recipe, 190.0, time.monotonic)
+    assert most == pytest.approx(rate * 190 / 3 / room._LEAST_STEPS)
     many = replace(images, train=images.train.take(torch.arange(256).repeat(200)))
-    assert run._affordable_macs(many, recipe, Clock(600.0, now=lambda: 0.0)) == most
+    assert room.affordable_macs(many, recipe, 190.0, time.monotonic) == most
     smallest = room.spaces(images, 1)[0]
     least = cost.macs(smallest.decode(smallest.corner()))
-    most = run._affordable_macs(images, recipe, Clock(1.0, now=lambda: 0.0))
-    assert most == pytest.approx(run._WIDEST * least)  # width costs next to nothing
+    most = room.affordable_macs(images, recipe, 0.3, time.monotonic)
+    assert most == pytest.approx(room._WIDEST * least)  # width costs next to nothing
 
 
 def test_a_model_is_delivered_that_keeps_to_its_target(fitted, images):
@@ -100,6 +103,8 @@ def test_what_is_told_about_it_is_complete(fitted):
     found, _ = fitted
     assert found.comparison["delivered"].tolist().count(True) == 1
     assert (found.comparison["macs"] <= TARGET.max_macs).all()
+    assert len(found.comparison) == 3, found.failed
+    assert "waiting for MobileNetV2 and V3, trained beside it" in found.phases["phase"].tolist()
     assert set(report.tried(found)["stage"]) == {"sampled", "candidate", "trained on"}
     assert found.spent_s < 1.15 * found.budget_s  # of processor time: others do not matter
     assert found.comparison["spent_s"].between(0, found.spent_s).all()
@@ -135,7 +140,7 @@ def test_what_was_found_is_delivered_where_nothing_can_be_compared_with_it():
     task = SimpleNamespace(clock=Clock(60), trained=trained)
     task.clock.enter(run.SCALING)
     why = "the training of a design failed: a worker was killed"
-    assert run._trained(task, {"a design": None}) == ([], why)
+    assert run._trained(task, {"a design": None}, None) == ([], why)
 
 
 @pytest.mark.parametrize(("gone", "wanted"), [(30, "before"), (90, "anew")])
@@ -146,7 +151,7 @@ def test_after_a_long_search_designs_are_scaled_anew(monkeypatch, gone, wanted):
     times[0] = gone
     monkeypatch.setattr(run, "designs", lambda _: {"anew": None})
     task = SimpleNamespace(clock=clock, trained=lambda archs, _: list(archs))
-    assert run._trained(task, {"before": None}) == ([wanted], "")
+    assert run._trained(task, {"before": None}, None) == ([wanted], "")
 
 
 def test_a_training_that_few_images_end_early_is_told():
@@ -171,20 +176,51 @@ def test_a_target_about_integers_is_judged_by_their_file(images):
     assert "model-int8.onnx" in card.snippet(found)
 
 
-@pytest.mark.parametrize(("archs", "share"), [({}, 1.0), ({"a design": None}, run.METHOD_SHARE)])
-def test_the_search_has_the_time_of_designs_that_cannot_be(images, monkeypatch, archs, share):
-    class Stop(Exception):
+A_DESIGN = {"a design": None}
+
+
+@pytest.mark.parametrize(
+    ("archs", "budget", "threads", "cores", "share"),
+    [
+        (A_DESIGN, 60, 1, 2, 1.0),  # a core is spare: the designs are trained on it meanwhile
+        (A_DESIGN, 60, 2, 2, run.METHOD_SHARE),  # the model is timed on both
+        (A_DESIGN, 29, 1, 8, run.METHOD_SHARE),  # starting processes does not pay
+        ({}, 29, 1, 8, 1.0),  # no design keeps to the target
+        ({}, 60, 1, 8, 1.0),
+    ],
+)
+def test_search_and_designs_share_time_or_cores(
+    images, monkeypatch, archs, budget, threads, cores, share
+):
+    class StopError(Exception):
         pass
 
-    def method(task, seconds):
-        assert seconds == pytest.approx(share * (task.clock.left_s - run._ENDING_S), abs=0.1)
-        raise Stop
+    def begun(given, seconds):
+        assert given == archs
+        under_way.append(seconds)
+        return SimpleNamespace(close=lambda: under_way.append("given up"))
 
+    def method(task, seconds):
+        assert seconds == pytest.approx(share * run._usable_s(task.clock), abs=0.1)
+        assert task.workers == (1 if under_way else cores)
+        raise StopError
+
+    @dataclass
+    class Stand:
+        clock: Clock
+        begun: object
+        workers: int = cores
+
+    under_way = []
+    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
     monkeypatch.setattr(run, "designs", lambda _: archs)
-    monkeypatch.setattr(run, "_task", lambda *how: SimpleNamespace(clock=how[2]))
+    monkeypatch.setattr(run, "_task", lambda *how: Stand(how[2], begun))
     monkeypatch.setitem(run.METHODS, "once-for-all", method)
-    with pytest.raises(Stop):
-        run.fit(images, TARGET, 30)
+    target = SimpleNamespace(threads=threads)
+    with pytest.raises(StopError):
+        run.fit(images, target, budget)
+    beside = bool(archs) and share == 1
+    assert under_way == ([pytest.approx(0.92 * budget, abs=0.1), "given up"] if beside else [])
 
 
 @pytest.mark.parametrize("method", [RANDOM, SCALED])
