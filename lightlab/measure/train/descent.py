@@ -20,6 +20,13 @@ def learning_rate(step: int, n_steps: int, recipe: Recipe) -> float:
     return recipe.lr * min(up, down, 1.0)
 
 
+def scheduled(step: int, n_steps: int, seconds: float, recipe: Recipe) -> int:
+    """The step that the schedule has come to: this one, or a later one where time is short."""
+    most = recipe.most_seconds
+    by_time = math.ceil(n_steps * seconds / most) if most else 0
+    return min(n_steps, max(step, by_time))
+
+
 def sgd(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
     """SGD that decays matrices and kernels only, not biases and normalisation (one dimension)."""
     parameters = list(parameters)

@@ -61,10 +61,9 @@ class Training:
             yield self.step
 
     def _scheduled(self) -> int:
-        """The step that the schedule has come to: this one, or a later one where time is short."""
-        most, n = self._recipe.most_seconds, self._plan.n_steps
-        by_time = math.ceil(n * self._history.seconds / most) if most else 0
-        return min(n, max(self.step, by_time))
+        """The step that the schedule has come to."""
+        seconds = self._history.seconds
+        return descent.scheduled(self.step, self._plan.n_steps, seconds, self._recipe)
 
     def report(self) -> None:
         """A row of the history, of the averaged weights if there are such."""

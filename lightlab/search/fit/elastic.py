@@ -1,7 +1,6 @@
 """Once-for-All for one target: a supernet, a predictor, evolution, and a last training."""
 
 import copy
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,8 @@ from lightlab.measure import cost, predict, subnets, train
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.draws import SearchError
 from lightlab.search.fit import pace
-from lightlab.search.fit.task import LEAST_S, Finalist, Found, Task
+from lightlab.search.fit.room import N_SUBNETS
+from lightlab.search.fit.task import Finalist, Found, Task
 from lightlab.search.once_for_all import serving
 from lightlab.search.once_for_all.evolve import Evolution, Score, evolve
 from lightlab.search.once_for_all.phases import sandwich
@@ -30,13 +30,13 @@ def once_for_all(task: Task, seconds: float) -> Found:
     candidates as they were cut out.
     """
     clock, images, end = task.clock, task.images, task.clock.spent_s + seconds
-    each = pace.evaluation_s(task.room.space, images, clock.now)
-    n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
-    training = SUPERNET * max(0.0, end - clock.spent_s - n * each)
+    training = SUPERNET * (1 - SAMPLES) * seconds
     clock.enter("training the supernet", training)
     net = supernet(task, training)
+    each = pace.evaluation_s(net, images, clock.now)
+    n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
     clock.enter("trying sub-networks", n * each)
-    samples = serving.sample(net, images, n, task.seed)
+    samples = serving.sample(net, images, n, task.seed, task.workers)
     score = serving.scorer(
         net.space, predict.MLP(samples.codes(net.space), samples.accuracy, seed=task.seed)
     )
@@ -69,13 +69,11 @@ def promising(task: Task, finalists: list[Finalist]) -> Finalist:
 
 def supernet(task: Task, seconds: float) -> ElasticNetwork:
     """The once-for-all network, trained by the sandwich rule for about so long."""
-    images, recipe, space = task.images, task.recipe, task.room.space
-    begin = task.clock.now()
-    a_step = pace.supernet_step_s(space, images, recipe, task.clock.now)
-    left = seconds - (task.clock.now() - begin)
-    passes = pace.N_SUBNETS * task.epochs(left, a_step)
-    phases = sandwich(passes, pace.N_SUBNETS)
-    return shrink(space, images, phases, recipe, seed=task.seed, n_rows=0).network
+    recipe = task.lasting(seconds)
+    phases = sandwich(N_SUBNETS * recipe.epochs, N_SUBNETS)
+    found = shrink(task.room.space, task.images, phases, recipe, seed=task.seed, n_rows=0)
+    task.took(int(found.history["steps"].iloc[-1]))
+    return found.network
 
 
 def candidates(task: Task, score: Score) -> list[Point]:
@@ -103,16 +101,11 @@ def _evolved(task: Task, score: Score, share: float) -> Point:
 
 def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
     """The finalist trained on by itself for about so long; as it was where that made it worse."""
-    images, recipe, now = task.images, task.recipe, task.clock.now
-    network, begin = copy.deepcopy(one.network), now()
-    a_step = pace.network_step_s(network, images.train, recipe, now)
-    left = seconds - (now() - begin)
-    begin = now()
-    n = task.epochs(left, a_step)
-    exact = replace(recipe, epochs=n, most_seconds=max(left, LEAST_S))
+    network, recipe = copy.deepcopy(one.network), task.lasting(seconds)
     try:
-        train.fit(network, images.train, exact, seed=task.seed, progress=False)
+        h = train.fit(network, task.images.train, recipe, seed=task.seed, progress=False)
     except train.DivergedError:
         return one
-    after = task.finalist(one.name, network.eval(), now() - begin)
+    task.took(int(h["step"].iloc[-1]))
+    after = task.finalist(one.name, network.eval(), float(h["seconds"].iloc[-1]))
     return max(one, after, key=lambda x: x.rank)

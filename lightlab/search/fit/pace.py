@@ -1,4 +1,4 @@
-"""How long training takes here, by a few steps: budgets are in seconds, recipes in epochs."""
+"""How long things take here, by a few of them."""
 
 import copy
 from collections.abc import Callable
@@ -10,12 +10,7 @@ from lightlab.measure.train.recipe import plan
 from lightlab.nets.build import Network
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.fit.clock import Now
-from lightlab.search.once_for_all.phases import sandwich
-from lightlab.search.once_for_all.shrinking import shrink
-from lightlab.space.spaces import OfaSpace
 
-N_SUBNETS = 3  # of a step of the sandwich rule
-MOST_EPOCHS = 300  # beyond it small data sets are only learnt by heart
 _FEW, _STEPS = 2, 6
 _LEAST = 0.3  # share of a run that its further steps take at least: noise is no gift of time
 
@@ -49,25 +44,8 @@ def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: No
     return step_s(run, now)
 
 
-def supernet_step_s(space: OfaSpace, images: DataSet, recipe: train.Recipe, now: Now) -> float:
-    """Of the once-for-all network over `space` by the sandwich rule."""
-    each = plan(recipe, len(images.train)).per_epoch
-
-    def run(steps: int) -> None:
-        phases = sandwich(N_SUBNETS * steps / each, N_SUBNETS)
-        shrink(space, images, phases, recipe, n_rows=0)
-
-    return step_s(run, now)
-
-
-def evaluation_s(space: OfaSpace, images: DataSet, now: Now) -> float:
+def evaluation_s(network: ElasticNetwork, images: DataSet, now: Now) -> float:
     """Of one sub-network on the validation images, calibration included."""
-    network, begin = ElasticNetwork(space), now()
-    subnets.accuracies(network, [space.corner()], images.train.x, images.val)
+    begin = now()
+    subnets.accuracies(network, [network.space.corner()], images.train.x, images.val)
     return now() - begin
-
-
-def epochs(seconds: float, a_step_s: float, recipe: train.Recipe, n_images: int) -> float:
-    """As many as take so long; at least one step, at most MOST_EPOCHS."""
-    each = plan(recipe, n_images).per_epoch
-    return min(MOST_EPOCHS, max(1, round(seconds / a_step_s)) / each)

@@ -21,6 +21,7 @@ from lightlab.space.spaces import OfaSpace, Skeleton
 
 CHANNELS = (16, 24, 40, 80, 112)  # of the units at width 1
 WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
+N_SUBNETS = 3  # of a step of the sandwich rule
 DEPTH, KERNELS, EXPANDS = 3, (3, 5), (2, 3, 4)
 AIM = 0.65  # where in the range of a space, on a logarithmic scale, the target is best
 _PLAN = latency.Plan(rounds=6, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
@@ -79,7 +80,7 @@ def affordable_macs(images: DataSet, recipe: train.Recipe, seconds: float, now: 
     archs = [space.decode(space.corner()) for space in ends]
     small, large = map(cost.macs, archs)
     least, most = (pace.network_step_s(build(a), images.train, recipe, now) for a in archs)
-    each = seconds / (_LEAST_STEPS * pace.N_SUBNETS)
+    each = seconds / (_LEAST_STEPS * N_SUBNETS)
     a_mac = max(most - least, _LEAST_SHARE * most) / (large - small)
     nearly = min(small + (_NEARLY - 1) * least / a_mac, _WIDEST * small)
     return max(large * each / most, nearly)

@@ -115,7 +115,7 @@ def fit(
         under_way = None
         if archs and beside:
             under_way = stack.enter_context(contextlib.closing(task.begun(archs, usable)))
-            task = replace(task, workers=1)
+            task = replace(task, workers=1)  # joblib has one set of processes: theirs
         found = METHODS[method](task, usable * (share if archs else 1))
         searched_s = clock.spent_s - begin
         rest, failed = _trained(task, archs, under_way)

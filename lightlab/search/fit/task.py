@@ -8,9 +8,8 @@ import pandas as pd
 
 from lightlab.measure import train
 from lightlab.measure.data import DataSet
-from lightlab.measure.threads import torch_threads
-from lightlab.nets.build import Network, build
-from lightlab.search.fit import pace
+from lightlab.measure.train.recipe import plan
+from lightlab.nets.build import Network
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.judge import on_balance
 from lightlab.search.fit.meter import Meter
@@ -18,6 +17,7 @@ from lightlab.search.fit.room import Room
 from lightlab.space.arch import Arch, encode
 
 LEAST_S = 0.05  # of a training, even where no time is left
+MOST_EPOCHS = 300  # beyond it small data sets are only learnt by heart
 _PROCESSES_S = 20  # of training each, below which starting processes does not pay
 _STARTING_S = 5  # that processes need to start where others are at work
 
@@ -74,11 +74,13 @@ class Task:
             self.clock.best = f"{made.accuracy:.1f} % ({name})"
         return made
 
-    def epochs(self, seconds: float, a_step_s: float) -> float:
-        """Of so long a training, see `pace.epochs`; the clock hears where that caps it."""
-        n = pace.epochs(seconds, a_step_s, self.recipe, len(self.images.train))
-        self.clock.capped |= n == pace.MOST_EPOCHS
-        return n
+    def lasting(self, seconds: float) -> train.Recipe:
+        """The recipe of a training of so many seconds, or MOST_EPOCHS."""
+        return replace(self.recipe, epochs=MOST_EPOCHS, most_seconds=max(seconds, LEAST_S))
+
+    def took(self, steps: int) -> None:
+        """The clock hears of a training's steps, as many as MOST_EPOCHS have or fewer."""
+        self.clock.capped |= steps == plan(self.lasting(0), len(self.images.train)).n_steps
 
     def rows(self, stage: str, archs: list[Arch], accuracies: list[float]) -> pd.DataFrame:
         """What was tried, with the costs that the room's tables say."""
@@ -106,21 +108,15 @@ class Task:
 
     def _jobs(self, archs: Mapping[str, Arch], seconds: float, workers: int) -> list[train.Job]:
         """Trainings that `workers` processes do in so many seconds."""
-        split, recipe, now = self.images.train, self.recipe, self.clock.now
-        begin = now()
-        with torch_threads(1):  # as `fit_each` trains
-            steps = {k: pace.network_step_s(build(a), split, recipe, now) for k, a in archs.items()}
-        each = (seconds - (now() - begin)) * workers / len(archs)
-        jobs = []
-        for name, arch in archs.items():
-            n = self.epochs(each, steps[name])
-            exact = replace(recipe, epochs=n, most_seconds=max(each, LEAST_S))
-            jobs.append(train.Job(arch, split, exact, self.seed, name=name))
-        return jobs
+        recipe = self.lasting(seconds * workers / len(archs))
+        how = {"split": self.images.train, "recipe": recipe, "seed": self.seed}
+        return [train.Job(arch, name=name, **how) for name, arch in archs.items()]
 
     def finalists(self, trained: Running) -> list[Finalist]:
         """Networks of trainings that have begun, when all have ended."""
-        return [
-            self.finalist(one.job.name, one.network(), float(one.history["seconds"].iloc[-1]))
-            for one in train.in_order(trained)
-        ]
+        found = []
+        for one in train.in_order(trained):
+            steps, seconds = one.history[["step", "seconds"]].iloc[-1]
+            self.took(int(steps))
+            found.append(self.finalist(one.job.name, one.network(), float(seconds)))
+        return found

@@ -39,8 +39,17 @@ class Samples:
         return space.encode(self.points)
 
 
-def sample(supernet: ElasticNetwork, images: DataSet, n: int, seed: int = 0, **how: Any) -> Samples:
-    """`n` random sub-networks, no two alike where the space has as many, evaluated side by side."""
+def sample(
+    supernet: ElasticNetwork,
+    images: DataSet,
+    n: int,
+    seed: int = 0,
+    workers: int | None = None,
+    **how: Any,
+) -> Samples:
+    """`n` random sub-networks, no two alike where the space has as many, evaluated side by side by
+    so many `workers`, see `run_beside`.
+    """
     space = supernet.space
     drawn = space.canonical(space.sample(np.random.default_rng(seed), 4 * n))
     points = np.array(list(dict.fromkeys(map(tuple, drawn.tolist())))[:n])
@@ -48,7 +57,7 @@ def sample(supernet: ElasticNetwork, images: DataSet, n: int, seed: int = 0, **h
     task = {"supernet": supernet, "images": images.train.x, "split": images.val, **how}
     jobs = {i: task | {"points": part.tolist()} for i, part in enumerate(parts)}
     macs = ElasticCosts.macs(space).of(points)
-    found = run_beside(_timed, jobs, macs.sum() * 2 * len(images.val))
+    found = run_beside(_timed, jobs, macs.sum() * 2 * len(images.val), workers)
     accuracy = np.concatenate([values for values, _ in found.values()])
     return Samples(points, accuracy, macs, sum(seconds for _, seconds in found.values()))
 

@@ -56,7 +56,8 @@ def shrink(
 ) -> Shrunk:
     """Train the once-for-all network over `space` in these `phases`, from `start` or anew.
 
-    `recipe` gives all but epochs, rate and warm-up, which are the phases'. With a `teacher`, of
+    `recipe` gives all but epochs, rate and warm-up, which are the phases'; its `most_seconds` are
+    those of each phase. With a `teacher`, of
     which the largest network answers, the loss is the labels' cross-entropy plus that of its
     answers, which it gives with the statistics of the batch (the authors' code). At the start of a
     phase that says so the channels are sorted. The history gets about `n_rows` rows, and one at the
@@ -124,6 +125,7 @@ class _Run:
         self.generator = torch.Generator().manual_seed(seed)
         self.values = {"phase": 0, "step": 0, "steps": 0, "passes": 0, "macs": 0, "seconds": 0.0}
         self.values["losses"] = []  # since the last row
+        self.values["lasted"] = 0.0  # seconds of wall clock of the phase, rows apart
         self.rows: list[dict[str, Any]] = []
         n_steps = sum(
             plan(replace(recipe, epochs=p.epochs), len(images.train)).n_steps for p in phases
@@ -153,7 +155,7 @@ class _Run:
 
     def step(self) -> None:
         """One of the weights, over all sub-networks that are drawn for it."""
-        begin = time.process_time()
+        begin, began = time.process_time(), time.perf_counter()
         values, net, phase = self.values, self.net, self.phase
         if values["step"] == 0 and phase.sorts:
             net.sort_channels(net.space.expands[-phase.sorts :])
@@ -164,7 +166,7 @@ class _Run:
         x = train.augment(x, self.recipe, self.generator)
         x = subnets.at_resolution(x, net.space.resolutions[points[0][0]])
         x = x.contiguous(memory_format=torch.channels_last)
-        rate = descent.learning_rate(values["step"], self.plan.n_steps, self.recipe)
+        rate = descent.learning_rate(self._scheduled(), self.plan.n_steps, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -172,15 +174,22 @@ class _Run:
         self.optimizer.step()
         values["passes"] += len(points) * len(x)
         values["seconds"] += time.process_time() - begin
+        values["lasted"] += time.perf_counter() - began
         if not np.isfinite(values["losses"][-1]):
             raise train.DivergedError(
                 f"the loss is no number at step {values['step']} of phase {phase.name!r}: {MEND}"
             )
-        if values["step"] == self.plan.n_steps:
+        if self._scheduled() == self.plan.n_steps:
             values["phase"] += 1
             values["step"] = 0
+            values["lasted"] = 0.0
             if not self.done:
                 self._begin()
+
+    def _scheduled(self) -> int:
+        """The step that the phase's schedule has come to."""
+        step, lasted = self.values["step"], self.values["lasted"]
+        return descent.scheduled(step, self.plan.n_steps, lasted, self.recipe)
 
     def _descend(self, points: list[Point], x: Tensor, y: Tensor) -> float:
         """Gradients of all sub-networks, summed; the mean of their losses."""

@@ -97,13 +97,6 @@ def test_a_step_is_timed_by_its_share_of_a_longer_run(lasts, a_step):
     assert asked == [2, 2, 8, 2]
 
 
-def test_epochs_are_steps_of_so_many_seconds():
-    recipe = Recipe(1, batch_size=32)
-    assert pace.epochs(10, 0.1, recipe, 320) == 10  # 100 steps, ten an epoch
-    assert pace.epochs(0, 0.1, recipe, 320) == 0.1  # one step at least
-    assert pace.epochs(1e9, 0.1, recipe, 320) == pace.MOST_EPOCHS
-
-
 def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation():
     whole = images(train=[0] * 40 + [1] * 3, val=[0] * 9 + [1] * 3)
     even = judge.balanced(whole)
@@ -323,7 +316,6 @@ def test_a_network_is_as_it_was_where_training_it_on_diverges(monkeypatch):
         raise DivergedError("loss is NaN")
 
     monkeypatch.setattr(elastic.train, "fit", diverges)
-    monkeypatch.setattr(pace, "network_step_s", lambda *_: 0.01)
     task = Task(images(), None, None, Clock(10), Recipe(1), 0)
     one = finalist("one", 1.0, 90)
     assert elastic.tuned(task, one, 1.0) is one

@@ -15,13 +15,16 @@ from lightlab.measure.data import DataSet, Split
 from lightlab.measure.deploy import session
 from lightlab.measure.deploy.export import run as answers_of
 from lightlab.measure.train import history
-from lightlab.search.fit import judge, methods, pace, report, room, run
+from lightlab.nets.build import build
+from lightlab.search import beside
+from lightlab.search.fit import elastic, judge, methods, pace, report, room, run
+from lightlab.search.fit import task as task_of_fit
 from lightlab.search.fit.clock import Clock
 from lightlab.search.fit.meter import Meter
 from lightlab.search.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.search.fit.target import MACS, SIZE, FitError, Target
 from lightlab.search.fit.task import Task
-from lightlab.search.once_for_all import rivals
+from lightlab.search.once_for_all import rivals, shrinking
 from lightlab.search.once_for_all.rivals import MOBILENET_V2
 from lightlab.space.arch import scale
 from lightlab.workbook.tools import card
@@ -43,7 +46,9 @@ def bars(n, seed):
 def processor_time():
     """Budgets are of processor time here: what others do on the machine does not matter."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history, "time", SimpleNamespace(perf_counter=time.process_time))
+        processor = SimpleNamespace(perf_counter=time.process_time, process_time=time.process_time)
+        for module in (history, shrinking):
+            patch.setattr(module, "time", processor)
         yield
 
 
@@ -58,11 +63,14 @@ TARGET = Target(max_macs=4e5, max_size_kb=150)
 
 @pytest.fixture(scope="module")
 def fitted(images):
-    heard = []
+    heard, asked = [], []
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beside, "SHORT_MACS", 0)
+        patch.setattr(beside, "pool", lambda n: asked.append(n) or joblib.Parallel(1))
         patch.setattr(joblib, "cpu_count", lambda: 2)
         patch.setattr(run, "_BESIDE_S", 16)  # designs are trained beside the search
         found = run.fit(images, TARGET, 16, seed=1, tell=heard.append, now=time.process_time)
+    assert set(asked) == {1}  # what asks for others would wait for the designs' processes
     return found, heard
 
 
@@ -154,12 +162,31 @@ def test_after_a_long_search_designs_are_scaled_anew(monkeypatch, gone, wanted):
     assert run._trained(task, {"before": None}, None) == ([wanted], "")
 
 
-def test_a_training_that_few_images_end_early_is_told():
-    task = Task(SimpleNamespace(train=range(60)), None, None, Clock(60), train.Recipe(1), 0)
-    assert task.epochs(1.0, 0.1) == 10 / pace.plan(task.recipe, 60).per_epoch
-    assert not task.clock.capped
-    assert task.epochs(1e6, 0.1) == pace.MOST_EPOCHS
-    assert task.clock.capped
+def test_trainings_last_as_long_as_they_may_or_end_early_for_few_images(images, monkeypatch):
+    """All that there are: the supernet's, one that goes on, and from scratch."""
+    monkeypatch.setattr(task_of_fit, "MOST_EPOCHS", 3)
+    space = room.spaces(images, 1)[0]
+    arch = space.decode(space.smallest())
+    meter, chosen = Meter(TARGET, images), SimpleNamespace(space=space)
+
+    def capped(seconds):
+        clock = Clock(60)
+        task = Task(images, chosen, meter, clock, train.Recipe(1, batch_size=32), 0)
+        for training in (
+            lambda: elastic.supernet(task, seconds),
+            lambda: elastic.tuned(
+                task, task_of_fit.Finalist("", build(arch), 0.0, 9.0, 0), seconds
+            ),
+            lambda: task.trained({"a": arch, "b": arch}, seconds),
+        ):
+            clock.capped, begin = False, time.process_time()
+            training()
+            yield clock.capped, time.process_time() - begin
+
+    assert [early for early, _ in capped(60.0)] == [True] * 3
+    found = list(capped(0.1))
+    assert [early for early, _ in found] == [False] * 3
+    assert all(seconds < 1 for _, seconds in found), found
 
 
 def test_a_target_about_integers_is_judged_by_their_file(images):
