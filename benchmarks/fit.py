@@ -5,12 +5,13 @@ and 5,000. Baseline: MobileNetV2's and V3's designs as deep and wide as the targ
 for the whole budget on all cores ("scaled"). Limits of MACs are the same whatever the machine's
 clock does; those of time have to be kept. Rows: spent over budget, whether the target was met when
 measured again, milliseconds, MACs, test accuracy of what was delivered, and which network that is.
-`python benchmarks/fit.py` writes benchmarks/fit.md (50 minutes, with nothing else on the machine).
+`python benchmarks/fit.py` writes benchmarks/fit.md (an hour, with nothing else on the machine);
+stopped, it goes on from the rows in results/benchmark_fit.jsonl.
 """
 
 import argparse
+import json
 import os
-import sys
 import time
 from itertools import product
 from pathlib import Path
@@ -33,24 +34,34 @@ DIGITS = {
     "n_val": 400,
     "n_test": 2000,
 }
+FEW = DIGITS | {"n_train": 300}
 CIFAR = {"spec": "parquet:../shared/data/cifar10", "n_train": 40_000, "n_val": 5000, "n_test": 5000}
 CASES = [  # images, whether they may be mirrored, target, minutes
     (DIGITS, False, Target(latency_ms=0.05), 0.5),
     (DIGITS, False, Target(max_macs=3e5), 1.5),
     (DIGITS, False, Target(max_macs=3e5), 3.0),
+    (FEW, False, Target(max_macs=3e5), 2.5),
     (CIFAR, True, Target(max_macs=6e5), 4.0),
 ]
 BY, ACCURACY = ["images", "target", "minutes"], "delivered, %"
 
 
-def one(sizes: dict, mirror: bool, target: Target, minutes: float, seed: int, method: str) -> dict:
-    """One fit."""
+def one(
+    rows: Path, sizes: dict, mirror: bool, target: Target, minutes: float, seed: int, method: str
+) -> dict:
+    """One fit, unless its row is known."""
+    name = f"{sizes['n_train']:,} of {sizes['spec'].split('/')[-1]}"
+    key = dict(
+        zip([*BY, "seed", "method"], (name, str(target), minutes, seed, method), strict=True)
+    )
+    known = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
+    for row in known:
+        if row | key == row:
+            return row
     images = data.load(**sizes, seed=seed)
     fitted = fit(images, target, 60 * minutes, method, seed=seed, mirror=mirror)
     costs = fitted.delivered.again.costs
-    row = dict(zip(BY, (images.spec.split("/")[-1], str(target), minutes), strict=True)) | {
-        "seed": seed,
-        "method": method,
+    row = key | {
         "spent / budget": fitted.spent_s / fitted.budget_s,
         "met": fitted.delivered.met,
         "ms": costs[LATENCY],
@@ -60,8 +71,8 @@ def one(sizes: dict, mirror: bool, target: Target, minutes: float, seed: int, me
         "network": fitted.delivered.finalist.name,
         "capped": fitted.capped,
     }
-    print(pd.DataFrame([row]).to_string(index=False, header=False), file=sys.stderr, flush=True)
-    print(fitted.comparison[["model", "accuracy", "macs", "spent_s"]], file=sys.stderr, flush=True)
+    with rows.open("a") as file:
+        print(json.dumps(row), file=file)
     return row
 
 
@@ -69,11 +80,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=[SEARCH])
+    parser.add_argument("--rows", type=Path, default=Path("results/benchmark_fit.jsonl"))
     asked = parser.parse_args()
     methods = [SCALED, *asked.methods]
     load = os.getloadavg()[0]
     asks = product(CASES, range(asked.seeds), methods)
-    table = pd.DataFrame([one(*case, seed, method) for case, seed, method in asks])
+    table = pd.DataFrame([one(asked.rows, *case, seed, method) for case, seed, method in asks])
     means = stats.grouped_ci(table, [*BY, "method"], ACCURACY)
     gaps = []
     for key, part in table.groupby(BY, sort=False):

@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 
 from lightlab.measure import cost
+from lightlab.measure.train.recipe import plan
+from lightlab.nets.build import build
 from lightlab.search.draws import SearchError
-from lightlab.search.fit import elastic
+from lightlab.search.fit import elastic, pace
 from lightlab.search.fit.target import FitError
 from lightlab.search.fit.task import Finalist, Found, Task
 from lightlab.search.once_for_all import rivals
 from lightlab.space.arch import Arch
 
 Method = Callable[[Task, float], Found]
-RANDOM, SCALED = "random", "scaled"
+AUTO, RANDOM, SCALED = "auto", "random", "scaled"
 _N_RANDOM = 8  # networks that are tried by short trainings
 _SHORT = 0.5  # share of the time for these
 
@@ -51,11 +53,11 @@ def scaled(task: Task, seconds: float) -> Found:
     """MobileNetV2's and MobileNetV3's designs, each as deep and wide as the target allows; FitError
     where neither keeps to it.
     """
-    if not (archs := designs(task)):
+    if not task.designs:
         what = f"not even the smallest of MobileNetV2's and V3's designs is {task.meter.target}"
         raise FitError(f"{what}: take another method, which can make smaller networks")
     task.clock.enter("training scaled designs", seconds)
-    found = sorted(task.trained(archs, seconds), key=lambda x: x.rank, reverse=True)
+    found = sorted(task.trained(task.designs, seconds), key=lambda x: x.rank, reverse=True)
     costs = task.meter.costs([one.network.arch for one in found])
     return Found(found, _design_rows(found, costs))
 
@@ -82,8 +84,18 @@ def _design_rows(found: list[Finalist], costs: list[dict[str, float]]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-# In the order of their ranks in notebook 12, where all play by the same rules; the first one is the
-# default.
+def chosen(task: Task) -> str:
+    """The method for the time that is left: a search, where it could train a network for as long as
+    more time makes it better. Where it could not, designs that are trained longer end ahead of what
+    a search finds and trains (benchmarks/fit.md).
+    """
+    space, n = task.room.space, len(task.images.train)
+    arch = space.decode(space.corner())
+    a_step = pace.network_step_s(build(arch), task.images.train, task.recipe, task.clock.now)
+    whole = a_step * plan(task.lasting(0), n).n_steps
+    return SCALED if task.designs and task.clock.left_s < whole else elastic.NAME
+
+
 METHODS: Mapping[str, Method] = {
     elastic.NAME: elastic.once_for_all,
     RANDOM: random_networks,

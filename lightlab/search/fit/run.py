@@ -19,7 +19,7 @@ from lightlab.search.fit.clock import Clock, Now, Tell
 from lightlab.search.fit.deliver import Delivered, deliver
 from lightlab.search.fit.judge import Tested
 from lightlab.search.fit.meter import Meter
-from lightlab.search.fit.methods import METHODS, SCALED, designs
+from lightlab.search.fit.methods import AUTO, METHODS, SCALED, chosen, designs
 from lightlab.search.fit.room import Room
 from lightlab.search.fit.target import FitError, Target
 from lightlab.search.fit.task import Finalist, Found, Running, Task
@@ -82,7 +82,7 @@ def fit(
     images: DataSet,
     target: Target,
     budget_s: float,
-    method: str = "once-for-all",
+    method: str = AUTO,
     *,
     seed: int = 0,
     mirror: bool = False,
@@ -90,17 +90,17 @@ def fit(
     now: Now = time.monotonic,
 ) -> Fitted:
     """The best small model for `images` that `method` finds within `target` and `budget_s` seconds,
-    and MobileNetV2's and V3's designs of the same cost beside it. Delivered is the one of highest
-    balanced accuracy on the validation images that keeps to the target when its file is measured
-    again; `met` says whether one did.
+    and MobileNetV2's and V3's designs of the same cost beside it; AUTO takes the method for so much
+    time, see `methods.chosen`. Delivered is the one of highest balanced accuracy on the validation
+    images that keeps to the target when its file is measured again; `met` says whether one did.
 
     `mirror` lets training see images mirrored left to right too: for photos, not for writing.
     `tell` hears of every phase; `now` counts the budget's seconds. FitError where no network can
     keep to the target, on an unknown method, a budget that is too short, or without validation
     images.
     """
-    if method not in METHODS:
-        raise FitError(f"method is one of {', '.join(METHODS)}, not {method!r}")
+    if method not in (known := (AUTO, *METHODS)):
+        raise FitError(f"method is one of {', '.join(known)}, not {method!r}")
     if not budget_s >= LEAST_BUDGET_S:
         raise FitError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
     if not len(images.val):
@@ -109,7 +109,9 @@ def fit(
     beside = budget_s >= _BESIDE_S and joblib.cpu_count() > target.threads
     share = 1.0 if beside else METHOD_SHARE
     task = _task(images, meter, clock, seed, mirror, share)
-    archs = {} if method == SCALED else _designs(task)
+    task = replace(task, designs=_designs(task))
+    method = chosen(task) if method == AUTO else method
+    archs = {} if method == SCALED else task.designs
     begin, usable = clock.spent_s, _usable_s(clock)
     with contextlib.ExitStack() as stack:  # an end by an error, or by hand, is that of both
         under_way = None

@@ -55,7 +55,8 @@ class Found:
 @dataclass(frozen=True, eq=False)
 class Task:
     """What all methods share; rarer classes of `images` are repeated (`judge.balanced`), the meter
-    has the images as they are. `workers` processes may train.
+    has the images as they are. `designs` are MobileNetV2's and V3's for the target, as far as
+    they keep to it; `workers` processes may train.
     """
 
     images: DataSet
@@ -64,6 +65,7 @@ class Task:
     clock: Clock
     recipe: train.Recipe
     seed: int
+    designs: Mapping[str, Arch] = field(default_factory=dict)
     workers: int = field(default_factory=joblib.cpu_count)
 
     def finalist(self, name: str, network: Network, seconds: float) -> Finalist:

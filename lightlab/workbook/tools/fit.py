@@ -45,8 +45,8 @@ def fit(
         float, typer.Option(min=0.25, help="Minutes of wall clock for everything.")
     ] = 20,
     method: Annotated[
-        str, typer.Option(help="How it is found: once-for-all, random or scaled.")
-    ] = "once-for-all",
+        str, typer.Option(help="How it is found: once-for-all, random, scaled; auto: by the time.")
+    ] = "auto",
     resolution: Annotated[
         int, typer.Option(min=8, max=512, help="Side in px that images come to.")
     ] = 32,

@@ -69,7 +69,9 @@ def fitted(images):
         patch.setattr(beside, "pool", lambda n: asked.append(n) or joblib.Parallel(1))
         patch.setattr(joblib, "cpu_count", lambda: 2)
         patch.setattr(run, "_BESIDE_S", 16)  # designs are trained beside the search
-        found = run.fit(images, TARGET, 16, seed=1, tell=heard.append, now=time.process_time)
+        found = run.fit(
+            images, TARGET, 16, "once-for-all", seed=1, tell=heard.append, now=time.process_time
+        )
     assert set(asked) == {1}  # what asks for others would wait for the designs' processes
     return found, heard
 
@@ -191,7 +193,7 @@ def test_trainings_last_as_long_as_they_may_or_end_early_for_few_images(images, 
 
 def test_a_target_about_integers_is_judged_by_their_file(images):
     target = Target(max_macs=4e5, max_size_kb=60, runtime="onnxruntime-int8")
-    found = run.fit(images, target, 12, seed=1, now=time.process_time)
+    found = run.fit(images, target, 12, "once-for-all", seed=1, now=time.process_time)
     delivered = found.delivered
     assert delivered.keeps_int8
     assert len(delivered.int8) / 1000 == delivered.again.costs[SIZE]
@@ -201,6 +203,19 @@ def test_a_target_about_integers_is_judged_by_their_file(images):
     assert own["accuracy"] == pytest.approx(100 * (said == images.test.y.numpy()).mean())
     assert own["size_kb"] == delivered.again.costs[SIZE]
     assert "model-int8.onnx" in card.snippet(found)
+
+
+def test_the_default_searches_where_networks_could_be_trained_to_their_end(images, monkeypatch):
+    """MOST_EPOCHS of eight steps, 24 s."""
+    monkeypatch.setattr(pace, "network_step_s", lambda *_: 0.01)
+    space, recipe = room.spaces(images)[0], train.Recipe(1, batch_size=32)
+
+    def of(seconds, designs):
+        clock, where = Clock(seconds, now=lambda: 0.0), SimpleNamespace(space=space)
+        return methods.chosen(Task(images, where, None, clock, recipe, 0, designs))
+
+    assert [of(s, {"a design": None}) for s in (23, 25)] == [SCALED, "once-for-all"]
+    assert of(23, {}) == "once-for-all"  # which finds smaller networks than any design
 
 
 A_DESIGN = {"a design": None}
@@ -237,6 +252,7 @@ def test_search_and_designs_share_time_or_cores(
         clock: Clock
         begun: object
         workers: int = cores
+        designs: object = None
 
     under_way = []
     monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
@@ -245,7 +261,7 @@ def test_search_and_designs_share_time_or_cores(
     monkeypatch.setitem(run.METHODS, "once-for-all", method)
     target = SimpleNamespace(threads=threads)
     with pytest.raises(StopError):
-        run.fit(images, target, budget)
+        run.fit(images, target, budget, "once-for-all")
     beside = bool(archs) and share == 1
     assert under_way == ([pytest.approx(0.92 * budget, abs=0.1), "given up"] if beside else [])
 
@@ -256,7 +272,7 @@ def test_other_methods_find_networks_within_the_target(method, images):
     chosen = room.choose(images, meter, 2e6)
     recipe = train.Recipe(1, batch_size=32)
     task = Task(judge.balanced(images), chosen, meter, clock, recipe, seed=0)
-    found = METHODS[method](task, 2.0)
+    found = METHODS[method](replace(task, designs=methods.designs(task)), 2.0)
     assert all(TARGET.kept_by(c) for c in meter.costs([x.network.arch for x in found.finalists]))
     assert len(found.tried) == (9 if method == RANDOM else 2)
     assert clock.best
@@ -266,7 +282,7 @@ def test_other_methods_find_networks_within_the_target(method, images):
     ("how", "words"),
     [
         ({"budget_s": 1}, "the budget is at least"),
-        ({"method": "magic"}, "method is one of once-for-all, random, scaled, not 'magic'"),
+        ({"method": "magic"}, "method is one of auto, once-for-all, random, scaled, not 'magic'"),
         ({"target": Target(max_macs=10)}, "no network here has MACs of 10"),
     ],
 )
@@ -279,7 +295,8 @@ def test_designs_that_are_too_large_for_the_target_are_told(images):
     smallest = room.spaces(images)[0]
     meter = Meter(Target(max_macs=10), images)
     task = SimpleNamespace(room=SimpleNamespace(space=smallest), meter=meter)
-    assert methods.designs(task) == {}
+    task.designs = methods.designs(task)
+    assert task.designs == {}
     with pytest.raises(FitError, match="not even the smallest of MobileNetV2's and V3's designs"):
         methods.scaled(task, 1.0)
 
