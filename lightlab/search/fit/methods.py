@@ -19,6 +19,7 @@ Method = Callable[[Task, float], Found]
 AUTO, RANDOM, SCALED = "auto", "random", "scaled"
 _N_RANDOM = 8  # networks that are tried by short trainings
 _SHORT = 0.5  # share of the time for these
+_ENOUGH = 2  # trainings on one core that have to end while a search lasts
 
 
 def random_networks(task: Task, seconds: float) -> Found:
@@ -85,15 +86,16 @@ def _design_rows(found: list[Finalist], costs: list[dict[str, float]]) -> pd.Dat
 
 
 def chosen(task: Task) -> str:
-    """The method for the time that is left: a search, where it could train a network for as long as
-    more time makes it better. Where it could not, designs that are trained longer end ahead of what
-    a search finds and trains (benchmarks/fit.md).
+    """The method for the time that is left: the designs alone, which end ahead of what a search
+    finds and trains in so little time (benchmarks/fit.md), unless the time would do for both of
+    them on one core until more of it only learns the images by heart: they are then trained as long
+    beside a search, which costs nothing.
     """
     space, n = task.room.space, len(task.images.train)
     arch = space.decode(space.corner())
     a_step = pace.network_step_s(build(arch), task.images.train, task.recipe, task.clock.now)
     whole = a_step * plan(task.lasting(0), n).n_steps
-    return SCALED if task.designs and task.clock.left_s < whole else elastic.NAME
+    return SCALED if task.designs and task.clock.left_s < _ENOUGH * whole else elastic.NAME
 
 
 METHODS: Mapping[str, Method] = {
