@@ -74,6 +74,7 @@ def lightlab(monkeypatch, in_process, places):
 def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, places):
     data = make(places / "shapes", (60, 60, 60))
     words = ("fit", "shapes", "--target-latency-ms", TARGET_MS, "--budget-minutes", 0.5)
+    words += ("--method", "once-for-all")
     printed = lightlab(*words, "-o", "model", "--licence", "CC0 <b>")
     assert "3 classes, 108 train, 36 val, 36 test images at 32 px, RGB" in printed
     assert "training the supernet" in printed
