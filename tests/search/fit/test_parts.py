@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -319,6 +320,20 @@ def test_a_network_is_as_it_was_where_training_it_on_diverges(monkeypatch):
     task = Task(images(), None, None, Clock(10), Recipe(1), 0)
     one = finalist("one", 1.0, 90)
     assert elastic.tuned(task, one, 1.0) is one
+
+
+@pytest.mark.parametrize(("accuracy", "kept"), [(95.0, "after"), (85.0, "after"), (80.0, "one")])
+def test_training_on_counts_unless_it_is_worse_by_more_than_chance(monkeypatch, accuracy, kept):
+    """Two standard errors of 90 % of 100 images are six points."""
+    after = finalist("after", 1.0, accuracy)
+    history = pd.DataFrame({"step": [5], "seconds": [1.0]})
+    monkeypatch.setattr(elastic.train, "fit", lambda *_, **__: history)
+    split = SimpleNamespace(train=None, val=range(100))
+    task = SimpleNamespace(
+        images=split, meter=SimpleNamespace(images=split), seed=0, took=lambda _: None,
+        lasting=lambda _: None, finalist=lambda *_: after,
+    )  # fmt: skip
+    assert elastic.tuned(task, finalist("one", 1.0, 90.0), 1.0).name == kept
 
 
 def test_an_impossible_target_of_integers_and_size_says_the_least():
