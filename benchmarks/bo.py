@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lightlab.chapters.ch04_gaussian_process import bench
+from lightlab.chapters.ch04_gaussian_process.problems import CLASSIC, DEVELOPMENT, HELD_OUT, problem
 from lightlab.measure import stats
-from lightlab.search import bench
-from lightlab.search.problems import CLASSIC, DEVELOPMENT, HELD_OUT, problem
 
 HERE = Path(__file__).parent
 KEYS = ["noisy", "seed", "problem", "method"]

@@ -17,7 +17,8 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from lightlab.measure import cost, latency, supernet_cost, train
+from lightlab.chapters.ch09_proxylessnas import supernet_cost
+from lightlab.measure import cost, latency, train
 from lightlab.measure.threads import torch_threads
 from lightlab.measure.train import descent
 from lightlab.nets.build import build

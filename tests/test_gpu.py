@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lightlab.measure import data, latency, supernet_cost, train
+from lightlab.chapters.ch09_proxylessnas import supernet_cost
+from lightlab.measure import data, latency, train
 from lightlab.measure.additive import Additive, look_up_table
 from lightlab.measure.latency.timing import FASTEST
 from lightlab.measure.train import device

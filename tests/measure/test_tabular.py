@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.measure import cost, macro_bench, stats, tabular
+from lightlab.chapters.ch08_mnasnet import macro_bench
+from lightlab.measure import cost, stats, tabular
 from lightlab.search import BayesianOptimization, Controller, RandomSearch, RegularizedEvolution
 from lightlab.space.spaces import MACRO, MACRO_TIED
 

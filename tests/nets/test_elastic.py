@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from lightlab.chapters.ch10_once_for_all.elastic_file import load_elastic, save_elastic
 from lightlab.measure import cost
 from lightlab.nets.elastic import ElasticNetwork, recalibrate
-from lightlab.nets.elastic_file import load_elastic, save_elastic
 from lightlab.nets.elastic_layers import ElasticConv
 from lightlab.nets.weights import WeightsError
 from lightlab.space.arch import catalog

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lightlab.measure.memory import cuda_peak_bytes, saved_bytes
+from lightlab.chapters.ch09_proxylessnas import gates
+from lightlab.chapters.ch09_proxylessnas.memory import cuda_peak_bytes, saved_bytes
 from lightlab.nets.build import build
 from lightlab.nets.mixed import FORMS, Supernet, binary_gates
-from lightlab.search.proxyless import gates
 from lightlab.space.decisions import SpaceError
 from lightlab.space.spaces import PROXYLESS, ProxylessSpace, Skeleton
 

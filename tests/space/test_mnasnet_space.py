@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightlab.chapters.ch01_search_spaces import sizes
 from lightlab.measure import cost
 from lightlab.published import loader
 from lightlab.space.arch import Block, catalog, layers
 from lightlab.space.decisions import SpaceError
-from lightlab.space.foundations import sizes
 from lightlab.space.spaces import IMAGENET, MACRO, MnasNetSpace, Skeleton, Stage, flat
 
 SPACE, FLAT = MnasNetSpace(IMAGENET), flat(IMAGENET)

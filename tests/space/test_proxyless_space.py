@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lightlab.chapters.ch01_search_spaces import sizes
 from lightlab.measure import cost
 from lightlab.published import loader
 from lightlab.space.arch import Block, catalog
 from lightlab.space.decisions import SpaceError
-from lightlab.space.foundations import sizes
 from lightlab.space.spaces import PROXYLESS, ZERO, ProxylessSpace, Skeleton, whereabouts
 
 SPACE = ProxylessSpace(PROXYLESS)

@@ -1,6 +1,5 @@
 """The papers' search spaces, each a `DecisionSpace` whose points decode to an `Arch`."""
 
-from lightlab.space.spaces.compression import BITS, Compressed, CompressionSpace
 from lightlab.space.spaces.macro import MACRO, MACRO_TIED
 from lightlab.space.spaces.mnasnet import (
     IMAGENET,
@@ -20,7 +19,6 @@ from lightlab.space.spaces.proxyless import PROXYLESS, ZERO, Position, Proxyless
 from lightlab.space.spaces.skeleton import Skeleton, Stage
 
 __all__ = [
-    "BITS",
     "IMAGENET",
     "INSIDE",
     "MACRO",
@@ -29,8 +27,6 @@ __all__ = [
     "OFA_PROXYLESS",
     "PROXYLESS",
     "ZERO",
-    "Compressed",
-    "CompressionSpace",
     "MnasNetSpace",
     "OfaSpace",
     "Position",

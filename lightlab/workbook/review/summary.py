@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from lightlab.chapters.ch14_summary import figures_summary as plots
 from lightlab.published import loader
 from lightlab.show import numbers, style
-from lightlab.show.plots import summary as plots
 from lightlab.workbook import manifest
 from lightlab.workbook.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from lightlab.workbook.faults import Fault, WorkbookError

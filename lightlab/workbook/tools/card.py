@@ -26,9 +26,9 @@ MODEL, INT8 = "model.onnx", "model-int8.onnx"
 
 def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
     """The card's pictures by name."""
+    from lightlab.chapters.ch08_mnasnet import figures_reward as reward
+    from lightlab.search.fit import figures as plots
     from lightlab.search.fit import report
-    from lightlab.show.plots import fit as plots
-    from lightlab.show.plots import reward
 
     style.use()
     name, most = report.cost_shown(fitted)

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightlab.chapters.ch10_once_for_all import bill
 from lightlab.measure import cost, predict
 from lightlab.measure.elastic_cost import ElasticCosts, elastic_table
 from lightlab.measure.latency import LatencyError, LookupTable, Plan
 from lightlab.search.draws import SearchError
-from lightlab.search.once_for_all import bill, rivals, serving
+from lightlab.search.once_for_all import rivals, serving
 from lightlab.search.once_for_all.evolve import Evolution, Limits, evolve, random_search
 from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton, like_mobilenet_v3
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from lightlab.chapters.ch10_once_for_all import lesson
 from lightlab.measure import data, deploy, predict, subnets, train
-from lightlab.search.once_for_all import lesson, phases, rivals, serving, study
+from lightlab.search.once_for_all import phases, rivals, serving, study
 from lightlab.search.once_for_all.evolve import Evolution
 from lightlab.search.once_for_all.many import shrink_many
 from lightlab.space.spaces import like_mobilenet_v3

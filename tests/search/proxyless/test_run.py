@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from lightlab.chapters.ch09_proxylessnas.many import search_many
 from lightlab.measure import data, train
 from lightlab.measure.additive import Additive
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.draws import SearchError
 from lightlab.search.proxyless.architect import Architect, Settings, keep_mass, loss
-from lightlab.search.proxyless.many import search_many
 from lightlab.search.proxyless.run import search
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.measure import cost, latency, proxy, specialised
 from lightlab.measure.additive import Additive
 from lightlab.measure.journal import Journal
@@ -11,7 +12,7 @@ from lightlab.measure.latency import table
 from lightlab.measure.latency.pieces import pieces
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
-from lightlab.search.proxyless import gates, study
+from lightlab.search.proxyless import study
 from lightlab.space.arch import Arch, decode, encode
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 

@@ -1,0 +1,199 @@
+"""The methods side by side: what each found, what it took, and how they rank."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from lightlab.chapters.ch12_playing_field import methods
+from lightlab.chapters.ch12_playing_field.field import Field, Pick
+from lightlab.measure import cost, specialised, stats, train
+from lightlab.search import pareto
+from lightlab.search.beside import run_beside
+from lightlab.space.arch import decode, encode
+
+HANDS = (methods.V2, methods.V3)
+_TRIALS, _LIMIT = "short trainings", "only networks as fast are tried"
+# What each learns from, and how it keeps to a latency.
+RULES = {
+    methods.V2: ("nothing", "width, then depth"),
+    methods.V3: ("nothing", "width, then depth"),
+    methods.RANDOM: (_TRIALS, _LIMIT),
+    methods.EVOLUTION: (_TRIALS, _LIMIT),
+    methods.BO: (_TRIALS, _LIMIT),
+    methods.CONTROLLER: (_TRIALS, "reward"),
+    methods.GRADIENT: ("shared weights", "loss, then the likeliest as fast"),
+    methods.REINFORCE: ("shared weights", "reward, then the likeliest as fast"),
+    methods.OFA: ("one supernet for all targets", "only networks as fast are chosen"),
+    methods.COMPRESSION: ("one trained network for all targets", _LIMIT),
+}
+
+
+def play_all(
+    field: Field,
+    targets: Sequence[float],
+    budgets: Sequence[float],
+    seeds: Sequence[int],
+    names: Sequence[str] = tuple(methods.METHODS),
+    kept: Path | None = None,
+) -> pd.DataFrame:
+    """Every method for every budget and seed, side by side: see `rows_of`; `kept`: `run_beside`."""
+    jobs = {
+        (name, budget, seed): (field, name, targets, budget, seed)
+        for budget in budgets
+        for name in names
+        for seed in seeds
+    }
+    seen = sum(field.samples(budget) for budget in budgets) * len(names) * len(seeds)
+    macs = seen * len(targets) * cost.PASSES_PER_TRAINING_STEP * _typical(field)
+    found = run_beside(methods.play, jobs, macs, kept=kept)
+    return pd.concat([rows_of(*key, targets, picks) for key, picks in found.items()])
+
+
+def _typical(field: Field) -> float:
+    return float(cost.macs(field.space.decode((0,) * len(field.space.n_options))))
+
+
+def hands(
+    field: Field, targets: Sequence[float], seeds: Sequence[int], meter: methods.Timer
+) -> pd.DataFrame:
+    """The published designs, found without a search: see `rows_of`, budget 0."""
+    parts = []
+    for design in HANDS:
+        picks = methods.by_hand(field, design, targets, meter)
+        parts += [rows_of(design, 0.0, seed, targets, picks) for seed in seeds]
+    return pd.concat(parts)
+
+
+def rows_of(
+    method: str, budget: float, seed: int, targets: Sequence[float], picks: Sequence[Pick]
+) -> pd.DataFrame:
+    """One row for each target: method, budget, seed, target (number), target_ms, arch (text),
+    samples and seconds (of all that the method needed, divided by the targets where it is shared).
+    """
+    n = len(targets)
+    rows = [
+        {
+            "method": method,
+            "budget": budget,
+            "seed": seed,
+            "target": i,
+            "target_ms": target,
+            "arch": encode(pick.arch),
+            "samples": pick.samples + pick.shared_samples / n,
+            "seconds": pick.seconds + pick.shared_seconds / n,
+        }
+        for i, (target, pick) in enumerate(zip(targets, picks, strict=True), 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def finished(
+    picks: pd.DataFrame,
+    field: Field,
+    recipe: train.Recipe,
+    meter: methods.Timer,
+    resume: Path | None = None,
+) -> pd.DataFrame:
+    """`picks` with every network trained from new weights by the same recipe, tested once, and
+    timed by `meter` in turn with all others: accuracy (test, %), latency_ms, macs.
+    """
+    entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(picks.itertuples())]
+    done = specialised.train_each(entries, field.images, recipe, meter, resume=resume)
+    columns = ["accuracy", "latency_ms", "macs"]
+    return picks.reset_index(drop=True).assign(**{c: done[c].to_numpy() for c in columns})
+
+
+def volumes(results: pd.DataFrame, chance: float) -> pd.DataFrame:
+    """What the networks for all targets dominate together: rows method, budget, seed, hypervolume
+    (accuracy above `chance` in %, times the time saved against the slowest of all), samples and
+    seconds for all targets.
+    """
+    slowest = results["latency_ms"].max()
+    rows = []
+    for key, part in results.groupby(["method", "budget", "seed"], sort=False):
+        good = (part["accuracy"] - chance) / (100 - chance), 1 - part["latency_ms"] / slowest
+        volume = pareto.hypervolume(np.column_stack(good), np.zeros(2))
+        rows.append((*key, volume, part["samples"].sum(), part["seconds"].sum()))
+    columns = ["method", "budget", "seed", "hypervolume", "samples", "seconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def last(results: pd.DataFrame) -> pd.DataFrame:
+    """The results of every method at its largest budget."""
+    return results[results["budget"] == results.groupby("method")["budget"].transform("max")]
+
+
+def ranks(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Mean ranks of the searches over all pairs of target and seed, 1 the most accurate: rows
+    method, rank; and p of Friedman's test, cd (the critical difference of Nemenyi's test at 95 %),
+    n (pairs) (Demšar 2006, JMLR 7, section 3.2).
+
+    The designs by hand, which may be slower than asked for, would decide the test alone. All pairs
+    share one split of the images, those of a seed some methods' supernets: p and cd are too small.
+    """
+    wide = last(results).pivot(index=["target", "seed"], columns="method", values="accuracy")
+    wide = wide.drop(columns=list(HANDS), errors="ignore")
+    n, k = wide.shape
+    table = wide.rank(axis=1, ascending=False).mean().sort_values()
+    samples = wide.T.to_numpy()
+    p = scipy.stats.friedmanchisquare(*samples).pvalue if k > 2 and n > 1 else np.nan
+    q = scipy.stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2)
+    numbers = {"p": float(p), "cd": float(q * np.sqrt(k * (k + 1) / (6 * n))), "n": n}
+    return table.rename("rank").rename_axis("method").reset_index(), numbers
+
+
+def gap(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """Accuracy of method `a` minus that of `b` at their largest budgets, mean over the targets, by
+    seed, (n,).
+    """
+    means = last(results).groupby(["seed", "method"])["accuracy"].mean().reset_index()
+    return stats.paired(means, "accuracy", "method", a, b)
+
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """By method and budget: accuracy with its interval over the seeds (each the mean over the
+    targets), how many times as slow as asked for, samples and seconds for a target.
+    """
+    late = results.assign(late=results["latency_ms"] / results["target_ms"])
+    by = ["method", "budget", "seed"]
+    each = late.groupby(by, sort=False)[["accuracy", "late", "samples", "seconds"]].mean()
+    each = each.reset_index()
+    table = stats.grouped_ci(each, ["method", "budget"], "accuracy")
+    rest = each.groupby(["method", "budget"], sort=False)[["late", "samples", "seconds"]].mean()
+    return table.merge(rest.reset_index(), on=["method", "budget"])
+
+
+def paying(results: pd.DataFrame) -> pd.DataFrame:
+    """What the next larger budget brings each method: rows method, budget, next, mean (points of
+    test accuracy, the mean over the targets paired by seed) with ci_low, ci_high, n, seconds (more,
+    for a target), pays (whether the interval lies above 0). None where there is one budget.
+    """
+    searched = results[results["budget"] > 0]
+    rows = []
+    for method, part in searched.groupby("method", sort=False):
+        means = part.groupby(["budget", "seed"])[["accuracy", "seconds"]].mean()
+        budgets = sorted(part["budget"].unique())
+        for one, more in pairwise(budgets):
+            gain = means.loc[more] - means.loc[one]
+            mean, low, high = stats.mean_ci(gain["accuracy"].to_numpy())
+            took = gain["seconds"].mean()
+            rows.append((method, one, more, mean, low, high, len(gain), took, bool(low > 0)))
+    columns = ["method", "budget", "next", "mean", "ci_low", "ci_high", "n", "seconds", "pays"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def best_for(results: pd.DataFrame) -> dict[float, str]:
+    """The method of highest mean accuracy at each budget, those by hand apart."""
+    searched = results[results["budget"] > 0]
+    means = searched.groupby(["budget", "method"])["accuracy"].mean()
+    return {b: str(means[b].idxmax()) for b in sorted(searched["budget"].unique())}
+
+
+def times_cheaper(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """How many times as many seconds method `b` took for all targets as `a`, by seed, (n,)."""
+    total = last(results).groupby(["seed", "method"])["seconds"].sum().reset_index()
+    return stats.paired(total, "seconds", "method", b, a, ratio=True)

@@ -1,1 +1,0 @@
-"""All methods under equal conditions: one space, one table, one data set, one budget axis."""

@@ -1,1 +1,0 @@
-"""Figures, one module a topic: data frames in, a matplotlib figure out."""

@@ -1,1 +1,0 @@
-"""Boards, games, complexity and entropy: the ground that the first notebooks stand on."""

@@ -1,0 +1,48 @@
+"""Figures of notebook 03 say what their data say."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+from lightlab.chapters.ch03_three_levels import figures_levels as levels
+from lightlab.chapters.ch03_three_levels import figures_representation as representation
+
+TITLES = ["1 Parameters", "2 Hyperparameters", "3 Architecture"]
+
+
+def overlaps(fig, names: list[str]) -> list[tuple[str, str]]:
+    """Pairs of the texts `names` whose boxes share a pixel."""
+    fig.canvas.draw()
+    texts = [t for t in fig.findobj(mpl.text.Text) if t.get_text() in names]
+    boxes = [(t.get_text(), mpl.text.Text.get_window_extent(t)) for t in texts]
+    pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
+    return [(a[0], b[0]) for a, b in pairs if a[1].overlaps(b[1])]
+
+
+def test_names_of_networks_of_equal_size_do_not_overlap(words):
+    hand = ["conv3-8", "conv3-8 conv3-16", "conv3-16 dense-32", "dense-32", "dense-64"]
+    trials = pd.DataFrame({"network": [*hand, "conv3-4"], "way": ["hand"] * 5 + ["random"]})
+    trials["macs_image"] = [5000, 5100, 5200, 5000, 5100, 900]
+    trials["val_accuracy"] = [0.9, 0.91, 0.92, 0.85, 0.86, 0.5]
+    fig = levels.networks(trials)
+    names = [n.replace(" ", "\n") for n in hand]
+    assert set(names) <= set(words(fig))
+    assert overlaps(fig, names) == []
+
+
+def test_accuracy_and_cost_writes_both(words):
+    rows = pd.DataFrame(
+        {"level": [1, 2], "way": ["drawn", "random"], "finder": ["hand", "machine"]}
+    )
+    rows = rows.assign(mean=[0.543, 0.912], ci_low=[0.5, 0.9], ci_high=[0.6, 0.93], macs=[0, 5e8])
+    written = words(levels.accuracy_and_cost(rows, TITLES))
+    assert {"54.3%", "91.2%", "0", "500M", *TITLES[:2]} <= set(written)
+
+
+def test_clouds_name_every_digit_in_the_last_epoch(words):
+    rng = np.random.default_rng(0)
+    points = pd.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80)})
+    points = points.assign(digit=np.tile(range(10), 8), epoch=np.repeat([0, 3], 40))
+    written = words(representation.clouds(points.assign(layer="layer 1")))
+    assert {"before training", "epoch 3", "layer 1", *"0123456789"} <= set(written)
+    assert sum(w in "0123456789" for w in written) == 10

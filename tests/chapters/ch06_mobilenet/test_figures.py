@@ -1,0 +1,66 @@
+"""Figures of notebook 06 show what their data say."""
+
+import pandas as pd
+import pytest
+
+from lightlab.chapters.ch06_mobilenet import figures_mobilenet as mobilenet
+
+
+def test_savings_name_each_kernel_with_its_limit(words):
+    line = pd.DataFrame({"kernel_size": [3, 3, 5, 5], "out_channels": [8, 64] * 2})
+    line["saving"] = [4.2, 7.9, 6.1, 18.0]
+    fig = mobilenet.savings(line, line)
+    assert {"3×3 kernel\n(never over 9)", "5×5 kernel\n(never over 25)"} <= set(words(fig))
+    rings = [ln for ln in fig.axes[0].lines if ln.get_marker() == "o"]
+    assert list(rings[0].get_ydata()) == [4.2, 7.9]
+
+
+def test_agreement_has_one_row_a_network_and_a_band_of_one_digit(words):
+    table = pd.DataFrame(
+        [(n, q, c, d) for n, d in (("A", 0.4), ("B", -1.2)) for q in ("MACs", "weights")
+         for c in ("one way", "other way")],
+        columns=["network", "quantity", "convention", "last_digits"],
+    )  # fmt: skip
+    fig = mobilenet.agreement(table)
+    assert {"A", "B", "MACs", "weights", "one way"} <= set(words(fig))
+    band = fig.axes[0].patches[0]
+    assert (band.get_x(), band.get_x() + band.get_width()) == (-0.5, 0.5)
+    assert list(fig.axes[0].lines[0].get_xdata()) == [0.4, -1.2]
+
+
+@pytest.fixture
+def points() -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"width_mult": [0.25, 0.5, 0.5, 1.0], "resolution": [32, 32, 16, 32]}
+    ).assign(macs=[1e5, 1e6, 4e5, 1e7], mean=[30.0, 60.0, 52.0, 80.0])
+    return frame.assign(ci_low=frame["mean"] - 2, ci_high=frame["mean"] + 2)
+
+
+def test_plane_shows_how_far_each_network_is_from_the_line(words, points):
+    line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
+    look = {"ylabel": "accuracy", "thinnest": 0.25}
+    fig = mobilenet.plane(points, line, jump=(10.0, 8.0, 12.0), **look)
+    stems = [ln for ln in fig.axes[1].lines if list(ln.get_ydata())[:1] == [0] and ln.get_lw() == 1]
+    assert [ln.get_ydata()[1] for ln in stems] == pytest.approx([-10, 0, -0.04, 0], abs=0.05)
+    under = "width × 0.25: 10.0 points under the line [8.0, 12.0]"
+    assert {under, "width × 0.25", "16 px"} <= set(words(fig))
+    above = mobilenet.plane(points, line, jump=(-10.0, -12.0, 1.0), **look)
+    assert "width × 0.25: 10.0 points above the line [-1.0, 12.0]" in words(above)
+
+
+def test_costs_add_up_and_mark_the_network(words, points):
+    shares = pd.DataFrame({"role": ["pointwise", "depthwise", "conv", "fc"]})
+    shares = shares.assign(macs=[900e3, 50e3, 40e3, 10e3], weights=[6e3, 1e3, 1e3, 2e3])
+    line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
+    fig = mobilenet.costs(shares, points, line, 0.5, 32)
+    promised = "the line promises 60.0 %"
+    assert {"1M MACs", "10k weights", "900k (90.0%)", "classifier", promised} <= set(words(fig))
+    marked = fig.axes[2].lines[-1]
+    assert (marked.get_xdata()[0], marked.get_ydata()[0]) == (1e6, 60.0)
+
+
+def test_latency_names_what_is_not_on_the_grid(words, points):
+    timed = points.assign(latency_ms=[0.05, 0.1, 0.08, 0.3], iqr_ms=0.01, name="x")
+    fig = mobilenet.latency(timed, timed.iloc[:1].assign(name="full"))
+    assert {"full", "width × 0.5", "32 px"} <= set(words(fig))
+    assert fig.axes[0].get_yscale() == "log"

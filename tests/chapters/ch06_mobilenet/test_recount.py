@@ -1,0 +1,82 @@
+"""The paper's costs counted again: which printed numbers come out, and under which convention."""
+
+import pandas as pd
+import pytest
+
+from lightlab.chapters.ch06_mobilenet import recount
+from lightlab.published import loader
+from lightlab.space.arch import catalog
+
+
+@pytest.fixture(scope="module")
+def compared() -> pd.DataFrame:
+    return recount.networks(loader.read_csv("mobilenet_results.csv"))
+
+
+def agreeing(compared: pd.DataFrame, convention: str) -> set[float]:
+    part = compared[compared["convention"] == convention]
+    return set(part.loc[part["agrees"], "printed"])
+
+
+def test_ten_networks_are_counted_once_each(compared):
+    assert compared["network"].nunique() == 10
+    assert len(compared) == 10 * 4
+    row = compared[compared["network"] == "1.0 MobileNet-224"].iloc[0]
+    assert row["table"] == "4, 6, 7, 8"
+    assert row["counted"] == pytest.approx(568.740352, abs=1e-9)
+    assert row["difference"] == pytest.approx(-0.259648)
+
+
+def test_no_convention_gives_all_printed_macs_but_each_number_has_one(compared):
+    with_classifier = agreeing(compared, "with classifier")
+    without = agreeing(compared, "without classifier")
+    assert with_classifier == {569, 325, 307, 149, 41, 418, 186}
+    assert without == {4866, 325, 149, 41, 290, 76}
+
+
+def test_only_the_parameters_printed_with_two_digits_tell_the_conventions_apart(compared):
+    small = compared[compared["printed"] == 1.32].set_index("convention")
+    assert small.loc["weights only", "agrees"]
+    assert not small.loc["all trainable", "agrees"]
+    assert small.loc["all trainable", "last_digits"] == pytest.approx(1.16, abs=0.01)
+    others = compared[compared["quantity"].eq("parameters (M)") & compared["printed"].ne(1.32)]
+    assert others["agrees"].all()
+
+
+def test_table_3_comes_out_row_by_row():
+    blocks = recount.blocks(loader.read_csv("mobilenet_table3.csv"), "3")
+    assert blocks["agrees"].all()
+    macs = blocks[blocks["convention"] == "with classifier"]["counted"]
+    assert list(macs.round(2)) == [462.42, 52.28, 29.58, 15.09]
+
+
+def test_the_summary_says_in_words_what_agrees(compared):
+    table = recount.summary(compared).set_index("network")
+    assert table.loc["Conv MobileNet", "MACs (M): the same"] == "✓ without classifier"
+    assert table.loc["0.75 MobileNet-224", "MACs (M): the same"] == "✓ both"
+    wrong = recount.summary(compared.assign(agrees=False))
+    assert set(wrong["MACs (M): the same"]) == {"✗ neither"}
+
+
+def test_table_2_has_one_misprint():
+    shares = recount.shares(catalog.get("mobilenet_v1")).set_index("role")
+    printed = loader.read_csv("mobilenet_table2.csv").set_index("role")
+    for column in ("macs_percent", "params_percent"):
+        off = (shares[column] - printed[column]).abs() > 0.005
+        assert list(off.index[off]) == (["conv"] if column == "macs_percent" else [])
+        assert shares[column].sum() == pytest.approx(100)
+    assert shares.loc["conv", "macs_percent"] == pytest.approx(1.906, abs=5e-4)
+
+
+def test_the_counter_finds_what_the_formula_says():
+    counted = recount.savings_counted((1, 3, 5), (8, 100))
+    formula = recount.savings_formula((1, 3, 5), (8, 100))
+    pd.testing.assert_frame_equal(counted, formula)
+    assert formula["saving"].iloc[2] == pytest.approx(72 / 17)  # 1 / (1/8 + 1/9)
+
+
+def test_misprints_are_shown_by_the_papers_own_numbers():
+    found = recount.misprints().set_index("where")
+    assert found["should_be"].tolist() == ["1.91 %", "stride 1", "3.0 points", "2.7 points"]
+    assert "534 and not 569 million" in found.loc["Table 1, last depthwise layer", "why"]
+    assert "99.29" in found.loc["Table 2, first layer", "why"]

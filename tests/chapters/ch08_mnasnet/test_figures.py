@@ -1,0 +1,112 @@
+"""Figures of notebook 08 show what their data say."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.chapters.ch08_mnasnet import evidence, study
+from lightlab.chapters.ch08_mnasnet import figures_mnasnet as plots
+from lightlab.chapters.ch08_mnasnet import figures_reward as reward_plots
+from lightlab.published import loader
+from lightlab.search.mnasnet import rewards
+
+
+@pytest.fixture
+def trials():
+    rng = np.random.default_rng(0)
+    arms = np.repeat(list(plots.LOOKS), 12)
+    return pd.DataFrame(
+        {
+            "arm": arms,
+            "seed": 0,
+            "trial": np.tile(np.arange(1, 13), len(plots.LOOKS)),
+            "ratio": rng.uniform(0.4, 2.5, len(arms)),
+            "accuracy": rng.uniform(20, 80, len(arms)),
+            "front": rng.random(len(arms)) < 0.3,
+        }
+    )
+
+
+def words(fig) -> str:
+    fig.canvas.draw()
+    return " ".join(t.get_text() for t in fig.findobj(plt.Text))
+
+
+def test_every_arm_has_a_look():
+    assert set(study.ARMS) == set(plots.LOOKS)
+
+
+def test_the_rewards_of_figure_3():
+    fig = reward_plots.rewards(*rewards.figure3())
+    hard, soft = fig.axes[0].lines
+    assert np.interp(160, *hard.get_data()) == pytest.approx(0.25)
+    assert np.interp(40, *soft.get_data()) == pytest.approx(0.525, abs=1e-3)
+    assert "hard reward" in words(fig)
+    assert "soft reward" in words(fig)
+
+
+def test_published_names_do_not_overlap():
+    published = loader.read_csv("mnasnet_table1.csv").dropna(subset=["latency_ms"])
+    ours = pd.DataFrame({"macs": [1e6, 2e6], "latency_ms": [0.1, 0.2]})
+    fig = reward_plots.macs_and_latency(published, ours)
+    fig.canvas.draw()
+    boxes = [t.get_window_extent() for t in fig.axes[0].texts]
+    assert len(boxes) == len(published)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_the_cloud_marks_what_each_search_chose(trials):
+    some = trials[trials["arm"].isin(["soft", "random"])]
+    fig = plots.cloud(some, trials.groupby("arm").head(1), -0.2)
+    assert "soft: 12 networks" in words(fig)
+    assert [sum(line.get_marker() == "*" for line in ax.lines) for ax in fig.axes] == [1, 1]
+
+
+def test_hard_and_soft_share_the_axis_and_count_every_sample(trials):
+    figure6 = evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
+    fig = plots.hard_and_soft(trials, figure6)
+    left, right = fig.axes
+    assert left.get_xlim() == right.get_xlim()
+    hard = np.array(right.lines[0].get_data(), dtype=float)
+    assert np.interp(57.4 / 75, *hard) == pytest.approx(50, abs=1)  # the median of figure 6
+    assert np.interp(1, *hard) == pytest.approx(91.5, abs=1)
+    ours = np.array(left.lines[0].get_data(), dtype=float)
+    median = trials.loc[trials["arm"] == "hard", "ratio"].median()
+    assert np.interp(median, *ours) == pytest.approx(50, abs=10)
+
+
+def test_progress_draws_an_entropy_for_those_that_have_one():
+    curves = pd.DataFrame(
+        {
+            "arm": ["soft"] * 3 + ["random"] * 3,
+            "trial": [1, 2, 3] * 2,
+            "best": [1, 2, 3, 1, 1, 1.0],
+            "ci_low": np.nan,
+            "ci_high": np.nan,
+            "entropy": [1, 0.9, 0.8, np.nan, np.nan, np.nan],
+        }
+    )
+    fig = plots.progress(curves)
+    assert (len(fig.axes[0].lines), len(fig.axes[1].lines)) == (2, 1)
+
+
+def test_the_rest_names_what_it_shows(trials):
+    winners = trials[trials["arm"].isin(study.CORNERS)]
+    table5 = loader.read_csv("mnasnet_table5.csv")
+    table5 = table5.assign(ratio=table5["latency_ms"] / 75)
+    assert "hierarchical (A1)" in words(plots.ablation(winners, table5, -0.2))
+    results = pd.DataFrame(
+        {"name": ["found", "other"] * 2, "seed": [0, 0, 1, 1], "latency_ms": [0.02, 0.03] * 2,
+         "accuracy": [80, 70.0, 82, 72]}
+    )  # fmt: skip
+    assert "20.0 µs" in words(plots.trained(results, loader.read_csv("mnasnet_table6.csv")))
+    networks = trials.assign(longer=trials["accuracy"] + 5)
+    assert "after longer training, %" in words(plots.proxies(networks))
+    costs = pd.DataFrame({"space": ["a", "b"] * 20, "macs": np.geomspace(1e7, 1e9, 40)})
+    assert "mark" in words(reward_plots.sizes(costs, {"mark": 3e8}))
+    layers = pd.DataFrame(
+        {"network": "n", "op": ["conv", "MBConv6"], "kernel": [3, 5], "channels": [16, 32],
+         "stride": [2, 1], "se": [False, True]}
+    )  # fmt: skip
+    assert "32 se" in words(reward_plots.networks(layers))

@@ -1,0 +1,67 @@
+"""Pictures of a search among paths say what the data frames say."""
+
+import numpy as np
+import pandas as pd
+
+from lightlab.chapters.ch09_proxylessnas import figures_proxyless as plots
+from lightlab.chapters.ch09_proxylessnas import gates
+from lightlab.nets.mixed import FORMS
+from lightlab.search.proxyless import study
+from lightlab.space.spaces import ProxylessSpace, Skeleton
+
+SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
+
+
+def test_every_form_has_a_look():
+    assert set(plots.FORMS) == {*FORMS, "one"}
+
+
+def test_gates_are_drawn_beside_the_exact_gradient():
+    estimates = gates.estimates(20)
+    fig = plots.gates(estimates)
+    titles = [ax.get_title() or ax.get_title(loc="left") for ax in fig.axes]
+    assert titles == list(gates.LOSSES)
+    first = fig.axes[0].lines[0]
+    part = estimates[(estimates["loss"] == "linear loss") & (estimates["form"] == "sum")]
+    np.testing.assert_allclose(first.get_ydata(orig=False), part["mean"])
+
+
+def test_memory_and_time_start_at_zero():
+    rows = [(f, n, 10.0 * n, 5.0 + n) for f in ("sum", "two", "one") for n in (2, 7)]
+    fig = plots.memory_and_time(pd.DataFrame(rows, columns=["form", "candidates", "mib", "ms"]))
+    assert all(ax.get_ylim()[0] == 0 for ax in fig.axes)
+    assert fig.axes[0].lines[0].get_ydata().tolist() == [20, 70]
+
+
+def test_blocks_are_bars_and_what_is_left_out_is_a_line():
+    layers = study.shapes(SPACE, {"a": (0, 6, 5, 6)})
+    (ax,) = plots.shapes(layers).axes
+    assert [bar.get_height() for bar in ax.patches] == [3, 6]
+    assert len(ax.lines) == 2
+
+
+def test_progress_counts_in_the_target_and_in_per_cent():
+    rows = [(n, s, 1 / s, 0.1 * s, 2.0 / s, 10.0 * s) for n in "ab" for s in (1, 2)]
+    columns = ["search", "step", "entropy", "latency_weight", "expected_ms", "accuracy"]
+    curves = pd.DataFrame(rows, columns=columns)
+    fig = plots.progress(curves, 2.0)
+    found = [ax.lines[0].get_ydata().tolist() for ax in fig.axes]
+    assert found == [[100, 50], [0.1, 0.2], [1, 0.5], [10, 20]]
+
+
+def test_front_and_matrix_and_predictions_show_all_rows():
+    rows = [(n, s, 1.0 + s / 10, 60.0 + s) for n in ("found", "x") for s in (0, 1)]
+    trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms", "accuracy"])
+    swept = trained.replace({"found": "λ = 0", "x": "λ by target"})
+    fig = plots.front(trained, swept, 1.0)
+    assert [t.get_text() for t in fig.axes[0].get_legend().texts] == ["λ = 0", "λ by target"]
+    assert [t.get_text() for t in fig.axes[1].get_legend().texts] == ["found", "x"]
+    published = study.published_crossed()
+    fig = plots.crossed(published, published)
+    words = {t.get_text() for t in fig.axes[0].texts}
+    assert {"1.00", "1.18", "1.59"} <= words
+    points = pd.DataFrame(
+        {"predicted_ms": [1.0, 2.0], "latency_ms": [1.1, 1.9], "kind": ["a", "b"]}
+    )
+    (ax,) = plots.predicted(points).axes
+    assert [t.get_text() for t in ax.get_legend().texts] == ["a", "b"]

@@ -1,0 +1,82 @@
+"""Pictures of a once-for-all network say what the data frames say."""
+
+import numpy as np
+import pandas as pd
+
+from lightlab.chapters.ch10_once_for_all import bill
+from lightlab.chapters.ch10_once_for_all import figures_once_for_all as plots
+from lightlab.search.once_for_all import study
+
+
+def title(ax):
+    return ax.get_title() or ax.get_title(loc="left")
+
+
+def test_every_arm_has_a_look():
+    arms = [arm for pair in study.COMPARED.values() for arm in pair]
+    assert {*arms, study.AS_MUCH} <= set(plots.ARMS)
+
+
+def test_a_course_has_three_lines_and_its_phases():
+    history = pd.DataFrame(
+        {"phase": ["full network", "kernel"], "passes": [1000, 2000], "smallest": [1, 2],
+         "middle": [3, 4], "largest": [5, 6]}
+    )  # fmt: skip
+    (ax,) = plots.course(history).axes
+    assert [t.get_text() for t in ax.texts] == ["full network", "kernel"]
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.lines[:3]}
+    assert drawn == {"largest": [5, 6], "middle": [3, 4], "smallest": [1, 2]}
+
+
+def test_corners_and_gaps_show_means():
+    rows = [(a, s, c, 50.0 + s) for a in ("progressive", "uniform") for s in (0, 2) for c in "xy"]
+    table = pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy"])
+    fig = plots.corners(table)
+    means = [line for line in fig.axes[0].lines if line.get_label() in plots.ARMS]
+    assert [line.get_ydata().tolist() for line in means] == [[51, 51], [51, 51]]
+    gaps = pd.DataFrame({"what": ["a", "b"], "mean": [1.0, 2], "ci_low": [0.0, 1], "ci_high": 3.0})
+    (ax,) = plots.gaps(gaps, [2.5, 3.7]).axes
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_the_other_pictures_draw_all_rows():
+    table = pd.DataFrame({"images": ["inherited", "200"] * 2, "corner": ["x", "x", "y", "y"],
+                          "accuracy": [1.0, 2, 3, 4]})  # fmt: skip
+    assert len(plots.calibration(table).axes[0].lines) == 2
+    models = ("perceptrons", "linear", "MACs only")
+    rows = [(m, n, r, 1.0 / n, 0.5) for m in models for n in (10, 20) for r in (0, 1)]
+    curve = pd.DataFrame(rows, columns=["model", "n", "repeat", "rmse", "tau"])
+    left = plots.learning(curve).axes[0]
+    assert np.allclose(left.lines[1].get_ydata(), [0.1, 0.05])
+    chosen = pd.DataFrame({"kind": ["random", "chosen"], "predicted": [1, 2], "accuracy": [2, 1],
+                           "spread": 0.5})  # fmt: skip
+    ax = plots.curse(chosen).axes[0]
+    assert len(ax.lines) == 3
+    assert len(ax.collections) == 2
+
+
+def test_fronts_have_a_panel_per_setting_and_means_by_target():
+    served = pd.DataFrame(
+        {"setting": ["torch/1/1"] * 2, "target_ms": 1.0, "latency_ms": [0.8, 1.0],
+         "accuracy": [60.0, 70]}
+    )  # fmt: skip
+    rivals = pd.DataFrame(
+        {"family": "V2", "arch": ["a", "b", "c"], "setting": "torch/1/1",
+         "latency_ms": [1.0, 2.0, 1.5], "validated": [51.0, 54, 40], "accuracy": [50.0, 55, 60]}
+    )  # fmt: skip
+    fig = plots.fronts(served, rivals)
+    assert [ax.get_visible() for ax in fig.axes] == [True, False]
+    assert title(fig.axes[0]) == "torch, 1 thread, batch 1"
+    dots, mean, _, line = fig.axes[0].lines
+    assert dots.get_xdata().tolist() == [800, 1000]
+    assert mean.get_ydata().tolist() == [65]
+    assert line.get_ydata().tolist() == [50, 55]  # without c, slower than a and worse
+
+
+def test_the_bill_counts_minutes():
+    costs = bill.methods(fixed=600, each=60, tuning=60, alone=60, mnasnet=600, proxyless=60)
+    (ax,) = plots.bill(bill.lines(costs, [1, 10]), 10.0).axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+    assert drawn[bill.OURS] == [11, 20]
+    assert drawn[bill.PROXYLESS] == [2, 20]
+    assert len(plots.bill(bill.lines(costs, [1, 10]), float("inf")).axes[0].lines) == 4

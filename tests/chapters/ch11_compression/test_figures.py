@@ -1,0 +1,56 @@
+"""Pictures of compression say what the data frames say."""
+
+import pandas as pd
+
+from lightlab.chapters.ch11_compression import campaign, sides
+from lightlab.chapters.ch11_compression import figures_compression as plots
+
+
+def test_every_method_and_side_has_a_look():
+    assert set(plots.METHODS) == set(campaign.METHODS)
+    assert set(plots.SIDES) == {sides.COMPRESS, sides.SCRATCH, sides.CUT}
+
+
+def test_criteria_are_lines_over_the_shares():
+    rows = [(i, k, 100 * k, 0.0, 100.0) for i in ("l1", "bn_scale", "random") for k in (0.5, 1)]
+    table = pd.DataFrame(rows, columns=["importance", "keep", "mean", "ci_low", "ci_high"])
+    (ax,) = plots.criteria(table).axes
+    assert [line.get_ydata().tolist() for line in ax.lines[:3]] == [[50, 100]] * 3
+
+
+def test_arms_show_seeds_means_and_the_start():
+    table = pd.DataFrame(
+        {"arm": ["a", "a", "b", "b"], "seed": [0, 1] * 2, "accuracy": [1, 3, 5, 7]}
+    )
+    (ax,) = plots.arms(table, 9.0).axes
+    means = [line.get_xdata() for line in ax.lines if line.get_marker() == "D"]
+    assert [float(m[0]) for m in means] == [6, 2]
+    assert ax.lines[-1].get_xdata() == [9, 9]
+
+
+def test_volumes_have_a_line_per_method():
+    rows = [(m, t, t / 10, 0.0, 1.0) for m in campaign.METHODS for t in (1, 2)]
+    table = pd.DataFrame(rows, columns=["method", "trial", "mean", "ci_low", "ci_high"])
+    (ax,) = plots.volumes(table).axes
+    assert [line.get_label() for line in ax.lines] == list(campaign.METHODS)
+
+
+def test_sides_join_their_fronts():
+    rows = {"side": sides.COMPRESS, "seed": [0, 0, 0], "tested": [50.0, 60, 40],
+            "latency": [0.5, 1.0, 0.8], "size": 1.0, "front": [True, True, False],
+            "spent": [1000, 2000, 3000], "hypervolume": [0.1, 0.2, 0.2]}  # fmt: skip
+    left, right = plots.sides(pd.DataFrame(rows)).axes
+    assert left.lines[1].get_xdata().tolist() == [50, 100]
+    assert left.lines[0].get_ydata().tolist() == [40]
+    assert right.lines[0].get_xdata().tolist() == [1, 2, 3]
+    for_nothing = pd.DataFrame(rows | {"side": sides.CUT, "spent": 1000})
+    (end,) = plots.sides(for_nothing).axes[1].lines
+    assert end.get_xydata().tolist() == [[1, 0.2]]
+
+
+def test_ways_have_a_mark_for_every_corner():
+    rows = [(w, s, c, 10.0 * s) for w in "abc" for s in (1, 2) for c in ("D1 W2 K3", "D2 W4 K5")]
+    table = pd.DataFrame(rows, columns=["way", "seed", "corner", "accuracy"])
+    (ax,) = plots.ways(table).axes
+    means = [line.get_ydata().tolist() for line in ax.lines if line.get_label() in list("abc")]
+    assert means == [[15, 15]] * 3

@@ -1,0 +1,75 @@
+"""The space of compressions: what its points are, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from lightlab.chapters.ch11_compression.space import CompressionSpace
+from lightlab.measure import cost
+from lightlab.space.arch import encode
+from lightlab.space.decisions import SpaceError
+from lightlab.space.spaces import OfaSpace, Skeleton
+
+FRAME = Skeleton.small(32, 3, 10, [32, 64], layers=2, widths=(1,))
+SPACE = CompressionSpace(FRAME, 4, (0.25, 0.5, 1.0), resolutions=(24, 32))
+
+
+def test_its_size_is_a_product():
+    assert SPACE.size() == 2 * 2 * (3 * 2 * 2) ** 2
+
+
+def test_its_largest_point_is_the_largest_of_the_once_for_all_space():
+    elastic = OfaSpace(FRAME, (3, 5), (2, 4), (1, 2), (24, 32))
+    assert SPACE.trained == elastic.decode(elastic.corner())
+    assert SPACE.decode(SPACE.largest()).blocks == tuple(range(len(SPACE.trained.blocks)))
+
+
+def test_a_point_says_what_stays():
+    options = {"resolution": 24, "bits": 8, "1.keep": 0.5, "1.depth": 1, "1.kernel": 3}
+    form = SPACE.decode(SPACE.point(options | {"2.keep": 1.0, "2.depth": 2, "2.kernel": 5}))
+    assert form.bits == 8
+    assert form.blocks == (0, 1, 3, 4)  # without the second layer of the first stage
+    text = "r24x3 conv_k3_s2_c16 mb_k3_s1_e1_c16_noskip mb_k3_s2_e4_c16 "
+    assert encode(form.arch) == text + "mb_k5_s2_e4_c64 mb_k5_s1_e4_c64 head_f128_n10"
+
+
+def test_where_equal_channels_meet_nothing_is_added_that_was_not_before():
+    frame = Skeleton.small(32, 3, 10, [16, 24, 48], layers=1, widths=(1,))
+    space = CompressionSpace(frame, 4, (0.5, 1.0))
+    point = space.point(space.options(space.largest()) | {"3.keep": 0.5})
+    assert [b.skip for b in space.decode(point).arch.blocks] == ["none", *["identity"] * 2, "none"]
+
+
+def test_less_costs_less():
+    rng = np.random.default_rng(0)
+    whole = cost.macs(SPACE.trained)
+    for point in SPACE.sample(rng, 30):
+        assert cost.macs(SPACE.decode(point).arch) <= whole
+
+
+def test_uniform_points_choose_alike_in_all_stages():
+    points = SPACE.uniform()
+    assert len(points) == len(set(points)) == 2 * 2 * 3 * 2 * 2
+    for point in points:
+        options = SPACE.options(point)
+        assert all(options[f"1.{w}"] == options[f"2.{w}"] for w in ("keep", "depth", "kernel"))
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"keeps": (1.0, 0.5)}, "options have to rise"),
+        ({"keeps": (0.25, 0.5)}, "the largest share that is kept has to be 1"),
+        ({"keeps": (0.9, 1.0)}, "two shares of its 32 channels round to the same"),
+        ({"bits": (4, 8)}, "bits are 8 or 32, not 4"),
+        ({"kernels": ()}, "options have to rise"),
+    ],
+)
+def test_what_is_no_space_is_refused(how, why):
+    with pytest.raises(SpaceError, match=why):
+        CompressionSpace(FRAME, 4, **how)
+
+
+def test_stages_that_are_one_are_refused():
+    frame = Skeleton.small(32, 3, 10, [16, 32, 32], layers=1, widths=(1,))
+    with pytest.raises(SpaceError, match="stage 3 begins by adding its input"):
+        CompressionSpace(frame, 4, (0.5, 1.0))
