@@ -1,10 +1,11 @@
 # Each target sets up what it needs. PROFILE, NOTEBOOKS, ARGS may be given: make run PROFILE=smoke NOTEBOOKS="04 05"
 PYTHON ?= python3
 PROFILE ?= quick
+COMMIT ?= before-thin
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lab lint bench lock clean
+.PHONY: help setup run test same lab lint bench lock clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +22,9 @@ run: .venv/ready ## execute the notebooks, build the review site (PROFILE=quick 
 
 test: .venv/ready lint ## all tests, under ten minutes on two cores (ARGS="-k board")
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+same: .venv/ready ## smoke's tables, claims and figures against another commit's (COMMIT=before-thin NOTEBOOKS="04 05")
+	$(BIN)/python tests/same.py $(COMMIT) $(NOTEBOOKS)
 
 lab: .venv/ready ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=.

@@ -15,7 +15,8 @@ from unittest import mock
 import pandas as pd
 import torch
 
-from lightlab.measure import cache, cost, data, stats, train
+from lightlab import data, train
+from lightlab.measure import cache, cost, stats
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch, adapt, catalog
 

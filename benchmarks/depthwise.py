@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from lightlab.measure import latency
+from lightlab import latency
 from lightlab.measure.threads import torch_threads
 from lightlab.nets import depthwise
 from lightlab.nets.build import build

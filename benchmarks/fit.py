@@ -20,11 +20,12 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import pandas as pd
 
-from lightlab.measure import data, latency, stats
-from lightlab.search.fit.elastic import NAME as SEARCH
-from lightlab.search.fit.methods import SCALED
-from lightlab.search.fit.run import fit
-from lightlab.search.fit.target import LATENCY, MACS, Target
+from lightlab import data, latency
+from lightlab.fit.elastic import NAME as SEARCH
+from lightlab.fit.methods import SCALED
+from lightlab.fit.run import fit
+from lightlab.fit.target import LATENCY, MACS, Target
+from lightlab.measure import stats
 
 PAGE = Path(__file__).with_suffix(".md")
 DIGITS = {

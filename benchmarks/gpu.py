@@ -17,14 +17,15 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
+from lightlab import latency, train
 from lightlab.chapters.ch09_proxylessnas import supernet_cost
-from lightlab.measure import cost, latency, train
+from lightlab.measure import cost
 from lightlab.measure.threads import torch_threads
-from lightlab.measure.train import descent
+from lightlab.methods.proxyless.study import published_crossed
 from lightlab.nets.build import build
-from lightlab.search.proxyless.study import published_crossed
 from lightlab.space.arch import Arch, catalog, scale
 from lightlab.space.spaces import Skeleton
+from lightlab.train import descent
 
 PAGE = Path(__file__).with_suffix(".md")
 STEPS, ROUNDS, BATCH = 10, 7, 64

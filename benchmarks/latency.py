@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from lightlab.measure import cost, latency, stats
-from lightlab.measure.latency import LookupTable, Plan, Setting, Timings
-from lightlab.measure.latency.pieces import joints, pieces
-from lightlab.measure.latency.runtimes import SESSIONS
-from lightlab.measure.latency.timing import FASTEST
+from lightlab import latency
+from lightlab.latency import LookupTable, Plan, Setting, Timings
+from lightlab.latency.pieces import joints, pieces
+from lightlab.latency.runtimes import SESSIONS
+from lightlab.latency.timing import FASTEST
+from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch
 
 # an eager network takes ten times as long: fewer samples of it

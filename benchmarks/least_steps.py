@@ -18,9 +18,10 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 import joblib
 import pandas as pd
 
-from lightlab.measure import cost, data, latency, stats
-from lightlab.search.fit import room, run
-from lightlab.search.fit.target import Target
+from lightlab import data, latency
+from lightlab.fit import room, run
+from lightlab.fit.target import Target
+from lightlab.measure import cost, stats
 
 PAGE = Path(__file__).with_suffix(".md")
 CIFAR10 = Path(__file__).parents[2] / "shared/data/cifar10"

@@ -15,15 +15,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from lightlab.measure import latency, predict, subnets, train
-from lightlab.measure.data import Split
-from lightlab.measure.elastic_cost import ElasticCosts
+from lightlab import latency, train
+from lightlab.data import Split
 from lightlab.measure.threads import torch_threads
-from lightlab.measure.train import descent
+from lightlab.methods.once_for_all import predict, subnets
+from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
+from lightlab.methods.once_for_all.study import corners
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.once_for_all.evolve import Evolution, Limits, evolve, random_search
-from lightlab.search.once_for_all.study import corners
 from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton
+from lightlab.train import descent
 
 PAGE = Path(__file__).with_suffix(".md")
 SKELETON = Skeleton.small(32, 3, 10, [16, 24, 40], layers=3, widths=(1,))

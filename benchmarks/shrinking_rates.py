@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lightlab.measure import data, latency, train
-from lightlab.search.once_for_all import phases, study
-from lightlab.search.once_for_all.many import shrink_many
+from lightlab import data, latency, train
+from lightlab.methods.once_for_all import phases, study
+from lightlab.methods.once_for_all.many import shrink_many
 
 PAGE = Path(__file__).with_suffix(".md")
 POWERS, SEEDS, PASSES = (1.0, 0.5, 0.25, 0.0), (0, 1, 2), (16, 48)

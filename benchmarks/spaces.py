@@ -15,11 +15,12 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import pandas as pd
 
-from lightlab.measure import cost, data, latency, stats, train
-from lightlab.measure.data import DataSet
+from lightlab import data, latency, train
+from lightlab.data import DataSet
+from lightlab.fit import room
+from lightlab.measure import cost, stats
 from lightlab.measure.threads import torch_threads
 from lightlab.nets.build import build
-from lightlab.search.fit import room
 
 PAGE = Path(__file__).with_suffix(".md")
 CIFAR10 = Path(__file__).parents[2] / "shared/data/cifar10"

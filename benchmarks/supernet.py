@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from lightlab import latency
 from lightlab.chapters.ch09_proxylessnas import supernet_cost
-from lightlab.measure import latency
 from lightlab.space.spaces import Skeleton
 
 PAGE = Path(__file__).with_suffix(".md")

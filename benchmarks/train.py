@@ -30,7 +30,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from lightlab.measure import cost, data, train
+from lightlab import data, train
+from lightlab.measure import cost
 from lightlab.nets.build import build
 from lightlab.space.arch import catalog
 

@@ -1,6 +1,8 @@
 """For every test: figures that it opens do not stay open, and what a random network is."""
 
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -11,6 +13,9 @@ from lightlab.space.arch import Arch, Block, Head
 # A first example can take a hundred times as long as the next, on a shared machine any can.
 settings.register_profile("lightlab", deadline=None)
 settings.load_profile("lightlab")
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ACTS = ("relu", "relu6", "hswish", "none")
 
@@ -59,3 +64,18 @@ st.register_type_strategy(
         st.integers(1, 12),
     ),
 )
+
+
+@pytest.fixture
+def words() -> Callable[["Figure"], list[str]]:
+    """All text of a drawn figure, which has to be large enough to read."""
+
+    from matplotlib import text
+
+    def drawn(fig: "Figure") -> list[str]:
+        fig.canvas.draw()
+        texts = [t for t in fig.findobj(text.Text) if t.get_visible() and t.get_text()]
+        assert min(t.get_fontsize() for t in texts) >= 8
+        return [t.get_text() for t in texts]
+
+    return drawn

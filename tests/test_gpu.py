@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lightlab import data, latency, train
 from lightlab.chapters.ch09_proxylessnas import supernet_cost
-from lightlab.measure import data, latency, train
-from lightlab.measure.additive import Additive, look_up_table
-from lightlab.measure.latency.timing import FASTEST
-from lightlab.measure.train import device
-from lightlab.search.once_for_all import phases
-from lightlab.search.once_for_all.shrinking import shrink
-from lightlab.search.proxyless.architect import Settings
-from lightlab.search.proxyless.run import _Search, search
+from lightlab.latency.timing import FASTEST
+from lightlab.methods.once_for_all import phases
+from lightlab.methods.once_for_all.shrinking import shrink
+from lightlab.methods.proxyless.additive import Additive, look_up_table
+from lightlab.methods.proxyless.architect import Settings
+from lightlab.methods.proxyless.run import _Search, search
 from lightlab.space.spaces import OfaSpace, ProxylessSpace, Skeleton
+from lightlab.train import device
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 

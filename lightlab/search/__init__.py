@@ -26,7 +26,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "Controller":
-        from lightlab.search.mnasnet.controller import Controller
+        from lightlab.search.controller import Controller
 
         return Controller
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

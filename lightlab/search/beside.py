@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import joblib
 
 from lightlab.measure.threads import torch_threads
-from lightlab.measure.train.many import SHORT_MACS
-from lightlab.measure.train.processes import pool
 from lightlab.nets import whole_file
+from lightlab.train.many import SHORT_MACS
+from lightlab.train.processes import pool
 
 Key = TypeVar("Key", bound=Hashable)
 

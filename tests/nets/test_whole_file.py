@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from lightlab.measure import cache
-from lightlab.measure.train.checkpoint import Keeper
 from lightlab.nets import whole_file
 from lightlab.nets.build import build
 from lightlab.nets.weights import WeightsError, save_weights
 from lightlab.space.arch import decode
+from lightlab.train.checkpoint import Keeper
 
 
 def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path):

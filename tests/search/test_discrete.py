@@ -14,7 +14,7 @@ from lightlab.search import (
     SearchError,
     pareto,
 )
-from lightlab.search.mnasnet.controller import PPO
+from lightlab.search.controller import PPO
 from lightlab.search.searcher import Trial
 from lightlab.space.decisions import Decision, DecisionSpace, SpaceError
 

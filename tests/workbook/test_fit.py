@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lightlab.measure import deploy
-from lightlab.measure.train import history
-from lightlab.search.fit import judge, photos, run
+from lightlab import deploy
+from lightlab.fit import judge, photos, run
+from lightlab.train import history
 from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.tools import fit as fitting
 from lightlab.workbook.tools import model_folder

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightlab.measure import deploy
+from lightlab import deploy
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
 from lightlab.space.arch import catalog, decode
@@ -195,7 +195,7 @@ def test_latency_prints_milliseconds_and_says_whether_they_differ(lightlab):
 
 
 def test_noise_that_drowns_the_differences_is_said(lightlab, monkeypatch):
-    from lightlab.measure.latency import NoisyError, Timings
+    from lightlab.latency import NoisyError, Timings
 
     def refuse(*_):
         raise NoisyError("two halves of the rounds agree by rho 0.10")
@@ -207,8 +207,8 @@ def test_noise_that_drowns_the_differences_is_said(lightlab, monkeypatch):
 
 
 def test_networks_that_cannot_be_told_apart_are_shown_as_ties(lightlab, monkeypatch):
-    from lightlab.measure.latency import Setting, Timings
-    from lightlab.measure.latency.timing import Visits
+    from lightlab.latency import Setting, Timings
+    from lightlab.latency.timing import Visits
 
     texts = [f"r8x1 conv_k3_s2_c{c} head_n10" for c in (8, 9, 10, 11)]
     speeds = np.array([1.0, 2.0, 2.0, 3.0])[:, None]
@@ -217,7 +217,7 @@ def test_networks_that_cannot_be_told_apart_are_shown_as_ties(lightlab, monkeypa
     visits = Visits(texts, ms.tolist(), ms.tolist(), n, 0 * n, 0 * n)
     here = {"cpu": "a processor", "gpu": "a card", "load": 0.1}
     measured = Timings(visits, Setting(), here)
-    monkeypatch.setattr("lightlab.measure.latency.measure_many", lambda *_, **__: measured)
+    monkeypatch.setattr("lightlab.latency.measure_many", lambda *_, **__: measured)
     printed = lightlab("latency", *texts)
     a, b, c, d = (str(t) for t in measured.ranking()["name"])
     assert f"but for ties (=): {a} < {b} = {c} < {d}; two halves" in printed

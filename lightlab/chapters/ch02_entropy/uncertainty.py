@@ -8,9 +8,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from lightlab import train
 from lightlab.chapters.ch02_entropy import entropy
-from lightlab.measure import cost, train
-from lightlab.measure.data import DataSet, Split
+from lightlab.data import DataSet, Split
+from lightlab.measure import cost
 
 _NATS_PER_BIT = float(np.log(2))
 

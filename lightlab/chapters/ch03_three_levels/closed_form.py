@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from lightlab.measure.data import DataSet, Split
+from lightlab.data import DataSet, Split
 
 INK = {".": 0.0, "+": 0.5, "#": 1.0}
 

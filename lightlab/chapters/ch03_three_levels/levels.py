@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from lightlab import train
 from lightlab.chapters.ch03_three_levels import closed_form, stack
 from lightlab.chapters.ch03_three_levels.closed_form import Linear
-from lightlab.measure import cost, train
-from lightlab.measure.data import DataSet
+from lightlab.data import DataSet
+from lightlab.measure import cost
 
 
 @dataclass(frozen=True)

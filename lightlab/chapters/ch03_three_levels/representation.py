@@ -12,8 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from lightlab.measure import stats, train
-from lightlab.measure.data import DataSet
+from lightlab import train
+from lightlab.data import DataSet
+from lightlab.measure import stats
 
 Points = dict[str, np.ndarray]  # by layer: (n, units)
 

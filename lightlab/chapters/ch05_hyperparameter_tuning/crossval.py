@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from lightlab.measure import cost, train
-from lightlab.measure.data import Split, k_folds
+from lightlab import train
+from lightlab.data import Split, k_folds
+from lightlab.measure import cost
 
 Config = Mapping[str, Any]
 

@@ -1,6 +1,6 @@
 """Pictures of hyperparameter tuning. Data frames in, figures out; accuracies in 0..1."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -17,18 +17,6 @@ _NAMES = {
     "tpe": "TPE (Optuna)",
 }
 _LABELS = {"lr": "learning rate"}
-
-
-def examples(pictures: np.ndarray, titles: Sequence[object], ncols: int = 8) -> Figure:
-    """Grey pictures (N, H, W) in a row or more, each under its title."""
-    nrows = -(-len(pictures) // ncols)
-    fig, axes = style.subplots(nrows, ncols, height=1.15 * nrows, squeeze=False)
-    for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):
-        ax.imshow(picture, cmap="gray", interpolation="nearest")
-        ax.set_title(title, loc="center")
-    for ax in axes.flat:
-        ax.axis("off")
-    return fig
 
 
 def folds(scores: pd.DataFrame, xlabel: str) -> Figure:

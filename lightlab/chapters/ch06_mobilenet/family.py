@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import cost, train
-from lightlab.measure.data import DataSet
+from lightlab import train
+from lightlab.data import DataSet
+from lightlab.measure import cost
 from lightlab.space.arch import adapt, catalog, decode, encode
 
 FULL, SEPARABLE, AS_MANY_MACS = "full", "separable", "separable, as many MACs"

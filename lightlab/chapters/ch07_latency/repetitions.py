@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lightlab.latency.timing import Plan, Runner, interleave
 from lightlab.measure import stats
-from lightlab.measure.latency.timing import Plan, Runner, interleave
 
 PROTOCOLS = ("interleaved", "back to back")
 

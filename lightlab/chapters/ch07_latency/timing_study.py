@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from lightlab.measure import latency, stats
-from lightlab.measure.latency.device import load
-from lightlab.measure.latency.timing import Plan, Visits, interleave
-from lightlab.measure.latency.timings import Timings
+from lightlab import latency
+from lightlab.latency.device import load
+from lightlab.latency.timing import Plan, Visits, interleave
+from lightlab.latency.timings import Timings
+from lightlab.measure import stats
 from lightlab.space.arch import Arch
 
 MIN_NETWORKS = 6  # fewer say nothing about ranks

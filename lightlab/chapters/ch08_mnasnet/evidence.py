@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from lightlab.measure import stats
+from lightlab.methods.mnasnet import rewards
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
-from lightlab.search.mnasnet import rewards
 
 TARGET_MS = 75.0  # of the paper's searches, on a Pixel 1
 # The comparisons that claims are about: what (a column of `outcomes`), the arms, whether as a ratio

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import latency
+from lightlab import latency
 from lightlab.space.arch import Arch, encode
 from lightlab.space.spaces import MACRO
 

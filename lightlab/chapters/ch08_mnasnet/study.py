@@ -9,10 +9,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lightlab.measure import cost
+from lightlab.methods.mnasnet import rewards
+from lightlab.methods.mnasnet.rewards import HARD, SOFT, Judge
 from lightlab.search import pareto
-from lightlab.search.mnasnet import rewards
-from lightlab.search.mnasnet.controller import PPO, Controller
-from lightlab.search.mnasnet.rewards import HARD, SOFT, Judge
+from lightlab.search.controller import PPO, Controller
 from lightlab.search.random_search import RandomSearch
 from lightlab.space.decisions import DecisionSpace
 from lightlab.space.spaces import MACRO, MACRO_TIED

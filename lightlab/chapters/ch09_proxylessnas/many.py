@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightlab.measure import train
+from lightlab import train
+from lightlab.methods.proxyless.run import Found, search, training_macs
 from lightlab.search.beside import Key, run_beside
-from lightlab.search.proxyless.run import Found, search, training_macs
 
 
 def search_many(

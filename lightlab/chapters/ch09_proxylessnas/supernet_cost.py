@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lightlab import train
 from lightlab.chapters.ch09_proxylessnas.memory import cuda_peak_bytes, saved_bytes
-from lightlab.measure import stats, train
+from lightlab.measure import stats
 from lightlab.measure.threads import torch_threads
 from lightlab.nets.mixed import Supernet
 from lightlab.space.spaces import ProxylessSpace, Skeleton

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lightlab.measure import subnets
-from lightlab.measure.data import DataSet
+from lightlab.data import DataSet
+from lightlab.methods.once_for_all import subnets
+from lightlab.methods.once_for_all.study import corners, evaluated
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.once_for_all.study import corners, evaluated
 from lightlab.space.spaces import OfaSpace
 
 ORDERS = ("by importance", "as trained", "random")

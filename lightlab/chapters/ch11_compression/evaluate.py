@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from lightlab import deploy, latency, train
 from lightlab.chapters.ch11_compression.space import BITS, Compressed, CompressionSpace
-from lightlab.measure import deploy, latency, subnets, train
-from lightlab.measure.data import DataSet, Split
-from lightlab.measure.deploy.export import run
-from lightlab.measure.latency.engines import onnx_runner
+from lightlab.data import DataSet, Split
+from lightlab.deploy.export import run
+from lightlab.latency.engines import onnx_runner
+from lightlab.methods.once_for_all import subnets
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
 from lightlab.nets.elastic import ElasticNetwork

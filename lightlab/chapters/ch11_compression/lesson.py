@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lightlab import train
 from lightlab.chapters.ch11_compression.evaluate import Compressor, delivered
 from lightlab.chapters.ch11_compression.space import Compressed, CompressionSpace
-from lightlab.measure import cost, stats, subnets, train
-from lightlab.measure.data import DataSet
+from lightlab.data import DataSet
+from lightlab.measure import cost, stats
+from lightlab.methods.once_for_all import study, subnets
 from lightlab.nets.build import Network
 from lightlab.nets.compress import IMPORTANCES
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.beside import run_beside
-from lightlab.search.once_for_all import study
 
 TAUGHT, LABELS = "pruned, taught", "pruned, labels only"
 SHORT, LONG = "from scratch, as long", "from scratch, the whole length"

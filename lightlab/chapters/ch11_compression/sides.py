@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lightlab import deploy, train
 from lightlab.chapters.ch11_compression.evaluate import N_CALIBRATE, Compressor
 from lightlab.chapters.ch11_compression.space import Compressed, CompressionSpace
-from lightlab.measure import cost, deploy, subnets, train
-from lightlab.measure.data import DataSet
+from lightlab.data import DataSet
+from lightlab.measure import cost
+from lightlab.methods.once_for_all import study, subnets
+from lightlab.methods.once_for_all.many import shrink_many
+from lightlab.methods.once_for_all.phases import progressive
+from lightlab.methods.once_for_all.shrinking import Shrunk
 from lightlab.nets.build import Network
 from lightlab.search import pareto
-from lightlab.search.once_for_all import study
-from lightlab.search.once_for_all.many import shrink_many
-from lightlab.search.once_for_all.phases import progressive
-from lightlab.search.once_for_all.shrinking import Shrunk
 from lightlab.space.spaces import OfaSpace
 
 COMPRESS, SCRATCH = "compressing one network", "searching from scratch"

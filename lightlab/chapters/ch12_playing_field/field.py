@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import train
-from lightlab.measure.additive import Additive
-from lightlab.measure.data import DataSet
-from lightlab.measure.elastic_cost import ElasticCosts
-from lightlab.measure.proxy import Meter
+from lightlab import train
+from lightlab.data import DataSet
+from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.proxy import Meter
+from lightlab.methods.proxyless.additive import Additive
+from lightlab.methods.proxyless.study import priced
 from lightlab.nets.build import Network
 from lightlab.search.draws import SearchError
-from lightlab.search.proxyless.study import priced
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace, ProxylessSpace

@@ -10,19 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lightlab import train
 from lightlab.chapters.ch12_playing_field.field import Field, Pick
-from lightlab.measure import predict, specialised, subnets, train
+from lightlab.methods import specialised
+from lightlab.methods.mnasnet import rewards
+from lightlab.methods.once_for_all import evolve, phases, predict, rivals, serving, subnets
+from lightlab.methods.once_for_all.shrinking import shrink
+from lightlab.methods.proxyless.architect import Settings
+from lightlab.methods.proxyless.run import search
+from lightlab.methods.proxyless.within import likeliest_within
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
+from lightlab.search.controller import PPO, Controller
 from lightlab.search.evolution import RegularizedEvolution
 from lightlab.search.gaussian.bayesopt import BayesianOptimization
-from lightlab.search.mnasnet import rewards
-from lightlab.search.mnasnet.controller import PPO, Controller
-from lightlab.search.once_for_all import evolve, phases, rivals, serving
-from lightlab.search.once_for_all.shrinking import shrink
-from lightlab.search.proxyless.architect import Settings
-from lightlab.search.proxyless.run import search
-from lightlab.search.proxyless.within import likeliest_within
 from lightlab.search.random_search import RandomSearch
 from lightlab.search.searcher import Searcher
 from lightlab.space.arch import Arch

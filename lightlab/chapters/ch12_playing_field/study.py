@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from lightlab import train
 from lightlab.chapters.ch12_playing_field import methods
 from lightlab.chapters.ch12_playing_field.field import Field, Pick
-from lightlab.measure import cost, specialised, stats, train
+from lightlab.measure import cost, stats
+from lightlab.methods import specialised
 from lightlab.search import pareto
 from lightlab.search.beside import run_beside
 from lightlab.space.arch import decode, encode

@@ -16,8 +16,8 @@ from lightlab.show import numbers, style, tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lightlab.measure.data import DataSet
-    from lightlab.search.fit.run import Fitted
+    from lightlab.data import DataSet
+    from lightlab.fit.run import Fitted
 
 _PICTURE = re.compile(r'src="(figures/[a-z]+\.png)"')
 _SIGNS = re.compile(r"([\\`*_\[\]#|<>$&~])")
@@ -26,9 +26,9 @@ MODEL, INT8 = "model.onnx", "model-int8.onnx"
 
 def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
     """The card's pictures by name."""
-    from lightlab.chapters.ch08_mnasnet import figures_reward as reward
-    from lightlab.search.fit import figures as plots
-    from lightlab.search.fit import report
+    from lightlab.fit import figures as plots
+    from lightlab.fit import report
+    from lightlab.show import marks
 
     style.use()
     name, most = report.cost_shown(fitted)
@@ -40,7 +40,7 @@ def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
             report.runs(fitted), again.latency.median_ms, fitted.target.latency_ms
         ),
         "comparison": plots.comparison(fitted.comparison),
-        "layers": reward.networks(report.layers(fitted)),
+        "layers": marks.networks(report.layers(fitted)),
         "tried": plots.tried(report.tried(fitted), report.models(fitted), most, name),
         "budget": plots.budget(fitted.phases, fitted.budget_s),
     }
@@ -61,7 +61,7 @@ def pictures(fitted: "Fitted", images: "DataSet") -> dict[str, bytes]:
 
 def markdown(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> str:
     """The card; pictures are those of `figures` in a folder of that name."""
-    from lightlab.search.fit import report
+    from lightlab.fit import report
     from lightlab.space.arch import encode
 
     values = {
@@ -136,7 +136,7 @@ def _table(df: pd.DataFrame) -> str:
 
 def _files(fitted: "Fitted") -> str:
     """One row for each file."""
-    from lightlab.search.fit import run
+    from lightlab.fit import run
 
     delivered, target = fitted.delivered, fitted.target
     shares = {kind: fitted.answers[kind].accuracy[0] for kind in (run.FLOAT, run.INT8)}
@@ -159,8 +159,8 @@ def _accuracy(fitted: "Fitted") -> str:
 
 
 def _costs(fitted: "Fitted") -> str:
+    from lightlab.fit import report
     from lightlab.measure import cost
-    from lightlab.search.fit import report
 
     ms, arch, n = fitted.delivered.again.latency, fitted.arch, fitted.delivered.measurements
     times = "at the first try" if n == 1 else f"try {n}; other work on the machine only adds time"

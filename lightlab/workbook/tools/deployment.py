@@ -20,7 +20,7 @@ from lightlab.workbook.tools.common import (
 )
 
 if TYPE_CHECKING:
-    from lightlab.measure.data import DataSet
+    from lightlab.data import DataSet
     from lightlab.nets.build import Network
 
 CALIBRATION_IMAGES = 200
@@ -63,7 +63,7 @@ def export(
     if data is None and (int8 or not random_weights):
         what = "class names, normalisation and calibration come from the training data"
         raise WorkbookError(Fault("export", what, "say which with --data"))
-    from lightlab.measure import deploy  # only now: PyTorch takes seconds
+    from lightlab import deploy  # only now: PyTorch takes seconds
 
     # elsewhere first: what stands at `target` stays until all is well
     with told("export"), tempfile.TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ def predict(
     """The likeliest classes of each IMAGE; what cannot be read is told after the others."""
     if not model.exists():  # before PyTorch's seconds
         raise WorkbookError(Fault("predict", f"{model}: there is no such file"))
-    from lightlab.measure import deploy
+    from lightlab import deploy
 
     with told("predict"):
         predictor = deploy.Predictor(model)
@@ -150,7 +150,7 @@ def _network(source: str, random_weights: bool, width: float, resolution: int | 
 def _facts(network: "Network", spec: str | None) -> dict[str, Any]:
     """The data set, or numbers for names where nothing was trained."""
     if spec is not None:
-        from lightlab.measure import data
+        from lightlab import data
 
         return {"data": data.load(spec, resolution=network.arch.resolution)}
     return {"class_names": range(network.arch.n_classes), "mean": 0.0, "std": 1.0}
@@ -158,7 +158,8 @@ def _facts(network: "Network", spec: str | None) -> dict[str, Any]:
 
 def _integers(exact: Path, loaded: "DataSet", **how: Any) -> Path:
     """The model of `exact` in 8-bit integers, a file beside it; prints what that did."""
-    from lightlab.measure import before_after, deploy
+    from lightlab import deploy
+    from lightlab.latency import before_after
 
     images = loaded.train.x[:CALIBRATION_IMAGES]
     small = deploy.quantize_int8(exact, exact.with_name("int8.onnx"), images, **how)

@@ -17,8 +17,8 @@ from lightlab.workbook.tools import model_folder
 from lightlab.workbook.tools.common import millions, one_line, out, size, table, told
 
 if TYPE_CHECKING:
-    from lightlab.search.fit.clock import Update
-    from lightlab.search.fit.run import Fitted
+    from lightlab.fit.clock import Update
+    from lightlab.fit.run import Fitted
 
 CARD_S = 6.0  # of the budget: the card's pictures
 
@@ -67,10 +67,10 @@ def fit(
     replaces = model_folder.check(output)
     os.environ.setdefault("TQDM_DISABLE", "1")  # the screen tells the phase instead
     with told("fit"):
-        from lightlab.search.fit.target import Target  # only now: PyTorch takes seconds
+        from lightlab.fit.target import Target  # only now: PyTorch takes seconds
 
         target = Target(target_latency_ms, max_macs, max_size_kb, runtime, threads)
-        from lightlab.search.fit import photos, run
+        from lightlab.fit import photos, run
 
         images = photos.loaded(dataset, resolution=resolution, seed=seed)
         out.print(_about(images, target), soft_wrap=True)
@@ -92,8 +92,8 @@ def _lost() -> Iterator[None]:
     """A training that diverged, or another search that cannot go on, is told in one line; and that
     nothing was written where it was stopped.
     """
-    from lightlab.measure.train import DivergedError, JobError
     from lightlab.search.draws import SearchError
+    from lightlab.train import DivergedError, JobError
 
     try:
         yield
@@ -158,7 +158,7 @@ def _about(images: object, target: object) -> str:
 
 
 def _print_result(folder: Path, fitted: "Fitted", replaced: bool, seconds: float) -> None:
-    from lightlab.search.fit import report
+    from lightlab.fit import report
 
     columns = ("→ delivered", "test accuracy", "95 % interval", "balanced", "ms", "MACs", "size")
     rows = table(*columns, right=columns[1:])

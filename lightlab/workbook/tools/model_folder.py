@@ -13,8 +13,8 @@ from lightlab.workbook import files
 from lightlab.workbook.faults import Fault, WorkbookError
 
 if TYPE_CHECKING:
-    from lightlab.measure.data import DataSet
-    from lightlab.search.fit.run import Fitted
+    from lightlab.data import DataSet
+    from lightlab.fit.run import Fitted
 
 MARK = "fit.json"  # what tells a folder of ours
 

@@ -8,7 +8,7 @@ import typer
 from lightlab.workbook.tools.common import NAME, Resolution, Width, find, millions, out, table, told
 
 if TYPE_CHECKING:
-    from lightlab.measure.latency import Timings
+    from lightlab.latency import Timings
     from lightlab.space.arch import Arch
 
 arch = typer.Typer(
@@ -114,8 +114,8 @@ def latency(
     """
     with told("latency"):
         archs = {name: find(name, width, resolution) for name in names}
+    from lightlab import latency as timing
     from lightlab.measure import cost
-    from lightlab.measure import latency as timing
 
     with told("latency"):
         plan = timing.Plan(rounds=rounds)
@@ -138,7 +138,7 @@ def latency(
 
 def _what_differs(timings: "Timings") -> str:
     """One line: whether these networks can be told apart by these measurements."""
-    from lightlab.measure.latency import NoisyError
+    from lightlab.latency import NoisyError
 
     order = timings.table.sort_values("latency_ms")["name"].tolist()
     try:

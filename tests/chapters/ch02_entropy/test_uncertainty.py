@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from lightlab import data, train
 from lightlab.chapters.ch02_entropy import uncertainty
-from lightlab.measure import data, train
 from lightlab.nets import small
 
 

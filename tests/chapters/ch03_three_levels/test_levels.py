@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestCentroid
 
+from lightlab import data, train
 from lightlab.chapters.ch03_three_levels import closed_form, level_tables, levels, stack
-from lightlab.measure import cost, data, train
+from lightlab.measure import cost
 from lightlab.published import loader
 
 DRAWINGS = loader.read_yaml("drawn_digits.yaml")["digits"]

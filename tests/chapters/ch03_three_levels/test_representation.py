@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from lightlab import data, train
 from lightlab.chapters.ch03_three_levels import representation as rep
 from lightlab.chapters.ch03_three_levels import stack
-from lightlab.measure import data, train
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightlab import data, train
 from lightlab.chapters.ch05_hyperparameter_tuning import crossval
-from lightlab.measure import data, train
 from lightlab.nets import small
 
 

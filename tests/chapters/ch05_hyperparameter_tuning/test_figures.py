@@ -8,12 +8,6 @@ import pytest
 from lightlab.chapters.ch05_hyperparameter_tuning import figures_tuning as tuning
 
 
-def test_examples_carry_their_labels():
-    fig = tuning.examples(np.random.default_rng(0).random((5, 8, 8)), [3, 1, 4, 1, 5], ncols=3)
-    assert len(fig.axes) == 6
-    assert [ax.get_title(loc="center") for ax in fig.axes[:5]] == ["3", "1", "4", "1", "5"]
-
-
 def test_folds_show_bars_of_two_sds(words):
     scores = pd.DataFrame(
         {"x": [0.1, 0.1, 1.0, 1.0], "accuracy": [0.2, 0.4, 0.5, 0.5], "mean": [0.3, 0.3, 0.5, 0.5]}

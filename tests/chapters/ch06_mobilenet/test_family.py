@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightlab import data, train
 from lightlab.chapters.ch06_mobilenet import family
-from lightlab.measure import cost, data, train
+from lightlab.measure import cost
 from lightlab.space.arch import decode
 
 TASK = family.Task(resolution=32, in_channels=3, n_classes=10)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from lightlab import latency
 from lightlab.chapters.ch07_latency import repetitions
-from lightlab.measure import latency
 
 
 class Drifting:

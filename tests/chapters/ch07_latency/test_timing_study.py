@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightlab import latency
 from lightlab.chapters.ch07_latency import timing_study
-from lightlab.measure import latency
-from lightlab.measure.latency.timing import Visits
-from lightlab.measure.latency.timings import Timings
+from lightlab.latency.timing import Visits
+from lightlab.latency.timings import Timings
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch, Block
 

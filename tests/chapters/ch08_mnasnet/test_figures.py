@@ -8,8 +8,8 @@ import pytest
 from lightlab.chapters.ch08_mnasnet import evidence, study
 from lightlab.chapters.ch08_mnasnet import figures_mnasnet as plots
 from lightlab.chapters.ch08_mnasnet import figures_reward as reward_plots
+from lightlab.methods.mnasnet import rewards
 from lightlab.published import loader
-from lightlab.search.mnasnet import rewards
 
 
 @pytest.fixture
@@ -105,8 +105,3 @@ def test_the_rest_names_what_it_shows(trials):
     assert "after longer training, %" in words(plots.proxies(networks))
     costs = pd.DataFrame({"space": ["a", "b"] * 20, "macs": np.geomspace(1e7, 1e9, 40)})
     assert "mark" in words(reward_plots.sizes(costs, {"mark": 3e8}))
-    layers = pd.DataFrame(
-        {"network": "n", "op": ["conv", "MBConv6"], "kernel": [3, 5], "channels": [16, 32],
-         "stride": [2, 1], "se": [False, True]}
-    )  # fmt: skip
-    assert "32 se" in words(reward_plots.networks(layers))

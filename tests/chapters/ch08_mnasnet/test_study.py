@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from lightlab.chapters.ch08_mnasnet import evidence, study
+from lightlab.methods.mnasnet import rewards
 from lightlab.published import loader
-from lightlab.search.mnasnet import rewards
 from lightlab.space.arch import encode
 from lightlab.space.spaces import MACRO, MACRO_TIED
 

@@ -5,8 +5,8 @@ import pandas as pd
 
 from lightlab.chapters.ch09_proxylessnas import figures_proxyless as plots
 from lightlab.chapters.ch09_proxylessnas import gates
+from lightlab.methods.proxyless import study
 from lightlab.nets.mixed import FORMS
-from lightlab.search.proxyless import study
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))

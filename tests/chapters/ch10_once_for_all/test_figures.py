@@ -5,7 +5,7 @@ import pandas as pd
 
 from lightlab.chapters.ch10_once_for_all import bill
 from lightlab.chapters.ch10_once_for_all import figures_once_for_all as plots
-from lightlab.search.once_for_all import study
+from lightlab.methods.once_for_all import study
 
 
 def title(ax):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightlab import data, deploy, train
 from lightlab.chapters.ch11_compression import campaign, evaluate, lesson, sides
 from lightlab.chapters.ch11_compression.evaluate import Worth
 from lightlab.chapters.ch11_compression.space import CompressionSpace
-from lightlab.measure import data, deploy, train
 from lightlab.search import pareto
 from lightlab.space.spaces import Skeleton
 

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightlab import data, latency, train
 from lightlab.chapters.ch12_playing_field import field, methods, study
-from lightlab.measure import cost, data, latency, specialised, train
+from lightlab.measure import cost
 from lightlab.measure.journal import Journal
-from lightlab.measure.proxy import Meter
+from lightlab.methods import specialised
+from lightlab.methods.once_for_all import rivals
+from lightlab.methods.proxy import Meter
 from lightlab.search.draws import SearchError
-from lightlab.search.once_for_all import rivals
 from lightlab.space.arch import decode
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 

@@ -1,0 +1,255 @@
+"""Image data through Hugging Face `datasets`: from the hub, parquet files, folders of images."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightlab.data import folders
+from lightlab.data.splits import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_PARTS = {"train": "train", "test": "test", "validation": "val"}
+_LABELS = ("label", "labels", "class", "target", "y")  # names of a column without class names
+_BINARY = ("binary", "large_binary")
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_REACH_S = 5.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Undecoded splits: records of images, labels 0..K-1, the K names."""
+
+    records: "dict[str, Records]"
+    labels: dict[str, np.ndarray]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Encoded images of one split; a slice gives dicts of `bytes` or `path`, and `name`."""
+
+    column: Any
+    split: str
+    root: str
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, rows: slice) -> list[dict[str, Any]]:
+        first = rows.start or 0
+        return [
+            {**self._record(found), "name": self._name(found, i)}
+            for i, found in enumerate(self.column[rows], start=first)
+        ]
+
+    def _record(self, found: dict[str, Any] | None) -> dict[str, Any]:
+        return found or {"bytes": None, "path": None}
+
+    def _name(self, found: dict[str, Any] | None, i: int) -> str:
+        path = (found or {}).get("path")
+        if path and (found["bytes"] is None):
+            return os.path.relpath(path, self.root) if self.root else path
+        return f"image {i} of {self.split}" + (f" ({path})" if path else "")
+
+
+def opened(
+    kind: str, place: str, image_column: str | None, label_column: str | None, scratch: str
+) -> Source:
+    """The source that a spec names; what `datasets` writes for a local one goes to `scratch`."""
+    what = f"{kind}:{place}"
+    parts = _from_hub(what, place) if kind == "hf" else _local(kind, place, scratch)
+    splits: dict[str, Dataset] = {}
+    for name in sorted(parts, key=_PARTS.__contains__):  # where both are, `validation` over `dev`
+        split = folders.SPLITS.get(name.lower())
+        if split and len(parts[name]):
+            splits[_PARTS[split]] = parts[name]
+    if "train" not in splits:
+        raise DataError(f"{what}: there is no train split, only {', '.join(parts) or 'nothing'}")
+    image = _image_column(what, splits["train"].features, image_column)
+    label = _label_column(what, splits["train"].features, label_column, image)
+    labels, names = _labels(what, splits, label)
+    root = os.path.abspath(place) if kind == "imagefolder" else ""
+    records = {split: _records(part, image, split, root) for split, part in splits.items()}
+    return Source(records, {s: labels[s] for s in records}, names)
+
+
+def _records(part: "Dataset", column: str, split: str, root: str) -> Records:
+    from datasets import Image
+
+    part = part.select_columns(column).cast_column(column, Image(decode=False))
+    return Records(part[column], split, root)
+
+
+def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
+    """The splits of a folder, as `datasets` reads them without asking any network."""
+    import datasets
+
+    files = folders.parquet_files(place) if kind == "parquet" else folders.image_patterns(place)
+    options = {} if kind == "parquet" else {"drop_labels": False}
+    with _quiet():
+        try:
+            return datasets.load_dataset(kind, data_files=files, cache_dir=scratch, **options)
+        except Exception as error:  # its readers of tables raise whatever they meet
+            reason = _first_line(error.__cause__ or error)
+            if kind == "imagefolder" and (tables := folders.tables(place)):
+                reason = f"{reason} ({tables[0]} has to name the columns file_name and label)"
+            raise DataError(f"{kind}:{place}: cannot be read: {reason}") from None
+
+
+@contextmanager
+def _quiet(bars: bool = False) -> Iterator[None]:
+    """No log of `datasets` and the hub for what a DataError says, and no `bars` for what is a
+    matter of seconds."""
+    import datasets
+    from huggingface_hub import logging as hub_logging
+
+    shown = not datasets.are_progress_bars_disabled()
+    loggers = (datasets.logging, hub_logging)
+    levels = [logger.get_verbosity() for logger in loggers]
+    if not bars:
+        datasets.disable_progress_bars()
+    for logger in loggers:
+        logger.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.set_verbosity(level)
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _from_hub(what: str, place: str) -> Mapping[str, "Dataset"]:
+    """The splits of a data set on the hub, or of its copy in Hugging Face's cache when offline."""
+    import datasets
+    from huggingface_hub import constants
+
+    name, _, revision = place.partition("@")
+    name, _, configuration = name.partition(":")
+    if not _HUB_ID.fullmatch(name):
+        raise DataError(f"{what}: {name!r} is no hub id: it looks like `uoft-cs/cifar10`")
+    if os.path.exists(name):
+        raise DataError(
+            f"{what}: {name!r} is a path here: say parquet:{name} or imagefolder:{name}"
+        )
+    if not constants.HF_HUB_OFFLINE:
+        _check_reached(what, constants.ENDPOINT)
+    try:
+        with _quiet(bars=True):
+            return datasets.load_dataset(name, configuration or None, revision=revision or None)
+    except datasets.exceptions.DatasetNotFoundError:
+        raise DataError(
+            f"{what}: the hub has no such data set, or not for everybody: check its name, or log "
+            "in with `hf auth login`"
+        ) from None
+    except ConnectionError as error:
+        raise DataError(
+            f"{what}: neither reached nor in Hugging Face's cache ({_first_line(error)}): load it "
+            "once with a network, without HF_HUB_OFFLINE"
+        ) from None
+    except Exception as error:  # of the hub's HTTP client, or of a reader of its files
+        raise DataError(f"{what}: cannot be read: {_hub_reason(name, error)}") from None
+
+
+def _hub_reason(name: str, error: Exception) -> str:
+    """What stopped `datasets`, in a line, with what to do where its own words do not say it."""
+    reason = _first_line(error)
+    if "Config name is missing" in reason:  # the second line holds the names
+        return f"{' '.join(str(error).splitlines()[:2])}: write hf:{name}:<configuration>"
+    if "LocalEntryNotFoundError" in reason:  # it speaks of files here and of everybody's network
+        return "the hub answered with an error: try again later"
+    return reason
+
+
+def _check_reached(what: str, endpoint: str) -> None:
+    """One short request: without a network `datasets` itself would try for half a minute."""
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(endpoint, timeout=_REACH_S)
+    except Exception as error:  # of whatever HTTP client the hub's library is built on
+        raise DataError(
+            f"{what}: no answer from {endpoint} ({_first_line(error)}): check the network, or set "
+            "HF_HUB_OFFLINE=1 to use what is in Hugging Face's cache"
+        ) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _image_column(what: str, features: Mapping[str, Any], asked: str | None) -> str:
+    """The column of images: the one asked for, or the only one."""
+    from datasets import Image
+
+    def holds_images(feature: Any) -> bool:
+        if isinstance(feature, dict):
+            return set(feature) == {"bytes", "path"}
+        return isinstance(feature, Image) or getattr(feature, "dtype", "") in _BINARY
+
+    found = [name for name, feature in features.items() if holds_images(feature)]
+    if asked in features and asked not in found:
+        raise DataError(f"{what}: column {asked!r} holds no images")
+    return _only(what, "image", found, features, asked)
+
+
+def _label_column(what: str, features: Mapping[str, Any], asked: str | None, image: str) -> str:
+    """The column of classes: the one asked for, the only one with class names, or one so named."""
+    from datasets import ClassLabel
+
+    found = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
+    if not found:
+        found = [name for name in features if name.lower() in _LABELS and name != image]
+    return _only(what, "label", found, features, asked)
+
+
+def _only(
+    what: str, kind: str, found: list[str], features: Mapping[str, Any], asked: str | None
+) -> str:
+    if asked is not None and asked not in features:
+        raise DataError(f"{what}: no column {asked!r}, only {', '.join(features)}")
+    if asked is not None:
+        return asked
+    if not found:
+        raise DataError(
+            f"{what}: no {kind} column among {', '.join(features)}: add "
+            f"?{kind}=<column> to the name"
+        )
+    if len(found) > 1:
+        raise DataError(
+            f"{what}: {', '.join(found)} could each be the {kind} column: add "
+            f"?{kind}={found[0]} to the name"
+        )
+    return found[0]
+
+
+def _labels(
+    what: str, splits: dict[str, "Dataset"], column: str
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Labels 0..K-1 of every split and the K class names; a split without labels is left out."""
+    values = {split: list(part[column][:]) for split, part in splits.items()}
+    kinds = {type(v) for own in values.values() for v in own if v is not None}
+    if len(kinds) != 1 or not kinds <= {int, str, bool}:
+        raise DataError(f"{what}: {column!r} holds no classes: they are whole numbers or text")
+    named = getattr(splits["train"].features[column], "names", None)
+    none = {None, -1} if named else {None}
+    for split in [s for s, own in values.items() if s != "train" and set(own) <= none]:
+        del values[split], splits[split]
+    for split, own in values.items():
+        n_without = sum(v in none for v in own)
+        if n_without:
+            raise DataError(f"{what}: {n_without} image(s) of {split} have no {column!r}")
+    if named is None:
+        kept = sorted({v for own in values.values() for v in own})
+        number = {value: i for i, value in enumerate(kept)}
+        values = {split: [number[v] for v in own] for split, own in values.items()}
+        named = map(str, kept)
+    return {s: np.array(own, dtype=np.int64) for s, own in values.items()}, tuple(named)

@@ -1,0 +1,178 @@
+"""`load`: one spec, one data set in memory."""
+
+import numbers
+import os
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lightlab.data import cuts, decode, embedded, external
+from lightlab.data.splits import PARTS, DataError, DataSet, Split, check_memory, whole
+from lightlab.measure import cache
+
+SPECS = (*embedded.SPECS, *(f"{kind}:…" for kind in external.KINDS))
+_LEAST_STD = 1 / 255 / 100  # of a channel that is not constant
+_CHUNK = 2048  # images made float32 at a time: what is worked on stays in the processor's cache
+
+
+def load(
+    spec: str = "cluttered-digits",
+    *,
+    seed: int = 0,
+    n_train: int | None = None,
+    n_val: int | None = None,
+    n_test: int | None = None,
+    resolution: int | None = None,
+    difficulty: float = 1.0,
+) -> DataSet:
+    """Load or draw a data set: images in memory, standardised by the training pixels.
+
+    `spec` is `digits` (scikit-learn's, 8 px), `cluttered-digits` (32 px, `difficulty` 0..2),
+    `hf:<hub id>[:<configuration>][@<revision>]`, `parquet:<dir>` or `imagefolder:<dir>`. Those
+    from outside are decoded once, at `resolution`, and kept (cache.folder()); a hub data set is
+    not asked for anew as long as it is kept. Their test and validation splits are the source's;
+    where it has none, the first fifth of its training images in the order of `seed` is the test
+    split, and a tenth of what remains the validation split. Near-duplicates across such a cut
+    cannot be known. `seed` orders the images so that every class comes up evenly, and decides
+    which digits go where; a smaller `n_…` gives the first images of a larger one.
+
+    Images are turned upright, cropped to the middle square and resized with a low-pass filter.
+    Without `resolution` they keep their shorter side if all have one size, and come to 32 px
+    otherwise. They are RGB, transparent parts on white; 1-channel only if all are grey. Greys of
+    16 bits are scaled by 1/256; images of 12 bits or fewer stored in 16 are refused. Where several
+    columns could be meant, `?label=<column>&image=<column>` behind the spec says which.
+
+    DataError: unknown name, sizes that the set does not have, a resolution outside 8..64 px
+    (digits) or 8..512 px, a source that cannot be read whole, or float32 images that would fill
+    more than half of the machine's memory.
+    """
+    seed = whole("seed", seed, least=0)
+    resolution = None if resolution is None else whole("resolution", resolution)
+    asked = {
+        part: None if n is None else whole(f"n_{part}", n)
+        for part, n in (("train", n_train), ("val", n_val), ("test", n_test))
+    }
+    kind, _, place = spec.partition(":")
+    if spec in embedded.SPECS:
+        _check_resolution(resolution, embedded.RESOLUTIONS)
+        settings, raw = embedded.read(spec, seed, asked, _number("difficulty", difficulty))
+        return _embedded(settings, raw, resolution)
+    if kind in external.KINDS and place:
+        _check_resolution(resolution, decode.RESOLUTIONS)
+        place, columns = _columns(spec, place)
+        kept = external.read(kind, place, resolution, columns.get("image"), columns.get("label"))
+        return _external(spec, kept, seed, asked)
+    raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
+
+
+def _columns(spec: str, place: str) -> tuple[str, dict[str, str]]:
+    """The place, and the columns that are named behind its last question mark."""
+    where, mark, query = place.rpartition("?")
+    if not mark or os.path.exists(os.path.expanduser(place)):
+        return place, {}
+    columns = dict(pair.partition("=")[::2] for pair in query.split("&"))
+    if not columns.keys() <= {"image", "label"} or not all(columns.values()):
+        raise DataError(f"{spec}: behind ? stands label=<column>, image=<column>, or both with &")
+    return where, columns
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise DataError(f"{name} has to be a number, got {value!r}")
+    return float(value)
+
+
+def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None) -> DataSet:
+    """What was drawn, at the resolution asked for."""
+    side = resolution or raw["train_x"].shape[-1]
+    n, channels = sum(len(raw[f"{part}_x"]) for part in PARTS), raw["train_x"].shape[1]
+    check_memory(settings["spec"], n, (channels, side, side), np.float32)
+    x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
+    chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
+    content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
+    fingerprint = cache.digest({**settings, "resolution": resolution}, *content)
+    return _finish(settings["spec"], x, chosen, embedded.CLASS_NAMES, fingerprint)
+
+
+def _external(spec: str, kept: external.Kept, seed: int, asked: dict[str, int | None]) -> DataSet:
+    """The images asked for out of all that were kept; each is its own original."""
+    index = cuts.cut(spec, kept.labels, kept.class_names, seed, asked)
+    sizes = {part: len(rows) for part, (_, rows) in index.items()}
+    check_memory(spec, sum(sizes.values()), kept.images["train"].shape[1:], np.float32)
+    x, chosen = {}, {}
+    for part, (split, rows) in index.items():
+        x[part] = _gather(kept.images[split], rows)
+        chosen[part] = kept.labels[split][rows], rows + kept.first(split)
+    fingerprint = cache.digest({"sha256": kept.sha256, "seed": seed, "sizes": sizes})
+    return _finish(spec, x, chosen, kept.class_names, fingerprint)
+
+
+def _check_resolution(resolution: int | None, allowed: range) -> None:
+    if resolution is not None and resolution not in allowed:
+        ends = f"{allowed.start}..{allowed.stop - 1}"
+        raise DataError(f"resolution must lie in {ends} px, got {resolution}")
+
+
+def _resize(images: Tensor, side: int) -> Tensor:
+    """uint8 images as float32 in 0..1 at `side` px, low-pass filtered when they shrink."""
+    x = images.float() / 255
+    if not len(x):
+        return x.new_zeros(0, x.shape[1], side, side)
+    if side == x.shape[-1]:
+        return x
+    return F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:
+    """The uint8 images at `rows` as float32 in 0..1."""
+    flat = images.reshape(len(images), -1)  # taking whole rows is much faster than an index in 4-D
+    x = torch.empty(len(rows), flat.shape[1])
+    for start in range(0, len(rows), _CHUNK):
+        part = torch.from_numpy(flat.take(rows[start : start + _CHUNK], axis=0))
+        torch.div(part, 255, out=x[start : start + _CHUNK])
+    return x.view(len(rows), *images.shape[1:])
+
+
+def _moments(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by channel, summed in 64 bits and rounded to 32: a sum in 32 bits
+    depends on the number of threads, and all that is trained on the images with it.
+    """
+    sums, squares = torch.zeros(2, images.shape[1], dtype=torch.float64)
+    for part in images.split(_CHUNK):
+        wide = part.double()
+        sums += wide.sum((0, 2, 3))
+        squares += wide.square_().sum((0, 2, 3))
+    n = images[:, 0].numel()
+    mean = sums / n
+    variance = (squares - n * mean**2).clamp(min=0) / max(1, n - 1)
+    return tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist())
+
+
+def _finish(
+    spec: str,
+    x: dict[str, Tensor],
+    chosen: dict[str, tuple[np.ndarray, np.ndarray]],
+    class_names: tuple[str, ...],
+    fingerprint: str,
+) -> DataSet:
+    """Standardise in place by the training pixels, channel by channel; one that never changes
+    there is divided by 1, since its spread is rounding."""
+    mean, std = _moments(x["train"])
+    if max(std) < _LEAST_STD:
+        raise DataError(f"{spec}: the training images are all of one colour: nothing to learn")
+    std = tuple(s if s >= _LEAST_STD else 1.0 for s in std)
+    splits = {}
+    for part, (y, groups) in chosen.items():
+        for c, (m, s) in enumerate(zip(mean, std, strict=True)):
+            x[part][:, c].sub_(m).div_(s)
+        splits[part] = Split(x[part], torch.from_numpy(y), torch.from_numpy(groups))
+    return DataSet(
+        spec=spec,
+        **splits,
+        class_names=tuple(class_names),
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint,
+    )

@@ -1,0 +1,144 @@
+"""Networks leave as ONNX files that say what they are, and are checked against PyTorch."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightlab.data import DataSet
+from lightlab.deploy.facts import Facts, with_facts
+from lightlab.deploy.model import DeployError, onnx_bytes, session
+from lightlab.nets import whole_file
+from lightlab.nets.build import Network, build
+from lightlab.space.arch import Arch, encode
+
+
+def export_onnx(
+    arch: Arch,
+    weights: Network | Mapping[str, Tensor],
+    path: str | Path,
+    *,
+    data: DataSet | None = None,
+    class_names: Sequence[str] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+) -> Path:
+    """Write `arch` with `weights` (a Network or its state dict) as one ONNX file; returns its path.
+
+    Input "input" (N, C, H, W) float32, standardised with `mean` and `std` of pixels in 0..1 (one
+    number for all channels, or one for each); output "logits" (N, classes), before softmax; any N.
+    Normalisation layers are folded into convolutions; operators are those of opset OPSET. The
+    metadata say class names, mean, std, input shape, architecture and version (`Facts`): from
+    `data`, or given one by one. The file is there whole or not at all. DeployError on weights of
+    another architecture or that are not finite, class names that are not `arch.n_classes`, what
+    `Facts` refuses, a folder that is missing or cannot be written.
+    """
+    facts = _facts(arch, data, {"class_names": class_names, "mean": mean, "std": std})
+    network = _network(arch, weights)
+    model = with_facts(onnx_bytes(network, arch.input_shape), facts)
+    return write_bytes(path, model)
+
+
+def parity(
+    network: torch.nn.Module, path: str | Path | bytes, images: Tensor, batch_size: int = 256
+) -> dict[str, float]:
+    """How far the ONNX model is from `network` on `images` (N, C, H, W), standardised.
+
+    `max_abs_diff` of any logit, `top1_agreement` (share of images with the same class), `n`.
+    DeployError where there is no image, or where logits of either are not finite.
+    """
+    if not len(images):
+        raise DeployError("parity needs at least one image")
+    theirs = run(session(path), images, batch_size)
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            like = next(network.parameters(), torch.zeros(()))  # its device and its precision
+            parts = [network(x.to(like)).cpu().numpy() for x in images.split(batch_size)]
+    finally:
+        network.train(training)
+    ours = np.concatenate(parts)
+    if not np.isfinite(ours).all():
+        raise DeployError("the network answers with NaN or infinity: its weights are no numbers")
+    return {**difference(ours, theirs), "n": len(images)}
+
+
+def run(running, images: Tensor, batch_size: int = 256) -> np.ndarray:
+    """Logits (N, classes) of a session.
+
+    DeployError where images do not have the model's shape, or logits are not finite.
+    """
+    wanted = running.get_inputs()[0].shape[1:]
+    if list(images.shape[1:]) != wanted:
+        raise DeployError(f"images are {list(images.shape)}, the model takes {['N', *wanted]}")
+    parts = [running.run(None, {"input": x.numpy()})[0] for x in images.float().split(batch_size)]
+    logits = np.concatenate(parts)
+    if not np.isfinite(logits).all():
+        raise DeployError("the model answers with NaN or infinity: its weights are no numbers")
+    return logits
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Largest difference of two sets of logits (N, classes) and how often they agree."""
+    return {
+        "max_abs_diff": float(np.abs(a - b).max()),
+        "top1_agreement": float((a.argmax(1) == b.argmax(1)).mean()),
+    }
+
+
+def write_bytes(path: str | Path, content: bytes) -> Path:
+    """Write `path` whole or not at all; DeployError in one line where that cannot be."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise DeployError(f"{path}: there is no folder {path.parent}: make it first")
+    try:
+        whole_file.write(path, lambda part: part.write_bytes(content))
+    except OSError as e:
+        raise DeployError(f"{path}: cannot be written: {e.strerror}") from e
+    return path
+
+
+def _facts(arch: Arch, data: DataSet | None, given: dict) -> Facts:
+    """What the metadata will say: from `data`, except for what is given."""
+    if data is not None and data.input_shape != arch.input_shape:
+        theirs, ours = ("×".join(map(str, s)) for s in (data.input_shape, arch.input_shape))
+        raise DeployError(f"images of {data.spec} are {theirs}, the network takes {ours}")
+    found = {k: getattr(data, k) if v is None and data is not None else v for k, v in given.items()}
+    if missing := [k for k, v in found.items() if v is None]:
+        raise DeployError(f"export needs {', '.join(missing)}: give data, or these one by one")
+    if isinstance(found["class_names"], str):
+        raise DeployError(f"class_names is a list of texts, not {found['class_names']!r}")
+    names = tuple(map(str, found["class_names"]))
+    if len(names) != arch.n_classes:
+        raise DeployError(f"{len(names)} class names for the {arch.n_classes} classes of the arch")
+    mean, std = (_per_channel(k, found[k], arch.in_channels) for k in ("mean", "std"))
+    return Facts(encode(arch), names, mean, std, arch.input_shape)
+
+
+def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tuple[float, ...]:
+    try:
+        values = np.asarray(value, dtype=float).ravel().tolist()
+    except (ValueError, TypeError):
+        raise DeployError(f"{name} is a number, or one for each channel, not {value!r}") from None
+    return tuple(values * channels if len(values) == 1 else values)
+
+
+def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:
+    """`arch` built anew with `weights`, in evaluation mode; the caller's network stays as it is."""
+    if isinstance(weights, Network):
+        if weights.arch != arch:
+            raise DeployError(f"the weights are of {encode(weights.arch)}, not of {encode(arch)}")
+        weights = weights.state_dict()
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise DeployError(f"the weights hold NaN or infinity: {name}")
+    network = build(arch)
+    try:
+        network.load_state_dict(dict(weights))
+    except RuntimeError as e:
+        reason = " ".join(str(e).split())[:160]
+        raise DeployError(f"the weights do not fit the architecture: {reason}") from e
+    return network.eval()

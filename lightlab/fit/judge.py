@@ -1,0 +1,152 @@
+"""How good a model is, class by class; and what is done where some classes are rare.
+
+Choices are made on the balanced accuracy, the mean over the classes of the share that is
+recognised: who collected a rare class wants it recognised, and a model that never names it can
+still have a high accuracy. Of equally frequent classes both are the same.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lightlab.data import DataSet, Split
+from lightlab.data.splits import check_memory
+from lightlab.measure import stats
+
+MOST_OFTEN = 10  # times that a training image of a rare class is repeated
+
+
+def balanced(images: DataSet) -> DataSet:
+    """`images` with those of rarer classes repeated until all classes are as frequent, at most
+    MOST_OFTEN times (Buda et al. 2018): what is trained on these, and accuracy on their validation
+    images is about the balanced one. The test images stay as they are. DataError where the
+    repeated images would not fit into memory.
+    """
+    numbers = [_repeated(split, MOST_OFTEN) for split in (images.train, images.val)]
+    n = sum(map(len, numbers))
+    if n == len(images.train) + len(images.val):
+        return images  # no class is rarer
+    check_memory(images.spec, n, images.input_shape, np.float32)
+    learnt, val = images.train.take(numbers[0]), images.val.take(numbers[1])
+    return replace(images, train=learnt, val=val)
+
+
+def on_balance(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Balanced accuracy in % and balanced cross-entropy of outputs (n, classes): means over the
+    classes of `labels` (n,) of the class's own.
+    """
+    each = F.cross_entropy(logits, labels, reduction="none").double()
+    right = (logits.argmax(1) == labels).double()
+    classes = [labels == label for label in labels.unique()]
+    accuracy, loss = ([x[own].mean() for own in classes] for x in (right, each))
+    return 100 * torch.stack(accuracy).mean().item(), torch.stack(loss).mean().item()
+
+
+def _repeated(split: Split, most_often: int) -> Tensor:
+    """Numbers of the images, each as often as it is to come."""
+    counts = torch.bincount(split.y)
+    index = []
+    for label, n in enumerate(counts.tolist()):
+        own = torch.nonzero(split.y == label)[:, 0]
+        wanted = max(n, min(int(counts.max()), most_often * n))
+        index.append(own.repeat(-(-wanted // max(n, 1)))[:wanted])
+    return torch.cat(index).sort().values
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """What a model says about images that nobody chose by: `labels` and `said` (n,), and `sure`
+    (n,), the probability that it gave its answer.
+    """
+
+    labels: np.ndarray
+    said: np.ndarray
+    sure: np.ndarray
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, logits: np.ndarray | Tensor, labels: Tensor, names: tuple[str, ...]) -> "Tested":
+        """From outputs (n, classes)."""
+        odds = torch.as_tensor(logits).double().softmax(1).numpy()
+        return cls(labels.numpy(), odds.argmax(1), odds.max(1), names)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which images are recognised, (n,) of bool."""
+        return self.labels == self.said
+
+    @property
+    def accuracy(self) -> tuple[float, float, float]:
+        """In %, with the ends of Wilson's 95 % interval."""
+        share, low, high = stats.share_ci(self.right.sum(), len(self.right))
+        return 100 * float(share), 100 * low, 100 * high
+
+    @property
+    def balanced(self) -> float:
+        """Mean over the classes that occur of the share recognised, in %."""
+        return float(self.classes["recognised"].mean())
+
+    @property
+    def classes(self) -> pd.DataFrame:
+        """By class, the worst first: class, images, recognised (%), low and high (Wilson), and
+        taken_for: what its images are most often taken for instead.
+        """
+        rows = []
+        for label in np.unique(self.labels):
+            own = self.labels == label
+            k, n = int(self.right[own].sum()), int(own.sum())
+            share, low, high = stats.share_ci(k, n)
+            wrong = self.said[own & ~self.right]
+            other = self.class_names[np.bincount(wrong).argmax()] if len(wrong) else ""
+            rows.append((self.class_names[label], n, 100 * share, 100 * low, 100 * high, other))
+        columns = ["class", "images", "recognised", "low", "high", "taken_for"]
+        return pd.DataFrame(rows, columns=columns).sort_values("recognised", ignore_index=True)
+
+    @property
+    def confusion(self) -> pd.DataFrame:
+        """Rows true, said, images: every pair of classes, also those that never occur."""
+        k = len(self.class_names)
+        counts = np.bincount(self.labels * k + self.said, minlength=k * k).reshape(k, k)
+        return pd.DataFrame(
+            [
+                (a, b, int(counts[i, j]))
+                for i, a in enumerate(self.class_names)
+                for j, b in enumerate(self.class_names)
+            ],
+            columns=["true", "said", "images"],
+        )
+
+    def examples(self, images: DataSet, n_classes: int = 3, n_each: int = 5) -> pd.DataFrame:
+        """Images of the worst classes, the wrong ones first and of these the surest: rows class,
+        said, sure, pixels (an array of height, width, channels in 0..1) of test image `number`.
+        """
+        rows = []
+        for name in self.classes["class"][:n_classes]:
+            own = np.flatnonzero(self.labels == self.class_names.index(name))
+            order = np.lexsort((-self.sure[own] * (1 - 2 * self.right[own]), self.right[own]))
+            for i in own[order][:n_each]:
+                said = self.class_names[self.said[i]]
+                rows.append((name, said, self.sure[i], _pixels(images, int(i)), int(i)))
+        return pd.DataFrame(rows, columns=["class", "said", "sure", "pixels", "number"])
+
+
+def _pixels(images: DataSet, i: int) -> np.ndarray:
+    """Test image `i` as it was before it was standardised."""
+    mean, std = (np.array(v, dtype=np.float32) for v in (images.mean, images.std))
+    return (images.test.x[i].permute(1, 2, 0).numpy() * std + mean).clip(0, 1)
+
+
+def linear(images: DataSet, seed: int = 0) -> Tested:
+    """A linear classifier on the same pixels, tested: what a network has to beat."""
+    from sklearn.linear_model import LogisticRegression  # a second's import, for this alone
+
+    learnt, test = images.train, images.test
+    model = LogisticRegression(max_iter=300, random_state=seed)
+    model.fit(learnt.x.flatten(1).numpy(), learnt.y.numpy())
+    odds = np.full((len(test), len(images.class_names)), -np.inf)
+    odds[:, model.classes_] = model.predict_log_proba(test.x.flatten(1).numpy())
+    return Tested.of(odds, test.y, images.class_names)

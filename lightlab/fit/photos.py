@@ -1,0 +1,41 @@
+"""The user's images, with enough of them to choose on."""
+
+import os
+
+from lightlab import data
+from lightlab.data import DataSet
+from lightlab.data.splits import TooFewError
+
+FEW = 2000  # training and validation images, below which a quarter of them validates
+_VAL_SHARE = 0.25
+
+
+def loaded(spec: str, *, seed: int = 0, n_eval: int | None = None, **how: object) -> DataSet:
+    """`data.load` of a spec, or of a folder of images by its path. Of a small data set without
+    validation images of its own a quarter validates, instead of a tenth: every choice is made on
+    them, and rare classes have some. `n_eval` asks for so many validation and test images.
+    """
+    if os.path.isdir(spec):
+        spec = f"imagefolder:{spec}"
+    if n_eval is not None:
+        return data.load(spec, seed=seed, n_val=n_eval, n_test=n_eval, **how)
+    try:
+        images = data.load(spec, seed=seed, **how)
+    except TooFewError:  # of some class a tenth has no image
+        n = len(data.load(spec, seed=seed, n_val=0, **how).train)
+        images = data.load(spec, seed=seed, n_val=round(_VAL_SHARE * n), **how)
+        if len(images.val.y.unique()) < len(images.class_names):
+            raise
+        return images
+    n = len(images.train) + len(images.val)
+    if spec in data.SPECS or n >= FEW or not _cut_from_training(images):
+        return images
+    n_val = max(len(images.val), round(_VAL_SHARE * n))
+    return data.load(spec, seed=seed, n_val=n_val, **how)
+
+
+def _cut_from_training(images: DataSet) -> bool:
+    """Whether the validation images come from the source's training images: their numbers lie among
+    those of these, else behind them.
+    """
+    return bool(len(images.val)) and bool(images.val.groups.min() < images.train.groups.max())

@@ -1,0 +1,193 @@
+"""The space that is searched: as wide as it has to be for the target to lie inside."""
+
+import math
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from lightlab import latency, train
+from lightlab.data import DataSet
+from lightlab.fit import pace
+from lightlab.fit.clock import Now
+from lightlab.fit.meter import Meter
+from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
+from lightlab.measure import cost
+from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.once_for_all.evolve import Limits
+from lightlab.methods.once_for_all.serving import priced
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch
+from lightlab.space.decisions import SpaceError
+from lightlab.space.spaces import OfaSpace, Skeleton
+
+CHANNELS = (16, 24, 40, 80, 112)  # of the units at width 1
+WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
+N_SUBNETS = 3  # of a step of the sandwich rule
+DEPTH, KERNELS, EXPANDS = 3, (3, 5), (2, 3, 4)
+AIM = 0.65  # where in the range of a space, on a logarithmic scale, the target is best
+_PLAN = latency.Plan(rounds=6, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+_N_WHOLE = 8  # networks that the look-up table is calibrated on
+# What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
+# 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
+# However many images there are: 5.5 minutes with all of CIFAR-10 end no worse and no better where
+# it has to be four epochs, 5,000 steps (benchmarks/least_steps.md), of a space a third as large.
+_LEAST_STEPS = 1000
+# A step that takes so many times the smallest network's is affordable in any case, of a network of
+# at most so many times its size; what it is measured by is noisy.
+_NEARLY, _WIDEST, _LEAST_SHARE = 1.3, 3.0, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """A space, the most that its networks may cost and the table of each of these costs; and what
+    was `offered`: rows channels, layers (of a unit, at most), cost, least, most, wanted, position
+    (of the target between the two, on a logarithmic scale; beyond 1 it is no limit), chosen.
+    """
+
+    space: OfaSpace
+    costs: dict[str, tuple[ElasticCosts, float]]
+    offered: pd.DataFrame
+
+    def limits(self, share: float = 1) -> Limits:
+        """What the networks may cost, times `share`; SearchError where none costs so little."""
+        return Limits({name: (costs, most * share) for name, (costs, most) in self.costs.items()})
+
+
+def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
+    """Once-for-all spaces for these images, with units of up to `depth` layers, from the narrowest
+    to the widest.
+    """
+    C, side, _ = images.input_shape
+    n_halvings = min(5, max(1, int(math.log2(max(side, 16) / 8))))  # to maps of 4 to 8 px
+    channels = CHANNELS[: min(5, max(2, n_halvings + 1))]
+    frame = Skeleton.small(side, C, len(images.class_names), channels, layers=depth, widths=(1,))
+    stages = [replace(s, stride=2 if i < n_halvings else 1) for i, s in enumerate(frame.stages)]
+    frame, found = replace(frame, stages=tuple(stages)), []
+    for width in WIDTHS:
+        try:
+            found.append(OfaSpace(frame.scaled(width), KERNELS, EXPANDS, range(1, depth + 1)))
+        except SpaceError:  # so narrow that two units cannot be told apart
+            continue
+    return found
+
+
+def affordable_macs(images: DataSet, recipe: train.Recipe, seconds: float, now: Now) -> float:
+    """Of the largest network of a space whose supernet can be trained long enough in so many
+    seconds; or, where there is no such space, nearly as long as the smallest one: in the smallest
+    networks a step lasts so long for its layers, and width costs next to nothing.
+    """
+    choice = spaces(images)
+    ends = spaces(images, 1)[0], choice[len(choice) // 2]
+    archs = [space.decode(space.corner()) for space in ends]
+    small, large = map(cost.macs, archs)
+    least, most = (pace.network_step_s(build(a), images.train, recipe, now) for a in archs)
+    each = seconds / (_LEAST_STEPS * N_SUBNETS)
+    a_mac = max(most - least, _LEAST_SHARE * most) / (large - small)
+    nearly = min(small + (_NEARLY - 1) * least / a_mac, _WIDEST * small)
+    return max(large * each / most, nearly)
+
+
+def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:
+    """The space in whose range the target lies best, with its prices; its largest network has no
+    more than `most_macs`, or it is the smallest space. Depth is given up before width: trained for
+    a few hundred steps, wide and shallow networks are better, and sooner trained, than narrow and
+    deep ones. FitError where no network of any can keep to the target: the least that there is, and
+    what would help.
+    """
+    by_depth = {depth: spaces(images, depth) for depth in range(DEPTH, 0, -1)}
+    offered = by_depth[DEPTH][: max(1, _n_affordable(by_depth[1], most_macs))]
+    seen: dict[int, pd.DataFrame] = {}
+    low, high = 0, len(offered) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        seen[middle] = _place(offered[middle], meter)
+        narrow = seen[middle]["position"].min() > AIM
+        low, high = (middle + 1, high) if narrow else (low, middle - 1)
+    best = min(seen, key=lambda i: abs(seen[i]["position"].min() - AIM))
+    if seen[best]["position"].min() < 0:
+        raise FitError(_impossible(offered[best], seen[best], meter))
+    deep = (depth for depth, of in by_depth.items() if _n_affordable(of, most_macs) > best)
+    depth = next(deep, 1)
+    whole = depth == DEPTH
+    rows = [rows.assign(chosen=whole and i == best) for i, rows in sorted(seen.items())]
+    if not whole:
+        rows.append(_place(by_depth[depth][best], meter).assign(chosen=True))
+    return _with_prices(by_depth[depth][best], meter, pd.concat(rows))
+
+
+def _n_affordable(widths: list[OfaSpace], most_macs: float) -> int:
+    """How many of these spaces have no larger network than that."""
+    return sum(cost.macs(space.decode(space.corner())) <= most_macs for space in widths)
+
+
+def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
+    """Where the target lies in the range of a space, by cost."""
+    ends = meter.costs([space.decode(p) for p in (space.smallest(), space.corner())])
+    rows = []
+    for name, wanted in meter.target.limits.items():
+        least, most = (costs[name] for costs in ends)
+        position = math.log(wanted / least) / math.log(max(most / least, 1.01))
+        layers = space.skeleton.stages[0].layers
+        rows.append((_channels(space), layers, name, least, most, wanted, position))
+    columns = ["channels", "layers", "cost", "least", "most", "wanted", "position"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _channels(space: OfaSpace) -> str:
+    return ", ".join(str(stage.channels) for stage in space.skeleton.stages)
+
+
+def _with_prices(space: OfaSpace, meter: Meter, offered: pd.DataFrame) -> Room:
+    """The costs of all networks of `space`: latencies from a look-up table measured now."""
+    target = meter.target
+    setting = f"{target.runtime}/{target.threads}/1"
+    how = {
+        LATENCY: lambda: priced(space, setting, _PLAN, n=_N_WHOLE).costs,
+        MACS: lambda: ElasticCosts.macs(space),
+        SIZE: lambda: _sizes(space, meter),
+    }
+    costs = {name: (how[name](), most) for name, most in target.limits.items()}
+    return Room(space, costs, offered.reset_index(drop=True))
+
+
+def _sizes(space: OfaSpace, meter: Meter) -> ElasticCosts:
+    """Sizes of files, on the line through those of the smallest and of the largest network."""
+    ends = [space.smallest(), space.corner()]
+    params = ElasticCosts.params(space)
+    (least, most), (few, many) = (
+        [costs[SIZE] for costs in meter.costs([space.decode(p) for p in ends])],
+        params.of(ends),
+    )
+    slope = (most - least) / (many - few)
+    return ElasticCosts(space, least + slope * (params.fixed - few), slope * params.added)
+
+
+def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:
+    """The least that there is, and what would help."""
+    arch = space.decode(space.smallest())
+    worst = place.loc[place["position"].idxmin()]
+    name, least = worst["cost"], worst["least"]
+    others = _otherwise(arch, name, least, meter)
+    helps = [f"{cost:.3g} {how}" for how, cost in others if cost < least]
+    text = f"no network here has {name} of {worst['wanted']:.4g}: the smallest has {least:.4g}"
+    text += f", and {' or '.join(helps)}" if helps else ""
+    return f"{text}; raise the target to {1.1 * least:.3g} or more"
+
+
+def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[str, float]]:
+    """What the smallest network, which costs `least` here, would cost on smaller images or in
+    another runtime.
+    """
+    target, half = meter.target, replace(arch, resolution=max(8, arch.resolution // 2))
+    if name == SIZE:
+        small = meter.integers(meter.exact_file(build(arch)))
+        return [("in 8-bit integers (onnxruntime-int8)", len(small) / 1000)]
+    found = []
+    if half.resolution < arch.resolution:
+        now, smaller = (costs[name] for costs in meter.costs([arch, half], [name]))
+        found.append((f"at {half.resolution} px", least * smaller / now))
+    if name == LATENCY:
+        others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
+        timed = [latency.measure(arch, r, target.threads).median_ms for r in others]
+        found += [(f"in {r}", ms) for r, ms in zip(others, timed, strict=True)]
+    return found

@@ -1,6 +1,0 @@
-"""Data sets as tensors in memory, with splits, class names and a fingerprint."""
-
-from lightlab.measure.data.loader import SPECS, load
-from lightlab.measure.data.splits import DataError, DataSet, Split, k_folds
-
-__all__ = ["SPECS", "DataError", "DataSet", "Split", "k_folds", "load"]

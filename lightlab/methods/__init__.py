@@ -1,0 +1,1 @@
+"""The methods of the papers: MnasNet, ProxylessNAS, Once-for-All, and what they share."""

@@ -1,0 +1,188 @@
+"""ProxylessNAS: weights and architecture learnt together, on the task and for the device.
+
+Cai, Zhu & Han 2019 (arXiv 1812.00332), sections 3.2 and 3.3: a step of the weights on training
+images, along one drawn path, and now and then a step of the architecture on validation images.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lightlab import train
+from lightlab.methods.mnasnet.rewards import reward
+from lightlab.methods.proxyless.additive import Additive
+from lightlab.nets.mixed import FORMS, Supernet
+from lightlab.search.draws import SearchError
+
+LOSSES = ("additive", "multiplicative")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search: `recipe` trains the weights, in the first `warmup` share of its steps alone.
+
+    Then after `every` steps of the weights comes one of the architecture, of a `form` of
+    `nets.mixed`, by Adam with `arch_lr`. `latency_weight` is λ of the loss CE + λ E[LAT] / T
+    ("additive": the paper's, per multiple of the target); where the target is a `limit`, it is
+    that λ only for a likeliest network of twice the target, see `Architect.latency_weight`.
+    "multiplicative" is the released code's default (see `loss`). "reinforce" has the reward
+    ACC (LAT / T)^`exponent` of `n_paths` networks. SearchError on impossible values.
+    """
+
+    recipe: train.Recipe
+    form: str = "two"
+    warmup: float = 0.25
+    every: int = 5
+    arch_lr: float = 1e-3
+    latency_weight: float = 0.1
+    limit: bool = False
+    loss: str = "additive"
+    exponent: float = -0.1
+    n_paths: int = 10
+
+    def __post_init__(self) -> None:
+        recipe = self.recipe
+        rules = {
+            f"form is one of {', '.join(FORMS)}": self.form in FORMS,
+            f"loss is one of {', '.join(LOSSES)}": self.loss in LOSSES,
+            "latency_weight is 0 or more: below it slow networks would be rewarded": (
+                self.latency_weight >= 0
+            ),
+            "a latency_weight above 0 where the target is a limit": (
+                not self.limit or self.latency_weight > 0
+            ),
+            "no limit where the loss has no λ (reinforce, multiplicative)": (
+                not self.limit or (self.form != "reinforce" and self.loss == "additive")
+            ),
+            "0 <= warmup < 1": 0 <= self.warmup < 1,
+            "every >= 1": self.every >= 1,
+            "arch_lr > 0": self.arch_lr > 0,
+            "n_paths >= 2": self.n_paths >= 2,
+            "a recipe without clip_norm, ema, bfloat16 and compile": not (
+                recipe.clip_norm or recipe.ema or recipe.compile or recipe.precision != "float32"
+            ),
+        }
+        if broken := [rule for rule, holds in rules.items() if not holds]:
+            raise SearchError(f"a ProxylessNAS search needs {'; '.join(broken)}")
+
+
+def loss(
+    ce: Tensor, latency_ms: Tensor, target_ms: float, settings: Settings, weight: float
+) -> Tensor:
+    """What an architecture step lowers, of a cross-entropy (nats) and an expected latency; `weight`
+    is λ.
+
+    "additive": ce + λ E / T. "multiplicative": λ' ce (ln E / ln T)^β with the code's λ' = 0.2 and
+    β = 0.3, E and T in µs: no unit is neutral there, and below 1 it has no value (the code counts
+    in ms of a phone). ValueError there.
+    """
+    if settings.loss == "additive":
+        return ce + weight * latency_ms / target_ms
+    if not min(float(latency_ms), target_ms) > 1e-3:
+        raise ValueError(
+            f"the multiplicative loss needs latencies above 1 µs, got {float(latency_ms)} and "
+            f"{target_ms} ms"
+        )
+    ratio = (latency_ms * 1e3).log() / math.log(target_ms * 1e3)
+    return 0.2 * ce * ratio**0.3
+
+
+class Architect:
+    """Steps of the architecture of `supernet`; what each costs is counted in `macs`."""
+
+    def __init__(
+        self, supernet: Supernet, latency: Additive, target_ms: float, settings: Settings
+    ) -> None:
+        if supernet.space.size() < 2:
+            raise SearchError(f"there is nothing to search in {supernet.space!r}")
+        if not target_ms > 0:
+            raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
+        self.supernet, self.latency, self.target_ms = supernet, latency, target_ms
+        self.settings, self.price, self.macs = settings, Additive.macs(supernet.space), 0
+        logits = supernet.arch_logits()
+        self.optimizer = torch.optim.Adam(logits, lr=settings.arch_lr, betas=(0.0, 0.999))
+
+    def step(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
+        """One step, on images of the validation split."""
+        net = self.supernet
+        for weight in net.weights():
+            weight.requires_grad_(False)
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.settings.form == "reinforce":
+            self._reinforce(x, y, generator)
+        else:
+            self._descend(x, y, generator)
+        for weight in net.weights():
+            weight.requires_grad_(True)
+
+    @property
+    def latency_weight(self) -> float:
+        """λ now: where the target is a limit, in proportion to what the likeliest network is above
+        it, and 0 below. That is the slope of the quadratic penalty for LAT ≤ T (Nocedal & Wright,
+        Numerical Optimization, section 17.1), with the likeliest network's latency for LAT.
+
+        The paper does not say how it came by its λ.
+        """
+        settings = self.settings
+        if not settings.limit:
+            return settings.latency_weight
+        over = self.latency.of(self.supernet.derive()) / self.target_ms - 1
+        return settings.latency_weight * max(0.0, over)
+
+    def _descend(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
+        """By the gradient through the gates, or through the weighted sum."""
+        net, form = self.supernet, self.settings.form
+        net.draw(form, generator)
+        involved = [m.involved for m in net.mixed]
+        expected = self.latency.expected([m.odds() for m in net.mixed], involved)
+        ce = F.cross_entropy(net(x), y)
+        loss(ce, expected, self.target_ms, self.settings, self.latency_weight).backward()
+        before = [m.arch_logits.detach().clone() for m in net.mixed]
+        self.optimizer.step()
+        if form == "two":
+            for mixed, old in zip(net.mixed, before, strict=True):
+                keep_mass(mixed.arch_logits, old, mixed.involved)
+        self._count(len(x), backward=involved if form == "sum" else None, forward=involved)
+
+    def _reinforce(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
+        """By the score function, the batch's mean reward as baseline (as the code has it)."""
+        net, rewards, log_p = self.supernet, [], []
+        for _ in range(self.settings.n_paths):
+            point = net.draw("reinforce", generator)
+            with torch.no_grad():
+                accuracy = (net(x).argmax(1) == y).double().mean().item()
+            exponents = (self.settings.exponent,) * 2
+            rewards.append(reward(accuracy, self.latency.of(point), self.target_ms, *exponents))
+            log_p.append(net.log_probability())
+            self._count(len(x), forward=[(i,) for i in point])
+        chances = torch.stack(log_p)
+        advantage = chances.new_tensor(rewards)
+        advantage -= advantage.mean()
+        (-(advantage * chances).mean()).backward()
+        self.optimizer.step()
+
+    def _count(self, n: int, forward: list, backward: list | None = None) -> None:
+        """MACs of a step: of all that is computed forwards, and once more of what the gradient
+        passes through on its way to the logits (the weights' own gradients are not computed).
+        """
+        through = backward or [(i,) for i in self.supernet.active]
+        total = self._sum(forward)
+        if self.settings.form != "reinforce":
+            total += self._sum(through)
+        self.macs += round(n * total)
+
+    def _sum(self, involved: list) -> float:
+        rows = zip(self.price.candidates, involved, strict=True)
+        return self.price.fixed + sum(row[i] for row, among in rows for i in among)
+
+
+@torch.no_grad()
+def keep_mass(logits: Tensor, before: Tensor, involved: tuple[int, ...]) -> None:
+    """Shift the `involved` logits, in place, so that together they are as likely as `before`: the
+    other candidates' probabilities stay untouched (section 3.2.1).
+    """
+    among = list(involved)
+    logits[among] += before[among].logsumexp(0) - logits[among].logsumexp(0)

@@ -1,0 +1,30 @@
+"""Train and evaluate classifiers on tensors in memory. Equal seeds give equal networks."""
+
+from lightlab.train.augment import augment, cutout, flip, shift
+from lightlab.train.device import accelerator
+from lightlab.train.evaluate import evaluate, logits
+from lightlab.train.job import Job, JobError, Trained
+from lightlab.train.loop import fit
+from lightlab.train.many import fit_each, fit_many, in_order
+from lightlab.train.recipe import DivergedError, Recipe, TrainError, samples
+
+__all__ = [
+    "DivergedError",
+    "Job",
+    "JobError",
+    "Recipe",
+    "TrainError",
+    "Trained",
+    "accelerator",
+    "augment",
+    "cutout",
+    "evaluate",
+    "fit",
+    "fit_each",
+    "fit_many",
+    "flip",
+    "in_order",
+    "logits",
+    "samples",
+    "shift",
+]

@@ -1,0 +1,150 @@
+"""How to train: every number of it, in one hashable value."""
+
+import math
+import numbers
+from dataclasses import dataclass
+
+from lightlab.data import splits
+
+SCHEDULES = ("triangle", "cosine")
+PADDINGS = ("zeros", "reflect")
+PRECISIONS = ("float32", "bfloat16", "auto")
+_WHOLE = ("batch_size", "shift", "cutout")
+_REAL = (
+    "epochs",
+    "lr",
+    "momentum",
+    "weight_decay",
+    "label_smoothing",
+    "warmup",
+    "clip_norm",
+    "ema",
+    "temperature",
+    "teacher_weight",
+    "most_seconds",
+)
+
+
+class TrainError(ValueError):
+    """A training that cannot begin; the message says in one line what is wrong."""
+
+
+class DivergedError(RuntimeError):
+    """A loss, or a weight, is no longer a number."""
+
+
+MEND = "lower lr or lengthen warmup"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """SGD with Nesterov momentum and a learning rate that rises, then falls to 0.
+
+    `warmup` is the share of steps in which it rises to `lr`; it falls in a straight line
+    (`schedule` "triangle", one cycle) or as half a cosine. Weight decay spares biases and
+    normalisation; `clip_norm` > 0 bounds the gradient's norm. `ema` > 0 is the decay per step of an
+    average of the weights and running statistics, which is then what is evaluated and returned.
+
+    Images, whole batches at once: `shift` moves each by up to so many pixels, with zeros (the mean
+    colour) or its own mirror image coming in (`padding`); `flip` mirrors half of them: not for
+    digits; `cutout` blanks a square of so many pixels.
+
+    With a teacher (Hinton et al. 2015) the loss is (1 - `teacher_weight`) times the labels' plus
+    `teacher_weight` times the teacher's, both outputs divided by `temperature`.
+
+    `precision` "bfloat16" computes all but depthwise convolutions in 16 bits; "auto" times a few
+    steps and takes the faster, so that its results are not those of every machine or moment.
+    `compile` hands the network to torch.compile: for long trainings on a GPU only.
+
+    With `most_seconds` > 0 the training takes no longer: where the epochs would need more, the
+    schedule follows the time and there are fewer steps; results then differ from run to run.
+    TrainError on impossible values.
+    """
+
+    epochs: float = 8
+    batch_size: int = 128
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    warmup: float = 0.2
+    shift: int = 0
+    padding: str = "zeros"
+    flip: bool = False
+    cutout: int = 0
+    schedule: str = "triangle"
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    temperature: float = 4.0
+    teacher_weight: float = 0.9
+    precision: str = "float32"
+    compile: bool = False
+    most_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for names, plain in ((_WHOLE, whole), (_REAL, _real), (("flip", "compile"), _bool)):
+            for name in names:
+                object.__setattr__(self, name, plain(name, getattr(self, name)))
+        rules = {
+            "epochs > 0": self.epochs > 0,
+            "batch_size >= 2 (batch normalisation)": self.batch_size >= 2,
+            "lr > 0": self.lr > 0,
+            "0 < momentum < 1 (Nesterov)": 0 < self.momentum < 1,
+            "weight_decay >= 0": self.weight_decay >= 0,
+            "0 <= label_smoothing < 1": 0 <= self.label_smoothing < 1,
+            "0 <= warmup <= 1": 0 <= self.warmup <= 1,
+            "shift >= 0": self.shift >= 0,
+            "cutout >= 0": self.cutout >= 0,
+            "clip_norm >= 0": self.clip_norm >= 0,
+            "0 <= ema < 1": 0 <= self.ema < 1,
+            "temperature > 0": self.temperature > 0,
+            "0 <= teacher_weight <= 1": 0 <= self.teacher_weight <= 1,
+            "most_seconds >= 0": self.most_seconds >= 0,
+            f"padding one of {', '.join(PADDINGS)}": self.padding in PADDINGS,
+            f"schedule one of {', '.join(SCHEDULES)}": self.schedule in SCHEDULES,
+            f"precision one of {', '.join(PRECISIONS)}": self.precision in PRECISIONS,
+        }
+        if broken := [rule for rule, holds in rules.items() if not holds]:
+            raise TrainError(f"a recipe needs {', '.join(broken)}")
+
+
+def whole(name: str, value: object, least: int | None = None) -> int:
+    """As `data.splits.whole`, with a TrainError."""
+    try:
+        return splits.whole(name, value, least)
+    except splits.DataError as error:
+        raise TrainError(str(error)) from None
+
+
+def _real(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise TrainError(f"{name} has to be a finite number, not {value!r}")
+    return float(value)
+
+
+def _bool(name: str, value: object) -> bool:
+    if value not in (False, True):
+        raise TrainError(f"{name} has to be True or False, not {value!r}")
+    return bool(value)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe comes to on so many images."""
+
+    batch: int
+    per_epoch: int
+    n_steps: int
+
+
+def plan(recipe: Recipe, n_images: int) -> Plan:
+    """Images per batch, steps per epoch (an incomplete last batch is left out), steps in all."""
+    batch = min(recipe.batch_size, n_images)
+    per_epoch = n_images // batch
+    return Plan(batch, per_epoch, max(1, round(recipe.epochs * per_epoch)))
+
+
+def samples(recipe: Recipe, n_images: int) -> int:
+    """Images that training on `n_images` sees, repeats counted: its cost is proportional to it."""
+    planned = plan(recipe, n_images)
+    return planned.batch * planned.n_steps

@@ -1,0 +1,186 @@
+"""A training in progress: all that changes at a step, as one thing that can be kept."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from lightlab.data import Split
+from lightlab.train import descent, precision
+from lightlab.train.augment import augment
+from lightlab.train.history import History
+from lightlab.train.recipe import MEND, DivergedError, Plan, Recipe
+from lightlab.train.resume import under
+from lightlab.train.teacher import Teacher, loss
+
+_LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them
+
+
+class Training:
+    """Going through it trains, one step number after another."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        split: Split,
+        recipe: Recipe,
+        plan: Plan,
+        generator: torch.Generator,
+        teacher: nn.Module | Tensor | None,
+        history: History,
+    ) -> None:
+        self.step, self.device = 0, next(model.parameters()).device
+        self.ended = False  # all steps are made, or the time is up
+        self._model = model.to(memory_format=torch.channels_last).train()
+        self._masks = _unbounded(model)  # what holds infinity on purpose
+        self._forward: Callable[[Tensor], Tensor] = model
+        if recipe.compile:
+            self._forward = torch.compile(model)
+        self._x, self._y = split.x.to(self.device), split.y.to(self.device)
+        self._recipe, self._plan, self._history = recipe, plan, history
+        self._teacher = None if teacher is None else Teacher(teacher, self.device)
+        self._optimizer = descent.sgd(model.parameters(), recipe)
+        self._average = descent.average(model, recipe.ema) if recipe.ema else None
+        self._generator = generator
+        self._order = torch.empty(0, dtype=torch.long, device=self.device)
+        self._unseen: list[Tensor] = []  # losses not looked at yet
+        self._attrs: dict[str, Any] = {"precision": recipe.precision}
+
+    def __iter__(self) -> Iterator[int]:
+        if self._attrs["precision"] == "auto":
+            self._attrs = self._timed()
+        while not self.ended:
+            self.step += 1
+            self._descend()
+            self.ended = self._scheduled() == self._plan.n_steps
+            if self.device.type == "cpu" or self.step % _LOOK_EVERY == 0:
+                self._look()
+            yield self.step
+
+    def _scheduled(self) -> int:
+        """The step that the schedule has come to."""
+        seconds = self._history.seconds
+        return descent.scheduled(self.step, self._plan.n_steps, seconds, self._recipe)
+
+    def report(self) -> None:
+        """A row of the history, of the averaged weights if there are such."""
+        self._look()
+        with self._history.pause():
+            self._history.report(self.step, self._average.module if self._average else self._model)
+            self._model.train()
+
+    def finish(self) -> pd.DataFrame:
+        """The history; the network gets the averaged weights if there are such.
+
+        DivergedError if these are no numbers: the last step's loss is that before it.
+        """
+        if self._average is not None:
+            self._model.load_state_dict(self._average.module.state_dict())
+        if broken := _unbounded(self._model) - self._masks:
+            raise DivergedError(f"{min(broken)} is no number after the last step: {MEND}")
+        table = pd.DataFrame(self._history.rows)
+        table.attrs |= self._attrs
+        return table
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values from which `restore` goes on exactly."""
+        self._look()
+        with self._history.pause():
+            tensors = {f"model.{k}": v for k, v in self._model.state_dict().items()}
+            if self._average is not None:
+                tensors |= {f"average.{k}": v for k, v in self._average.state_dict().items()}
+            for i, parameter in enumerate(self._parameters()):
+                if held := self._optimizer.state.get(parameter):
+                    tensors[f"momentum.{i}"] = held["momentum_buffer"]
+            tensors |= {"order": self._order, "random.batches": self._generator.get_state()}
+            tensors["random.cpu"] = torch.get_rng_state()
+            if self.device.type == "cuda":
+                tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+            values = {"step": self.step, "ended": self.ended, "attrs": self._attrs}
+            values["history"] = self._history.state()
+        return tensors, values
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._model.load_state_dict(under("model", tensors))
+        if self._average is not None:
+            self._average.load_state_dict(under("average", tensors))
+        parameters = self._parameters()
+        for i, value in under("momentum", tensors).items():
+            parameter = parameters[int(i)]
+            held = torch.empty_like(parameter, requires_grad=False).copy_(value)
+            self._optimizer.state[parameter]["momentum_buffer"] = held
+        self._order = tensors["order"].to(self.device)
+        self._generator.set_state(tensors["random.batches"])
+        torch.set_rng_state(tensors["random.cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        self.step, self.ended, self._attrs = (values[k] for k in ("step", "ended", "attrs"))
+        self._history.restore(values["history"])
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [p for group in self._optimizer.param_groups for p in group["params"]]
+
+    def _batch(self) -> Tensor:
+        """Indices of the step's images: shuffled every epoch, without an incomplete last batch."""
+        place = (self.step - 1) % self._plan.per_epoch
+        if place == 0:
+            order = torch.randperm(len(self._y), generator=self._generator)
+            self._order = order.to(self.device)  # once an epoch: the batches are parts of it there
+        return self._order[place * self._plan.batch :][: self._plan.batch]
+
+    def _descend(self) -> None:
+        """One step of gradient descent."""
+        index = self._batch()
+        images = augment(self._x[index], self._recipe, self._generator)
+        images = images.contiguous(memory_format=torch.channels_last)
+        rate = descent.learning_rate(self._scheduled(), self._plan.n_steps, self._recipe)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=True)
+        taught = self._teacher(images, index) if self._teacher else None
+        with precision.computing(self._model, self._attrs["precision"]):
+            outputs = self._forward(images)
+        value = loss(outputs, self._y[index], taught, self._recipe)
+        value.backward()
+        if self._recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm)
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self._model)
+        self._unseen.append(value.detach())
+
+    def _look(self) -> None:
+        """Hand the losses to the history; DivergedError at the first that is no number."""
+        if not self._unseen:
+            return
+        found = torch.stack(self._unseen).tolist()
+        self._unseen.clear()
+        for step, value in enumerate(found, start=self.step - len(found) + 1):
+            if not math.isfinite(value):
+                rate = descent.learning_rate(step, self._plan.n_steps, self._recipe)
+                raise DivergedError(
+                    f"the loss is {value} at step {step} of {self._plan.n_steps} (lr {rate:.3g}): "
+                    f"{MEND}"
+                )
+        self._history.losses += found
+
+    def _timed(self) -> dict[str, Any]:
+        """The faster precision for this network on this machine, and how it was found."""
+        if self._plan.n_steps < precision.LEAST_STEPS:
+            return {"precision": "float32"}
+        batch = slice(self._plan.batch)
+        images = self._x[batch].contiguous(memory_format=torch.channels_last)
+        chosen, times = precision.faster(
+            self._model, lambda network: loss(network(images), self._y[batch], None, self._recipe)
+        )
+        return {"precision": chosen, **times}
+
+
+def _unbounded(model: nn.Module) -> set[str]:
+    """Names of the weights and buffers that hold NaN or infinity."""
+    state = model.state_dict().items()
+    return {k for k, v in state if v.is_floating_point() and not v.isfinite().all()}

@@ -1,0 +1,224 @@
+"""Networks that leave as ONNX, and what comes out of the file again."""
+
+import onnx
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightlab import data, deploy, train
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch, decode, encode
+
+# every kind of layer that the papers' networks have, in miniature
+ARCH = decode(
+    "r8x1 conv_k3_s2_c16_hswish sep_k3_s1_c16 mb_k3_s1_e3_c16_se0.25x_hswish "
+    "mb_k5_s1_e2_c24_relu6 head_f48_h32_hswish_n10"
+)
+NAMES = {"class_names": [f"class {i}" for i in range(10)], "mean": 0.5, "std": 0.25}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def network(digits):
+    net = build(ARCH)
+    train.fit(net, digits.train, train.Recipe(epochs=4))
+    return net
+
+
+@pytest.fixture(scope="module")
+def exported(network, digits, tmp_path_factory):
+    return deploy.export_onnx(
+        ARCH, network, tmp_path_factory.mktemp("onnx") / "m.onnx", data=digits
+    )
+
+
+def test_the_file_says_what_is_needed_to_use_it(exported, digits):
+    facts = deploy.facts_of(deploy.session(exported), exported)
+    assert facts.arch == encode(ARCH)
+    assert facts.class_names == digits.class_names
+    assert facts.input_shape == (1, 8, 8)
+    assert facts.mean == pytest.approx(tuple(digits.mean))
+    assert facts.std == pytest.approx(tuple(digits.std))
+    proto = onnx.load(exported)
+    assert proto.opset_import[0].version == deploy.OPSET
+    assert {p.key for p in proto.metadata_props} >= {"class_names", "mean", "std", "input_shape"}
+
+
+def test_normalisation_layers_are_folded_into_convolutions(exported, network):
+    nodes = [n.op_type for n in onnx.load(exported).graph.node]
+    assert "BatchNormalization" not in nodes
+    assert nodes.count("Conv") == sum(isinstance(m, torch.nn.Conv2d) for m in network.modules())
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_any_batch_size_goes(exported, digits, batch):
+    result = deploy.session(exported).run(None, {"input": digits.test.x[:batch].numpy()})
+    assert result[0].shape == (batch, 10)
+
+
+def test_the_file_answers_as_the_network_does(exported, network, digits):
+    found = deploy.parity(network, exported, digits.test.x)
+    assert found["n"] == 500
+    assert found["max_abs_diff"] < 1e-4
+    assert found["top1_agreement"] == 1
+
+
+@settings(max_examples=12)
+@given(st.from_type(Arch))
+def test_any_architecture_leaves_as_onnx_and_answers_the_same(arch):
+    network = build(arch).eval()
+    images = torch.randn(3, *arch.input_shape, generator=torch.Generator().manual_seed(0))
+    model = deploy.onnx_bytes(network, arch.input_shape)
+    found = deploy.parity(network, model, images)
+    with torch.no_grad():
+        size = 1 + network(images).abs().max().item()
+    assert found["max_abs_diff"] < 1e-4 * size
+    assert "BatchNormalization" not in {n.op_type for n in onnx.load_from_string(model).graph.node}
+
+
+def test_parity_sees_another_networks_file(exported, digits):
+    other = deploy.parity(build(ARCH, seed=1), exported, digits.test.x)
+    assert other["max_abs_diff"] > 0.1
+    assert other["top1_agreement"] < 0.5
+
+
+def test_exporting_leaves_the_network_in_training(network):
+    network.train()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    deploy.onnx_bytes(network, ARCH.input_shape)
+    assert network.training
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+
+
+def test_a_state_dict_does_as_well_and_no_network_is_needed(network, exported, digits, tmp_path):
+    path = deploy.export_onnx(ARCH, network.state_dict(), tmp_path / "m.onnx", data=digits)
+    assert path.read_bytes() == exported.read_bytes()
+
+
+def test_a_plain_module_becomes_onnx_too():
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    images = torch.linspace(-1, 1, 60).view(5, 3, 2, 2)
+    assert deploy.parity(module, deploy.onnx_bytes(module, (3, 2, 2)), images)["n"] == 5
+
+
+def test_weights_of_another_architecture_are_refused(network, tmp_path):
+    other = decode("r8x1 conv_k3_s2_c16 head_n10")
+    for weights in (network, network.state_dict()):
+        with pytest.raises(deploy.DeployError, match="weights") as caught:
+            deploy.export_onnx(other, weights, tmp_path / "m.onnx", **NAMES)
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"class_names": ["a", "b"]}, "2 class names for the 10 classes"),
+        ({"class_names": None}, "needs class_names"),
+        ({"mean": None, "std": None}, "needs mean, std"),
+        ({"mean": (0.1, 0.2, 0.3)}, "mean has 3 values for 1 channels"),
+        ({"std": 0.0}, "std must be positive"),
+        ({"mean": float("nan")}, "mean must be finite"),
+        ({"std": float("inf")}, "std must be finite"),
+        ({"mean": "half"}, "mean is a number, or one for each channel"),
+        ({"class_names": "0123456789"}, "class_names is"),
+        ({"class_names": ["a", *"abcdefghi"]}, "two classes are named 'a'"),
+        ({"class_names": ["\udce9", *"abcdefghi"]}, "no text: rename the class"),
+    ],
+)
+def test_facts_that_do_not_fit_are_refused(network, tmp_path, change, words):
+    with pytest.raises(deploy.DeployError, match=words) as caught:
+        deploy.export_onnx(ARCH, network, tmp_path / "m.onnx", **(NAMES | change))
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_of_another_shape_are_refused(digits, tmp_path):
+    other = decode("r8x3 conv_k3_s2_c16 head_n10")
+    with pytest.raises(deploy.DeployError, match="digits are 1×8×8, the network takes 3×8×8"):
+        deploy.export_onnx(other, build(other), tmp_path / "m.onnx", data=digits)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("missing/m.onnx", "there is no folder"),
+        ("file/m.onnx", "there is no folder"),
+        (".", "cannot be written"),
+        ("/proc/m.onnx", "cannot be written"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(network, tmp_path, place, words):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(deploy.DeployError, match=words) as caught:
+        deploy.export_onnx(ARCH, network, tmp_path / place, **NAMES)
+    assert "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_no_model_is_one_line(tmp_path):
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(deploy.DeployError, match=r"text\.onnx: is no ONNX model"):
+        deploy.session(tmp_path / "text.onnx")
+    with pytest.raises(deploy.DeployError, match="there is no such file"):
+        deploy.session(tmp_path / "missing.onnx")
+    with pytest.raises(deploy.DeployError, match="cannot be read"):
+        deploy.session(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(network, tmp_path, bad):
+    weights = {k: v.clone() for k, v in network.state_dict().items()}
+    weights["classifier.weight"][0, 0] = bad
+    with pytest.raises(deploy.DeployError, match=r"NaN or infinity: classifier\.weight"):
+        deploy.export_onnx(ARCH, weights, tmp_path / "m.onnx", **NAMES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_answers_that_are_no_numbers_are_no_parity(exported, network, digits):
+    broken = build(ARCH)
+    broken.classifier.bias.data[:] = torch.nan
+    with pytest.raises(deploy.DeployError, match="the network answers with NaN"):
+        deploy.parity(broken, exported, digits.test.x)
+    model = deploy.onnx_bytes(broken, ARCH.input_shape)
+    for one in (network, broken):  # two NaN agree no more than one does
+        with pytest.raises(deploy.DeployError, match="the model answers with NaN"):
+            deploy.parity(one, model, digits.test.x)
+
+
+def test_a_module_without_parameters_or_in_another_precision_has_parity_too():
+    images = torch.linspace(-1, 1, 60).view(5, 3, 2, 2)
+    flat = torch.nn.Flatten()
+    assert deploy.parity(flat, deploy.onnx_bytes(flat, (3, 2, 2)), images)["max_abs_diff"] == 0
+    double = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    model = deploy.onnx_bytes(double, (3, 2, 2))
+    assert deploy.parity(double.double(), model, images)["max_abs_diff"] < 1e-5
+
+
+def test_an_operator_that_onnx_lacks_is_one_line():
+    class Eigen(torch.nn.Module):
+        def forward(self, x):
+            return torch.linalg.eigvalsh(x)
+
+    with pytest.raises(deploy.DeployError, match="Eigen cannot be written as ONNX") as caught:
+        deploy.onnx_bytes(Eigen(), (3, 4, 4))
+    assert "\n" not in str(caught.value)
+
+
+def test_more_threads_than_the_machine_has_are_refused(exported):
+    for threads in (0, 999):
+        with pytest.raises(deploy.DeployError, match="threads must be 1 to"):
+            deploy.session(exported, threads)
+
+
+def test_images_of_another_shape_are_refused(exported, network):
+    with pytest.raises(deploy.DeployError, match="the model takes"):
+        deploy.parity(network, exported, torch.zeros(2, 3, 8, 8))
+    with pytest.raises(deploy.DeployError, match="at least one image"):
+        deploy.parity(network, exported, torch.zeros(0, 1, 8, 8))

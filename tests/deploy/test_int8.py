@@ -1,0 +1,127 @@
+"""Networks in 8-bit integers."""
+
+import onnx
+import pytest
+import torch
+
+from lightlab import data, deploy, latency, train
+from lightlab.latency import before_after
+from lightlab.nets.build import build
+from lightlab.space.arch import decode
+
+ARCH = decode(
+    "r8x1 conv_k3_s1_c32 sep_k3_s2_c64 mb_k3_s1_e3_c64_se0.25x_hswish mb_k5_s1_e2_c64_relu6 "
+    "head_f128_n10"
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def path(digits, tmp_path_factory):
+    network = build(ARCH)
+    train.fit(network, digits.train, train.Recipe(epochs=6))
+    return deploy.export_onnx(ARCH, network, tmp_path_factory.mktemp("f") / "m.onnx", data=digits)
+
+
+@pytest.fixture(scope="module")
+def quantised(path, digits, tmp_path_factory):
+    out = tmp_path_factory.mktemp("q") / "m8.onnx"
+    return deploy.quantize_int8(path, out, digits.train.x[:200])
+
+
+def test_eight_bits_keep_the_accuracy_and_say_what_they_cost(path, quantised, digits):
+    table = before_after.compare(path, quantised, digits.test).set_index("model")
+    assert table.loc["fp32", "accuracy"] > 0.9
+    assert table.loc["int8", "accuracy"] > table.loc["fp32", "accuracy"] - 0.02
+    assert table.loc["int8", "top1_agreement"] > 0.97
+    assert table.loc["fp32", "top1_agreement"] == 1
+    assert 0 < table.loc["int8", "max_abs_diff"] < 5
+    assert list(table["size_bytes"]) == [path.stat().st_size, quantised.stat().st_size]
+    assert table.loc["int8", "size_bytes"] < 0.6 * table.loc["fp32", "size_bytes"]
+    assert (table["latency_ms"] > 0).all()
+    assert (table["iqr_ms"] >= 0).all()
+
+
+def test_convolutions_have_integer_weights_and_a_scale_for_each_channel(quantised):
+    graph = onnx.load(quantised).graph
+    kernels = [t for t in graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    depthwise = [t for t in kernels if len(t.dims) == 4 and t.dims[1] == 1]
+    assert len(depthwise) == 4  # and the stem, whose image is grey
+    scales = {t.name: t for t in graph.initializer if t.name.endswith("_scale")}
+    for kernel in depthwise:
+        assert list(scales[kernel.name.replace("_quantized", "_scale")].dims) == [kernel.dims[0]]
+        # seven bits, so that sums of two products fit into sixteen
+        assert abs(onnx.numpy_helper.to_array(kernel).astype(int)).max() <= 64
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_any_batch_size_goes_and_metadata_stay(quantised, path, digits, batch):
+    running = deploy.session(quantised)
+    assert running.run(None, {"input": digits.test.x[:batch].numpy()})[0].shape == (batch, 10)
+    assert deploy.facts_of(running, "q") == deploy.facts_of(deploy.session(path), "f")
+
+
+@pytest.mark.parametrize(
+    "how", [{"method": "percentile"}, {"method": "entropy"}, {"format": "qoperator"}]
+)
+def test_other_calibrations_and_the_other_format_work(path, digits, how, tmp_path):
+    out = deploy.quantize_int8(path, tmp_path / "q.onnx", digits.train.x[:70], **how)
+    table = before_after.compare(path, out, digits.test.take(slice(100)))
+    assert table["top1_agreement"].min() > 0.9
+
+
+def test_ways_of_calibrating_are_different_and_qoperator_is_smaller(path, quantised, digits):
+    images = digits.train.x[:200]
+    model = path.read_bytes()
+    found = [deploy.int8_bytes(model, images, method=m) for m in ("percentile", "entropy")]
+    assert len({quantised.read_bytes(), *found}) == 3
+    assert len(deploy.int8_bytes(model, images, format="qoperator")) < quantised.stat().st_size
+
+
+def test_a_comparison_says_on_what_it_was_measured(path, quantised, digits):
+    found = before_after.compare(path, quantised, digits.test.take(slice(50)))
+    assert found.attrs["device"]["cpu"]
+    with pytest.raises(latency.LatencyError, match="threads must be at most"):
+        before_after.compare(path, quantised, digits.test, threads=999)
+
+
+def test_calibration_on_blank_images_shows(path, quantised, digits, tmp_path):
+    """Ranges do come from the images: those of one grey cut off what others need."""
+    blank = torch.zeros(8, 1, 8, 8)
+    out = deploy.quantize_int8(path, tmp_path / "q.onnx", blank)
+    bad, good = (
+        before_after.compare(path, p, digits.test)["accuracy"][1] for p in (out, quantised)
+    )
+    assert bad < good - 0.05
+
+
+@pytest.mark.parametrize(
+    ("images", "how", "words"),
+    [
+        (torch.zeros(0, 1, 8, 8), {}, "calibration set is empty"),
+        (torch.zeros(2, 3, 8, 8), {}, "the model takes"),
+        (torch.full((2, 1, 8, 8), torch.nan), {}, "NaN"),
+        (torch.zeros(2, 1, 8, 8), {"format": "qqq"}, "format is one of qdq, qoperator"),
+        (torch.zeros(2, 1, 8, 8), {"method": "guess"}, "method is one of minmax"),
+        (torch.zeros(2, 1, 8, 8), {"weight_bits": 4}, "weight_bits is 7 or 8"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_one_line(path, images, how, words, tmp_path):
+    with pytest.raises(deploy.DeployError, match=words) as caught:
+        deploy.quantize_int8(path, tmp_path / "q.onnx", images, **how)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_are_checked_as_in_export(path, digits, tmp_path):
+    images = digits.train.x[:8]
+    with pytest.raises(deploy.DeployError, match="there is no such file"):
+        deploy.quantize_int8(tmp_path / "missing.onnx", tmp_path / "q.onnx", images)
+    with pytest.raises(deploy.DeployError, match="there is no folder"):
+        deploy.quantize_int8(path, tmp_path / "missing/q.onnx", images)
+    with pytest.raises(deploy.DeployError, match="at least one image"):
+        before_after.compare(path, path, digits.test.take(slice(0)))

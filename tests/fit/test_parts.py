@@ -1,0 +1,379 @@
+"""Targets, the clock, judging, spaces for a target, and what is delivered."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from lightlab import data, deploy
+from lightlab.data import DataSet, Split, splits
+from lightlab.fit import deliver, elastic, judge, pace, photos, room
+from lightlab.fit.clock import Clock
+from lightlab.fit.meter import Meter
+from lightlab.fit.target import LATENCY, MACS, SIZE, FitError, Target
+from lightlab.fit.task import Finalist, Task
+from lightlab.latency import LatencyError
+from lightlab.measure import cost
+from lightlab.nets.build import build
+from lightlab.space.arch import decode, scale
+from lightlab.train import DivergedError, Recipe
+
+
+def split(labels, side=16, channels=1, seed=0):
+    """Images of noise, a little brighter for each class."""
+    y = torch.tensor(labels)
+    x = torch.randn(len(y), channels, side, side, generator=torch.Generator().manual_seed(seed))
+    return Split(x + y[:, None, None, None], y, torch.arange(len(y)))
+
+
+def images(train=(0, 1) * 16, val=(0, 1) * 4, test=(0, 1) * 4, names=("a", "b"), side=16):
+    parts = (split(p, side, seed=i) for i, p in enumerate((train, val, test)))
+    return DataSet("made", *parts, names, (0.5,), (0.25,), "f" * 64)
+
+
+def test_a_target_is_what_was_asked_for():
+    target = Target(latency_ms=5, max_size_kb=100)
+    assert target.limits == {LATENCY: 5, SIZE: 100}
+    assert str(target) == "at most 5 ms (onnxruntime, 1 thread), 100 kB"
+    assert target.kept_by({LATENCY: 5, SIZE: 100, MACS: 1e12})
+    assert not target.kept_by({LATENCY: 5, SIZE: 100}, reserve=0.06)
+    assert not target.kept_by({LATENCY: 4, SIZE: 101})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "there is no target"),
+        ({"latency_ms": -1}, "latency_ms has to be a number from 0 on"),
+        ({"max_macs": float("nan")}, "max_macs has to be"),
+        ({"max_macs": 1, "runtime": "tflite"}, "runtime is one of onnxruntime, onnxruntime-int8"),
+    ],
+)
+def test_impossible_targets_say_why(values, words):
+    with pytest.raises(FitError, match=words):
+        Target(**values)
+
+
+def test_more_threads_than_there_are_is_told():
+    with pytest.raises(LatencyError, match="threads must be at most"):
+        Target(max_macs=1, threads=4096)
+
+
+def test_the_clock_tells_and_counts_phases():
+    at, heard = [0.0], []
+    clock = Clock(100, heard.append, lambda: at[0])
+    clock.enter("first", 30)
+    at[0] = 40.0
+    clock.best = "70.0 % (x)"
+    clock.enter("second")
+    at[0] = 130.0
+    assert [(u.phase, u.expected_s, u.best, u.left_s) for u in heard] == [
+        ("first", 30, "", 100),
+        ("second", 0, "70.0 % (x)", 60),
+    ]
+    assert (clock.spent_s, clock.left_s) == (130, 0)
+    assert clock.table().to_numpy().tolist() == [["first", 40.0], ["second", 90.0]]
+
+
+@pytest.mark.parametrize(
+    ("lasts", "a_step"),
+    [
+        ((5.0, 0.2, 0.8, 0.2), 0.1),  # all that is made ready falls into the first run
+        ((5.0, 2.0, 0.8, 0.2), 0.1),  # one of the short runs was disturbed
+        ((5.0, 2.0, 0.8, 2.0), 0.04),  # both were: steps do not come for nothing
+        ((0.2, 0.2, 1.6, 0.2), 7 / 30),  # the long one was: fewer steps than there is time for
+    ],
+)
+def test_a_step_is_timed_by_its_share_of_a_longer_run(lasts, a_step):
+    left, clock, asked = list(lasts), [0.0], []
+
+    def play(steps):
+        asked.append(steps)
+        clock[0] += left.pop(0)
+
+    assert pace.step_s(play, lambda: clock[0]) == pytest.approx(a_step)
+    assert asked == [2, 2, 8, 2]
+
+
+def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation():
+    whole = images(train=[0] * 40 + [1] * 3, val=[0] * 9 + [1] * 3)
+    even = judge.balanced(whole)
+    assert even.train.y.bincount().tolist() == [40, 30]  # ten times at most
+    assert even.val.y.bincount().tolist() == [9, 9]
+    assert even.test is whole.test
+    assert set(even.train.groups.tolist()) == set(range(43))
+    alike = images()
+    assert judge.balanced(alike) is alike
+
+
+def test_repeated_images_have_to_fit_into_memory(monkeypatch):
+    rare = images(train=[0] * 40 + [1] * 3)
+    a_kb = rare.train.x[0].numel() * 4 / 1000
+    monkeypatch.setattr(splits, "_memory_limit", lambda: int(75e3 * a_kb))
+    with pytest.raises(data.DataError, match="give a smaller resolution or fewer images"):
+        judge.balanced(rare)  # 40 + 30 to train on, 8 to choose on
+
+
+def test_choices_are_made_on_what_is_recognised_of_each_class():
+    labels = torch.tensor([0] * 10 + [1] * 6)
+    logits = torch.eye(2)[[0] * 10 + [0, 0, 0, 0, 1, 1]] * 4.0
+    accuracy, loss = judge.on_balance(logits, labels)
+    assert accuracy == pytest.approx(100 * (1 + 2 / 6) / 2)
+    right, wrong = np.log(1 + np.exp(-4)), np.log(1 + np.exp(4))
+    assert loss == pytest.approx((right + (4 * wrong + 2 * right) / 6) / 2, rel=1e-6)
+
+
+def answers(labels, said, names=("a", "b", "c")):
+    logits = np.eye(len(names))[said] * 5.0
+    return judge.Tested.of(logits, torch.tensor(labels), names)
+
+
+def test_accuracies_are_counted_with_wilson_s_interval():
+    # 8 of 10: Wilson's interval is 49.0 to 94.3 % (Agresti & Coull 1998)
+    one = answers([0] * 8 + [1] * 2, [0] * 8 + [0, 2])
+    assert one.accuracy == pytest.approx((80.0, 49.016, 94.331), abs=1e-3)
+    assert one.balanced == 50.0  # all of a, none of b; there is no c
+    worst = one.classes.iloc[0]
+    assert (worst["class"], worst["images"], worst["recognised"]) == ("b", 2, 0.0)
+    counts = one.confusion.set_index(["true", "said"])["images"]
+    assert counts["a", "a"] == 8
+    assert counts["b", "c"] == counts["b", "a"] == 1
+    assert counts.sum() == 10
+
+
+def test_examples_are_the_surest_errors_of_the_worst_classes():
+    whole = images(test=[0, 0, 1, 1])
+    one = judge.Tested(
+        np.array([0, 0, 1, 1]), np.array([0, 1, 0, 0]), np.array([0.9, 0.6, 0.7, 0.8]), ("a", "b")
+    )
+    shown = one.examples(whole, n_classes=2, n_each=2)
+    assert shown["class"].tolist() == ["b", "b", "a", "a"]
+    assert shown["number"].tolist() == [3, 2, 1, 0]
+    assert shown["pixels"][0].shape == (16, 16, 1)
+    wanted = (whole.test.x[3, 0] * 0.25 + 0.5).clip(0, 1)
+    assert shown["pixels"][0][..., 0] == pytest.approx(wanted.numpy())
+
+
+def test_a_linear_classifier_learns_what_is_linear():
+    assert judge.linear(images(test=(0, 1) * 50)).accuracy[0] > 95
+
+
+@pytest.mark.parametrize(
+    ("side", "units", "last"), [(8, 2, 2), (32, 3, 4), (96, 4, 6), (224, 5, 7)]
+)
+def test_spaces_end_in_small_maps_at_any_resolution(side, units, last):
+    found = room.spaces(images(side=side))
+    assert len(found[0].depths) == units
+    macs = [cost.macs(s.decode(s.corner())) for s in found]
+    assert macs == sorted(set(macs))
+    assert found[0].skeleton.maps()[-1][-1][1] == last
+
+
+def test_the_target_lies_within_the_chosen_space():
+    whole = images()
+    chosen = room.choose(whole, Meter(Target(max_macs=3e5, max_size_kb=200), whole), 1e12)
+    rows = chosen.offered[chosen.offered["chosen"]]
+    assert ((rows["least"] < rows["wanted"]) & (rows["wanted"] < rows["most"])).any()
+    space, (sizes, most) = chosen.space, chosen.costs[SIZE]
+    assert most == 200
+    point = space.sample(np.random.default_rng(0))
+    kb = len(Meter(Target(max_size_kb=1), whole).file(build(space.decode(point)))) / 1000
+    assert sizes.of([point])[0] == pytest.approx(kb, rel=0.1)
+
+
+def test_of_spaces_too_large_to_train_depth_is_given_up_before_width():
+    whole, most = images(), [cost.macs(s.decode(s.corner())) for s in room.spaces(images(), 2)]
+    meter = Meter(Target(max_macs=1e9), whole)
+    chosen = room.choose(whole, meter, most[3])
+    assert cost.macs(chosen.space.decode(chosen.space.corner())) <= most[3]
+    assert chosen.space.skeleton.stages[0].layers == 1
+    widths = [s.skeleton.stages[-1].channels for s in (chosen.space, room.spaces(whole)[3])]
+    assert widths[0] > widths[1]
+    assert chosen.offered.loc[chosen.offered["chosen"], "position"].min() > 1  # no limit
+    least = room.choose(whole, meter, 1.0).space
+    assert least.identity() == room.spaces(whole, 1)[0].identity()
+
+
+def test_a_space_that_can_be_trained_keeps_its_depth():
+    whole = images()
+    chosen = room.choose(whole, Meter(Target(max_macs=3e5), whole), 1e12)
+    assert chosen.space.skeleton.stages[0].layers == room.DEPTH
+    assert chosen.offered["chosen"].sum() == 1
+
+
+def test_a_target_that_nothing_keeps_says_the_least_and_what_would_help():
+    whole = images()
+    with pytest.raises(
+        FitError, match=r"no network here has MACs of 10: the smallest has .* at 8 px"
+    ):
+        room.choose(whole, Meter(Target(max_macs=10), whole), 1e12)
+    with pytest.raises(
+        FitError, match=r"latency in ms of 1e-05: the smallest has .*raise the target"
+    ):
+        room.choose(whole, Meter(Target(latency_ms=1e-5), whole), 1e12)
+
+
+def test_the_widest_design_that_keeps_to_the_target():
+    whole = images()
+    space = room.spaces(whole)[0]
+    arch, meter = space.decode(space.smallest()), Meter(Target(max_macs=6e5), whole)
+    widest = meter.widest(arch)
+    assert 0.7 * 6e5 < cost.macs(widest) <= 6e5
+    assert Meter(Target(max_macs=10), whole).widest(arch) is None
+    assert cost.macs(meter.widest(arch, 3e5)) <= 3e5
+
+
+def finalist(name, width, accuracy):
+    space = room.spaces(images())[0]
+    return Finalist(
+        name, build(scale(space.decode(space.smallest()), width_mult=width)), accuracy, 1.0, 0.0
+    )
+
+
+@pytest.mark.parametrize(("lost", "won", "keeps"), [(1, 0, True), (0, 3, True), (5, 3, True),
+                                                    (9, 1, False), (20, 14, False)])  # fmt: skip
+def test_integers_are_kept_where_they_keep_the_accuracy(monkeypatch, lost, won, keeps):
+    n = 100
+    exact, small = np.zeros(n, bool), np.zeros(n, bool)
+    exact[:lost], small[lost : lost + won] = True, True
+    both = iter((exact, small))
+    monkeypatch.setattr(deliver, "right", lambda *_: next(both))
+    found, why = deliver.keeps_accuracy(b"", b"", split([0] * n))
+    assert found is keeps
+    assert f"{won - lost:+.1f} points on 100 validation images" in why
+
+
+def test_integers_that_save_nothing_are_not_kept():
+    found, why = deliver.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
+    assert not found
+    assert "save hardly anything" in why
+
+
+def test_integers_that_lose_a_rare_class_are_not_kept(monkeypatch):
+    labels = [0] * 396 + [1] * 4
+    exact, small = np.ones(400, bool), np.array([True] * 396 + [False] * 4)
+    both = iter((exact, small))
+    monkeypatch.setattr(deliver, "right", lambda *_: next(both))
+    found, why = deliver.keeps_accuracy(b"", b"", split(labels))
+    assert not found  # one point of all images, but half of the mean over the classes
+    assert "by -50.0 balanced" in why
+
+
+def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
+    whole = images()
+    best, larger, smaller = (finalist(n, w, 90 - i) for i, (n, w) in enumerate(
+        {"best": 2.0, "larger": 3.0, "smaller": 1.0}.items()))  # fmt: skip
+    meter = Meter(Target(latency_ms=1), whole)
+    slow = {id(best.network): 2.0, id(larger.network): 3.0, id(smaller.network): 0.5}
+
+    def again(network, model):  # noqa: ARG001
+        return SimpleNamespace(costs={LATENCY: slow[id(network)]})
+
+    def costs(archs):
+        return [{LATENCY: float(cost.macs(arch))} for arch in archs]
+
+    monkeypatch.setattr(meter, "again", again)
+    monkeypatch.setattr(meter, "costs", costs)
+    monkeypatch.setattr(deliver.time, "sleep", lambda _: None)
+    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    assert (made.finalist, made.met, made.missed) == (smaller, True, ("best",))
+    assert deploy.parity(smaller.network, made.model, whole.test.x)["max_abs_diff"] < 1e-4
+    slow[id(smaller.network)] = 1.5
+    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    assert (made.finalist, made.met) == (smaller, False)  # the nearest
+    assert made.measurements == deliver.N_AGAIN
+
+
+def test_a_machine_that_is_slow_for_a_moment_has_a_second_try(monkeypatch):
+    whole, waited, slow = images(), [], iter((2.0, 2.0, 0.9))
+    meter, one = Meter(Target(latency_ms=1), whole), finalist("one", 1.0, 90)
+    again = SimpleNamespace(costs={})
+    monkeypatch.setattr(
+        meter, "again", lambda *_: again.costs.update({LATENCY: next(slow)}) or again
+    )
+    monkeypatch.setattr(deliver.time, "sleep", waited.append)
+    made = deliver.deliver([one], meter, whole.val)
+    assert (made.met, made.measurements, waited) == (True, 3, [deliver.PAUSE_S] * 2)
+
+
+def test_no_training_is_spent_on_a_network_that_misses_the_target():
+    archs = [decode(f"r8x1 conv_k3_s2_c{c} head_n3") for c in (32, 16, 8)]
+    rows = zip(archs, (90.0, 80.0, 70.0), strict=True)
+    finalists = [Finalist(f"{a}", build(a), accuracy, 0.5, 0.0) for a, accuracy in rows]
+
+    def task(kept):
+        return SimpleNamespace(meter=SimpleNamespace(promises=lambda net: net.arch in kept))
+
+    assert elastic.promising(task(archs), finalists) is finalists[0]
+    assert elastic.promising(task(archs[1:]), finalists) is finalists[1]
+    assert elastic.promising(task([]), finalists) is finalists[2]  # the smallest
+
+
+def test_a_network_is_as_it_was_where_training_it_on_diverges(monkeypatch):
+    def diverges(*_, **__):
+        raise DivergedError("loss is NaN")
+
+    monkeypatch.setattr(elastic.train, "fit", diverges)
+    task = Task(images(), None, None, Clock(10), Recipe(1), 0)
+    one = finalist("one", 1.0, 90)
+    assert elastic.tuned(task, one, 1.0) is one
+
+
+@pytest.mark.parametrize(("accuracy", "kept"), [(95.0, "after"), (85.0, "after"), (80.0, "one")])
+def test_training_on_counts_unless_it_is_worse_by_more_than_chance(monkeypatch, accuracy, kept):
+    """Two standard errors of 90 % of 100 images are six points."""
+    after = finalist("after", 1.0, accuracy)
+    history = pd.DataFrame({"step": [5], "seconds": [1.0]})
+    monkeypatch.setattr(elastic.train, "fit", lambda *_, **__: history)
+    split = SimpleNamespace(train=None, val=range(100))
+    task = SimpleNamespace(
+        images=split, meter=SimpleNamespace(images=split), seed=0, took=lambda _: None,
+        lasting=lambda _: None, finalist=lambda *_: after,
+    )  # fmt: skip
+    assert elastic.tuned(task, finalist("one", 1.0, 90.0), 1.0).name == kept
+
+
+def test_an_impossible_target_of_integers_and_size_says_the_least():
+    target = Target(latency_ms=1e-4, max_size_kb=500, runtime="onnxruntime-int8")
+    whole = images(side=32)
+    with pytest.raises(FitError, match=r"has latency in ms of 0\.0001.* at 16 px"):
+        room.choose(whole, Meter(target, whole), 1e9)
+
+
+def test_of_a_rare_class_a_quarter_validates_where_a_tenth_has_none(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, n in {"a": 30, "b": 20, "rare": 5}.items():
+        (tmp_path / name).mkdir()
+        for i in range(n):
+            pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    place = str(tmp_path)
+    with pytest.raises(data.DataError, match="'rare' has 5 image"):
+        data.load(f"imagefolder:{place}", resolution=16)
+    found = photos.loaded(place, resolution=16)
+    assert all(len(part.y.unique()) == 3 for part in (found.train, found.val, found.test))
+    for i in (2, 3, 4):
+        (tmp_path / "rare" / f"{i}.png").unlink()
+    with pytest.raises(data.DataError, match="'rare' has 2 image"):
+        photos.loaded(place, resolution=16)
+
+
+def test_of_few_images_a_quarter_validates(monkeypatch):
+    asked = []
+    whole = images(train=(0, 1) * 65, val=(0, 1) * 7)
+    cut = replace(whole, val=replace(whole.val, groups=whole.val.groups + 20))
+    own = replace(whole, val=replace(whole.val, groups=whole.val.groups + 1000))
+    for made, wanted in ((cut, [None, 36]), (own, [None])):
+        asked.clear()
+
+        def load(spec, made=made, **how):  # noqa: ARG001
+            asked.append(how.get("n_val"))
+            return made
+
+        monkeypatch.setattr(data, "load", load)
+        photos.loaded("parquet:somewhere")
+        assert asked == wanted

@@ -1,0 +1,175 @@
+"""What a network is run with: threads, shapes, layouts, sessions, compilation; and what cannot."""
+
+import functools
+import importlib
+import itertools
+
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from lightlab import latency
+from lightlab.latency import engines, measuring, runtimes
+from lightlab.latency.timing import Plan, Sessions
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch, Block
+
+SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=10)
+QUICK = Plan(rounds=6, samples=1, sample_ms=0.1, warmup_ms=0.1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_session_has_the_threads_and_the_batch_of_its_setting(threads):
+    setting = latency.Setting(threads=threads, batch=3)
+    session = engines.onnx_session(runtimes.onnx_model(SMALL, SMALL.input_shape, setting), setting)
+    options = session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)
+    assert session.get_inputs()[0].shape == [3, 3, 16, 16]
+
+
+SEEN = []
+
+
+class Watched(nn.Module):
+    """Notes what it is run with."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x):
+        layouts = [
+            t.is_contiguous(memory_format=torch.channels_last) for t in (x, self.conv.weight)
+        ]
+        SEEN.append((torch.get_num_threads(), tuple(x.shape), *layouts, torch.is_grad_enabled()))
+        return self.conv(x)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pytorch_runs_with_the_threads_shape_and_layout_that_are_said(threads):
+    ready = latency.runner(Watched(), latency.Setting("torch", threads, 2), (3, 9, 9))
+    SEEN.clear()
+    ready.time(2)
+    assert [(threads, (2, 3, 9, 9), True, True, False)] * 2 == SEEN
+
+
+def test_every_network_is_compiled_not_only_the_first_eight(monkeypatch):
+    compiled = []
+
+    def backend(graph, _):
+        compiled.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    setting = latency.Setting("torch-compile")
+    archs = latency.random_networks(10).values()
+    ready = [latency.runner(arch, setting) for arch in archs]
+    assert len(compiled) == 10
+    for one in ready:
+        one.time(2)
+    assert len(compiled) == 10  # what is timed is what was compiled
+
+
+def test_what_cannot_be_compiled_is_one_line(monkeypatch):
+    def backend(*_):
+        raise RuntimeError("No working C++ compiler found\nand much more")
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    with pytest.raises(latency.LatencyError, match=r"'torch-compile' cannot.*C\+\+") as error:
+        latency.measure(SMALL, "torch-compile")
+    assert "\n" not in str(error.value)
+
+
+class Told:
+    def __init__(self, log, name):
+        self.log, self.name = log, name
+
+    def time(self, n):
+        self.log.append(self.name)
+        return 1e-3 * n, 1e-3 * n
+
+
+def test_round_after_round_another_session_is_timed():
+    log = []
+    plan = Plan(rounds=6, samples=1, sample_ms=0, warmup_ms=0)
+    found = latency.time_runners(
+        {"a": Sessions(tuple(Told(log, i) for i in range(3)))}, latency.Setting(), plan=plan
+    )
+    visits = log[3 * 3 :]  # each session is warmed up on its own
+    assert log[: 3 * 3] == [0] * 3 + [1] * 3 + [2] * 3
+    assert [name for name, _ in itertools.groupby(visits)] == [0, 1, 2, 0, 1, 2]
+    assert found.table["n"].tolist() == [6]
+
+
+def test_onnx_runtime_gets_several_sessions_of_a_model_that_is_made_once(monkeypatch):
+    made = []
+    model = runtimes.onnx_model
+    monkeypatch.setattr(runtimes, "onnx_model", lambda *x: made.append(x) or model(*x))
+    ready = latency.runner(SMALL)
+    assert isinstance(ready, Sessions)
+    assert len({id(one.run) for one in ready.runners}) == runtimes.SESSIONS == 3
+    assert len(made) == 1
+    assert ready.time(1)[0] > 0
+    assert not isinstance(latency.runner(SMALL, sessions=1), Sessions)
+    assert not isinstance(latency.runner(SMALL, latency.Setting("torch")), Sessions)
+    assert latency.measure(SMALL, plan=QUICK, sessions=2).median_ms > 0
+    with pytest.raises(latency.LatencyError, match="sessions must be a whole number"):
+        latency.runner(SMALL, sessions=0)
+
+
+def test_more_threads_than_the_machine_has_are_refused_at_once():
+    n = psutil.cpu_count()
+    with pytest.raises(latency.LatencyError, match=f"at most {n}, what this machine has, got 999"):
+        latency.measure(SMALL, threads=999)
+    with pytest.raises(latency.LatencyError, match="at most"):
+        latency.where_time_goes(SMALL, threads=999)
+    with pytest.raises(latency.LatencyError, match="at most"):
+        latency.LookupTable.build([SMALL], threads=999)
+    assert latency.Setting(threads=999).threads == 999  # another machine's
+
+
+@pytest.mark.parametrize("model", [SMALL, build(SMALL)])
+def test_a_batch_that_no_memory_holds_is_one_line(model):
+    with pytest.raises(latency.LatencyError, match=r"batch 1000000000 needs [\d,]+ GiB") as error:
+        latency.measure(model, batch=10**9)
+    assert "\n" not in str(error.value)
+
+
+class Eigen(nn.Module):
+    def forward(self, x):
+        return torch.linalg.eigvalsh(x)
+
+
+def test_an_operator_that_onnx_lacks_is_one_line():
+    with pytest.raises(latency.LatencyError, match="Eigen cannot be written as ONNX") as error:
+        latency.measure(Eigen(), input_shape=(3, 4, 4))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-int8", "torch"])
+def test_inputs_need_not_be_images(runtime):
+    found = latency.measure(nn.Linear(12, 2), runtime, input_shape=(12,), plan=QUICK)
+    assert found.median_ms > 0
+
+
+def test_a_misspelt_estimate_is_told_before_anything_is_made_ready(monkeypatch):
+    monkeypatch.setattr(measuring, "runner", lambda *_, **__: pytest.fail("made ready"))
+    with pytest.raises(latency.LatencyError, match="estimate is one of"):
+        latency.measure_many({"a": SMALL}, estimate="medain")
+    timed = []
+    with pytest.raises(latency.LatencyError, match="estimate is one of"):
+        latency.time_runners({"a": Told(timed, "a")}, latency.Setting(), estimate="medain")
+    assert not timed
+
+
+def test_the_device_says_which_vectors_its_kernels_may_use(monkeypatch):
+    module = importlib.import_module("lightlab.latency.device")
+    here = {"model name": "A", "flags": "fpu avx2 avx512f avx512_vnni"}
+    monkeypatch.setattr(module, "_cpuinfo", lambda: here)
+    with_vnni = latency.device()
+    assert with_vnni["vectors"] == "avx512f avx512_vnni"
+    monkeypatch.setattr(module, "_cpuinfo", lambda: here | {"flags": "fpu avx2 avx512f"})
+    assert latency.fingerprint(latency.device()) != latency.fingerprint(with_vnni)
+    monkeypatch.setattr(module, "_cpuinfo", dict)
+    assert latency.device()["vectors"] == "none known"

@@ -1,0 +1,348 @@
+"""The look-up table: exact where a machine's times are additive, refused where it does not fit."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+from lightlab import deploy, latency
+from lightlab.latency import graphs, operators, table, timing, validation
+from lightlab.latency.pieces import Joint, joints, module, pieces
+from lightlab.latency.timing import Plan, Visits
+from lightlab.latency.timings import Timings
+from lightlab.measure import cost
+from lightlab.nets.build import build
+from lightlab.space.arch import Arch, Block, Head, catalog, decode, layers
+
+TINY = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), Head(16), n_classes=10)
+QUICK = Plan(rounds=2, samples=1, sample_ms=0, warmup_ms=0, min_busy=0)
+END_MS = 0.01  # what the fake runtime takes at the ends of a graph, by channel
+
+
+def true_ms(piece):
+    """Time of a piece inside a network of the fake runtime: 1 ms per character and channel."""
+    if piece.text.startswith("through"):
+        return 0.3 * int(piece.text[-1])
+    return len(piece.text) * piece.in_channels / 100
+
+
+class FakeRunner:
+    """Pieces cost their own time plus both ends, as a runtime with its own layout makes them."""
+
+    def __init__(self, piece):
+        self.ms = true_ms(piece) + END_MS * (1 + piece.in_channels)
+        self.calls = 0
+
+    def time(self, n):
+        self.calls += 1
+        return self.ms * n / 1e3, self.ms * n / 1e3
+
+
+@pytest.fixture
+def fake_machine(monkeypatch):
+    """Every piece takes what `true_ms` says; the list of the pieces that were made ready."""
+    made = []
+
+    def runner(piece, setting):
+        made.append(piece)
+        assert setting.batch == 1
+        return FakeRunner(piece)
+
+    monkeypatch.setattr(table, "runner", runner)
+    return made
+
+
+def network_ms(arch):
+    """A whole network pays the ends once: those of its first piece."""
+    first = pieces(arch)[0]
+    return sum(map(true_ms, pieces(arch))) + END_MS * (1 + first.in_channels)
+
+
+def test_pieces_follow_each_other_and_hold_every_mac():
+    for arch in (TINY, catalog.get("mnasnet_a1"), catalog.get("mobilenet_v3_small")):
+        found = pieces(arch)
+        assert len(found) == len(arch.blocks) + 2 + bool(arch.head.features)
+        names = [layer.name.split(".")[0] for layer in layers(arch)]
+        assert found[0].input_shape == arch.input_shape
+        assert joints(arch) == [Joint(p.in_channels, p.in_size) for p in found[1:]]
+        assert ("features" in names) == bool(arch.head.features)
+        for piece in found:
+            count = sum(p.numel() for p in module(piece).parameters())
+            assert count > 0
+        total = sum(p.numel() for piece in found for p in module(piece).parameters())
+        assert total == sum(p.numel() for p in build(arch).parameters())
+
+
+def test_equal_blocks_on_equal_maps_are_one_entry():
+    keys = {p.key for p in pieces(catalog.get("mobilenet_v1"))}
+    assert "sep_k3_s1_c512 @ 512x14" in keys
+    assert len(keys) == 15 - 4  # of 13 blocks five are equal; stem and head
+
+
+def _operators(graph):
+    """Without "Identity", by which the exporter makes one bias of those that are equal."""
+    return [n.op_type for n in graph.node if n.op_type not in ("Constant", "Identity")]
+
+
+def _weights(graph):
+    return sorted(tuple(w.dims) for w in graph.initializer if len(w.dims) > 1)
+
+
+@pytest.mark.parametrize("name", ["mnasnet_small", "mobilenet_v3_small"])
+def test_joined_pieces_are_the_network_that_is_exported(name):
+    arch = catalog.get(name, resolution=32)
+    joined = onnx.load_from_string(graphs.graph(arch, arch.input_shape))
+    whole = onnx.load_from_string(deploy.onnx_bytes(build(arch), arch.input_shape))
+    onnx.checker.check_model(joined, full_check=True)
+    nodes, weights = ([f(m.graph) for m in (joined, whole)] for f in (_operators, _weights))
+    assert nodes[0] == nodes[1]
+    assert weights[0] == weights[1]
+    session = deploy.session(joined.SerializeToString())
+    out = session.run(None, {"input": np.zeros((2, *arch.input_shape), "float32")})[0]
+    assert out.shape == (2, arch.n_classes)
+
+
+def test_where_times_are_additive_the_corrected_sum_is_exact(fake_machine):
+    archs = list(latency.random_networks(8).values())
+    found = latency.LookupTable.build(archs, plan=QUICK)
+    assert len(fake_machine) == len(set(fake_machine)) == len(found.entries)
+    for arch in archs:
+        assert found.predict(arch) == pytest.approx(network_ms(arch))
+        ends = sum(END_MS * (1 + p.in_channels) for p in pieces(arch)[1:])
+        assert found.predict(arch, "sum") == pytest.approx(network_ms(arch) + ends)
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_a_line_through_whole_networks_calibrates():
+    archs = list(latency.random_networks(12).values())
+    found = latency.LookupTable.build(archs, plan=QUICK)
+    measured = [0.5 + 1.2 * network_ms(arch) for arch in archs]
+    calibrated = found.calibrate(archs[:4], measured[:4])
+    assert calibrated.calibration == pytest.approx((0.5, 1.2, 0.0), abs=1e-9)
+    assert [calibrated.predict(a) for a in archs] == pytest.approx(measured)
+    assert calibrated.predict(archs[0], "corrected") == pytest.approx(network_ms(archs[0]))
+    with pytest.raises(latency.LatencyError, match="not calibrated"):
+        found.predict(archs[0], "calibrated")
+    with pytest.raises(latency.LatencyError, match="how is one of"):
+        found.predict(archs[0], "raw")
+    with pytest.raises(ValueError, match="4 points"):
+        found.calibrate(archs[:3], measured[:3])
+    with pytest.raises(ValueError, match="cannot tell"):
+        found.calibrate(archs[:1] * 4, measured[:1] * 4)
+    weights = [cost.param_count(arch) / 1e6 for arch in archs]
+    cold = [ms + 0.3 * w for ms, w in zip(measured, weights, strict=True)]
+    again = found.calibrate(archs[:6], cold[:6])
+    assert again.calibration == pytest.approx((0.5, 1.2, 0.3))
+    assert [again.predict(a) for a in archs] == pytest.approx(cold)
+    with pytest.raises(latency.LatencyError, match="4 networks and 3 latencies"):
+        found.calibrate(archs[:4], measured[:3])
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_a_missing_entry_is_named():
+    found = latency.LookupTable.build([TINY], plan=QUICK)
+    other = Arch(16, TINY.stem, (Block("mb", 8, 5, 1, 6),), TINY.head, n_classes=10)
+    with pytest.raises(latency.LatencyError, match="no entry 'mb_k5_s1_e6_c8 @ 8x8'"):
+        found.predict(other)
+    alone = latency.LookupTable.build(pieces(TINY), plan=QUICK)
+    with pytest.raises(latency.LatencyError, match="no entry 'through1 @ 8x8'"):
+        alone.predict(TINY)
+    with pytest.raises(latency.LatencyError, match="no network to build"):
+        latency.LookupTable.build([], plan=QUICK)
+
+
+def test_a_file_is_taken_over_and_only_what_is_new_is_measured(fake_machine, tmp_path):
+    path = tmp_path / "tables" / "t.json"
+    first = latency.LookupTable.build([TINY], path, plan=QUICK)
+    n = len(fake_machine)
+    again = latency.LookupTable.build([TINY], path, plan=QUICK)
+    assert len(fake_machine) == n  # nothing
+    assert again.entries == first.entries
+    more = Arch(16, TINY.stem, (*TINY.blocks, Block("mb", 8, 5, 1, 6)), TINY.head, n_classes=10)
+    both = latency.LookupTable.build([TINY, more], path, plan=QUICK)
+    assert [p.text for p in fake_machine[n:]] == ["mb_k5_s1_e6_c8"]
+    assert latency.LookupTable.load(path) == both
+    calibrated = replace(both, calibration=(0.1, 1.0, 0.2))
+    calibrated.save(path)
+    assert latency.LookupTable.load(path) == calibrated
+    assert [p.name for p in path.parent.iterdir()] == ["t.json"]
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_a_line_is_dropped_when_entries_are_measured_after_it(tmp_path):
+    path = tmp_path / "t.json"
+    few = list(latency.random_networks(5).values())
+    built = latency.LookupTable.build(few, path, plan=QUICK)
+    built.calibrate(few, [1.0, 2.0, 3.0, 4.0, 5.0]).save(path)
+    assert latency.LookupTable.build(few, path, plan=QUICK).calibration
+    more = Plan(rounds=3, samples=1, sample_ms=0, warmup_ms=0, min_busy=0)
+    assert latency.LookupTable.build(few, path, plan=more).calibration is None
+    assert latency.LookupTable.load(path).calibration is None
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_a_stopped_build_goes_on_where_it_was(tmp_path, monkeypatch):
+    path, plan = tmp_path / "t.json", Plan(rounds=5, samples=1, sample_ms=0, warmup_ms=0)
+    stopped = iter(range(20))
+
+    def interrupted(runner, *_):
+        if next(stopped) == 19:
+            raise KeyboardInterrupt
+        return np.array([runner.ms]), 1.0
+
+    with monkeypatch.context() as m:
+        m.setattr(timing, "visit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            latency.LookupTable.build([TINY], path, plan=plan)
+    kept = latency.LookupTable.load(path)
+    assert {len(v) for v in kept.entries.values()} == {19 // len(kept.entries)}
+    visited = []
+
+    def counted(runner, *_):
+        visited.append(runner)
+        return np.array([runner.ms]), 1.0
+
+    monkeypatch.setattr(timing, "visit", counted)
+    whole = latency.LookupTable.build([TINY], path, plan=plan)
+    assert {len(v) for v in whole.entries.values()} == {5}
+    assert len(visited) == (5 - 19 // len(kept.entries)) * len(kept.entries)
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_a_table_of_another_device_or_setting_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "t.json"
+    found = latency.LookupTable.build([TINY], path, plan=QUICK)
+    with pytest.raises(
+        latency.LatencyError, match=r"is for Setting.*threads=1.*threads=2"
+    ) as error:
+        latency.LookupTable.build([TINY], path, threads=2, plan=QUICK)
+    assert "\n" not in str(error.value)
+    here = latency.device() | {"cpu": "another processor", "load": 99.0}
+    monkeypatch.setattr(table, "device", lambda *_: here)
+    with pytest.raises(latency.LatencyError, match=r"another device .*here another") as error:
+        latency.LookupTable.load(path)
+    assert "load" not in str(error.value)
+    assert "\n" not in str(error.value)
+    elsewhere = latency.LookupTable.load(path, any_device=True)
+    assert elsewhere.predict(TINY) == found.predict(TINY)
+
+
+@pytest.mark.usefixtures("fake_machine")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:40], "is no look-up table"),
+        (lambda _: "[]", "is no look-up table"),
+        (lambda text: text.replace('"entries"', '"entires"'), "entires|entries"),
+        (lambda text: text.replace('"batch": 1', '"batch": 0'), "greater than 0"),
+        (lambda text: text.replace('"threads": 1', '"threads": 2'), "fingerprint does not fit"),
+        (lambda text: json.dumps(json.loads(text) | {"entries": {"a @ 1x1": [-1]}}), "greater"),
+        (lambda text: json.dumps(json.loads(text) | {"entries": {"a @ 1x1": []}}), "at least 1"),
+    ],
+)
+def test_a_damaged_file_is_one_line_that_says_what_to_do(tmp_path, change, message):
+    path = tmp_path / "t.json"
+    latency.LookupTable.build([TINY], path, plan=QUICK)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(latency.LatencyError, match=message) as error:
+        latency.LookupTable.load(path)
+    assert "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(latency.LatencyError, match="cannot read the look-up table"):
+        latency.LookupTable.load(tmp_path / "none.json")
+
+
+def test_a_table_of_this_machine_predicts_within_a_wide_margin():
+    plan = Plan(rounds=4, samples=3, sample_ms=0.2, warmup_ms=1)
+    found = latency.LookupTable.build([TINY], plan=plan)
+    whole = latency.measure_many({"tiny": TINY}, plan=plan, estimate="fastest")
+    assert 0.2 < found.predict(TINY, "sum") / whole.latency_ms["tiny"] < 20
+    assert found.predict(TINY) <= found.predict(TINY, "sum")
+    assert found.fingerprint == latency.LookupTable(found.setting, latency.device()).fingerprint
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_validation_finds_the_errors_that_were_put_in():
+    archs = latency.random_networks(60)
+    found = latency.LookupTable.build(archs.values(), plan=QUICK)
+    rng = np.random.default_rng(0)
+    true = np.array([network_ms(a) for a in archs.values()])
+    noise = rng.normal(1, 0.02, (2, len(true)))
+    once, twice = (_timings(archs, 1.1 * true * n) for n in noise)
+    result = latency.validate(found, archs, once, twice, n_calibration=20).set_index("prediction")
+    assert result["n"].tolist() == [40] * 6
+    assert result.loc["corrected", "bias_pct"] == pytest.approx(100 * (1 / 1.1 - 1), abs=1)
+    assert result.loc["calibrated", "rmse_pct"] == pytest.approx(2.0, abs=0.7)
+    assert result.loc["repeat", "rmse_pct"] == pytest.approx(2.0 * 2**0.5, abs=0.9)
+    assert result.loc["sum", "rmse_pct"] != pytest.approx(result.loc["corrected", "rmse_pct"])
+    assert result.loc["calibrated", "r2"] > 0.9
+    assert result.loc["calibrated", "ci_low"] < result.loc["calibrated", "spearman"] <= 1
+    with pytest.raises(latency.LatencyError, match="fewer than 10 are held out"):
+        latency.validate(found, archs, once, twice, n_calibration=51)
+    other = _timings(archs, true, latency.Setting(threads=2))
+    with pytest.raises(latency.LatencyError, match="the table is for"):
+        latency.validate(found, archs, other, other)
+
+
+def _timings(archs, ms, setting=None):
+    """Timings as if every round had given `ms`."""
+    n = np.ones(len(ms), int)
+    visits = Visits(list(archs), [[x] for x in ms], [[x] for x in ms], n, 0 * n, 0 * n)
+    return Timings(visits, setting or latency.Setting(), {}, "fastest")
+
+
+def test_agreement_is_what_it_says():
+    found = latency.agreement([1.1, 2.2, 3.3, 4.4], [1.0, 2.0, 3.0, 4.0])
+    assert found["rmse_pct"] == pytest.approx(10.0)
+    assert found["bias_pct"] == pytest.approx(10.0)
+    assert found["rmse_ms"] == pytest.approx((0.3 / 4) ** 0.5)
+    assert found["r2"] == pytest.approx(1 - 0.3 / 5)
+    assert found["spearman"] == pytest.approx(1.0)
+
+
+def test_random_networks_that_do_not_exist_are_not_sought_for_ever(monkeypatch):
+    monkeypatch.setattr(validation, "_WIDTHS", (16,))
+    monkeypatch.setattr(validation, "_STRIDES", (1,))
+    with pytest.raises(latency.LatencyError, match="300 different networks were asked for, 258 w"):
+        latency.random_networks(300)  # six blocks; 6 + 36 + 216 stages
+
+
+def test_random_networks_differ_and_come_from_the_seed():
+    a, b = latency.random_networks(150), latency.random_networks(150)
+    assert a == b
+    assert len(set(a.values())) == 150
+    assert a != latency.random_networks(150, seed=1)
+    keys = {piece.key for arch in a.values() for piece in pieces(arch)}
+    assert len(keys) == 54 + 1 + 1 + 1  # blocks, stem, features, head
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-int8", "torch"])
+def test_time_by_operator_counts_every_mac_under_its_kind(runtime):
+    arch = decode("r32x3 conv_k3_s2_c8 sep_k3_s1_c8 mb_k5_s2_e3_c16_se0.25*3 head_f64_n10")
+    found = latency.where_time_goes(arch, runtime, runs=3).set_index("operator")
+    counts = {}
+    for layer in layers(arch):
+        counts[layer.role] = counts.get(layer.role, 0) + layer.macs
+    assert {k: v for k, v in found["macs"].items() if v} == counts
+    assert found["time_share"].sum() == pytest.approx(1)
+    assert found["macs_share"].sum() == pytest.approx(1)
+    assert found["ms"].is_monotonic_decreasing
+    if runtime != "torch":  # a convolution is one call there
+        roles = [layer.role for layer in layers(arch)]
+        for role in ("conv", "depthwise", "pointwise", "se"):
+            assert found.loc[role, "calls"] == roles.count(role)
+
+
+def test_no_profiler_is_one_line():
+    with pytest.raises(latency.LatencyError, match="cuda has no profiler here: take one of"):
+        latency.where_time_goes(TINY, "cuda")
+    with pytest.raises(latency.LatencyError, match="nearest is 'torch'"):
+        latency.where_time_goes(TINY, "tourch")
+    with pytest.raises(latency.LatencyError, match="runs must be"):
+        latency.where_time_goes(TINY, runs=0)
+    assert operators._kind(operators._Call("ReorderInput", "x", 1.0, [])) == "layout"

@@ -1,0 +1,264 @@
+"""Predictors, limits, evolution, and what devices cost."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.chapters.ch10_once_for_all import bill
+from lightlab.latency import LatencyError, LookupTable, Plan
+from lightlab.measure import cost
+from lightlab.methods.once_for_all import predict, rivals, serving
+from lightlab.methods.once_for_all.elastic_cost import ElasticCosts, elastic_table
+from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
+from lightlab.search.draws import SearchError
+from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton, like_mobilenet_v3
+
+SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
+MACS = ElasticCosts.macs(SPACE)
+TINY = OfaSpace(Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2))
+BRIEF = Plan(rounds=2, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
+
+
+def drawn(n, seed=0, space=SPACE):
+    return np.array(space.sample(np.random.default_rng(seed), n))
+
+
+def size(points):
+    """A score that grows with the costs."""
+    return MACS.of(points) / 1e6
+
+
+@pytest.mark.parametrize(
+    ("costs", "of"), [(MACS, cost.macs), (ElasticCosts.params(SPACE), cost.param_count)]
+)
+def test_sums_over_layers_are_the_costs_of_networks(costs, of):
+    points = drawn(50)
+    assert costs.of(points).tolist() == [of(SPACE.decode(p)) for p in points.tolist()]
+
+
+def test_sizes_are_four_bytes_a_parameter():
+    point = SPACE.smallest()
+    wanted = 4 * cost.param_count(SPACE.decode(point)) / 1000
+    assert ElasticCosts.size_kb(SPACE).of([point])[0] == pytest.approx(wanted)
+
+
+def test_the_least_cost_is_the_least():
+    costs = ElasticCosts.macs(TINY)
+    everything = np.array([TINY.unrank(i) for i in range(TINY.size())])
+    least, point = costs.least()
+    assert least == costs.of(everything).min() == costs.of([point])[0]
+    odd = ElasticCosts(TINY, costs.fixed, np.random.default_rng(0).normal(size=costs.added.shape))
+    assert odd.least()[0] == pytest.approx(odd.of(everything).min())
+
+
+def test_latencies_from_a_table_are_its_predictions():
+    table = elastic_table(TINY, BRIEF)
+    points = drawn(20, space=TINY)
+    wanted = [table.predict(TINY.decode(p)) for p in points.tolist()]
+    assert ElasticCosts.latency_ms(TINY, table).of(points) == pytest.approx(wanted)
+    fitted = table.calibrated_on([TINY.decode(p) for p in drawn(8, 1, TINY).tolist()], BRIEF)
+    wanted = [fitted.predict(TINY.decode(p)) for p in points.tolist()]
+    assert ElasticCosts.latency_ms(TINY, fitted).of(points) == pytest.approx(wanted)
+    few = LookupTable.build([TINY.decode(TINY.smallest())], plan=BRIEF)
+    with pytest.raises(LatencyError, match="has no entry"):
+        ElasticCosts.latency_ms(TINY, few)
+
+
+def test_a_setting_is_priced_from_its_smallest_to_its_largest_network(monkeypatch):
+    asked, calibrated_on = [], LookupTable.calibrated_on
+
+    def noted(table, archs, plan):
+        asked.extend(archs)
+        return calibrated_on(table, asked, plan)
+
+    monkeypatch.setattr(LookupTable, "calibrated_on", noted)
+    found = serving.priced(TINY, "onnxruntime/1/1", BRIEF, n=6)
+    ends = [TINY.decode(TINY.smallest()), TINY.decode(TINY.corner())]
+    assert asked[:2] == ends
+    assert len(asked) == 6
+    assert found.costs.of([TINY.smallest()])[0] > 0
+    assert found.seconds > 0
+
+
+def test_evolution_keeps_to_its_limits_and_beats_chance():
+    limits = Limits({"MACs": (MACS, 250e6), "parameters": (ElasticCosts.params(SPACE), 5.2e6)})
+    settings = Evolution(generations=40)
+    best = evolve(SPACE, size, limits, settings)
+    chance = random_search(SPACE, size, limits, settings.calls)
+    arch = SPACE.decode(best.point)
+    assert cost.macs(arch) <= 250e6
+    assert cost.param_count(arch) <= 5.2e6
+    assert best.score == pytest.approx(cost.macs(arch) / 1e6)
+    assert best.score > chance.score
+    assert best.score > 248
+    assert list(best.trace) == sorted(best.trace)
+    assert best.calls == chance.calls == settings.calls == 4100
+    assert evolve(SPACE, size, limits, settings) == best
+
+
+def test_the_paper_s_settings_are_the_default():
+    assert Evolution().calls == 50_100
+
+
+def test_a_limit_that_nothing_keeps_says_the_least():
+    with pytest.raises(SearchError, match=r"MACs of 1e\+07: the smallest possible is 6\.324e\+07"):
+        Limits({"MACs": (MACS, 1e7)})
+    with pytest.raises(SearchError, match="latency in ms of nan"):
+        Limits({"latency in ms": (MACS, float("nan"))})
+
+
+def test_a_limit_that_one_network_keeps_finds_it():
+    least, point = MACS.least()
+    found = evolve(SPACE, size, Limits({"MACs": (MACS, least)}), Evolution(generations=2))
+    assert SPACE.decode(found.point) == SPACE.decode(point)
+
+
+def test_limits_that_exclude_each_other_are_named():
+    costs = ElasticCosts(TINY, -MACS.fixed[:1], -ElasticCosts.macs(TINY).added)
+    other = ElasticCosts.macs(TINY)
+    limits = Limits({"MACs": (other, other.least()[0]), "its opposite": (costs, costs.least()[0])})
+    with pytest.raises(SearchError, match="no network within MACs, its opposite at once"):
+        evolve(TINY, lambda p: np.zeros(len(p)), limits)
+
+
+@pytest.mark.parametrize("change", [{"population": 2}, {"parents": 0}, {"generations": 0}])
+def test_impossible_evolutions_say_why(change):
+    with pytest.raises(SearchError, match="this evolution needs"):
+        Evolution(**change)
+
+
+def samples(n, noise=0.1, seed=0):
+    points = drawn(n, seed)
+    rng = np.random.default_rng(seed)
+    accuracy = 70 + 4 * np.log(MACS.of(points) / 3e8) + 2 * (points[:, 2] == 1)
+    return SPACE.encode(points), MACS.of(points), accuracy + noise * rng.normal(size=n)
+
+
+def test_perceptrons_learn_what_macs_do_not_tell():
+    codes, macs, y = samples(300)
+    curve = predict.learning_curve(codes, macs, y, [30, 240], 2)
+    rmse = curve.groupby(["model", "n"])["rmse"].mean()
+    assert rmse["perceptrons", 240] < rmse["perceptrons", 30]
+    assert rmse["perceptrons", 240] < 0.6 * rmse["MACs only", 240]
+    assert rmse["linear", 240] < 0.6 * rmse["MACs only", 240]
+    assert curve.groupby("model")["tau"].mean()["perceptrons"] > 0.5
+
+
+def test_members_agree_on_what_they_saw_and_less_on_what_they_did_not():
+    codes, _, y = samples(60)
+    model = predict.MLP(codes, y, members=4)
+    unseen = SPACE.encode(drawn(200, 9))
+    assert np.abs(model(codes) - y).mean() < 0.3
+    assert model.each(unseen).std(0).mean() > 1.5 * model.each(codes).std(0).mean()
+    again = predict.MLP(codes, y, members=4)
+    assert (again(unseen) == model(unseen)).all()
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_too_few_samples_are_refused(n):
+    codes, macs, y = samples(10)
+    with pytest.raises(ValueError, match="4 or more"):
+        predict.MLP(codes[:n], y[:n])
+    with pytest.raises(ValueError, match="are left"):
+        predict.learning_curve(codes, macs, y, [9])
+
+
+def test_targets_lie_between_the_ends():
+    found = serving.targets(MACS, 4)
+    least, most = MACS.of([SPACE.smallest(), SPACE.corner()])
+    assert found[-1] == pytest.approx(most)
+    assert (np.diff(np.log(found)) == pytest.approx(np.log(most / least) / 4)) is True
+    assert found[0] > least
+
+
+def front(**columns):
+    return pd.DataFrame({"latency_ms": [4.0, 1.0], "validated": [79.0, 61.0],
+                         "accuracy": [80.0, 60.0]} | columns)  # fmt: skip
+
+
+def test_accuracy_at_a_latency_lies_between_neighbours():
+    assert rivals.at_latency(front(), 2.0) == pytest.approx(70)
+    assert rivals.at_latency(front(), 4.0) == 80
+    assert rivals.at_latency(front(), 9.0) == 80  # it need not be slower
+    assert np.isnan(rivals.at_latency(front(), 0.9))
+
+
+def test_only_networks_that_are_best_for_their_latency_count():
+    rows = pd.DataFrame({"latency_ms": [1.0, 2, 4, 2], "validated": [60.0, 50, 80, 55]})
+    rows["accuracy"] = [61.0, 99, 79, 9]
+    assert rivals.at_latency(rows, 2.0) == pytest.approx(70)
+
+
+def test_gaps_are_taken_in_the_same_setting_and_seed():
+    there = pd.concat(
+        [
+            front(family="A", setting="s", seed=0),
+            front(family="A", setting="s", seed=1, accuracy=[60.0, 50.0]),
+        ]
+    )
+    served = pd.DataFrame(
+        {"seed": [0, 1, 1], "setting": ["s", "s", "t"], "latency_ms": 2.0, "accuracy": 75.0}
+    )
+    assert rivals.mean_gap(served, there, "A") == pytest.approx([5, 20])
+    assert rivals.mean_gap(served, there, "B").size == 0
+
+
+def test_families_are_the_designs_of_the_skeleton():
+    found = rivals.families(TINY, [0.5, 1.0, 1.0])
+    assert [name for name, _ in found] == [rivals.MOBILENET_V2] * 2 + [rivals.MOBILENET_V3] * 2
+    plain = found[1][1]
+    assert plain.blocks[1:] == tuple(
+        replace(b, act="relu6") for b in TINY.decode(TINY.corner(kernel=3)).blocks[1:]
+    )
+    blocks = found[3][1].blocks[1:]
+    assert all(b.kernel_size == 5 and b.se_ratio for b in blocks)
+    assert found[3][1].stem == like_mobilenet_v3(TINY.skeleton).stem
+    styled = OfaSpace(like_mobilenet_v3(TINY.skeleton), (3, 5), (2, 4), (1, 2))
+    assert rivals.families(styled, [0.5, 1.0, 1.0]) == found
+
+
+def test_tables_are_judged_by_what_was_measured():
+    served = pd.DataFrame(
+        {"setting": "s", "target_ms": 2.0, "predicted_ms": [1.0, 2.0, 1.5, 1.9],
+         "latency_ms": [2.0, 4.0, 1.5, 2.0]}
+    )  # fmt: skip
+    (row,) = serving.trust(served).itertuples(index=False)
+    assert tuple(row)[:4] == ("s", pytest.approx(0.725), 0.5, 1.0)
+    assert row[-1] == 0.75
+
+
+def test_contests_are_paired_by_seed():
+    rows = [(s, n, k, v + s) for s in (0, 1) for n in "xy"
+            for k, v in ((serving.EVOLUTION, 70.0), (serving.CHANCE, 68.0))]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["seed", "setting", "kind", "predicted"])
+    assert serving.contest_gain(table, "predicted") == pytest.approx([2, 2])
+
+
+def test_the_published_crossovers_are_those_of_the_table():
+    assert bill.published_crossover() == pytest.approx(2.48)
+    assert bill.published_crossover(75) == pytest.approx(2.92, abs=0.005)
+
+
+def test_the_seconds_of_a_search_are_read_from_its_row(tmp_path):
+    (tmp_path / "tables").mkdir()
+    rows = "kind,samples,seconds\nλ = 0,9,3\nλ by target,9,4\nREINFORCE,9,5\n"
+    (tmp_path / "tables" / "cost.csv").write_text(rows, encoding="utf-8")
+    assert bill.searched_s(tmp_path, "λ by target") == 4
+
+
+def test_crossovers_follow_from_the_costs():
+    assert bill.crossover(np.array([100.0]), 5, 25).tolist() == [5]
+    assert np.isinf(bill.crossover(np.array([100.0]), 25, 5)).all()
+    costs = bill.methods(fixed=100, each=5, tuning=10, alone=15, mnasnet=100, proxyless=10)
+    table = bill.crossovers(costs, np.array([90.0, 110.0]), alone=15)
+    assert table["mean"].tolist() == pytest.approx([5, 100 / 8.75, 10, np.inf])
+    assert table["training"].tolist() == [1, 0.25, 1, 0.25]
+    longer = bill.crossovers(costs, np.array([90.0, 110.0]), alone=15, share=1 / 8)
+    assert longer["training"].tolist() == [0.125, 0.25] * 2
+    assert longer["mean"].tolist()[:2] == pytest.approx([5, 100 / 35])  # 10 + 30 − 5 each
+    lines = bill.lines(costs, [1, 10])
+    total = lines.set_index(["method", "n"])["total"]
+    assert total[bill.OURS, 10] == 150
+    assert total[bill.PROXYLESS, 10] == 250

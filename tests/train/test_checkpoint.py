@@ -1,0 +1,119 @@
+"""A training cut short goes on as if nothing had happened; another's checkpoint is refused."""
+
+import functools
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from lightlab import data, train
+from lightlab.nets import small
+
+RECIPE = train.Recipe(epochs=2, batch_size=50, shift=1, flip=True, cutout=3, ema=0.9)
+
+
+class Cut(Exception):
+    """Stands for the power failure."""
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", n_train=400, n_val=100, n_test=200)
+
+
+@pytest.fixture
+def begin(digits, tmp_path):
+    """A training of 16 steps with dropout, a teacher and rows every 3 steps."""
+    taught = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))
+    return functools.partial(
+        train.fit,
+        split=digits.train,
+        recipe=RECIPE,
+        seed=1,
+        val=digits.val,
+        eval_every=3,
+        teacher=taught,
+        checkpoint=tmp_path / "new folder" / "run.safetensors",
+    )
+
+
+def cnn(seed=2):
+    return small.cnn(8, dropout=0.3, depth=2, seed=seed)
+
+
+def cut_at(step):
+    def cut(_, row):
+        if row["step"] == step:
+            raise Cut
+
+    return cut
+
+
+@pytest.mark.parametrize(("every", "cut"), [(1, 12), (5, 9), (5, 15), (8, 12)])
+def test_a_training_cut_short_goes_on_bit_for_bit(begin, every, cut):
+    """Within an epoch and at its end, and with steps done that were not kept."""
+    whole, resumed = cnn(), cnn()
+    expected = begin(whole, checkpoint=None).drop(columns="seconds")
+    with pytest.raises(Cut):
+        begin(cnn(), every=every, callback=cut_at(cut))
+    torch.manual_seed(77)  # nothing outside matters
+    assert begin(resumed, every=every).drop(columns="seconds").equals(expected)
+    for k, v in whole.state_dict().items():
+        assert torch.equal(v, resumed.state_dict()[k]), k
+
+
+def test_one_that_had_ended_gives_its_results_at_once(begin):
+    first, again = cnn(), cnn()
+    history = begin(first)
+    seen = []
+    assert begin(again, callback=lambda _, row: seen.append(row)).equals(history)
+    assert seen == []
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
+
+
+def test_the_file_is_safetensors_with_json_and_nothing_else_is_left(begin, tmp_path):
+    begin(cnn())
+    (path,) = (tmp_path / "new folder").iterdir()
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["values"])["step"] == 16
+        assert {"order", "random.cpu", "random.batches", "average.n_averaged"} <= set(file.keys())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"recipe": replace(RECIPE, lr=0.2)}, r"recipe\.lr \(0.2, was 0.\d+\)"),
+        ({"seed": 2}, "seed"),
+        ({"eval_every": 4}, "eval_every"),
+        ({"teacher": None}, "teacher"),
+        ({"val": None}, "validation images"),
+    ],
+)
+def test_another_trainings_checkpoint_is_refused(begin, change, words):
+    begin(cnn())
+    with pytest.raises(train.TrainError, match=rf"another training, it differs in {words}: give"):
+        begin(cnn(), **change)
+
+
+def test_other_data_and_another_network_are_refused(begin, digits):
+    begin(cnn())
+    reversed_ = digits.train.take(torch.arange(399, -1, -1))
+    with pytest.raises(train.TrainError, match=r"it differs in training images: give"):
+        begin(cnn(), split=reversed_)
+    for other in (cnn(seed=3), small.cnn(4, depth=2)):
+        with pytest.raises(train.TrainError, match=r"it differs in network(, macs_per_image)?: "):
+            begin(other)
+
+
+def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written(begin, tmp_path):
+    begin(cnn())
+    path = tmp_path / "new folder" / "run.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(train.TrainError, match=r"no checkpoint that can be read .* delete it"):
+        begin(cnn())
+    with pytest.raises(train.TrainError, match=r"cannot write a checkpoint in .* \(File exists"):
+        begin(cnn(), checkpoint=path / "run")
+    with pytest.raises(train.TrainError, match="cannot write a checkpoint in /proc"):
+        begin(cnn(), checkpoint="/proc/run")
