@@ -1,10 +1,12 @@
 """Networks on disk: safetensors, with the architecture's text beside the weights."""
 
+import json
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from lightlab.nets import whole_file
 from lightlab.nets.build import Network
@@ -20,12 +22,51 @@ def save_weights(network: Network, path: Path | str) -> None:
 
     WeightsError where that cannot be written.
     """
-    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    text = {"arch": encode(network.arch)}
+    write(network, path, {"arch": encode(network.arch)})
+
+
+def write(network: nn.Module, path: Path | str, about: dict[str, str]) -> None:
+    """Write all weights and buffers, `about` them, and in which memory format they are.
+
+    A convolution sums in another order where its weights lie otherwise. WeightsError where the file
+    cannot be written.
+    """
+    state = {k: v.detach().cpu() for k, v in network.state_dict().items()}
+    turned = [k for k, v in state.items() if v.stride() != torch.empty(v.shape).stride()]
+    state = {k: v.contiguous() for k, v in state.items()}
+    text = about | {"channels_last": json.dumps(turned)}
     try:
         whole_file.write(Path(path), lambda part: save_file(state, part, metadata=text))
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: cannot be written ({error})") from None
+
+
+def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights and buffers as they lay in memory when they were written, and what is said of them.
+
+    WeightsError where the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            turned = json.loads(about.pop("channels_last", "[]"))
+            state = {
+                name: _copy(file.get_tensor(name), name in turned)
+                for name in file.keys()  # noqa: SIM118
+            }
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: is no safetensors file ({error})") from None
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise WeightsError(f"{path}: its memory formats cannot be read ({error})") from None
+    return state, about
+
+
+def _copy(value: Tensor, channels_last: bool) -> Tensor:
+    """In memory of its own: that of a file begins anywhere, which changes the order of sums, too."""
+    how = torch.channels_last if channels_last else torch.contiguous_format
+    return torch.empty_like(value, memory_format=how).copy_(value)
 
 
 def _said(known: tuple[torch.Size, torch.dtype] | None) -> str:
@@ -38,14 +79,8 @@ def load_network(path: Path | str) -> Network:
 
     WeightsError where the file is missing, no safetensors, or not of such a network.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get("arch")
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: is no safetensors file ({error})") from None
+    state, about = read(path)
+    text = about.get("arch")
     if text is None:
         raise WeightsError(f"{path}: names no architecture; write it with save_weights")
     try:

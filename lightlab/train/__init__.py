@@ -1,6 +1,6 @@
 """Train and evaluate classifiers on tensors in memory. Equal seeds give equal networks."""
 
-from lightlab.train.augment import augment, cutout, flip, shift
+from lightlab.train.augment import augment, flip, shift
 from lightlab.train.device import accelerator
 from lightlab.train.evaluate import evaluate, logits
 from lightlab.train.job import Job, JobError, Trained
@@ -17,7 +17,6 @@ __all__ = [
     "Trained",
     "accelerator",
     "augment",
-    "cutout",
     "evaluate",
     "fit",
     "fit_each",

@@ -8,13 +8,11 @@ from lightlab.train.recipe import Recipe
 
 
 def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Images (N, C, H, W) shifted, mirrored and cut out as the recipe says, on their device."""
+    """Images (N, C, H, W) shifted and mirrored as the recipe says, on their device."""
     if recipe.shift:
         images = shift(images, recipe.shift, generator, recipe.padding)
     if recipe.flip:
         images = flip(images, generator)
-    if recipe.cutout:
-        images = cutout(images, recipe.cutout, generator)
     return images
 
 
@@ -37,19 +35,3 @@ def flip(images: Tensor, generator: torch.Generator) -> Tensor:
     """Half of the images (N, C, H, W) mirrored left to right, drawn one by one."""
     drawn = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device)
     return torch.where(drawn < 0.5, images.flip(3), images)
-
-
-def cutout(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """A square of `side` pixels of each image (N, C, H, W) set to 0, the mean colour.
-
-    Its centre is any pixel, so that part of it may lie outside (DeVries and Taylor 2017).
-    """
-    n, _, height, width = images.shape
-    corner = [
-        torch.randint(size, (n, 1), generator=generator).to(images.device) - side // 2
-        for size in (height, width)
-    ]
-    rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
-    rows = (rows >= corner[0]) & (rows < corner[0] + side)
-    columns = (columns >= corner[1]) & (columns < corner[1] + side)
-    return images.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 0)

@@ -21,10 +21,9 @@ def check(
     if not any(p.requires_grad for p in model.parameters()):
         raise TrainError("the network has no parameter to train")
     side = min(split.x.shape[-2:])
-    if recipe.shift >= side or recipe.cutout >= 2 * side:
+    if recipe.shift >= side:
         raise TrainError(
-            f"shift {recipe.shift} and cutout {recipe.cutout} would leave nothing of images of "
-            f"{side} px: shift below {side}, cutout below {2 * side}"
+            f"shift {recipe.shift} would leave nothing of images of {side} px: shift below {side}"
         )
     classes = _classes(model, split, "the network")
     for name, part in (("training", split), ("validation", val)):

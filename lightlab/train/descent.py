@@ -1,11 +1,10 @@
-"""Steps down the gradient: the learning rate, what decays, and the average of the weights."""
+"""Steps down the gradient: the learning rate, and what decays."""
 
 import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
 
 from lightlab.train.recipe import Recipe
 
@@ -15,8 +14,6 @@ def learning_rate(step: int, n_steps: int, recipe: Recipe) -> float:
     rise = recipe.warmup * n_steps
     up = step / rise if rise > 0 else math.inf
     down = (n_steps + 1 - step) / (n_steps + 1 - rise)
-    if recipe.schedule == "cosine" and down < 1:
-        down = 0.5 - 0.5 * math.cos(math.pi * down)
     return recipe.lr * min(up, down, 1.0)
 
 
@@ -42,18 +39,3 @@ def sgd(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
         momentum=recipe.momentum,
         nesterov=True,
     )
-
-
-def average(model: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of weights and running statistics, empty at first.
-
-    The decay rises to its value as (1 + n) / (10 + n): the first weights are soon forgotten.
-    """
-
-    def ramped(averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
-        seen = int(found.n_averaged)  # on the CPU: a look at `n` would wait for a GPU
-        rate = min(decay, (1 + seen) / (10 + seen))
-        get_ema_multi_avg_fn(rate)(averaged, current, n)
-
-    found = AveragedModel(model, multi_avg_fn=ramped, use_buffers=True)
-    return found

@@ -42,9 +42,8 @@ def fit(
     Columns: step, epoch, samples, macs (spent so far, backward passes included, a teacher's not),
     loss (mean since the last row), val_loss and val_accuracy where there is `val`, seconds (of
     training only); `attrs["precision"]` is the one used. With `val` the first row is the untrained
-    network. `callback(model, row)` sees every row. With `ema` rows, callback and the weights left
-    in `model` are those of the average. `seed` decides batch order, augmentation and dropout;
-    `macs_per_image` spares counting them.
+    network. `callback(model, row)` sees every row. `seed` decides batch order, augmentation and
+    dropout; `macs_per_image` spares counting them.
 
     `teacher`: a network on the same device, or its logits (N, classes) for the images in order.
     `checkpoint`: a file written every `every` steps (one epoch) and at the end. Where it exists the

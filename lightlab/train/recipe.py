@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from lightlab.data import splits
 
-SCHEDULES = ("triangle", "cosine")
 PADDINGS = ("zeros", "reflect")
 PRECISIONS = ("float32", "bfloat16", "auto")
-_WHOLE = ("batch_size", "shift", "cutout")
+_WHOLE = ("batch_size", "shift")
 _REAL = (
     "epochs",
     "lr",
@@ -17,8 +16,6 @@ _REAL = (
     "weight_decay",
     "label_smoothing",
     "warmup",
-    "clip_norm",
-    "ema",
     "temperature",
     "teacher_weight",
     "most_seconds",
@@ -40,21 +37,18 @@ MEND = "lower lr or lengthen warmup"
 class Recipe:
     """SGD with Nesterov momentum and a learning rate that rises, then falls to 0.
 
-    `warmup` is the share of steps in which it rises to `lr`; it falls in a straight line
-    (`schedule` "triangle", one cycle) or as half a cosine. Weight decay spares biases and
-    normalisation; `clip_norm` > 0 bounds the gradient's norm. `ema` > 0 is the decay per step of an
-    average of the weights and running statistics, which is then what is evaluated and returned.
+    `warmup` is the share of steps in which it rises to `lr`; it falls in a straight line (one
+    cycle). Weight decay spares biases and normalisation.
 
     Images, whole batches at once: `shift` moves each by up to so many pixels, with zeros (the mean
     colour) or its own mirror image coming in (`padding`); `flip` mirrors half of them: not for
-    digits; `cutout` blanks a square of so many pixels.
+    digits.
 
     With a teacher (Hinton et al. 2015) the loss is (1 - `teacher_weight`) times the labels' plus
     `teacher_weight` times the teacher's, both outputs divided by `temperature`.
 
     `precision` "bfloat16" computes all but depthwise convolutions in 16 bits; "auto" times a few
     steps and takes the faster, so that its results are not those of every machine or moment.
-    `compile` hands the network to torch.compile: for long trainings on a GPU only.
 
     With `most_seconds` > 0 the training takes no longer: where the epochs would need more, the
     schedule follows the time and there are fewer steps; results then differ from run to run.
@@ -71,18 +65,13 @@ class Recipe:
     shift: int = 0
     padding: str = "zeros"
     flip: bool = False
-    cutout: int = 0
-    schedule: str = "triangle"
-    clip_norm: float = 0.0
-    ema: float = 0.0
     temperature: float = 4.0
     teacher_weight: float = 0.9
     precision: str = "float32"
-    compile: bool = False
     most_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        for names, plain in ((_WHOLE, whole), (_REAL, _real), (("flip", "compile"), _bool)):
+        for names, plain in ((_WHOLE, whole), (_REAL, _real), (("flip",), _bool)):
             for name in names:
                 object.__setattr__(self, name, plain(name, getattr(self, name)))
         rules = {
@@ -94,14 +83,10 @@ class Recipe:
             "0 <= label_smoothing < 1": 0 <= self.label_smoothing < 1,
             "0 <= warmup <= 1": 0 <= self.warmup <= 1,
             "shift >= 0": self.shift >= 0,
-            "cutout >= 0": self.cutout >= 0,
-            "clip_norm >= 0": self.clip_norm >= 0,
-            "0 <= ema < 1": 0 <= self.ema < 1,
             "temperature > 0": self.temperature > 0,
             "0 <= teacher_weight <= 1": 0 <= self.teacher_weight <= 1,
             "most_seconds >= 0": self.most_seconds >= 0,
             f"padding one of {', '.join(PADDINGS)}": self.padding in PADDINGS,
-            f"schedule one of {', '.join(SCHEDULES)}": self.schedule in SCHEDULES,
             f"precision one of {', '.join(PRECISIONS)}": self.precision in PRECISIONS,
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:

@@ -1,7 +1,7 @@
 """A training in progress: all that changes at a step, as one thing that can be kept."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -36,14 +36,10 @@ class Training:
         self.ended = False  # all steps are made, or the time is up
         self._model = model.to(memory_format=torch.channels_last).train()
         self._masks = _unbounded(model)  # what holds infinity on purpose
-        self._forward: Callable[[Tensor], Tensor] = model
-        if recipe.compile:
-            self._forward = torch.compile(model)
         self._x, self._y = split.x.to(self.device), split.y.to(self.device)
         self._recipe, self._plan, self._history = recipe, plan, history
         self._teacher = None if teacher is None else Teacher(teacher, self.device)
         self._optimizer = descent.sgd(model.parameters(), recipe)
-        self._average = descent.average(model, recipe.ema) if recipe.ema else None
         self._generator = generator
         self._order = torch.empty(0, dtype=torch.long, device=self.device)
         self._unseen: list[Tensor] = []  # losses not looked at yet
@@ -66,19 +62,14 @@ class Training:
         return descent.scheduled(self.step, self._plan.n_steps, seconds, self._recipe)
 
     def report(self) -> None:
-        """A row of the history, of the averaged weights if there are such."""
+        """A row of the history."""
         self._look()
         with self._history.pause():
-            self._history.report(self.step, self._average.module if self._average else self._model)
+            self._history.report(self.step, self._model)
             self._model.train()
 
     def finish(self) -> pd.DataFrame:
-        """The history; the network gets the averaged weights if there are such.
-
-        DivergedError if these are no numbers: the last step's loss is that before it.
-        """
-        if self._average is not None:
-            self._model.load_state_dict(self._average.module.state_dict())
+        """The history; DivergedError if a weight is no number: the last loss is that before it."""
         if broken := _unbounded(self._model) - self._masks:
             raise DivergedError(f"{min(broken)} is no number after the last step: {MEND}")
         table = pd.DataFrame(self._history.rows)
@@ -90,8 +81,6 @@ class Training:
         self._look()
         with self._history.pause():
             tensors = {f"model.{k}": v for k, v in self._model.state_dict().items()}
-            if self._average is not None:
-                tensors |= {f"average.{k}": v for k, v in self._average.state_dict().items()}
             for i, parameter in enumerate(self._parameters()):
                 if held := self._optimizer.state.get(parameter):
                     tensors[f"momentum.{i}"] = held["momentum_buffer"]
@@ -106,8 +95,6 @@ class Training:
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self._model.load_state_dict(under("model", tensors))
-        if self._average is not None:
-            self._average.load_state_dict(under("average", tensors))
         parameters = self._parameters()
         for i, value in under("momentum", tensors).items():
             parameter = parameters[int(i)]
@@ -143,14 +130,10 @@ class Training:
         self._optimizer.zero_grad(set_to_none=True)
         taught = self._teacher(images, index) if self._teacher else None
         with precision.computing(self._model, self._attrs["precision"]):
-            outputs = self._forward(images)
+            outputs = self._model(images)
         value = loss(outputs, self._y[index], taught, self._recipe)
         value.backward()
-        if self._recipe.clip_norm:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm)
         self._optimizer.step()
-        if self._average is not None:
-            self._average.update_parameters(self._model)
         self._unseen.append(value.detach())
 
     def _look(self) -> None:

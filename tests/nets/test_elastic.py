@@ -162,11 +162,14 @@ def test_calibration_is_the_mean_over_batches():
     assert (net.stem.norm.running_var == 1).all()
 
 
-def test_a_file_keeps_the_network(tmp_path):
-    net = NETS["mobilenet_v3"].eval()
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_file_keeps_the_network(memory_format, tmp_path):
+    net = lively(SPACES["mobilenet_v3"]).eval().to(memory_format=memory_format)
     path = tmp_path / "supernet.safetensors"
     save_elastic(net, path)
     again = load_elastic(path, net.space)
+    before, after = net.state_dict(), again.state_dict()
+    assert all(before[k].stride() == after[k].stride() for k in before)  # sums in the same order
     point = net.space.smallest()
     net.activate(point)
     again.activate(point)

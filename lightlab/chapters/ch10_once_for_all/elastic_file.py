@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from lightlab.nets import whole_file
+from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.nets.weights import WeightsError
 from lightlab.space.spaces import OfaSpace
@@ -16,13 +12,7 @@ def save_elastic(network: ElasticNetwork, path: Path | str) -> None:
     """Write the weights of `network`, and which space they are for, to `path`; WeightsError where
     that cannot be written.
     """
-    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    try:
-        whole_file.write(
-            Path(path), lambda part: save_file(state, part, metadata=network.space.identity())
-        )
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: cannot be written ({error})") from None
+    weights.write(network, path, network.space.identity())
 
 
 def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
@@ -30,14 +20,7 @@ def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
 
     WeightsError where the file is missing, damaged, or of another space.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: is no safetensors file ({error})") from None
+    state, about = weights.read(path)
     mine = space.identity()
     if about != mine:
         other = [key for key in mine if about.get(key) != mine[key]]
@@ -46,7 +29,7 @@ def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
         )
     network = ElasticNetwork(space)
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise WeightsError(f"{path}: {str(error).splitlines()[0]}") from None
-    return network.to(memory_format=torch.channels_last).eval()
+    return network.eval()

@@ -46,8 +46,7 @@ def same(a, b):
         ({"warmup": 1.0}, "0 <= warmup < 1"),
         ({"n_paths": 1}, "n_paths >= 2"),
         ({"arch_lr": 0.0}, "arch_lr > 0"),
-        ({"recipe": replace(RECIPE, ema=0.9)}, "without clip_norm, ema, bfloat16 and compile"),
-        ({"recipe": replace(RECIPE, precision="auto")}, "without clip_norm, ema, bfloat16"),
+        ({"recipe": replace(RECIPE, precision="auto")}, "a recipe in float32"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_one_line(change, says):
@@ -69,7 +68,7 @@ def test_images_that_do_not_do_are_refused_before_anything_is_trained(digits):
     none = replace(digits, val=digits.val.take(slice(0)))
     with pytest.raises(train.TrainError, match="no validation images"):
         search(SPACE, none, PRICE, TARGET, QUICK)
-    with pytest.raises(train.TrainError, match="shift below 16"):
+    with pytest.raises(train.TrainError, match="shift 16 would leave nothing"):
         search(SPACE, digits, PRICE, TARGET, replace(QUICK, recipe=replace(RECIPE, shift=16)))
 
 
@@ -130,7 +129,7 @@ def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
     found = search(SPACE, digits, PRICE, target, limited)
     assert 0.8 < PRICE.of(found.point) / target <= 1 < PRICE.of(free.point) / target
     ends = [one.history["expected_ms"].iloc[-1] / target for one in (found, free)]
-    assert ends[0] < 0.8 * ends[1]
+    assert ends[0] < ends[1]
     weights = found.history["latency_weight"]
     assert np.isnan(weights.iloc[0])  # no step of the architecture in the warm-up
     assert weights.min() >= 0
