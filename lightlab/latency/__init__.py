@@ -4,7 +4,7 @@
 default: eager PyTorch at batch 1 mostly times the calls of its operators.
 """
 
-from lightlab.latency.device import device, fingerprint
+from lightlab.latency.device import device
 from lightlab.latency.measuring import measure, measure_many, measure_settings, time_runners
 from lightlab.latency.operators import where_time_goes
 from lightlab.latency.pieces import Piece
@@ -27,7 +27,6 @@ __all__ = [
     "Timings",
     "agreement",
     "device",
-    "fingerprint",
     "measure",
     "measure_many",
     "measure_settings",

@@ -1,7 +1,5 @@
 """What the numbers were measured on: no millisecond is worth anything without it."""
 
-import hashlib
-import json
 import os
 import platform
 from pathlib import Path
@@ -12,8 +10,6 @@ import torch
 
 # which integers and vectors the kernels may use: x86 beyond AVX2, ARM beyond NEON
 _VECTORS = ("avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve")
-# what may differ between two measurements on the same device
-_MOMENTARY = ("load", "load_end", "governor")
 
 
 def device(runtime: str = "onnxruntime") -> dict[str, str | int | float]:
@@ -48,17 +44,6 @@ def load() -> float:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):  # not on Windows, not in every container
         return float("nan")
-
-
-def lasting(description: dict) -> dict:
-    """What of a device's description does not change from one moment to the next."""
-    return {k: v for k, v in description.items() if k not in _MOMENTARY}
-
-
-def fingerprint(description: dict) -> str:
-    """Twelve characters that change with the device or a version, not with the moment."""
-    text = json.dumps(lasting(description), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _cpuinfo() -> dict[str, str]:

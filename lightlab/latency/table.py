@@ -1,19 +1,17 @@
 """A look-up table of latencies: a network's time as the sum of its pieces' (ProxylessNAS §3.3)."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from lightlab.latency import table_file
-from lightlab.latency.device import device, fingerprint, lasting
+from lightlab.latency.device import device
 from lightlab.latency.measuring import measure_many
 from lightlab.latency.pieces import Joint, Piece, joints, pieces
 from lightlab.latency.runtimes import runner
 from lightlab.latency.setting import LatencyError, Setting
-from lightlab.latency.timing import FASTEST, Plan, Visits, rounds
+from lightlab.latency.timing import FASTEST, Plan, interleave
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, Block, block_layers
 
@@ -38,38 +36,24 @@ class LookupTable:
     def build(
         cls,
         of: Iterable[Arch | Piece],
-        path: str | Path | None = None,
         *,
         runtime: str = "onnxruntime",
         threads: int = 1,
         batch: int = 1,
         plan: Plan = FASTEST,
     ) -> "LookupTable":
-        """The table for all pieces of these networks, and for the joints between them.
-
-        A file at `path` is taken over: only what it lacks is measured, in interleaved rounds. It is
-        saved after every round, so that a run that was stopped goes on where it was. LatencyError
-        for a file of another device or setting. A `Piece` alone is measured without joints. Where
-        anything is measured, the file's calibration is dropped: it was for other entries.
+        """The table for all pieces of these networks, and for the joints between them, measured in
+        interleaved rounds. A `Piece` alone is measured without joints.
         """
         setting = Setting(runtime, threads, batch)
-        table = cls(setting, device(runtime))
-        if path is not None and Path(path).exists():
-            table = cls.load(path, setting)
+        about = device(runtime)
         wanted = {piece.key: piece for one in of for piece in _timed(one)}
         if not wanted:
             raise LatencyError("there is no network to build a table for")
-        todo = {k: p for k, p in wanted.items() if not plan.enough(table.entries.get(k, ()))}
-        if not todo:
-            return table
-        table = replace(table, calibration=None)
-        ready = tqdm(todo.items(), desc="making ready", unit="piece", leave=False, delay=1)
+        ready = tqdm(wanted.items(), desc="making ready", unit="piece", leave=False, delay=1)
         runners = {key: runner(piece, setting) for key, piece in ready}
-        visits = Visits.none(list(todo), [table.entries.setdefault(key, []) for key in todo])
-        for _ in rounds(runners, plan, visits, "look-up table"):
-            if path is not None:
-                table.save(path)
-        return table
+        fastest = interleave(runners, plan, "look-up table").fastest
+        return cls(setting, about, dict(zip(wanted, fastest, strict=True)))
 
     def latency_ms(self, piece: Piece) -> float:
         """Of a piece alone, its call included; LatencyError names what the table does not hold."""
@@ -139,40 +123,6 @@ class LookupTable:
         )
         return self.calibrate(named.values(), timed.latency_ms.values())
 
-    @property
-    def fingerprint(self) -> str:
-        """Twelve characters that tell device, versions and setting."""
-        return fingerprint(self.device | asdict(self.setting))
-
-    def save(self, path: str | Path) -> None:
-        """Write the table as JSON, whole or not at all."""
-        table_file.write(path, {"fingerprint": self.fingerprint, **asdict(self)})
-
-    @classmethod
-    def load(
-        cls, path: str | Path, setting: Setting | None = None, *, any_device: bool = False
-    ) -> "LookupTable":
-        """The table of a file.
-
-        LatencyError if it is no such file, if it is of another setting than `setting`, or of
-        another device than this one unless `any_device` (which then is the one predicted for).
-        """
-        content = table_file.read(path)
-        calibration = content["calibration"]
-        table = cls(
-            Setting(**content["setting"]),
-            content["device"],
-            content["entries"],
-            calibration and tuple(calibration),
-        )
-        if table.fingerprint != content["fingerprint"]:
-            raise LatencyError(f"{path}: its fingerprint does not fit its content; build it anew")
-        if setting is not None and setting != table.setting:
-            raise LatencyError(f"{path} is for {table.setting}, not for {setting}")
-        if not any_device:
-            _require_here(path, table)
-        return table
-
 
 def _million_weights(arch: Arch) -> float:
     return cost.param_count(arch) / 1e6
@@ -182,10 +132,3 @@ def _timed(of: Arch | Piece) -> list[Piece]:
     if isinstance(of, Piece):
         return [of]
     return [*pieces(of), *(piece for joint in joints(of) for piece in joint.through)]
-
-
-def _require_here(path: str | Path, table: LookupTable) -> None:
-    here, there = lasting(device(table.setting.runtime)), lasting(table.device)
-    if differs := [key for key in here | there if here.get(key) != there.get(key)]:
-        words = "; ".join(f"{key} {there.get(key)}, here {here.get(key)}" for key in differs)
-        raise LatencyError(f"{path} was measured on another device ({words}): build one for this")

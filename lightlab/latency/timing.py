@@ -7,7 +7,7 @@ the caches, then takes the median of several samples of several runs each.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -105,26 +105,11 @@ class Visits:
     disturbed: np.ndarray  # visits that were kept although disturbed, per network
     repeated: np.ndarray  # visits that were made again, per network
 
-    @classmethod
-    def none(cls, names: Sequence[str], fastest: list[list[float]] | None = None) -> "Visits":
-        """None yet, or of an earlier run the `fastest` samples, to which the new ones are added."""
-        n = len(names)
-        counts = (np.zeros(n, int) for _ in range(3))
-        return cls(list(names), [[] for _ in names], fastest or [[] for _ in names], *counts)
-
 
 def interleave(runners: Mapping[str, Runner], plan: Plan, bar: str = "timing") -> Visits:
     """All rounds of `plan` over `runners`; `bar` labels the progress bar."""
-    visits = Visits.none(list(runners))
-    for _ in rounds(runners, plan, visits, bar):
-        pass
-    return visits
-
-
-def rounds(
-    runners: Mapping[str, Runner], plan: Plan, visits: Visits, bar: str = "timing"
-) -> Iterator[None]:
-    """Add one round after another to `visits`, of all networks that need more; yield after each."""
+    counts = (np.zeros(len(runners), int) for _ in range(3))
+    visits = Visits(list(runners), [[] for _ in runners], [[] for _ in runners], *counts)
     turns = [r.runners if isinstance(r, Sessions) else (r,) for r in runners.values()]
     numbers = [max(warm_up(runner, plan) for runner in own) for own in turns]
     rng = np.random.default_rng(plan.seed)
@@ -137,7 +122,7 @@ def rounds(
                 visits.ms[i].append(float(np.median(samples)))
                 visits.fastest[i].append(float(samples.min()))
                 progress.update()
-            yield
+    return visits
 
 
 def warm_up(runner: Runner, plan: Plan) -> int:

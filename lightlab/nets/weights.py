@@ -64,7 +64,7 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _copy(value: Tensor, channels_last: bool) -> Tensor:
-    """In memory of its own: that of a file begins anywhere, which changes the order of sums, too."""
+    """In memory of its own: where a file's begins decides on the order of sums, too."""
     how = torch.channels_last if channels_last else torch.contiguous_format
     return torch.empty_like(value, memory_format=how).copy_(value)
 

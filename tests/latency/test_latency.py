@@ -213,9 +213,7 @@ def test_ten_times_the_work_takes_longer():
     assert found.latency_ms["wide"] > 1.5 * found.latency_ms["small"]
     assert found.table["name"].tolist() == ["small", "wide"]
     assert (found.table["n"] >= 12).all()
-    assert found.device["cpu"]
-    assert latency.fingerprint(found.device) == latency.fingerprint(latency.device())
-    assert latency.fingerprint({"cpu": "another"}) != latency.fingerprint(found.device)
+    assert found.device["cpu"] == latency.device()["cpu"]
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-int8", "torch"])

@@ -1,14 +1,11 @@
 """The look-up table: exact where a machine's times are additive, refused where it does not fit."""
 
-import json
-from dataclasses import replace
-
 import numpy as np
 import onnx
 import pytest
 
 from lightlab import deploy, latency
-from lightlab.latency import graphs, operators, table, timing, validation
+from lightlab.latency import graphs, operators, table, validation
 from lightlab.latency.pieces import Joint, joints, module, pieces
 from lightlab.latency.timing import Plan, Visits
 from lightlab.latency.timings import Timings
@@ -153,117 +150,12 @@ def test_a_missing_entry_is_named():
         latency.LookupTable.build([], plan=QUICK)
 
 
-def test_a_file_is_taken_over_and_only_what_is_new_is_measured(fake_machine, tmp_path):
-    path = tmp_path / "tables" / "t.json"
-    first = latency.LookupTable.build([TINY], path, plan=QUICK)
-    n = len(fake_machine)
-    again = latency.LookupTable.build([TINY], path, plan=QUICK)
-    assert len(fake_machine) == n  # nothing
-    assert again.entries == first.entries
-    more = Arch(16, TINY.stem, (*TINY.blocks, Block("mb", 8, 5, 1, 6)), TINY.head, n_classes=10)
-    both = latency.LookupTable.build([TINY, more], path, plan=QUICK)
-    assert [p.text for p in fake_machine[n:]] == ["mb_k5_s1_e6_c8"]
-    assert latency.LookupTable.load(path) == both
-    calibrated = replace(both, calibration=(0.1, 1.0, 0.2))
-    calibrated.save(path)
-    assert latency.LookupTable.load(path) == calibrated
-    assert [p.name for p in path.parent.iterdir()] == ["t.json"]
-
-
-@pytest.mark.usefixtures("fake_machine")
-def test_a_line_is_dropped_when_entries_are_measured_after_it(tmp_path):
-    path = tmp_path / "t.json"
-    few = list(latency.random_networks(5).values())
-    built = latency.LookupTable.build(few, path, plan=QUICK)
-    built.calibrate(few, [1.0, 2.0, 3.0, 4.0, 5.0]).save(path)
-    assert latency.LookupTable.build(few, path, plan=QUICK).calibration
-    more = Plan(rounds=3, samples=1, sample_ms=0, warmup_ms=0, min_busy=0)
-    assert latency.LookupTable.build(few, path, plan=more).calibration is None
-    assert latency.LookupTable.load(path).calibration is None
-
-
-@pytest.mark.usefixtures("fake_machine")
-def test_a_stopped_build_goes_on_where_it_was(tmp_path, monkeypatch):
-    path, plan = tmp_path / "t.json", Plan(rounds=5, samples=1, sample_ms=0, warmup_ms=0)
-    stopped = iter(range(20))
-
-    def interrupted(runner, *_):
-        if next(stopped) == 19:
-            raise KeyboardInterrupt
-        return np.array([runner.ms]), 1.0
-
-    with monkeypatch.context() as m:
-        m.setattr(timing, "visit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            latency.LookupTable.build([TINY], path, plan=plan)
-    kept = latency.LookupTable.load(path)
-    assert {len(v) for v in kept.entries.values()} == {19 // len(kept.entries)}
-    visited = []
-
-    def counted(runner, *_):
-        visited.append(runner)
-        return np.array([runner.ms]), 1.0
-
-    monkeypatch.setattr(timing, "visit", counted)
-    whole = latency.LookupTable.build([TINY], path, plan=plan)
-    assert {len(v) for v in whole.entries.values()} == {5}
-    assert len(visited) == (5 - 19 // len(kept.entries)) * len(kept.entries)
-
-
-@pytest.mark.usefixtures("fake_machine")
-def test_a_table_of_another_device_or_setting_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "t.json"
-    found = latency.LookupTable.build([TINY], path, plan=QUICK)
-    with pytest.raises(
-        latency.LatencyError, match=r"is for Setting.*threads=1.*threads=2"
-    ) as error:
-        latency.LookupTable.build([TINY], path, threads=2, plan=QUICK)
-    assert "\n" not in str(error.value)
-    here = latency.device() | {"cpu": "another processor", "load": 99.0}
-    monkeypatch.setattr(table, "device", lambda *_: here)
-    with pytest.raises(latency.LatencyError, match=r"another device .*here another") as error:
-        latency.LookupTable.load(path)
-    assert "load" not in str(error.value)
-    assert "\n" not in str(error.value)
-    elsewhere = latency.LookupTable.load(path, any_device=True)
-    assert elsewhere.predict(TINY) == found.predict(TINY)
-
-
-@pytest.mark.usefixtures("fake_machine")
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda text: text[:40], "is no look-up table"),
-        (lambda _: "[]", "is no look-up table"),
-        (lambda text: text.replace('"entries"', '"entires"'), "entires|entries"),
-        (lambda text: text.replace('"batch": 1', '"batch": 0'), "greater than 0"),
-        (lambda text: text.replace('"threads": 1', '"threads": 2'), "fingerprint does not fit"),
-        (lambda text: json.dumps(json.loads(text) | {"entries": {"a @ 1x1": [-1]}}), "greater"),
-        (lambda text: json.dumps(json.loads(text) | {"entries": {"a @ 1x1": []}}), "at least 1"),
-    ],
-)
-def test_a_damaged_file_is_one_line_that_says_what_to_do(tmp_path, change, message):
-    path = tmp_path / "t.json"
-    latency.LookupTable.build([TINY], path, plan=QUICK)
-    path.write_text(change(path.read_text()))
-    with pytest.raises(latency.LatencyError, match=message) as error:
-        latency.LookupTable.load(path)
-    assert "\n" not in str(error.value)
-    assert str(path) in str(error.value)
-
-
-def test_a_missing_file_is_one_line(tmp_path):
-    with pytest.raises(latency.LatencyError, match="cannot read the look-up table"):
-        latency.LookupTable.load(tmp_path / "none.json")
-
-
 def test_a_table_of_this_machine_predicts_within_a_wide_margin():
     plan = Plan(rounds=4, samples=3, sample_ms=0.2, warmup_ms=1)
     found = latency.LookupTable.build([TINY], plan=plan)
     whole = latency.measure_many({"tiny": TINY}, plan=plan, estimate="fastest")
     assert 0.2 < found.predict(TINY, "sum") / whole.latency_ms["tiny"] < 20
     assert found.predict(TINY) <= found.predict(TINY, "sum")
-    assert found.fingerprint == latency.LookupTable(found.setting, latency.device()).fingerprint
 
 
 @pytest.mark.usefixtures("fake_machine")
