@@ -1,5 +1,7 @@
 """One look for every figure: colours that colour-blind readers tell apart, text fit for print."""
 
+import sys
+from types import CodeType, FrameType
 from typing import Any
 
 import matplotlib as mpl
@@ -66,9 +68,21 @@ def use() -> None:
 def subplots(
     nrows: int = 1, ncols: int = 1, *, height: float = 3.2, width: float = WIDTH_IN, **kwargs: Any
 ) -> tuple[Figure, Any]:
-    """Figure and axes, sizes in inches, in the workbook's look whoever calls."""
+    """Figure and axes, sizes in inches, in the workbook's look whoever calls.
+
+    The figure's `drawn_by` is the code of the function that draws it.
+    """
     with mpl.rc_context(_RC):
-        return plt.subplots(nrows, ncols, figsize=(width, height), **kwargs)
+        fig, axes = plt.subplots(nrows, ncols, figsize=(width, height), **kwargs)
+    fig.drawn_by = _outermost(sys._getframe(1))
+    return fig, axes
+
+
+def _outermost(frame: FrameType) -> CodeType:
+    """The function of this package that was called from outside, with `frame` below it."""
+    while (back := frame.f_back) and back.f_globals.get("__name__", "").startswith("lightlab."):
+        frame = back
+    return frame.f_code
 
 
 def method(name: str) -> dict[str, Any]:

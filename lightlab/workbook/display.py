@@ -26,16 +26,28 @@ class Shown(HTML):
         return self._line
 
 
-def figure(name: str, caption: str, svg: Path, png: Path) -> Shown:
-    """The saved figure with its caption: sharp where that is small, else as pixels."""
+def figure(name: str, caption: str, svg: Path, png: Path, drawn: dict[str, Any]) -> Shown:
+    """The saved figure with its caption: sharp where that is small, else as pixels. Folded beneath
+    it, the function that drew it: `drawn` has function, file, line and source, or nothing.
+    """
     shown = svg if svg.stat().st_size <= _INLINE_SVG_BYTES else png
     kind = "svg+xml" if shown is svg else "png"
     image = base64.b64encode(shown.read_bytes()).decode()
     return Shown(
         f'<figure id="fig-{name}" style="margin:0"><img alt="{escape(caption)}" '
         f'src="data:image/{kind};base64,{image}" style="max-width:100%;background:#fff"/>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>",
+        f"<figcaption>{escape(caption)}</figcaption>{_source(drawn)}</figure>",
         f"figure {name}: {caption}",
+    )
+
+
+def _source(drawn: dict[str, Any]) -> str:
+    if not drawn:
+        return ""
+    where = f"<code>{escape(drawn['function'])}</code>, {escape(drawn['file'])}:{drawn['line']}"
+    return (
+        f'<details class="drawn"><summary>drawn by {where}</summary>'
+        f"<pre>{escape(drawn['source'])}</pre></details>"
     )
 
 

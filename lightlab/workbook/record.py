@@ -4,13 +4,17 @@ Under `lightlab run` everything goes to the run's folder; in JupyterLab or raw p
 `results/interactive/<notebook>/`.
 """
 
+import inspect
+import linecache
 import os
 import re
 import shutil
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -24,6 +28,8 @@ from lightlab.show import style, tables
 from lightlab.workbook import claims, display, files, manifest
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import NAME, OUT, PROFILE, Project, read_notebook
+
+_PACKAGE = Path(str(resources.files("lightlab")))
 
 
 def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
@@ -46,9 +52,8 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
 
 def _code() -> list[list[Any]]:
     """Names and times of lightlab's modules: long work goes on only under the same code."""
-    package = Path(str(resources.files("lightlab")))
-    modules = sorted(package.rglob("*.py"))
-    return [[path.relative_to(package).as_posix(), path.stat().st_mtime_ns] for path in modules]
+    modules = sorted(_PACKAGE.rglob("*.py"))
+    return [[path.relative_to(_PACKAGE).as_posix(), path.stat().st_mtime_ns] for path in modules]
 
 
 def _under_runner(notebook: str, folder: Path) -> "Record":
@@ -59,6 +64,27 @@ def _under_runner(notebook: str, folder: Path) -> "Record":
         raise WorkbookError(Fault("record.start", "was called before in this notebook"))
     kept, source = Path(task["unfinished"]), Path(task["source"])
     return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept, source)
+
+
+def _drawn_by(code: CodeType | None) -> dict[str, Any]:
+    """Where the function stands that drew a figure, and its source; empty: not in this package."""
+    path = Path(code.co_filename) if code else Path()
+    if not path.is_relative_to(_PACKAGE):
+        return {}
+    return {
+        "function": f"{path.stem}.{code.co_qualname}",
+        "file": path.relative_to(_PACKAGE.parent).as_posix(),
+        "line": code.co_firstlineno,
+        "source": inspect.getsource(code),
+    }
+
+
+def _cell_of(frame: FrameType | None, notebook: Path) -> int | None:
+    """The number among `notebook`'s code cells, from 1, of the one that runs; None: of no saved."""
+    while frame and frame.f_globals.get("__name__") != "__main__":
+        frame = frame.f_back
+    text = "".join(linecache.getlines(frame.f_code.co_filename)).strip() if frame else ""
+    return next((i for i, cell in enumerate(_cells(notebook), 1) if cell.strip() == text), None)
 
 
 def _cells(notebook: Path) -> list[str]:
@@ -173,7 +199,12 @@ class Record:
     def figure(
         self, fig: Figure, name: str, *, caption: str, data: pd.DataFrame | None = None
     ) -> display.Shown:
-        """Save a figure as SVG and PNG with its plotted data as CSV; shows it with its caption."""
+        """Save a figure as SVG and PNG with its plotted data as CSV; shows it with its caption.
+
+        The record says which function drew it, and which cell asked for it.
+        """
+        drawn = _drawn_by(getattr(fig, "drawn_by", None))
+        cell = _cell_of(sys._getframe(1), self._source)
         folder = self._folder("figures", name)
         paths = [folder / f"{name}.svg", folder / f"{name}.png"]
         fig.savefig(paths[0], metadata={"Date": None, "Title": name, "Description": caption})
@@ -182,8 +213,9 @@ class Record:
         if data is not None:
             paths.append(folder / f"{name}.csv")
             data.to_csv(paths[-1], index=any(n is not None for n in data.index.names))
-        self._note("figures", {"name": name, "caption": caption, "files": self._names(paths)})
-        return display.figure(name, caption, paths[0], paths[1])
+        entry = {"name": name, "caption": caption, "files": self._names(paths)}
+        self._note("figures", entry | {"drawn_by": drawn, "cell": cell})
+        return display.figure(name, caption, paths[0], paths[1], drawn)
 
     def table(
         self,

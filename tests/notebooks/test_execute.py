@@ -19,6 +19,7 @@ def needed(name):
     return set(needs(PROJECT.notebooks[name]))
 
 
+ROOM, CORE = "lightlab/chapters/ch{}/", ("lightlab/show/", "lightlab/fit/figures.py")
 # what another notebook needs is executed with that one
 LAST = [n for n in PROJECT.notebooks if not any(n in needed(other) for other in PROJECT.notebooks)]
 
@@ -45,8 +46,13 @@ def check(name, folder):
     """What was executed is complete."""
     record = json.loads((folder / "record.json").read_text())
     assert record["finished"]
-    assert record["figures"]
     assert record["tables"]
+    cells = json.loads(PROJECT.notebooks[name].read_text())["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    assert record["figures"]
+    for figure in record["figures"]:  # one hop from a figure to the code that drew it
+        assert figure["drawn_by"]["file"].startswith((ROOM.format(name), *CORE)), figure["name"]
+        assert f'"{figure["name"]}"' in code[figure["cell"] - 1]
     checked = json.loads((folder / "claims.json").read_text())
     assert {c["id"] for c in checked} == set(loader.claims(name))
     assert manifest.damaged(folder, json.loads((folder / "manifest.json").read_text())) == []

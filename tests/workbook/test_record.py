@@ -105,7 +105,9 @@ def test_a_figure_is_saved_three_ways_and_shown_with_its_caption(run):
     ax.plot([1, 2])
     shown = run.figure(fig, "line", caption="A <line>.", data=DF)
     names = ["figures/line.svg", "figures/line.png", "figures/line.csv"]
-    assert saved(run)["figures"] == [{"name": "line", "caption": "A <line>.", "files": names}]
+    entry = {"name": "line", "caption": "A <line>.", "files": names}
+    by_hand = {"drawn_by": {}, "cell": None}
+    assert saved(run)["figures"] == [entry | by_hand]
     assert all((run.folder / n).stat().st_size > 0 for n in names)
     assert 'id="fig-line"' in shown.data
     assert "A &lt;line&gt;." in shown.data
@@ -206,3 +208,25 @@ def test_a_data_path_counts_from_the_workbooks_root_and_is_recorded_so(run, work
     assert run.locate("hf:uoft-cs/cifar10") == "hf:uoft-cs/cifar10"
     run.data(SimpleNamespace(spec=located, fingerprint="ab"))
     assert saved(run)["data"][0]["spec"] == "parquet:../shared/cifar10"
+
+
+def test_a_figure_says_which_function_drew_it_and_which_cell_asked(workbook):
+    """In its record, and folded beneath it on both pages."""
+    draw = (
+        "import numpy as np\nfrom lightlab.show import marks\n"
+        "run.figure(marks.pictures(np.zeros((2, 4, 4)), ['a', 'b']), 'zeros', caption='Zeros.')"
+    )
+    workbook.add_recorded("01_a", draw)
+    workbook("run")
+    (figure,) = workbook.json("quick", "01_a", "record.json")["figures"]
+    drawn = figure["drawn_by"]
+    assert (drawn["function"], drawn["file"]) == ("marks.pictures", "lightlab/show/marks.py")
+    assert drawn["source"].startswith("def pictures(")
+    cells = json.loads((workbook.root / "notebooks" / "01_a.ipynb").read_text())["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    assert code[figure["cell"] - 1] == draw
+    folder = workbook.root / "results" / "quick"
+    for page in (folder / "index.html", folder / "01_a" / "notebook.html"):
+        text = page.read_text()
+        assert "drawn by <code>marks.pictures</code>, lightlab/show/marks.py:" in text
+        assert "def pictures(" in text
