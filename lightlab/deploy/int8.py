@@ -14,7 +14,6 @@ from torch import Tensor
 from lightlab.deploy.export import run, write_bytes
 from lightlab.deploy.model import DeployError, read_bytes, session
 
-FORMATS = {"qdq": quantization.QuantFormat.QDQ, "qoperator": quantization.QuantFormat.QOperator}
 METHODS = {
     "minmax": quantization.CalibrationMethod.MinMax,
     "percentile": quantization.CalibrationMethod.Percentile,
@@ -38,23 +37,21 @@ def int8_bytes(
     model: bytes,
     calibration_images: Tensor,
     *,
-    format: str = "qdq",
     method: str = "minmax",
-    per_channel: bool = True,
     weight_bits: int = 7,
 ) -> bytes:
     """`model` with static 8-bit activations and weights (Jacob et al. 2018), as ONNX bytes.
 
-    `per_channel` gives each output channel a scale of its own: depthwise kernels differ widely.
-    `weight_bits` 7 because processors without VNNI (AVX2 alone) add pairs of 8-bit products in 16
+    Each output channel has a scale of its own: depthwise kernels differ widely. `weight_bits` 7 because processors without VNNI (AVX2 alone) add pairs of 8-bit products in 16
     bits, where full 8-bit weights overflow: trained on cluttered digits, mobilenet_32 at width 0.5
     kept 95 % of its predictions with 7 bits and 79 % with 8, mobilenet_v3_small 94 % and 74 %.
-    With VNNI or on ARM take 8. `format` "qdq", or "qoperator" for a smaller file; `method`
-    "minmax", "percentile" (99.99 %) or "entropy" for the activations' ranges; neither format nor
-    method made a difference beyond 1 % of the predictions there. DeployError on no images,
-    images of another shape or not finite, and other words than these.
+    With VNNI or on ARM take 8. `method` "minmax", "percentile" (99.99 %) or "entropy" for the
+    activations' ranges made no difference beyond 1 % of the predictions there. DeployError on no
+    images, images of another shape or not finite, and other words than these.
     """
-    _check(model, calibration_images, {"format": (format, FORMATS), "method": (method, METHODS)})
+    if method not in METHODS:
+        raise DeployError(f"method is one of {', '.join(METHODS)}, not {method!r}")
+    _check(model, calibration_images)
     if weight_bits not in (7, 8):
         raise DeployError(f"weight_bits is 7 or 8, not {weight_bits!r}")
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
@@ -65,9 +62,9 @@ def int8_bytes(
             prepared,
             out,
             _Reader(calibration_images),
-            quant_format=FORMATS[format],
+            quant_format=quantization.QuantFormat.QDQ,
             calibrate_method=METHODS[method],
-            per_channel=per_channel,
+            per_channel=True,
             reduce_range=weight_bits == 7,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -95,10 +92,7 @@ class _Reader(quantization.CalibrationDataReader):
         return next(self._left, None)
 
 
-def _check(model: bytes, images: Tensor, words: dict[str, tuple[str, dict]]) -> None:
-    for name, (word, known) in words.items():
-        if word not in known:
-            raise DeployError(f"{name} is one of {', '.join(known)}, not {word!r}")
+def _check(model: bytes, images: Tensor) -> None:
     if not len(images):
         raise DeployError("the calibration set is empty: give some 200 training images")
     if not images.isfinite().all():

@@ -163,18 +163,6 @@ class DecisionSpace:
         """Names and options as JSON; TypeError for options that JSON does not know."""
         return json.dumps([{"name": d.name, "options": list(d.options)} for d in self.decisions])
 
-    @classmethod
-    def from_json(
-        cls, text: str, decode: Callable[[dict[str, Any]], Any] | None = None
-    ) -> "DecisionSpace":
-        """The space that `to_json` wrote; lists among the options come back as tuples."""
-        try:
-            return cls(
-                [Decision(d["name"], _tuples(d["options"])) for d in json.loads(text)], decode
-            )
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
-            raise SpaceError(f"this is no space: {error}") from error
-
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         """One unordered column of the unit cube per decision, for models that search a cube."""
@@ -193,7 +181,3 @@ class DecisionSpace:
         n = np.array(self.n_options)
         index = np.clip((np.atleast_2d(X) * n).astype(int), 0, n - 1)
         return [tuple(row) for row in index.tolist()]
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,5 +1,6 @@
 """Spaces of decisions: closed forms, and properties that hold in every space."""
 
+import json
 import math
 
 import numpy as np
@@ -96,12 +97,11 @@ def test_decode_makes_what_the_space_is_for():
     assert space.decode((1, 0)) == 12 == sum_of({"a": 2, "b": 10})
 
 
-def test_json_brings_the_space_back():
+def test_json_says_what_the_space_is():
     space = DecisionSpace([Decision("op", ("skip", ("mb", 3))), Decision("se", (0, 0.25))])
-    again = DecisionSpace.from_json(space.to_json())
-    assert again.decisions == space.decisions
-    with pytest.raises(SpaceError, match="this is no space"):
-        DecisionSpace.from_json('[{"name": "x"}]')
+    assert json.loads(space.to_json()) == [
+        {"name": "op", "options": ["skip", ["mb", 3]]}, {"name": "se", "options": [0, 0.25]}
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
