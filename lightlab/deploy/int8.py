@@ -42,12 +42,13 @@ def int8_bytes(
 ) -> bytes:
     """`model` with static 8-bit activations and weights (Jacob et al. 2018), as ONNX bytes.
 
-    Each output channel has a scale of its own: depthwise kernels differ widely. `weight_bits` 7 because processors without VNNI (AVX2 alone) add pairs of 8-bit products in 16
-    bits, where full 8-bit weights overflow: trained on cluttered digits, mobilenet_32 at width 0.5
-    kept 95 % of its predictions with 7 bits and 79 % with 8, mobilenet_v3_small 94 % and 74 %.
-    With VNNI or on ARM take 8. `method` "minmax", "percentile" (99.99 %) or "entropy" for the
-    activations' ranges made no difference beyond 1 % of the predictions there. DeployError on no
-    images, images of another shape or not finite, and other words than these.
+    Each output channel has a scale of its own: depthwise kernels differ widely. `weight_bits` 7
+    because processors without VNNI (AVX2 alone) add pairs of 8-bit products in 16 bits, where full
+    8-bit weights overflow: trained on cluttered digits, mobilenet_32 at width 0.5 kept 95 % of its
+    predictions with 7 bits and 79 % with 8, mobilenet_v3_small 94 % and 74 %. With VNNI or on ARM
+    take 8. `method` "minmax", "percentile" (99.99 %) or "entropy" for the activations' ranges made
+    no difference beyond 1 % of the predictions there. DeployError on no images, images of another
+    shape or not finite, and other words than these.
     """
     if method not in METHODS:
         raise DeployError(f"method is one of {', '.join(METHODS)}, not {method!r}")
