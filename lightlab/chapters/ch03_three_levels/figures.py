@@ -92,12 +92,11 @@ def networks(trials: pd.DataFrame) -> Figure:
         ax.scatter(frame.macs_image, frame.val_accuracy, size, colours, **look)
     kinds = [("convolutions", BLUE, "o", 6), ("dense only", ORANGE, "o", 6)]
     _legend(fig, [*kinds, ("by hand", DARK, "*", 9), ("random", DARK, "s", 6)])
-    ax.set_xscale("log")
+    ax.set(xscale="log", xlabel="multiply-accumulates for one image (log)")
     ax.margins(x=0.08)
     _accuracy_axis(ax, "y", max(0.05, trials.val_accuracy.min() - 0.15), trials.val_accuracy.max())
     for with_conv, family in hand.groupby(hand.network.str.contains("conv")):
         _name_stars(ax, family, above=with_conv)
-    ax.set_xlabel("multiply-accumulates for one image (log)")
     ax.set_ylabel("validation accuracy (even steps of log error)")
     return fig
 
@@ -285,9 +284,11 @@ def separation(by_layer: pd.DataFrame) -> Figure:
 def _accuracy_axis(ax: Axes, which: str, low: float, high: float) -> None:
     """Accuracy with room for what matters: even steps of the logarithm of the error."""
     high = min(TOP, 1 - (1 - high) / 1.25)
-    there = lambda a: -np.log10(1 - np.clip(a, -1, 0.9999))  # noqa: E731
-    back = lambda e: 1 - 10.0 ** -np.asarray(e)  # noqa: E731
-    getattr(ax, f"set_{which}scale")("function", functions=(there, back))
+    there_and_back = (
+        lambda a: -np.log10(1 - np.clip(a, -1, 0.9999)),
+        lambda e: 1 - 10.0 ** -np.asarray(e),
+    )
+    getattr(ax, f"set_{which}scale")("function", functions=there_and_back)
     getattr(ax, f"set_{which}lim")(low, high)
     ticks = [t for t in TICKS[which] if low <= t <= high]
     getattr(ax, f"set_{which}ticks")(ticks, [f"{t:.0%}" for t in ticks])
