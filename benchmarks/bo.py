@@ -43,7 +43,7 @@ def measure(args: argparse.Namespace, path: Path) -> pd.DataFrame:
     for job in (j for j in todo if j not in had):
         is_noisy, seed, name, method = job
         sd = noise_sd(name) if is_noisy else 0.0
-        trials = bench.run_one(method, problem(name), seed, args.trials, args.initial, sd)
+        trials = bench.run(method, problem(name), seed, args.trials, args.initial, sd)
         if trials.empty:
             continue
         last = trials.iloc[-1]

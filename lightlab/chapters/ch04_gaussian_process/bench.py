@@ -20,7 +20,7 @@ METHODS = ("ours", "optuna-gp", "tpe", "random", "grid")
 
 
 def make(
-    method: str, space: HyperSpace, seed: int, n_trials: int = 50, n_initial: int = 10, noisy=False
+    method: str, space: HyperSpace, seed: int, n_trials: int, n_initial: int, noisy: bool
 ) -> Searcher | None:
     """A minimising searcher by its name; None for a grid without room for two levels."""
     if method == "ours":
@@ -36,7 +36,7 @@ def make(
     raise KeyError(f"no method {method!r}: there are {METHODS}")
 
 
-def run_one(
+def run(
     method: str,
     at: Problem,
     seed: int,
@@ -65,11 +65,10 @@ def run_one(
         true = at(asked[0])
         start = time.process_time()
         search.tell(asked, [true + noise[i]], [noise_sd**2] if noisy else None)
-        rows.append((i + 1, true + noise[i], true, asking + time.process_time() - start))
-    frame = pd.DataFrame(rows, columns=["trial", "value", "true_value", "cpu_s"])
-    frame.insert(0, "method", method)
-    frame.insert(1, "problem", at.name)
-    frame.insert(2, "seed", seed)
+        cpu_s = asking + time.process_time() - start
+        rows.append((method, at.name, seed, i + 1, true + noise[i], cpu_s, true))
+    columns = ["method", "problem", "seed", "trial", "value", "cpu_s", "true_value"]
+    frame = pd.DataFrame(rows, columns=columns)
     frame["regret"] = frame.pop("true_value").cummin() - at.optimal_value
     frame["log_regret"] = np.log10(frame["regret"].clip(lower=FLOOR))
     recommended = at(search.incumbent.config) if rows else np.nan
@@ -78,23 +77,24 @@ def run_one(
     )
 
 
-def study(
-    n_seeds: Mapping[str, int],
-    problems: Sequence[str],
-    seed: int = 0,
-    n_trials: int = 50,
-    n_initial: int = 10,
+def run_all(
+    n_seeds: Mapping[str, int], problems: Sequence[str], seed: int, n_trials: int, n_initial: int
 ) -> pd.DataFrame:
-    """`run_one` for each problem, method and seed; `n_seeds` says how many of each method."""
+    """`run` for each problem, seed and method; `n_seeds` says how many of each method."""
     todo = [
-        (m, p, seed + s)
-        for p in problems
-        for s in range(max(n_seeds.values()))
-        for m in n_seeds
-        if s < n_seeds[m]
+        (method, problem(name), seed + i)
+        for name in problems
+        for i in range(max(n_seeds.values()))
+        for method in n_seeds
+        if i < n_seeds[method]
     ]
-    frames = [run_one(m, problem(p), s, n_trials, n_initial) for m, p, s in tqdm(todo)]
+    frames = [run(*search, n_trials, n_initial) for search in tqdm(todo)]
     return pd.concat([f for f in frames if len(f)], ignore_index=True)
+
+
+def curves(trials: pd.DataFrame) -> pd.DataFrame:
+    """Mean log10 regret after each trial: problem, method, trial, mean, ci_low, ci_high, n."""
+    return stats.grouped_ci(trials, ["problem", "method", "trial"], "log_regret")
 
 
 def final(trials: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from lightlab.chapters.ch03_three_levels import figures_levels as levels
-from lightlab.chapters.ch03_three_levels import figures_representation as representation
+from lightlab.chapters.ch03_three_levels import figures
 
 TITLES = ["1 Parameters", "2 Hyperparameters", "3 Architecture"]
 
@@ -24,7 +23,7 @@ def test_names_of_networks_of_equal_size_do_not_overlap(words):
     trials = pd.DataFrame({"network": [*hand, "conv3-4"], "way": ["hand"] * 5 + ["random"]})
     trials["macs_image"] = [5000, 5100, 5200, 5000, 5100, 900]
     trials["val_accuracy"] = [0.9, 0.91, 0.92, 0.85, 0.86, 0.5]
-    fig = levels.networks(trials)
+    fig = figures.networks(trials)
     names = [n.replace(" ", "\n") for n in hand]
     assert set(names) <= set(words(fig))
     assert overlaps(fig, names) == []
@@ -35,7 +34,7 @@ def test_accuracy_and_cost_writes_both(words):
         {"level": [1, 2], "way": ["drawn", "random"], "finder": ["hand", "machine"]}
     )
     rows = rows.assign(mean=[0.543, 0.912], ci_low=[0.5, 0.9], ci_high=[0.6, 0.93], macs=[0, 5e8])
-    written = words(levels.accuracy_and_cost(rows, TITLES))
+    written = words(figures.accuracy_and_cost(rows, TITLES))
     assert {"54.3%", "91.2%", "0", "500M", *TITLES[:2]} <= set(written)
 
 
@@ -43,6 +42,6 @@ def test_clouds_name_every_digit_in_the_last_epoch(words):
     rng = np.random.default_rng(0)
     points = pd.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80)})
     points = points.assign(digit=np.tile(range(10), 8), epoch=np.repeat([0, 3], 40))
-    written = words(representation.clouds(points.assign(layer="layer 1")))
+    written = words(figures.clouds(points.assign(layer="layer 1")))
     assert {"before training", "epoch 3", "layer 1", *"0123456789"} <= set(written)
     assert sum(w in "0123456789" for w in written) == 10

@@ -1,6 +1,4 @@
-"""Pictures of Gaussian processes and of searches that use them; data frames in, figures out."""
-
-from typing import Any
+"""Pictures of Gaussian processes and of searches that use them."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lightlab.show import style
 
-_BLUE, _TRUTH, _NEXT = style.COLOURS[0], style.COLOURS[7], style.COLOURS[1]
+BLUE, NEXT, GREEN, PINK, *_, TRUTH = style.COLOURS
 NAMES = {
     "ours": "ours (GP, LogEI)",
     "optuna-gp": "Optuna GP",
@@ -43,7 +41,7 @@ def posteriors(
 ) -> Figure:
     """One panel per `panel` of `bands` (x, mean, sd): mean, ±2 sd, the points seen by then.
 
-    `points` (panel, x, value, optionally sd) and `truth` (x, value).
+    `points`: panel, x, value, optionally sd; `truth`: x, value.
     """
     groups = list(bands.groupby("panel", sort=False))
     nrows = -(-len(groups) // ncols)
@@ -76,9 +74,9 @@ def evidence(
     axes[0, 0].set_ylabel("f(x)")
     ax = fig.add_subplot(grid[1, :])
     parts = {
-        "fit": (style.COLOURS[2], "fit: are these values likely?"),
-        "simplicity": (style.COLOURS[3], "simplicity: are few other values likely?"),
-        "log_evidence": (_BLUE, "log evidence: their sum, less a constant"),
+        "fit": (GREEN, "fit: are these values likely?"),
+        "simplicity": (PINK, "simplicity: are few other values likely?"),
+        "log_evidence": (BLUE, "log evidence: their sum, less a constant"),
     }
     for column, (colour, text) in parts.items():
         width = 2.4 if column == "log_evidence" else 1.3
@@ -91,14 +89,12 @@ def evidence(
     return fig
 
 
-def acquisitions(
-    judged: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame | None = None
-) -> Figure:
+def acquisitions(places: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame) -> Figure:
     """Posterior above, acquisition function below with its maximum: a column per `judge`.
 
-    `judged`: judge, x, mean, sd, acqf, chosen; `points`: x, value, and judge where they differ.
+    `places`: judge, x, mean, sd, acqf, chosen; `points`: x, value, and judge where they differ.
     """
-    groups = list(judged.groupby("judge", sort=False))
+    groups = list(places.groupby("judge", sort=False))
     fig, axes = style.subplots(
         2, len(groups), height=3.4, sharex=True, sharey="row", height_ratios=[2, 1], squeeze=False
     )
@@ -111,45 +107,39 @@ def acquisitions(
     axes[0, 0].set_ylabel("f(x)")
     axes[1, 0].set_ylabel("acquisition\n(scaled)")
     axes[1, 0].set_yticks([])
-    _key(fig, truth is not None, chosen=True)
+    _key(fig, truth=True, chosen=True)
     return fig
 
 
-def plane(judged: pd.DataFrame, best_f: float) -> Figure:
-    """Mean against standard deviation of every place, and which one each judge takes."""
+def plane(places: pd.DataFrame, best_f: float) -> Figure:
+    """Mean against standard deviation of every place, and which one each judge takes.
+
+    Columns: judge, mean, sd, chosen.
+    """
     fig, ax = style.subplots(height=3.3, width=5.6)
-    one = judged[judged["judge"] == judged["judge"].iloc[0]]
+    one = places[places["judge"] == places["judge"].iloc[0]]
     ax.plot(one["sd"], one["mean"], ".", color=style.LIGHT, ms=4, zorder=1)
     front = _front(one)
-    ax.plot(front["sd"], front["mean"], ".", color=_BLUE, ms=5, zorder=2)
+    ax.plot(front["sd"], front["mean"], ".", color=BLUE, ms=5, zorder=2)
     ax.axhline(best_f, color=style.GREY, ls=":", lw=1)
-    ax.annotate(
-        "best value seen",
-        (1, best_f),
-        (0, 3),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        ha="right",
-        color=style.GREY,
-    )
-    taken = judged[judged["chosen"]].groupby(["sd", "mean"])["judge"].agg("\n".join)
+    look = {"xycoords": ("axes fraction", "data"), "ha": "right", "color": style.GREY}
+    ax.annotate("best value seen", (1, best_f), (0, 3), textcoords="offset points", **look)
+    taken = places[places["chosen"]].groupby(["sd", "mean"])["judge"].agg("\n".join)
+    line = {"arrowstyle": "-", "color": NEXT, "lw": 0.8, "shrinkA": 0, "shrinkB": 5}
+    look = {"ha": "center", "color": NEXT, "fontsize": 8.5, "arrowprops": line}
     for i, ((sd, mean), names) in enumerate(taken.items()):
-        up = i % 2 == 0
-        ax.plot(sd, mean, "o", mfc="none", mec=_NEXT, ms=9, mew=1.5, zorder=3)
-        ax.annotate(
-            names,
-            (sd, mean),
-            (0, 20 if up else -20),
-            textcoords="offset points",
-            va="bottom" if up else "top",
-            ha="center",
-            color=_NEXT,
-            fontsize=8.5,
-            arrowprops={"arrowstyle": "-", "color": _NEXT, "lw": 0.8, "shrinkA": 0, "shrinkB": 5},
-        )
+        ax.plot(sd, mean, "o", mfc="none", mec=NEXT, ms=9, mew=1.5, zorder=3)
+        up, va = (20, "bottom") if i % 2 == 0 else (-20, "top")
+        ax.annotate(names, (sd, mean), (0, up), textcoords="offset points", va=va, **look)
     ax.margins(x=0.12, y=0.17)
     ax.set(xlabel="standard deviation: how little is known", ylabel="mean: how good it looks")
     return fig
+
+
+def _front(places: pd.DataFrame) -> pd.DataFrame:
+    """Places that no other beats in both mean and standard deviation."""
+    ordered = places.sort_values(["sd", "mean"], ascending=False)
+    return ordered[ordered["mean"] > ordered["mean"].shift(fill_value=-np.inf).cummax()]
 
 
 def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
@@ -166,14 +156,8 @@ def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
         for method, line in group.groupby("method", sort=False):
             look = style.method(str(method)) | {"marker": "", "label": NAMES[str(method)]}
             ax.plot(line["trial"], line["mean"], **look)
-            ax.fill_between(
-                line["trial"],
-                line["ci_low"],
-                line["ci_high"],
-                color=look["color"],
-                alpha=0.15,
-                lw=0,
-            )
+            band = {"color": look["color"], "alpha": 0.15, "lw": 0}
+            ax.fill_between(line["trial"], line["ci_low"], line["ci_high"], **band)
         low, high = group["mean"].min(), group["mean"].max()
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         pad = 0.15 * (high - low) + 0.1  # not the bands': with few seeds they are wider than all
@@ -188,47 +172,36 @@ def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
 
 
 def _belief(ax: Axes, band: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame | None) -> None:
-    ax.fill_between(
-        band["x"],
-        band["mean"] - 2 * band["sd"],
-        band["mean"] + 2 * band["sd"],
-        color=_BLUE,
-        alpha=0.18,
-        lw=0,
-    )
-    ax.plot(band["x"], band["mean"], color=_BLUE)
+    """Mean, ±2 standard deviations, and the points seen; dashed the truth, if it is known."""
+    low, high = band["mean"] - 2 * band["sd"], band["mean"] + 2 * band["sd"]
+    ax.fill_between(band["x"], low, high, color=BLUE, alpha=0.18, lw=0)
+    ax.plot(band["x"], band["mean"], color=BLUE)
     if truth is not None:
-        ax.plot(truth["x"], truth["value"], color=_TRUTH, ls="--", lw=1)
+        ax.plot(truth["x"], truth["value"], color=TRUTH, ls="--", lw=1)
     error = 2 * points["sd"] if "sd" in points else None
-    ax.errorbar(points["x"], points["value"], error, fmt="o", color=_TRUTH, ms=4.5, capsize=3)
+    ax.errorbar(points["x"], points["value"], error, fmt="o", color=TRUTH, ms=4.5, capsize=3)
 
 
 def _next(upper: Axes, lower: Axes, group: pd.DataFrame) -> None:
     """The acquisition function scaled to 0..1, its maximum marked in both panels."""
     values = group["acqf"].to_numpy()
     scaled = (values - values.min()) / max(np.ptp(values), 1e-300)
-    lower.fill_between(group["x"], scaled, color=style.COLOURS[2], alpha=0.25, lw=0)
-    lower.plot(group["x"], scaled, color=style.COLOURS[2], lw=1.2)
+    lower.fill_between(group["x"], scaled, color=GREEN, alpha=0.25, lw=0)
+    lower.plot(group["x"], scaled, color=GREEN, lw=1.2)
     x = float(group.loc[group["chosen"], "x"].iloc[0])
-    lower.plot(x, 1.0, "v", color=_NEXT, ms=6, clip_on=False)
+    lower.plot(x, 1.0, "v", color=NEXT, ms=6, clip_on=False)
     for ax in (upper, lower):
-        ax.axvline(x, color=_NEXT, lw=1.2, alpha=0.8)
+        ax.axvline(x, color=NEXT, lw=1.2, alpha=0.8)
 
 
 def _key(fig: Figure, truth: bool, chosen: bool = False) -> None:
-    handles: list[Any] = [
-        Line2D([], [], color=_BLUE, label="mean"),
-        Line2D([], [], color=_BLUE, alpha=0.25, lw=7, label="±2 standard deviations"),
-        Line2D([], [], color=_TRUTH, marker="o", ls="", label="seen"),
+    handles = [
+        Line2D([], [], color=BLUE, label="mean"),
+        Line2D([], [], color=BLUE, alpha=0.25, lw=7, label="±2 standard deviations"),
+        Line2D([], [], color=TRUTH, marker="o", ls="", label="seen"),
     ]
     if truth:
-        handles.append(Line2D([], [], color=_TRUTH, ls="--", lw=1, label="truth"))
+        handles.append(Line2D([], [], color=TRUTH, ls="--", lw=1, label="truth"))
     if chosen:
-        handles.append(Line2D([], [], color=_NEXT, marker="v", label="next point"))
+        handles.append(Line2D([], [], color=NEXT, marker="v", label="next point"))
     fig.legend(handles=handles, loc="outside upper center", ncols=len(handles))
-
-
-def _front(places: pd.DataFrame) -> pd.DataFrame:
-    """Places that no other beats in both mean and standard deviation."""
-    ordered = places.sort_values(["sd", "mean"], ascending=False)
-    return ordered[ordered["mean"] > ordered["mean"].shift(fill_value=-np.inf).cummax()]

@@ -44,11 +44,11 @@ def one_hot(split: Split, n_classes: int | None = None) -> np.ndarray:
     return np.eye(n_classes or len(counts))[labels]
 
 
-def drawn(drawings: Sequence[str], ds: DataSet) -> Linear:
+def from_drawings(drawings: Sequence[str], ds: DataSet) -> Linear:
     """Templates drawn by hand (characters `.`, `+`, `#`), one per class: correlation with each.
 
-    Templates have mean 0 and length 1, so that one with more ink has no advantage. The drawing
-    needs the images' size, else ValueError.
+    Templates have mean 0 and length 1, so that one with more ink has no advantage. ValueError
+    where the drawings do not have the images' size.
     """
     ink = np.array([[INK[c] for c in "".join(d.split())] for d in drawings])
     if ink.shape != (len(ds.class_names), int(np.prod(ds.input_shape))):
@@ -90,26 +90,19 @@ def ridge_by_gradient(split: Split, penalty: float, max_steps: int = 1000) -> pd
     Columns: step, objective. The gradient is exact: 2 X'(XW + b - Y) + 2 penalty W.
     """
     X, Y = points(split), one_hot(split)
-    shape = (X.shape[1] + 1, Y.shape[1])
     X1 = np.hstack([X, np.ones((len(X), 1))])
     decay = penalty * np.append(np.ones(X.shape[1]), 0.0)[:, None]
 
     def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        W = flat.reshape(shape)
+        W = flat.reshape(X1.shape[1], Y.shape[1])
         error = X1 @ W - Y
         value = np.sum(error**2) + np.sum(decay * W**2)
         return value, (2 * X1.T @ error + 2 * decay * W).ravel()
 
-    start = np.zeros(shape[0] * shape[1])
-    values = [value_and_gradient(start)[0]]
-    minimize(
-        value_and_gradient,
-        start,
-        jac=True,
-        method="CG",
-        callback=lambda flat: values.append(value_and_gradient(flat)[0]),
-        options={"maxiter": max_steps, "gtol": 1e-9},
-    )
+    start = np.zeros(X1.shape[1] * Y.shape[1])
+    options = {"maxiter": max_steps, "gtol": 1e-9, "return_all": True}
+    found = minimize(value_and_gradient, start, jac=True, method="CG", options=options)
+    values = [value_and_gradient(flat)[0] for flat in found.allvecs]
     return pd.DataFrame({"step": range(len(values)), "objective": values})
 
 

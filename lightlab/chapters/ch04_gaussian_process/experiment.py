@@ -1,4 +1,4 @@
-"""A Gaussian process watched while it learns a curve: data frames for the notebook's pictures."""
+"""A Gaussian process on [0, 1] watched while it learns a curve, and put to the test."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,7 +24,7 @@ KERNELS = {
     "Matérn-5/2": lambda length: Matern(length, nu=2.5),
     "RBF": lambda length: RBF(length),
 }
-Acqf = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Acqf = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of mean and sd, each (n,)
 
 
 def hills(x: np.ndarray) -> np.ndarray:
@@ -34,15 +34,12 @@ def hills(x: np.ndarray) -> np.ndarray:
 
 def prior_samples(length: float, n: int, seed: int) -> pd.DataFrame:
     """`n` curves from each kernel's prior: kernel, sample, x, value. The same noise for each."""
-    rows = []
+    frames = []
     for name, kernel in KERNELS.items():
         prior = GaussianProcessRegressor(kernel(length))
-        curves = prior.sample_y(GRID[:, None], n, random_state=seed)
-        rows += [
-            pd.DataFrame({"kernel": name, "sample": i, "x": GRID, "value": curves[:, i]})
-            for i in range(n)
-        ]
-    return pd.concat(rows, ignore_index=True)
+        for i, curve in enumerate(prior.sample_y(GRID[:, None], n, random_state=seed).T):
+            frames.append(pd.DataFrame({"kernel": name, "sample": i, "x": GRID, "value": curve}))
+    return pd.concat(frames, ignore_index=True)
 
 
 def condition(x: np.ndarray, y: np.ndarray, length: float, noise: float = 0.0) -> gp.GP:
@@ -58,7 +55,7 @@ def band(process: gp.GP, **labels: object) -> pd.DataFrame:
     return pd.DataFrame({"x": GRID, "mean": mean, "sd": sd} | labels)
 
 
-def learning(
+def learn(
     x: np.ndarray, y: np.ndarray, length: float, counts: Sequence[int]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The posterior after the first `counts` observations, and those: columns panel, x, …"""
@@ -68,6 +65,27 @@ def learning(
         bands.append(band(condition(x[:n], y[:n], length), panel=panel))
         points.append(pd.DataFrame({"panel": panel, "x": x[:n], "value": y[:n]}))
     return pd.concat(bands), pd.concat(points)
+
+
+def coverage(length: float, n_seen: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Share of unseen places where a curve lies within ±2 sd, per curve drawn from the prior."""
+    places = rng.random((n_draws, n_seen + 50))
+    shares = []
+    for x in places:
+        K = condition(np.empty(0), np.empty(0), length).covariance(x[:, None])
+        y = np.linalg.cholesky(K + 1e-8 * np.eye(len(x))) @ rng.standard_normal(len(x))
+        mean, sd = condition(x[:n_seen], y[:n_seen], length).predict(x[n_seen:, None])
+        shares.append(np.mean(np.abs(y[n_seen:] - mean) < 2 * np.hypot(sd, 1e-4)))
+    return np.array(shares)
+
+
+def shrinkage(places: np.ndarray, length: float) -> float:
+    """The largest growth of the standard deviation anywhere when one more place is observed."""
+    sds = [
+        condition(places[:n], hills(places[:n]), length).predict(GRID[:, None])[1]
+        for n in range(len(places) + 1)
+    ]
+    return float(np.max(np.diff(sds, axis=0)))
 
 
 def evidence(
@@ -93,15 +111,30 @@ def at_lengths(
     )
 
 
-def judged(process: gp.GP, judges: dict[str, Acqf]) -> pd.DataFrame:
-    """The posterior and each acquisition function on it: judge, x, mean, sd, acqf, chosen."""
+def acquire(process: gp.GP, acqfs: Mapping[str, Acqf]) -> pd.DataFrame:
+    """Posterior and acquisition functions: judge (whose), x, mean, sd, acqf, chosen (maximum)."""
     frames = []
-    for name, judge in judges.items():
+    for name, acqf in acqfs.items():
         frame = band(process, judge=name)
-        frame["acqf"] = judge(frame["mean"].to_numpy(), frame["sd"].to_numpy())
+        frame["acqf"] = acqf(frame["mean"].to_numpy(), frame["sd"].to_numpy())
         frame["chosen"] = frame.index == frame["acqf"].idxmax()
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def ucb(beta: float) -> Acqf:
+    """The upper confidence bound at this price of uncertainty."""
+    return lambda mean, sd: acquisition.upper_confidence_bound(mean, sd, beta)
+
+
+def ucb_order(length: float, n: int, rng: np.random.Generator) -> int:
+    """How often, over `n` random posteriors, a larger β took a place that is known better."""
+    wrong = 0
+    for _ in range(n):
+        process = condition(x := rng.random(4), hills(x), length)
+        swept = acquire(process, {str(b): ucb(b) for b in np.geomspace(0.01, 1000, 12)})
+        wrong += int((np.diff(swept.loc[swept["chosen"], "sd"]) < 0).sum())
+    return wrong
 
 
 def thompson(process: gp.GP, rng: np.random.Generator) -> Acqf:
@@ -113,62 +146,26 @@ def thompson(process: gp.GP, rng: np.random.Generator) -> Acqf:
     return lambda _mean, _sd: curve
 
 
+def botorch_ei(process: gp.GP, best_f: float) -> np.ndarray:
+    """BoTorch's expected improvement along [0, 1] over the same process."""
+    acqf = LogExpectedImprovement(to_botorch(process), best_f)
+    with torch.no_grad():
+        return acqf(torch.from_numpy(GRID)[:, None, None]).exp().numpy()
+
+
 def climb(first: Sequence[float], steps: int, length: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Bayesian optimisation of `hills` by expected improvement, watched: beliefs and points.
 
-    Beliefs as in `judged` with a column n (points seen); points: x, value in order.
+    Beliefs as from `acquire` with a column n (points seen); points: x, value in order.
     """
     x, beliefs = list(first), []
     for _ in range(steps):
         y = hills(np.array(x))
-        judge = {"EI": lambda m, s, y=y: acquisition.expected_improvement(m, s, y.max())}
-        beliefs.append(judged(condition(np.array(x), y, length), judge).assign(n=len(x)))
+        ei = {"EI": lambda m, s, y=y: acquisition.expected_improvement(m, s, y.max())}
+        beliefs.append(acquire(condition(np.array(x), y, length), ei).assign(n=len(x)))
         x.append(float(beliefs[-1].loc[beliefs[-1]["chosen"], "x"].iloc[0]))
     points = pd.DataFrame({"x": x, "value": hills(np.array(x))})
     return pd.concat(beliefs, ignore_index=True), points
-
-
-def coverage(length: float, n_seen: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Share of unseen places where a curve lies within ±2 sd, per curve drawn from the prior."""
-    places = rng.random((n_draws, n_seen + 50))
-    shares = []
-    for x in places:
-        K = condition(np.empty(0), np.empty(0), length).covariance(x[:, None])
-        y = np.linalg.cholesky(K + 1e-8 * np.eye(len(x))) @ rng.standard_normal(len(x))
-        mean, sd = condition(x[:n_seen], y[:n_seen], length).predict(x[n_seen:, None])
-        shares.append(np.mean(np.abs(y[n_seen:] - mean) < 2 * np.hypot(sd, 1e-4)))
-    return np.array(shares)
-
-
-def shrinkage(places: np.ndarray, length: float) -> float:
-    """The largest growth of the standard deviation anywhere when one more place is observed."""
-    sds = [
-        condition(places[:n], hills(places[:n]), length).predict(GRID[:, None])[1]
-        for n in range(len(places) + 1)
-    ]
-    return float(np.max(np.diff(sds, axis=0)))
-
-
-def ucb(beta: float) -> Acqf:
-    """The upper confidence bound as a judge."""
-    return lambda mean, sd: acquisition.upper_confidence_bound(mean, sd, beta)
-
-
-def ucb_order(length: float, n: int, rng: np.random.Generator) -> int:
-    """How often, over `n` random posteriors, a larger β took a place that is known better."""
-    wrong = 0
-    for _ in range(n):
-        process = condition(x := rng.random(4), hills(x), length)
-        swept = judged(process, {str(b): ucb(b) for b in np.geomspace(0.01, 1000, 12)})
-        wrong += int((np.diff(swept.loc[swept["chosen"], "sd"]) < 0).sum())
-    return wrong
-
-
-def botorch_ei(process: gp.GP, Z: np.ndarray, best_f: float) -> np.ndarray:
-    """BoTorch's expected improvement (m,) at places Z (m, p) over the same process."""
-    acqf = LogExpectedImprovement(to_botorch(process), best_f)
-    with torch.no_grad():
-        return acqf(torch.from_numpy(Z)[:, None, :]).exp().numpy()
 
 
 def digits_folds(n_folds: int, log_gammas: np.ndarray, seed: int) -> pd.DataFrame:
@@ -188,23 +185,20 @@ def folds_to_belief(
     """Beliefs about the accuracy after the first of the tried values, and the points seen by then.
 
     The fold mean is the observation, the fold variance over the number of folds its noise. All
-    panels share the hyperparameters fitted to all points; columns as in `plots.posteriors`.
+    panels share the hyperparameters fitted to all points; columns as in `figures.posteriors`.
     """
     seen = folds.groupby("x", sort=False)["accuracy"].agg(["mean", "var", "count"]).reset_index()
     seen["sd"] = np.sqrt(seen["var"] / seen["count"])
     space = HyperSpace({"x": Float(seen["x"].min(), seen["x"].max())})
-    trials = [
-        Trial({"x": x}, (m,), (s**2,)) for x, m, s in seen[["x", "mean", "sd"]].to_numpy().tolist()
-    ]
-    model = surrogate.fit(space, trials, sign=1.0)
+    rows = seen[["x", "mean", "sd"]].to_numpy().tolist()
+    model = surrogate.fit(space, [Trial({"x": x}, (m,), (s**2,)) for x, m, s in rows], sign=1.0)
     whole, bands, points = model.process, [], []
     for n in counts:
+        panel = f"{n} values tried"
         part = gp.GP(whole.Z[:n], whole.y[:n], whole.hyper, whole.group, whole.noise_var[:n])
-        belief = band(part, panel=f"{n} values tried")
-        belief["x"] = [c["x"] for c in space.from_cube(belief[["x"]].to_numpy())]
-        belief["mean"], belief["sd"] = model.warp.moments(
-            belief["mean"].to_numpy(), belief["sd"].to_numpy()
-        )
-        bands.append(belief)
-        points.append(seen[:n].assign(panel=f"{n} values tried", value=seen["mean"]))
+        belief = band(part, panel=panel)
+        mean, sd = model.warp.moments(belief["mean"].to_numpy(), belief["sd"].to_numpy())
+        x = [c["x"] for c in space.from_cube(belief[["x"]].to_numpy())]
+        bands.append(belief.assign(x=x, mean=mean, sd=sd))
+        points.append(seen[:n].assign(panel=panel, value=seen["mean"]))
     return pd.concat(bands), pd.concat(points)

@@ -1,53 +1,55 @@
+"""The process on [0, 1] does what probability theory says."""
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from lightlab.chapters.ch04_gaussian_process import lesson
+from lightlab.chapters.ch04_gaussian_process import experiment
 
 
 def test_evidence_is_the_density_of_the_data():
     x, y = np.array([0.1, 0.4, 0.8]), np.array([0.3, -0.5, 1.0])
-    table = lesson.evidence(x, y, 0.1, [0.2, 0.5])
+    table = experiment.evidence(x, y, 0.1, [0.2, 0.5])
     for length, value in zip(table["length"], table["log_evidence"], strict=True):
-        prior = lesson.condition(np.empty(0), np.empty(0), length).covariance(x[:, None])
+        prior = experiment.condition(np.empty(0), np.empty(0), length).covariance(x[:, None])
         exact = multivariate_normal(cov=prior + (0.01 + 1e-8) * np.eye(3)).logpdf(y)
         assert value == pytest.approx(exact, abs=1e-9)
 
 
 def test_prior_samples_have_the_kernels_spread():
-    samples = lesson.prior_samples(0.1, 200, seed=0)
+    samples = experiment.prior_samples(0.1, 200, seed=0)
     for _, group in samples.groupby("kernel"):
         assert group["value"].std() == pytest.approx(1.0, abs=0.1)
 
 
 def test_thompsons_curve_passes_through_what_was_seen():
-    x = lesson.GRID[[30, 150, 250]]
-    process = lesson.condition(x, lesson.hills(x), 0.2)
-    curve = lesson.thompson(process, np.random.default_rng(0))(None, None)
-    np.testing.assert_allclose(curve[[30, 150, 250]], lesson.hills(x), atol=2e-3)
-    other = lesson.thompson(process, np.random.default_rng(1))(None, None)
+    x = experiment.GRID[[30, 150, 250]]
+    process = experiment.condition(x, experiment.hills(x), 0.2)
+    curve = experiment.thompson(process, np.random.default_rng(0))(None, None)
+    np.testing.assert_allclose(curve[[30, 150, 250]], experiment.hills(x), atol=2e-3)
+    other = experiment.thompson(process, np.random.default_rng(1))(None, None)
     assert np.abs(curve - other).max() > 0.1
 
 
 def test_the_watched_search_climbs_the_highest_hill():
-    beliefs, points = lesson.climb([0.2, 0.55], 8, 0.15)
-    assert points["value"].max() > lesson.hills(lesson.GRID).max() - 0.01
+    beliefs, points = experiment.climb([0.2, 0.55], 8, 0.15)
+    assert points["value"].max() > experiment.hills(experiment.GRID).max() - 0.01
     assert beliefs.groupby("n")["chosen"].sum().eq(1).all()
 
 
 def test_the_band_is_honest_under_its_own_prior():
-    right = lesson.coverage(0.15, 6, 150, np.random.default_rng(0))
+    right = experiment.coverage(0.15, 6, 150, np.random.default_rng(0))
     assert right.mean() == pytest.approx(0.954, abs=0.02)
 
 
 def test_more_data_less_doubt_and_more_beta_more_doubt():
-    assert lesson.shrinkage(np.array([0.1, 0.5, 0.9]), 0.2) < 1e-6
-    assert lesson.ucb_order(0.2, 10, np.random.default_rng(0)) == 0
+    assert experiment.shrinkage(np.array([0.1, 0.5, 0.9]), 0.2) < 1e-6
+    assert experiment.ucb_order(0.2, 10, np.random.default_rng(0)) == 0
 
 
 def test_folds_become_observations_with_their_own_noise():
-    folds = lesson.digits_folds(3, np.array([-4.0, -3.0]), seed=0)
-    bands, points = lesson.folds_to_belief(folds, [0, 2])
+    folds = experiment.digits_folds(3, np.array([-4.0, -3.0]), seed=0)
+    bands, points = experiment.folds_to_belief(folds, [0, 2])
     assert len(folds) == 6
     last = points[points["panel"] == "2 values tried"]
     mean = folds.groupby("x", sort=False)["accuracy"].mean()
