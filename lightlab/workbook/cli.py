@@ -171,6 +171,8 @@ def verify(
     for difference in found:
         err.print(str(difference), soft_wrap=True)
     if found or not ok:
+        if machines := verification.other_machines(folder, scratch):
+            err.print(f"lightlab: {machines}", soft_wrap=True)
         out.print(f"{folder.name}: {len(found)} differences; the fresh results are in {scratch}")
         raise typer.Exit(1)
     shutil.rmtree(scratch)

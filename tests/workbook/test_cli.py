@@ -104,6 +104,14 @@ def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbo
     assert "02_moves: table clock" in printed
     assert "moved" in printed
     assert "01_same: " not in printed
+    assert "another processor" not in printed
+    path = workbook.root / "results/quick/02_moves/manifest.json"
+    facts = json.loads(path.read_text())
+    facts["provenance"]["cpu"] = "another one"
+    path.write_text(json.dumps(facts))
+    printed = workbook("verify", "quick", code=1)
+    assert "another one" in printed
+    assert "adds up in another order" in printed
 
 
 def test_compare_writes_a_page(workbook):

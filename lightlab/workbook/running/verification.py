@@ -49,6 +49,22 @@ def of_other_runs(run: Path) -> list[str]:
     return sorted(p.parent.name for p in run.glob("*@run=*/manifest.json"))
 
 
+def other_machines(recorded: Path, fresh: Path) -> str:
+    """What to make of differences where another processor recorded the run; empty: it was this."""
+    before, now = (
+        {facts["provenance"]["cpu"] for p in run.glob("*/manifest.json")
+         if (facts := store.recorded(p.parent)) and "provenance" in facts}
+        for run in (recorded, fresh)
+    )  # fmt: skip
+    if before <= now:
+        return ""
+    return (
+        f"recorded on {', '.join(sorted(before))}, executed on {', '.join(sorted(now))}: another "
+        "processor adds up in another order, and trainings end elsewhere; these differences need "
+        "not be faults"
+    )
+
+
 def _with_needs(run: Path, notebooks: set[str]) -> set[str]:
     """The recorded units of these notebooks and, in turn, those that they read."""
     recorded = {p.parent.name: store.recorded(p.parent) or {} for p in run.glob("*/manifest.json")}
