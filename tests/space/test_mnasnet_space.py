@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightlab.chapters.ch01_search_spaces import sizes
+from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.measure import cost
 from lightlab.published import loader
 from lightlab.space.arch import Block, catalog, layers
@@ -36,7 +36,7 @@ def test_the_drawn_sizes_are_those_of_the_spaces_that_are_searched():
         "NAS-Bench-Macro": MACRO,
     }
     for name, space in found.items():
-        assert sizes.size(drawn[name]["define"]) == space.size()
+        assert space_size(drawn[name]["define"]) == space.size()
 
 
 def test_the_centre_is_mobilenet_v2():

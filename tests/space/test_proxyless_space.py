@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightlab.chapters.ch01_search_spaces import sizes
+from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.measure import cost
 from lightlab.published import loader
 from lightlab.space.arch import Block, catalog
@@ -22,7 +22,7 @@ def test_sizes_are_those_of_the_released_code():
     assert len(SPACE.positions) == 21
     assert sum(SPACE.n_options) == 141  # logits
     drawn = {s["name"]: s for s in loader.read_yaml("space_sizes.yaml")}
-    assert sizes.size(drawn["ProxylessNAS"]["define"]) == SPACE.size()
+    assert space_size(drawn["ProxylessNAS"]["define"]) == SPACE.size()
 
 
 def test_an_even_choice_costs_what_the_paper_s_page_computed():

@@ -1,32 +1,19 @@
-"""Two-player games as trees: m,n,k games (tic-tac-toe is 3,3,3) and uniform trees.
+"""Two-player games and their search: minimax, alpha–beta, a table of positions, random games.
 
-Every game here has `start`, `moves(state)`, `play(state, move)` and `outcome(state)`; a value is
-always seen by the player who is to move (negamax), so a move's value is minus its successor's.
+Every game has `start`, `max_plies`, `moves(state)`, `play(state, move)` and `outcome(state)`. A
+value is seen by the player who is to move (negamax): a move's value is minus its successor's.
 """
 
-from typing import Any, Protocol
+import math
+from array import array
+from dataclasses import dataclass, field
+from random import Random
 
 import numpy as np
-import pandas as pd
 
 State = tuple[int, int]
 MAX_CELLS = 16
-
-
-class Game(Protocol):
-    """What a game search needs to know."""
-
-    start: Any
-    max_plies: int
-
-    def moves(self, state: Any) -> list[int]:
-        """Legal moves in a fixed order."""
-
-    def play(self, state: Any, move: int) -> Any:
-        """The state after the move; the other player is to move."""
-
-    def outcome(self, state: Any) -> float | None:
-        """Value of a finished game for the player to move; None: it goes on."""
+_MIX = 0x9E3779B97F4A7C15  # odd, 2**64 / golden ratio: spreads neighbouring keys (Knuth, TAOCP 6.4)
 
 
 class MNK:
@@ -43,7 +30,7 @@ class MNK:
             raise ValueError(f"need 1 to {MAX_CELLS} cells and 1 <= k <= max(m, n): {m},{n},{k}")
         self.m, self.n, self.k = m, n, k
         self.max_plies = m * n
-        self._cells = [1 << cell for cell in range(m * n)]
+        self.cells = [1 << cell for cell in range(m * n)]
         boards = np.arange(1 << m * n)
         won = np.zeros(boards.size, dtype=bool)
         for line in self._lines():
@@ -51,13 +38,10 @@ class MNK:
         self._won = won.tobytes()
         self._full = (1 << m * n) - 1
 
-    def __str__(self) -> str:
-        return f"{self.m},{self.n},{self.k}"
-
     def moves(self, state: State) -> list[int]:
         """Free cells, row by row."""
         taken = state[0] | state[1]
-        return [cell for cell in self._cells if not taken & cell]
+        return [cell for cell in self.cells if not taken & cell]
 
     def play(self, state: State, move: int) -> State:
         """Set a stone; the players change places."""
@@ -80,26 +64,16 @@ class MNK:
     def count_classes(self, positions: set[State]) -> int:
         """Number of positions that differ by more than a rotation or reflection of the board."""
         states = np.array(sorted(positions), dtype=np.int64)
-        codes = [table[states[:, 0]] << MAX_CELLS | table[states[:, 1]] for table in self._views()]
+        codes = [view[states[:, 0]] << MAX_CELLS | view[states[:, 1]] for view in self._views()]
         return len(np.unique(np.min(codes, axis=0)))
-
-    def frame(self, state: State, values: dict[int, float]) -> pd.DataFrame:
-        """One row per cell: row, column, stone (1 first player, −1 second, 0 free) and the value
-        that `values` gives to a move there (NaN: none)."""
-        turn = 1 if state[0].bit_count() == state[1].bit_count() else -1
-        row, column = np.divmod(np.arange(self.m * self.n), self.m)
-        stones = [turn * (bool(state[0] & c) - bool(state[1] & c)) for c in self._cells]
-        value = [values.get(cell, np.nan) for cell in self._cells]
-        return pd.DataFrame({"row": row, "column": column, "stone": stones, "value": value})
 
     def _lines(self) -> list[int]:
         lines = []
-        for row in range(self.n):
-            for column in range(self.m):
-                for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-                    cells = [(row + i * down, column + i * right) for i in range(self.k)]
-                    if all(0 <= r < self.n and 0 <= c < self.m for r, c in cells):
-                        lines.append(sum(1 << r * self.m + c for r, c in cells))
+        for row, column in np.ndindex(self.n, self.m):
+            for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+                cells = [(row + i * down, column + i * right) for i in range(self.k)]
+                if all(0 <= r < self.n and 0 <= c < self.m for r, c in cells):
+                    lines.append(sum(1 << r * self.m + c for r, c in cells))
         return lines
 
     def _views(self) -> list[np.ndarray]:
@@ -114,17 +88,15 @@ class MNK:
 class UniformTree:
     """A tree of `branching` moves at each of `depth` plies, its leaves all different, at random.
 
-    `order` sets in which order moves are tried: "random", or "best" first as if an oracle had
-    sorted them. State: (ply, index of the node at this ply).
+    Moves are tried at random, or with `best_first` as if an oracle had sorted them. State: (ply,
+    index of the node at this ply).
     """
 
-    start = (0, 0)
+    start: State = (0, 0)
 
     def __init__(
-        self, branching: int, depth: int, rng: np.random.Generator, order: str = "random"
+        self, branching: int, depth: int, rng: np.random.Generator, best_first: bool = False
     ) -> None:
-        if order not in ("random", "best"):
-            raise ValueError(f"order is 'random' or 'best', not {order!r}")
         self.branching, self.max_plies = branching, depth
         values = rng.permutation(branching**depth) - branching**depth // 2
         self._leaves = values.tolist()
@@ -132,17 +104,186 @@ class UniformTree:
         for _ in range(depth):
             children = values.reshape(-1, branching)
             values = -children.min(axis=1)
-            ranks = children.argsort(axis=1) if order == "best" else np.indices(children.shape)[1]
+            ranks = children.argsort(axis=1) if best_first else np.indices(children.shape)[1]
             self._moves.insert(0, ranks.tolist())
 
     def moves(self, state: State) -> list[int]:
-        """Number of the child, in the order of the tree."""
         return self._moves[state[0]][state[1]]
 
     def play(self, state: State, move: int) -> State:
-        """The child's place."""
         return state[0] + 1, state[1] * self.branching + move
 
     def outcome(self, state: State) -> int | None:
-        """Value of a leaf."""
         return self._leaves[state[1]] if state[0] == self.max_plies else None
+
+
+Game = MNK | UniformTree
+
+
+class TranspositionTable:
+    """`capacity` slots for positions already solved; each keeps a lower and an upper bound.
+
+    One slot per hash value, and the newest entry replaces whatever was there (Breuker et al. 1994,
+    scheme "New"). A slot takes 24 bytes: key and two bounds.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._keys = array("q", [-1]) * capacity
+        self._low = array("d", [0.0]) * capacity
+        self._high = array("d", [0.0]) * capacity
+        self.memory_bytes = sum(len(a) * a.itemsize for a in (self._keys, self._low, self._high))
+
+    def bounds(self, state: State) -> tuple[float, float]:
+        """Known bounds of the state's value; (−inf, inf) if the table does not hold it."""
+        key, slot = self._place(state)
+        if self._keys[slot] != key:
+            return -math.inf, math.inf
+        return self._low[slot], self._high[slot]
+
+    def store(self, state: State, low: float, high: float) -> None:
+        """Keep the bounds, at the cost of the entry that was in the slot."""
+        key, slot = self._place(state)
+        self._keys[slot], self._low[slot], self._high[slot] = key, low, high
+
+    def _place(self, state: State) -> tuple[int, int]:
+        key = state[0] << MAX_CELLS | state[1]
+        return key, (key * _MIX % 2**64) * self.capacity >> 64
+
+
+@dataclass
+class Visits:
+    """What a search saw: the value of its start, states by ply (repeats counted), finished games,
+    and the set of different states."""
+
+    by_ply: list[int]
+    value: int | None = None
+    leaves: int = 0
+    distinct: set[State] = field(default_factory=set)
+
+    @property
+    def states(self) -> int:
+        """States visited, repeats counted."""
+        return sum(self.by_ply)
+
+
+def minimax(game: Game, table: TranspositionTable | None = None) -> Visits:
+    """The value of `game.start` under perfect play, by trying everything.
+
+    With a `table`, a position found in it is not searched again.
+    """
+    return alpha_beta(game, table, cuts=False)
+
+
+def alpha_beta(game: Game, table: TranspositionTable | None = None, cuts: bool = True) -> Visits:
+    """The same value as `minimax`; branches that cannot change it are cut (Knuth & Moore 1975, F2).
+
+    `alpha` is what the player to move has already, `beta` what the other will not allow more of;
+    without `cuts` this window always stays open.
+    """
+    seen = Visits(by_ply=[0] * (game.max_plies + 1))
+
+    def value(state: State, alpha: float, beta: float, ply: int) -> float:
+        seen.by_ply[ply] += 1
+        seen.distinct.add(state)
+        outcome = game.outcome(state)
+        if outcome is not None:
+            seen.leaves += 1
+            return outcome
+        low, high = (-math.inf, math.inf) if table is None else table.bounds(state)
+        if low == high or low >= beta:
+            return low
+        if high <= alpha:
+            return high
+        best = -math.inf
+        for move in game.moves(state):
+            window = (-beta, -max(alpha, best)) if cuts else (-math.inf, math.inf)
+            best = max(best, -value(game.play(state, move), *window, ply + 1))
+            if best >= beta:
+                break
+        if table is not None:
+            # A cut leaves a lower bound, a failure to reach alpha an upper bound.
+            table.store(state, best if best > alpha else low, best if best < beta else high)
+        return best
+
+    seen.value = int(value(game.start, -math.inf, math.inf, 0))
+    return seen
+
+
+class _Node:
+    """A state in the tree. `reward` sums the results for the player who moved into it."""
+
+    def __init__(self, game: MNK, state: State, move: int | None) -> None:
+        self.state, self.move = state, move
+        self.children: list[_Node] = []
+        self.untried = game.moves(state) if game.outcome(state) is None else []
+        self.visits, self.reward = 0, 0.0
+
+
+class UCT:
+    """Upper confidence bounds applied to trees (Kocsis & Szepesvári 2006); can go on at any time.
+
+    A win counts 1, a draw ½, a loss 0. `exploration` is c in mean + c·√(ln N / n): √2 by the
+    theory for rewards in [0, 1]. `tree=False` keeps the root's moves only: flat Monte Carlo.
+    """
+
+    def __init__(
+        self, game: MNK, state: State, seed: int, exploration: float, tree: bool = True
+    ) -> None:
+        self.game, self.exploration, self.tree = game, exploration, tree
+        self.root = _Node(game, state, None)
+        self.states, self.distinct = 1, {state}
+        self._rng = Random(seed)
+
+    def run(self, n_playouts: int) -> "UCT":
+        """Play `n_playouts` more games: select, expand, simulate, back up."""
+        for _ in range(n_playouts):
+            path = self._select()
+            reward = self._simulate(path[-1].state)
+            for node in reversed(path):
+                reward = 1.0 - reward
+                node.visits += 1
+                node.reward += reward
+        return self
+
+    @property
+    def visits(self) -> dict[int, int]:
+        """Playouts spent on each move of the root."""
+        return {child.move: child.visits for child in self.root.children}
+
+    @property
+    def best_move(self) -> int:
+        """The move with most playouts; of several, the one with the higher mean."""
+        return max(self.root.children, key=lambda c: (c.visits, c.reward / c.visits)).move
+
+    def _select(self) -> list[_Node]:
+        """From the root along the largest bound to a node with an untried move; add that child."""
+        node, path = self.root, [self.root]
+        while not node.untried and node.children:
+            node = max(node.children, key=lambda child: self._bound(child, node.visits))
+            path.append(node)
+            self._count(node.state)
+        if node.untried and (self.tree or node is self.root):
+            move = node.untried.pop(self._rng.randrange(len(node.untried)))
+            child = _Node(self.game, self.game.play(node.state, move), move)
+            node.children.append(child)
+            path.append(child)
+            self._count(child.state)
+        return path
+
+    def _bound(self, child: _Node, n_parent: int) -> float:
+        mean = child.reward / child.visits
+        return mean + self.exploration * math.sqrt(math.log(n_parent) / child.visits)
+
+    def _simulate(self, state: State) -> float:
+        """Random moves to the end; the reward for the player to move in `state`."""
+        turn = 1
+        while (outcome := self.game.outcome(state)) is None:
+            state = self.game.play(state, self._rng.choice(self.game.moves(state)))
+            self._count(state)
+            turn = -turn
+        return (1 + turn * outcome) / 2
+
+    def _count(self, state: State) -> None:
+        self.states += 1
+        self.distinct.add(state)

@@ -4,14 +4,53 @@ The room is a square of `side` × `side` cells; the corner (0, 0) is where thing
 Positions are integer arrays of shape (n, 2).
 """
 
-from itertools import pairwise, product
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import sparse
+from scipy.sparse import linalg
+from scipy.special import gammaln
 
-from .entropy import entropy, log2_arrangements, normalise, stirling_gap, type_class_bound
+from lightlab.chapters.ch02_entropy.information import entropy, normalise
 
 STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+ORDERS = ("nearest first", "one after the other", "a little everywhere")
+
+
+def log2_arrangements(counts: ArrayLike, axis: int | None = None) -> np.ndarray | float:
+    """log2 of W = N! / Πnᵢ!, the ways to put N labelled particles into cells with `counts` each.
+
+    The W of Boltzmann's S = k log W, exact to rounding through the log-gamma function.
+    """
+    counts = np.asarray(counts, dtype=float)
+    log_w = gammaln(counts.sum(axis=axis) + 1) - gammaln(counts + 1).sum(axis=axis)
+    return log_w / np.log(2)
+
+
+def stirling_gap(counts: ArrayLike) -> float:
+    """H − (log2 W)/N in bits as Stirling's formula n! ≈ √(2πn)(n/e)ⁿ predicts it.
+
+    Falls like (cells − 1) log2(N) / 2N: the two measures of disorder become one.
+    """
+    counts = np.asarray(counts, dtype=float).ravel()
+    n = counts.sum()
+    filled = counts[counts > 0]
+    return float((np.log2(2 * np.pi * filled).sum() - np.log2(2 * np.pi * n)) / (2 * n))
+
+
+def type_class_bound(n_particles: int, n_cells: int) -> float:
+    """Upper bound cells · log2(N + 1) / N on H − (log2 W)/N; the lower bound is 0.
+
+    Cover & Thomas 2006, theorem 11.1.3 (method of types).
+    """
+    return n_cells * float(np.log2(n_particles + 1)) / n_particles
+
+
+def scatter(n_particles: int, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of particles strewn evenly over the room."""
+    return rng.integers(side, size=(n_particles, 2))
 
 
 def diffuse(xy: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -31,36 +70,10 @@ def carry(xy: np.ndarray) -> np.ndarray:
     return np.maximum(xy - step, 0)
 
 
-def scatter(n_particles: int, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions of particles strewn evenly over the room."""
-    return rng.integers(side, size=(n_particles, 2))
-
-
 def occupation(xy: np.ndarray, side: int) -> np.ndarray:
     """Number of particles in each cell, shape (side, side)."""
     cells = np.bincount(xy[:, 0] * side + xy[:, 1], minlength=side * side)
     return cells.reshape(side, side)
-
-
-def simulate(
-    xy: np.ndarray, side: int, n_steps: int, rng: np.random.Generator, work_rate: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Diffusion, and after each step every particle is carried with chance `work_rate`.
-
-    Returns the occupations (n_steps + 1, side, side) and the moves made so far (n_steps + 1,).
-    """
-    counts = np.empty((n_steps + 1, side, side), dtype=np.int64)
-    moves = np.zeros(n_steps + 1, dtype=np.int64)
-    counts[0] = occupation(xy, side)
-    for step in range(1, n_steps + 1):
-        xy = diffuse(xy, side, rng)
-        moves[step] = moves[step - 1]
-        if work_rate > 0:
-            chosen = (rng.random(len(xy)) < work_rate) & (xy > 0).any(axis=1)
-            xy[chosen] = carry(xy[chosen])
-            moves[step] += chosen.sum()
-        counts[step] = occupation(xy, side)
-    return counts, moves
 
 
 def occupation_entropy(counts: np.ndarray) -> np.ndarray:
@@ -69,51 +82,81 @@ def occupation_entropy(counts: np.ndarray) -> np.ndarray:
     return entropy(shares.reshape(len(counts), -1), axis=1)
 
 
-def boltzmann_gaps(p: np.ndarray, sizes: list[int], rng: np.random.Generator) -> pd.DataFrame:
-    """Occupations of different size drawn from `p`: how far (log2 W)/N stays below the entropy.
+def simulate(
+    xy: np.ndarray, side: int, n_steps: int, rng: np.random.Generator, work_rate: float = 0.0
+) -> np.ndarray:
+    """Diffusion, and after each step every particle is carried with chance `work_rate`.
 
-    Columns: particles, gap_bits (counted), stirling_bits (predicted), bound_bits (method of types).
+    Returns the occupations (n_steps + 1, side, side).
     """
-    rows = []
-    for size in sizes:
-        counts = rng.multinomial(size, p)
-        gap = entropy(normalise(counts)) - log2_arrangements(counts) / size
-        rows.append((size, gap, stirling_gap(counts), type_class_bound(size, p.size)))
-    return pd.DataFrame(rows, columns=["particles", "gap_bits", "stirling_bits", "bound_bits"])
+    counts = [occupation(xy, side)]
+    for _ in range(n_steps):
+        xy = diffuse(xy, side, rng)
+        if work_rate > 0:
+            chosen = rng.random(len(xy)) < work_rate
+            xy[chosen] = carry(xy[chosen])
+        counts.append(occupation(xy, side))
+    return np.stack(counts)
 
 
-def walk_table(counts: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
-    """Bits per particle of a walk: step, entropy_bits, arrangements_bits ((log2 W)/N), exact_bits.
+def transition_matrix(side: int, work_rate: float = 0.0) -> sparse.csr_array:
+    """Chances M[i, j] that a particle in cell i stands in cell j a step later, (side², side²).
 
-    `counts` (steps, side, side) from `simulate`, `exact` (steps, cells) from `evolve`.
+    With `work_rate` 0 rows and columns sum to 1: the condition of the second law.
     """
-    flat = counts.reshape(len(counts), -1)
-    return pd.DataFrame(
-        {
-            "step": np.arange(len(counts)),
-            "entropy_bits": occupation_entropy(counts),
-            "arrangements_bits": log2_arrangements(flat, axis=1) / flat[0].sum(),
-            "exact_bits": entropy(exact, axis=1),
-        }
-    )
+    cells = np.stack(np.divmod(np.arange(side * side), side), axis=1)
+    targets = []
+    for step in STEPS:
+        moved = cells + step
+        inside = ((moved >= 0) & (moved < side)).all(axis=1)
+        targets.append(np.where(inside[:, None], moved, cells) @ (side, 1))
+    stay_or_home = [np.arange(side * side), carry(cells) @ (side, 1)]
+    return _jumps(targets, [0.25] * 4) @ _jumps(stay_or_home, [1 - work_rate, work_rate])
 
 
-def falls(side: int, n_steps: int, sizes: list[int], seed: int) -> pd.DataFrame:
-    """How often and how deep entropy falls by chance while particles leave their corner.
-
-    Columns: particles, falling_percent (of the steps), deepest_fall_bits, rise_bits (start to end).
-    """
-    rows = []
-    for size in sizes:
-        start = np.zeros((size, 2), dtype=int)
-        counts, _ = simulate(start, side, n_steps, np.random.default_rng([seed, size]))
-        change = np.diff(occupation_entropy(counts))
-        rows.append((size, 100 * (change < 0).mean(), -change.min(), change.sum()))
-    columns = ["particles", "falling_percent", "deepest_fall_bits", "rise_bits"]
-    return pd.DataFrame(rows, columns=columns)
+def _jumps(targets: list[np.ndarray], chances: list[float]) -> sparse.csr_array:
+    """The matrix that takes cell i to targets[k][i] with chance chances[k]."""
+    n = len(targets[0])
+    values = np.repeat(chances, n)
+    sources = np.tile(np.arange(n), len(targets))
+    return sparse.csr_array((values, (sources, np.concatenate(targets))), shape=(n, n))
 
 
-ORDERS = ("nearest first", "one after the other", "a little everywhere")
+def evolve(p: np.ndarray, matrix: sparse.csr_array, n_steps: int) -> np.ndarray:
+    """Distributions p, pM, pM², … as rows, (n_steps + 1, cells): infinitely many particles."""
+    path = np.empty((n_steps + 1, p.size))
+    path[0] = p
+    for step in range(n_steps):
+        path[step + 1] = path[step] @ matrix
+    return path
+
+
+def stationary(matrix: sparse.csr_array) -> np.ndarray:
+    """The distribution that `matrix` leaves as it is, shape (cells,): disorder against work."""
+    n = matrix.shape[0]
+    balanced = (matrix.T - sparse.eye_array(n)).tocsr()[:-1]
+    # one balance equation follows from the others: put Σp = 1 in its place
+    system = sparse.vstack([balanced, sparse.csr_array(np.ones((1, n)))], format="csc")
+    right = np.zeros(n)
+    right[-1] = 1.0
+    return normalise(np.maximum(linalg.spsolve(system, right), 0.0))
+
+
+def room_table(rooms: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Occupations by title as rows (room, x, y, share) for a figure, shares of all particles."""
+    frames = []
+    for title, counts in rooms.items():
+        x, y = np.divmod(np.arange(counts.size), counts.shape[1])
+        share = normalise(counts).ravel()
+        frames.append(pd.DataFrame({"room": title, "x": x, "y": y, "share": share}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def room_at_rest(side: int, work_rate: float) -> pd.DataFrame:
+    """The `room_table` in which work and diffusion hold each other, entropy in its title."""
+    p = stationary(transition_matrix(side, work_rate))
+    title = f"work rate {work_rate:.2f}: {entropy(p):.2f} bits"
+    return room_table({title: p.reshape(side, side)})
 
 
 def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) -> np.ndarray:
@@ -133,7 +176,7 @@ def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) ->
 
 
 def tidy_up(
-    xy: np.ndarray, side: int, order: str, rng: np.random.Generator, n_points: int = 60
+    xy: np.ndarray, side: int, order: str, rng: np.random.Generator, n_points: int = 61
 ) -> tuple[np.ndarray, np.ndarray]:
     """An agent carries all particles home and nothing disturbs it; `order` as in `work_schedule`.
 
@@ -148,51 +191,3 @@ def tidy_up(
             xy = np.where((times > again)[:, None], carry(xy), xy)
         counts.append(occupation(xy, side))
     return np.stack(counts), stops
-
-
-def compare_orders(
-    xy: np.ndarray, side: int, rng: np.random.Generator
-) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """`tidy_up` in each of ORDERS, and the rooms after half the work.
-
-    Returns the curves (order, moves per particle, entropy_bits) and the occupations by title.
-    """
-    curves, halfway = [], {}
-    for order in ORDERS:
-        counts, moves = tidy_up(xy, side, order, rng, n_points=61)
-        bits = occupation_entropy(counts)
-        per_particle = moves / len(xy)
-        curves.append(pd.DataFrame({"order": order, "moves": per_particle, "entropy_bits": bits}))
-        halfway[f"{order}\nH = {bits[30]:.1f} bits"] = counts[30]
-    return pd.concat(curves, ignore_index=True), halfway
-
-
-def work_runs(
-    side: int, n_particles: int, n_steps: int, rates: list[float], n_repeats: int, seed: int
-) -> pd.DataFrame:
-    """Entropy step by step under each work rate: work_rate, start, repeat, step, entropy_bits.
-
-    `start` is "strewn", in repeat 0 also "tidy". The rates share their random numbers, so that
-    their differences can be paired by repeat.
-    """
-    frames = []
-    for repeat in range(n_repeats):
-        starts = {"strewn": scatter(n_particles, side, np.random.default_rng([seed, repeat]))}
-        if repeat == 0:
-            starts["tidy"] = np.zeros((n_particles, 2), dtype=int)
-        for (start, xy), rate in product(starts.items(), rates):
-            rng = np.random.default_rng([seed, repeat, 1])
-            bits = occupation_entropy(simulate(xy, side, n_steps, rng, rate)[0])
-            frame = pd.DataFrame({"step": np.arange(n_steps + 1), "entropy_bits": bits})
-            frames.append(frame.assign(work_rate=rate, start=start, repeat=repeat))
-    return pd.concat(frames, ignore_index=True)
-
-
-def room_table(rooms: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Occupations by title as rows (room, x, y, share) for a figure, shares of all particles."""
-    frames = []
-    for title, counts in rooms.items():
-        x, y = np.divmod(np.arange(counts.size), counts.shape[1])
-        share = normalise(counts).ravel()
-        frames.append(pd.DataFrame({"room": title, "x": x, "y": y, "share": share}))
-    return pd.concat(frames, ignore_index=True)

@@ -1,54 +1,63 @@
-"""Games and exact searches, against published counts and closed forms."""
+"""Games and their searches, against published counts, closed forms and solved positions."""
+
+import functools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightlab.chapters.ch01_search_spaces.game import MNK, UniformTree
-from lightlab.chapters.ch01_search_spaces.mcts import solve
-from lightlab.chapters.ch01_search_spaces.minimax import (
+from lightlab.chapters.ch01_search_spaces.game import (
+    MNK,
+    UCT,
+    Game,
     TranspositionTable,
+    UniformTree,
     alpha_beta,
     minimax,
-    ordering,
-    table_sweep,
 )
 
-
-@pytest.fixture(scope="module")
-def tictactoe() -> MNK:
-    return MNK(3, 3, 3)
+GAME = MNK(3, 3, 3)
+X_TO_WIN = ((1 << 0) | (1 << 1), (1 << 3) | (1 << 4))  # XX. / OO. / ...
 
 
-def test_published_counts_of_tic_tac_toe(tictactoe: MNK) -> None:
+@functools.cache
+def true_value(game: Game, state: tuple[int, int]) -> int:
+    """By the definition, without cuts or table."""
+    outcome = game.outcome(state)
+    moves = [] if outcome is not None else game.moves(state)
+    return max((-true_value(game, game.play(state, move)) for move in moves), default=outcome)
+
+
+def test_published_counts_of_tic_tac_toe() -> None:
     """255,168 games, 549,946 nodes, 5,478 positions (Schaefer 2002, Bottomley 2001)."""
-    seen = minimax(tictactoe)
+    seen = minimax(GAME)
     assert (seen.leaves, seen.states, len(seen.distinct), seen.value) == (255168, 549946, 5478, 0)
     assert seen.by_ply == [1, 9, 72, 504, 3024, 15120, 54720, 148176, 200448, 127872]
 
 
-def test_positions_up_to_symmetry(tictactoe: MNK) -> None:
+def test_positions_up_to_symmetry() -> None:
     """OEIS A008907, by number of stones; together 765."""
-    plies = tictactoe.positions()
-    classes = [tictactoe.count_classes(states) for states in plies]
+    plies = GAME.positions()
+    classes = [GAME.count_classes(states) for states in plies]
     assert classes == [1, 3, 12, 38, 108, 174, 204, 153, 57, 15]
-    assert tictactoe.count_classes(set().union(*plies)) == 765
+    assert GAME.count_classes(set().union(*plies)) == 765
 
 
-def test_games_won_and_drawn(tictactoe: MNK) -> None:
+def test_games_won_and_drawn() -> None:
     """131,184 games are won by the first, 77,904 by the second player, 46,080 are drawn."""
     ends = {1: 0, -1: 0, 0: 0}
 
     def play(state: tuple[int, int], turn: int) -> None:
-        outcome = tictactoe.outcome(state)
+        outcome = GAME.outcome(state)
         if outcome is not None:
             ends[turn * outcome] += 1
             return
-        for move in tictactoe.moves(state):
-            play(tictactoe.play(state, move), -turn)
+        for move in GAME.moves(state):
+            play(GAME.play(state, move), -turn)
 
-    play(tictactoe.start, 1)
+    play(GAME.start, 1)
     assert ends == {1: 131184, -1: 77904, 0: 46080}
 
 
@@ -61,10 +70,10 @@ def test_known_values(game: tuple[int, int, int], value: int) -> None:
     assert alpha_beta(MNK(*game), table).value == value
 
 
-def test_alpha_beta_on_tic_tac_toe(tictactoe: MNK) -> None:
-    plain = alpha_beta(tictactoe)
+def test_alpha_beta_on_tic_tac_toe() -> None:
+    plain = alpha_beta(GAME)
     assert plain.states == 18297  # moves row by row
-    assert alpha_beta(tictactoe, TranspositionTable(1 << 18)).states < 5478
+    assert alpha_beta(GAME, TranspositionTable(1 << 18)).states < 5478
 
 
 def test_a_rectangular_board_has_four_symmetries() -> None:
@@ -72,14 +81,6 @@ def test_a_rectangular_board_has_four_symmetries() -> None:
     one_stone = game.positions()[1]
     assert len(one_stone) == 6
     assert game.count_classes(one_stone) == 2  # corners and middles
-
-
-def test_frame_shows_the_first_player_as_one(tictactoe: MNK) -> None:
-    state = tictactoe.play(tictactoe.play((0, 0), 1), 1 << 4)
-    state = tictactoe.play(state, 1 << 8)
-    frame = tictactoe.frame(state, {1 << 2: 0.5})
-    assert frame["stone"].tolist() == [1, 0, 0, 0, -1, 0, 0, 0, 1]
-    assert frame.set_index(["row", "column"]).at[(0, 2), "value"] == 0.5
 
 
 @pytest.mark.parametrize("bad", [(5, 5, 3), (3, 3, 4), (0, 3, 1)])
@@ -94,31 +95,19 @@ def test_cuts_never_change_the_value(branching: int, depth: int, seed: int) -> N
     """Knuth & Moore 1975: same value; best order visits b^⌈d/2⌉ + b^⌊d/2⌋ − 1 leaves, no order
     fewer, none more than all."""
     trees = [
-        UniformTree(branching, depth, np.random.default_rng(seed), order)
-        for order in ("random", "best")
+        UniformTree(branching, depth, np.random.default_rng(seed), best_first)
+        for best_first in (False, True)
     ]
     full, random, best = minimax(trees[0]), alpha_beta(trees[0]), alpha_beta(trees[1])
-    assert full.value == random.value == best.value
+    assert full.value == random.value == best.value == true_value(trees[0], (0, 0))
     fewest = branching ** -(-depth // 2) + branching ** (depth // 2) - 1
     assert best.leaves == fewest <= random.leaves <= full.leaves == branching**depth
-
-
-def test_an_unknown_order_is_refused() -> None:
-    with pytest.raises(ValueError, match="worst"):
-        UniformTree(2, 2, np.random.default_rng(0), "worst")
-
-
-def test_ordering_compares_the_same_trees() -> None:
-    frame = ordering(2, [2, 5], 3, np.random.default_rng(0))
-    assert len(frame) == 3 * 2 * 3
-    assert frame.groupby(["depth", "tree"])["value"].nunique().eq(1).all()
 
 
 @given(st.integers(1, 300))
 @settings(max_examples=15)
 def test_a_table_of_any_size_keeps_the_value(capacity: int) -> None:
-    game = MNK(3, 3, 3)
-    seen = alpha_beta(game, TranspositionTable(capacity))
+    seen = alpha_beta(GAME, TranspositionTable(capacity))
     assert seen.value == 0
     assert seen.states <= 18297
 
@@ -133,26 +122,60 @@ def test_table_replaces_what_was_in_the_slot() -> None:
     assert table.memory_bytes == 24
 
 
-def test_sweep_trades_memory_for_visits() -> None:
-    frame = table_sweep(MNK(3, 3, 2), [0, 32, 4096])
-    for _, mine in frame.groupby("method"):
-        assert mine["memory_bytes"].tolist() == [0, 32 * 24, 4096 * 24]
-        assert mine["states"].is_monotonic_decreasing
-        assert mine["value"].eq(1).all()
-    enough = frame.query("method == 'minimax' and capacity == 4096")["states"].item()
-    assert enough < frame["states"].max() / 2
-
-
 @pytest.mark.parametrize("search", [minimax, alpha_beta])
 def test_bounds_in_the_table_enclose_the_true_value(search) -> None:
-    game = MNK(3, 3, 3)
     table = TranspositionTable(1 << 18)
-    search(game, table)
-    values = solve(game)
-    bounds = {state: table.bounds(state) for state in values}
-    assert all(low <= values[state] <= high for state, (low, high) in bounds.items())
-    unfinished = [state for state in values if game.outcome(state) is None]
+    search(GAME, table)
+    positions = set().union(*GAME.positions())
+    bounds = {state: table.bounds(state) for state in positions}
+    assert all(low <= true_value(GAME, state) <= high for state, (low, high) in bounds.items())
+    unfinished = [state for state in positions if GAME.outcome(state) is None]
     solved = [state for state in unfinished if len(set(bounds[state])) == 1]
     if search is minimax:
         assert len(solved) > 0.95 * len(unfinished)  # all were, a few were replaced
-    assert bounds[game.start] == (0, 0)
+    assert bounds[GAME.start] == (0, 0)
+
+
+def search(
+    state: tuple[int, int], seed: int = 0, exploration: float = math.sqrt(2), tree=True
+) -> UCT:
+    return UCT(GAME, state, seed, exploration, tree)
+
+
+def test_uct_takes_the_win_and_counts_its_playouts() -> None:
+    found = search(X_TO_WIN).run(200)
+    assert found.best_move == 1 << 2
+    assert sum(found.visits.values()) == 200
+    assert found.visits[1 << 2] > 100
+
+
+def test_uct_can_go_on_and_repeats_with_its_seed() -> None:
+    once = search(GAME.start, seed=7).run(150)
+    twice = search(GAME.start, seed=7).run(50).run(100)
+    assert once.visits == twice.visits
+    assert once.states == twice.states
+
+
+def test_flat_search_grows_no_tree() -> None:
+    flat = search(GAME.start, tree=False).run(300)
+    assert all(not child.children for child in flat.root.children)
+    deep = search(GAME.start).run(300)
+    assert any(child.children for child in deep.root.children)
+
+
+def test_a_finished_game_at_the_end_of_the_tree_is_judged_exactly() -> None:
+    """One free cell: the only move ends the game; all playouts say the same."""
+    last = next(s for s in GAME.positions()[8] if GAME.outcome(s) is None)
+    found = search(last).run(10)
+    (child,) = found.root.children
+    assert child.reward / child.visits in (0.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_exploration_sets_how_evenly_moves_are_tried(tree: bool) -> None:
+    """The bound outweighs any mean if c is huge, and no move is tried twice in vain if c is 0."""
+    evenly = search(GAME.start, exploration=1e6, tree=tree).run(90)
+    assert set(evenly.visits.values()) == {10}
+    greedy = search(X_TO_WIN, exploration=0.0, tree=tree).run(200)
+    assert min(greedy.visits.values()) < 5
+    assert greedy.visits[1 << 2] > 150

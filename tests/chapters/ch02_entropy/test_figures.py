@@ -5,16 +5,13 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from lightlab.chapters.ch02_entropy import chances, coding, disorder
-from lightlab.chapters.ch02_entropy import entropy as bits
-from lightlab.chapters.ch02_entropy import figures_entropy as entropy
-from lightlab.chapters.ch02_entropy import figures_questions as questions
+from lightlab.chapters.ch02_entropy import disorder, experiment, figures, information
 from lightlab.show import style
 
 
 def test_rooms_show_each_room_with_its_title(words) -> None:
     table = disorder.room_table({f"room {i}": np.eye(4) for i in range(5)})
-    fig = entropy.rooms(table, ncols=3)
+    fig = figures.rooms(table, ncols=3)
     assert [t for t in words(fig) if t.startswith("room")] == [f"room {i}" for i in range(5)]
     image = fig.axes[0].images[0].get_array()
     assert image.mask.sum() == 12  # empty cells are white, not the lowest colour
@@ -23,8 +20,8 @@ def test_rooms_show_each_room_with_its_title(words) -> None:
 
 def test_tree_marks_the_way(words) -> None:
     probs = {"a": 0.5, "b": 0.25, " ": 0.25}
-    code = coding.huffman_code(probs)
-    fig = questions.tree(coding.tree_table(code, probs), "b", 1.5, 1.5)
+    code = information.huffman_code(probs)
+    fig = figures.tree(information.tree_table(code, probs), "b", 1.5, 1.5)
     shown = words(fig)
     assert {"a", "b", "␣"} <= set(shown)
     marks = [t.get_text() for t in fig.axes[0].texts]
@@ -43,7 +40,7 @@ def test_film_draws_the_pixel_that_is_asked(words) -> None:
             "answer": ["no", None],
         }
     )
-    fig = questions.film(np.zeros((2, 4, 4)), frames, ncols=2)
+    fig = figures.film(np.zeros((2, 4, 4)), frames, ncols=2)
     assert fig.axes[0].patches[0].get_xy() == (1.5, 0.5)
     assert not fig.axes[1].patches
     assert "ink ≥ 7? no" in words(fig)
@@ -60,7 +57,7 @@ def training_table() -> pd.DataFrame:
 
 
 def test_training_has_a_place_for_no_work(words) -> None:
-    fig = entropy.training(training_table(), 8)
+    fig = figures.training(training_table(), 8)
     ax = fig.axes[0]
     assert "knows nothing: log₂ 8 = 3.00 bits" in words(fig)
     assert ax.get_xscale() == "symlog"
@@ -70,10 +67,9 @@ def test_training_has_a_place_for_no_work(words) -> None:
 
 
 def test_work_has_one_colour_per_rate(words) -> None:
-    runs = disorder.work_runs(4, 50, 20, [0.0, 0.5], 2, 0)
-    held = chances.balance([4], [0.1, 0.5])
-    measured = pd.DataFrame({"work_rate": [0.5], "mean": [1.0], "ci_low": [0.9], "ci_high": [1.1]})
-    fig = entropy.work_against_diffusion(runs[runs.repeat == 0], held, measured)
+    runs, _, measured = experiment.work_runs(4, 50, 20, [0.0, 0.5], 2, 0)
+    held = experiment.balance([4], [0.1, 0.5])
+    fig = figures.balance(runs[runs.repeat == 0], held, measured)
     left, right = fig.axes
     half = {to_hex(line.get_color()) for line in left.lines[2:]}
     assert half == {to_hex(style.COLOURS[1])} == {to_hex(right.lines[-1].get_color())}
@@ -81,15 +77,15 @@ def test_work_has_one_colour_per_rate(words) -> None:
 
 
 def test_other_figures_draw_their_rows(words) -> None:
-    curve = disorder.walk_table(np.ones((5, 2, 2)), np.full((5, 4), 0.25))
-    gaps = disorder.boltzmann_gaps(np.full(4, 0.25), [10, 100], np.random.default_rng(0))
-    assert "evenly filled: log₂ 4 = 2 bits" in words(entropy.growth(curve, gaps, 4))
+    curve = experiment.walk_table(np.ones((5, 2, 2)), np.full((5, 4), 0.25))
+    gaps = experiment.boltzmann_gaps(np.full(4, 0.25), [10, 100], np.random.default_rng(0))
+    assert "evenly filled: log₂ 4 = 2 bits" in words(figures.growth(curve, gaps, 4))
     assert curve.entropy_bits.tolist() == pytest.approx([2] * 5)
     assert curve.arrangements_bits.tolist() == pytest.approx(
-        [bits.log2_arrangements([1] * 4) / 4] * 5
+        [disorder.log2_arrangements([1] * 4) / 4] * 5
     )
-    table = coding.block_table("ab ba abba", 3).assign(source="ab")
-    assert {"letters as they stand", "ab"} <= set(words(questions.blocks(table)))
+    table = experiment.block_codes({"ab": "ab ba abba"}, 3)
+    assert {"letters as they stand", "ab"} <= set(words(figures.blocks(table)))
     wrong = pd.DataFrame({"belief": ["x"], "kl_bits": [1.0], "mean": [1.1]})
-    fig = questions.wrong_codes(wrong.assign(ci_low=1.0, ci_high=1.2))
+    fig = figures.wrong_codes(wrong.assign(ci_low=1.0, ci_high=1.2))
     assert "x" in words(fig)

@@ -1,4 +1,7 @@
-"""Path finding: against scipy's shortest paths, and against what the methods promise."""
+"""Path finding against scipy's shortest paths; counted operations against closed forms."""
+
+import itertools
+import math
 
 import numpy as np
 import pytest
@@ -7,9 +10,10 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
 
-from lightlab.chapters.ch01_search_spaces import board
-from lightlab.chapters.ch01_search_spaces.board import Board
+from lightlab.chapters.ch01_search_spaces import algorithms
+from lightlab.chapters.ch01_search_spaces.algorithms import Board
 
+numbers = st.lists(st.integers(-100, 100), max_size=60)
 boards = st.builds(
     lambda size, density, seed: Board.random(size, density, np.random.default_rng(seed)),
     st.integers(5, 12),
@@ -36,7 +40,7 @@ def _true_length(maze: Board) -> float:
 @settings(max_examples=60)
 def test_paths_are_connected_and_two_methods_are_shortest(maze: Board) -> None:
     truth = _true_length(maze)
-    for method, find in board.METHODS.items():
+    for method, find in algorithms.FINDERS.items():
         walk = find(maze)
         assert walk.path[0] == maze.start
         assert walk.path[-1] == walk.visited[-1] == maze.goal
@@ -51,43 +55,45 @@ def test_paths_are_connected_and_two_methods_are_shortest(maze: Board) -> None:
 @given(boards)
 @settings(max_examples=60)
 def test_a_star_visits_no_cell_that_breadth_first_leaves_out(maze: Board) -> None:
-    assert set(board.a_star(maze).visited) <= set(board.breadth_first(maze).visited)
+    assert set(algorithms.a_star(maze).visited) <= set(algorithms.breadth_first(maze).visited)
 
 
 def test_a_star_without_an_estimate_is_uniform_cost_search() -> None:
     maze = Board.random(15, 0.25, np.random.default_rng(3))
-    blind = board.a_star(maze, heuristic=lambda *_: 0.0)
-    assert blind.length == board.breadth_first(maze).length
+    blind = algorithms.a_star(maze, heuristic=lambda *_: 0.0)
+    assert blind.length == algorithms.breadth_first(maze).length
     depth = [_steps(maze, cell) for cell in blind.visited]
     assert depth == sorted(depth)
 
 
-def _steps(maze: Board, cell: board.Cell) -> int:
-    return board.breadth_first(Board(maze.size, maze.obstacles, maze.start, cell)).length
+def _steps(maze: Board, cell: algorithms.Cell) -> int:
+    return algorithms.breadth_first(Board(maze.size, maze.obstacles, maze.start, cell)).length
 
 
 def test_an_overestimate_can_miss_the_shortest_path() -> None:
-    def misled(maze: Board, cell: board.Cell) -> float:
-        return 10.0 * board.manhattan(maze, cell)
+    def misled(maze: Board, cell: algorithms.Cell) -> float:
+        return 10.0 * algorithms.manhattan(maze, cell)
 
     rng = np.random.default_rng(0)
     mazes = [Board.random(20, 0.35, rng) for _ in range(30)]
-    excess = [board.a_star(m, misled).length - board.breadth_first(m).length for m in mazes]
+    excess = [
+        algorithms.a_star(m, misled).length - algorithms.breadth_first(m).length for m in mazes
+    ]
     assert min(excess) >= 0
     assert max(excess) > 0
 
 
 def test_a_star_walks_straight_on_an_empty_board() -> None:
     maze = Board.random(20, 0.0, np.random.default_rng(0))
-    walk = board.a_star(maze)
+    walk = algorithms.a_star(maze)
     assert walk.visited == walk.path
-    assert walk.length == board.manhattan(maze, maze.start)
+    assert walk.length == algorithms.manhattan(maze, maze.start)
 
 
 def test_no_path_is_an_empty_path_and_everything_reachable_is_visited() -> None:
     wall = frozenset((row, 2) for row in range(5))
     maze = Board(5, wall, (2, 0), (2, 4))
-    for find in board.METHODS.values():
+    for find in algorithms.FINDERS.values():
         walk = find(maze)
         assert walk.path == []
         assert set(walk.visited) == {(row, column) for row in range(5) for column in range(2)}
@@ -98,29 +104,54 @@ def test_unsolvable_density_ends_with_a_clear_error() -> None:
         Board.random(10, 1.0, np.random.default_rng(0))
 
 
-def test_visits_counts_agree_with_the_walks() -> None:
-    maze = Board.random(12, 0.2, np.random.default_rng(1))
-    cells = board.visits(maze)
-    assert len(cells) == 3 * 12**2
-    assert cells.loc[cells["obstacle"], ["visit", "step"]].isna().all(axis=None)
-    for method, mine in cells.groupby("method"):
-        walk = board.METHODS[method](maze)
-        ordered = mine.dropna(subset="visit").sort_values("visit")
-        assert list(zip(ordered["row"], ordered["column"], strict=True)) == walk.visited
-        assert mine["step"].max() == walk.length
-
-
-def test_survey_pairs_methods_and_repeats_with_the_seed() -> None:
-    a, b = (board.survey(10, [0.0, 0.2], 4, np.random.default_rng(5)) for _ in range(2))
-    assert a.equals(b)
-    assert a.groupby(["density", "board"])["method"].nunique().eq(3).all()
-    assert a.loc[a["method"] != "depth-first", "excess"].eq(0).all()
-    assert a["visited_share"].between(0, 1).all()
-
-
 def test_a_cell_reached_twice_keeps_the_shorter_way() -> None:
     """Open cells can be reached again with fewer steps; on boards this large it happens often."""
     rng = np.random.default_rng(0)
     for _ in range(40):
         maze = Board.random(30, 0.3, rng)
-        assert board.a_star(maze).length == board.breadth_first(maze).length
+        assert algorithms.a_star(maze).length == algorithms.breadth_first(maze).length
+
+
+@given(numbers)
+def test_sorting_results_and_bounds(values: list[int]) -> None:
+    n = len(values)
+    by_merging, comparisons = algorithms.merge_sort(values)
+    by_insertion, moves = algorithms.insertion_sort(values)
+    assert by_merging == by_insertion == sorted(values)
+    inversions = sum(a > b for a, b in itertools.combinations(values, 2))
+    assert moves == inversions
+    worst = n * math.ceil(math.log2(n)) - 2 ** math.ceil(math.log2(n)) + 1 if n else 0
+    assert comparisons <= worst  # Knuth, TAOCP 3, 5.2.4
+
+
+def test_merge_sort_meets_its_worst_case() -> None:
+    worst = max(algorithms.merge_sort(list(p))[1] for p in itertools.permutations(range(6)))
+    assert worst == 6 * 3 - 8 + 1
+
+
+def test_no_comparison_sort_beats_the_number_of_questions() -> None:
+    """On average over all orders at least log2 n! comparisons (Knuth, TAOCP 3, 5.3.1)."""
+    counts = [algorithms.merge_sort(list(p))[1] for p in itertools.permutations(range(6))]
+    assert np.mean(counts) >= math.log2(math.factorial(6))
+
+
+@given(st.integers(1, 10_000), st.data())
+def test_binary_search(n: int, data: st.DataObject) -> None:
+    target = data.draw(st.integers(0, n - 1))
+    index, comparisons = algorithms.binary_search(range(n), target)
+    assert index == target
+    assert math.floor(math.log2(n)) <= comparisons <= math.floor(math.log2(n)) + 1
+
+
+def test_exact_counts() -> None:
+    rng = np.random.default_rng(0)
+    assert algorithms.total([1.0] * 17) == (17.0, 17)
+    a, b = rng.random((2, 5, 5))
+    product, macs = algorithms.matrix_product(a.tolist(), b.tolist())
+    assert macs == 5**3
+    assert np.allclose(product, a @ b)
+    assert algorithms.subset_sum([3, 5, 8, 2], 8) == (2, 2**4)  # {3, 5} and {8}
+    square = [[0, 1, 2**0.5, 1], [1, 0, 1, 2**0.5], [2**0.5, 1, 0, 1], [1, 2**0.5, 1, 0]]
+    length, edges = algorithms.shortest_tour(square)
+    assert length == pytest.approx(4.0)
+    assert edges == math.factorial(4)  # (n − 1)! tours of n edges
