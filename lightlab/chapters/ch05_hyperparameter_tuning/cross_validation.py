@@ -14,8 +14,6 @@ from lightlab.measure import cost
 from lightlab.nets import small
 from lightlab.space.hyper import Config
 
-OF_THE_RECIPE = ("lr", "weight_decay", "label_smoothing", "batch_size")
-
 
 @dataclass(frozen=True)
 class Score:
@@ -86,7 +84,8 @@ class CrossValidation:
         return small.cnn(config["width"], config["dropout"], **self._shape, seed=seed)
 
     def _recipe(self, config: Config) -> train.Recipe:
-        return train.Recipe(self._epochs, **{name: config[name] for name in OF_THE_RECIPE})
+        names = ("lr", "weight_decay", "label_smoothing", "batch_size")
+        return train.Recipe(self._epochs, **{name: config[name] for name in names})
 
     def _fit(self, model: nn.Module, split: Split, config: Config, seed: int) -> None:
         train.fit(model, split, self._recipe(config), seed=seed, macs_per_image=0)

@@ -24,15 +24,9 @@ def folds(scores: pd.DataFrame) -> Figure:
     fig, ax = style.subplots(height=2.8)
     means = scores.drop_duplicates("x")
     ax.plot(scores["x"], scores["accuracy"], "o", mfc="none", color=style.GREY, label="one fold")
-    ax.errorbar(
-        means["x"],
-        means["mean"],
-        2 * means["sd"],
-        fmt="D",
-        capsize=4,
-        color=style.COLOURS[0],
-        label="mean of the folds ± 2 of its standard deviations",
-    )
+    words = "mean of the folds ± 2 of its standard deviations"
+    look = {"fmt": "D", "capsize": 4, "color": style.COLOURS[0], "label": words}
+    ax.errorbar(means["x"], means["mean"], 2 * means["sd"], **look)
     ax.set(xscale="log", xlabel="learning rate")
     _accuracies(ax)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
@@ -59,15 +53,8 @@ def replay(beliefs: pd.DataFrame, observed: pd.DataFrame) -> Figure:
         lower.set(xlabel="learning rate", xscale="log")
         for ax in (upper, lower):
             ax.axvline(best, color=style.COLOURS[1], linestyle="--", linewidth=1.3)
-        lower.annotate(
-            "next",
-            (best, 0.92),
-            xycoords=("data", "axes fraction"),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="top",
-            color=style.COLOURS[1],
-        )
+        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
+        lower.annotate("next", (best, 0.92), xytext=(4, 0), color=style.COLOURS[1], **place)
     _accuracies(axes[0, 0])
     axes[1, 0].set_ylabel("expected\nimprovement\n(% points)")
     return fig
@@ -115,9 +102,8 @@ def slices(
     `log` get a logarithmic axis.
     """
     names = list(dict.fromkeys(curves["name"]))
-    ncols = 3
-    nrows = -(-len(names) // ncols)
-    fig, axes = style.subplots(nrows, ncols, height=2.1 * nrows, sharey=True, squeeze=False)
+    nrows = -(-len(names) // 3)
+    fig, axes = style.subplots(nrows, 3, height=2.1 * nrows, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
         ax.plot(observed[name], observed["value"], ".", color=style.GREY, alpha=0.7)
         _band(ax, curves[curves["name"] == name], "x")
@@ -125,8 +111,6 @@ def slices(
         ax.set_xlabel(_label(name))
         if name in log:
             _log_axis(ax, observed[name])
-    for ax in axes.flat[len(names) :]:
-        ax.axis("off")
     for ax in axes[:, 0]:
         _accuracies(ax)
     return fig

@@ -98,8 +98,6 @@ def test_compare_runs_every_method_on_every_seed(compared):
 def test_a_budget_below_one_trial_says_so():
     with pytest.raises(ValueError, match=r"bo, seed 4: the budget does not buy one trial"):
         compare(seeds=(4,), budget=0.01)
-    with pytest.raises(KeyError, match="no method 'hand': there are bo, random, grid, tpe"):
-        experiment.make_searcher("hand", SPACE, 0, 1)
 
 
 def test_the_accuracy_at_a_cost_is_a_staircase():
