@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.chapters.ch05_hyperparameter_tuning import figures_tuning as tuning
+from lightlab.chapters.ch05_hyperparameter_tuning import figures
 
 
 def test_folds_show_bars_of_two_sds(words):
     scores = pd.DataFrame(
         {"x": [0.1, 0.1, 1.0, 1.0], "accuracy": [0.2, 0.4, 0.5, 0.5], "mean": [0.3, 0.3, 0.5, 0.5]}
     ).assign(sd=[0.1, 0.1, 0.02, 0.02], fold=[0, 1, 0, 1])
-    fig = tuning.folds(scores, "learning rate")
+    fig = figures.folds(scores)
     (bars,) = [c for c in fig.axes[0].containers if isinstance(c, mpl.container.ErrorbarContainer)]
     ends = [segment[:, 1] for segment in bars[2][0].get_segments()]
     assert np.allclose(ends, [[0.1, 0.5], [0.46, 0.54]])
@@ -28,7 +28,7 @@ def test_replay_marks_the_maximum_and_shows_only_trials_made(words):
         for n, p in ((2, 0.1), (3, 0.5))
     )
     seen = pd.DataFrame({"lr": [0.02, 0.2, 0.6], "value": [0.3, 0.5, 0.6], "sd": 0.01})
-    fig = tuning.replay(beliefs, seen, "lr", "learning rate")
+    fig = figures.replay(beliefs, seen)
     assert len(fig.axes) == 4
     for ax, n, peak in ((fig.axes[0], 2, 0.1), (fig.axes[1], 3, 0.5)):
         assert f"after {n} trials" in words(fig)
@@ -42,14 +42,14 @@ def test_anytime_names_the_methods(words):
     curves = pd.DataFrame(
         {"method": ["bo"] * 2 + ["random"] * 2, "cost": [1, 2] * 2, "mean": [0.2, 0.4, 0.2, 0.3]}
     ).assign(ci_low=0.1, ci_high=0.5)
-    fig = tuning.anytime(curves, "cost")
-    assert {"Bayesian optimisation", "random search", "cost"} <= set(words(fig))
+    fig = figures.anytime(curves)
+    assert {"Bayesian optimisation", "random search"} <= set(words(fig))
     assert fig.axes[0].get_ylim() == (0, 1)  # wide intervals of few seeds do not squeeze the curves
 
 
 def test_differences_place_mean_interval_and_seeds(words):
     pairs = pd.DataFrame({"first": "bo", "second": "grid", "difference": [1.0, 3.0]})
-    fig = tuning.differences(pairs.assign(mean=2.0, ci_low=-10.7, ci_high=14.7))
+    fig = figures.differences(pairs.assign(mean=2.0, ci_low=-10.7, ci_high=14.7))
     bar, mean, dots = fig.axes[0].lines[:3]
     assert list(bar.get_xdata()) == [-10.7, 14.7]
     assert list(mean.get_xdata()) == [2.0]
@@ -64,7 +64,7 @@ def test_slices_scale_each_axis_as_asked(words):
     )
     seen = pd.DataFrame({"lr": [1e-3, 1.0], "batch_size": [16, 128], "dropout": [0.0, 0.5]})
     incumbent = {"lr": 0.1, "batch_size": 32, "dropout": 0.25}
-    fig = tuning.slices(cuts, seen.assign(value=0.4), incumbent, ["lr", "batch_size"])
+    fig = figures.slices(cuts, seen.assign(value=0.4), incumbent, ["lr", "batch_size"])
     assert [ax.get_xscale() for ax in fig.axes] == ["log", "log", "linear"]
     shown = words(fig)
     assert {"16", "32", "64", "128", "batch size"} <= set(shown)
@@ -76,7 +76,7 @@ def test_relevance_is_sorted_with_a_dot_per_seed():
     shares = pd.DataFrame(
         {"seed": [0, 0, 1, 1], "name": ["lr", "width"] * 2, "share": [0.9, 0.1, 0.7, 0.3]}
     )
-    fig = tuning.relevance(shares)
+    fig = figures.relevance(shares)
     assert [bar.get_width() for bar in fig.axes[0].patches] == pytest.approx([0.2, 0.8])
     assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["width", "learning rate"]
     assert [len(line.get_xdata()) for line in fig.axes[0].lines[:2]] == [2, 2]

@@ -1,15 +1,16 @@
 """Figures of notebook 06 show what their data say."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.chapters.ch06_mobilenet import figures_mobilenet as mobilenet
+from lightlab.chapters.ch06_mobilenet import figures
 
 
 def test_savings_name_each_kernel_with_its_limit(words):
     line = pd.DataFrame({"kernel_size": [3, 3, 5, 5], "out_channels": [8, 64] * 2})
     line["saving"] = [4.2, 7.9, 6.1, 18.0]
-    fig = mobilenet.savings(line, line)
+    fig = figures.savings(line, line)
     assert {"3×3 kernel\n(never over 9)", "5×5 kernel\n(never over 25)"} <= set(words(fig))
     rings = [ln for ln in fig.axes[0].lines if ln.get_marker() == "o"]
     assert list(rings[0].get_ydata()) == [4.2, 7.9]
@@ -21,7 +22,7 @@ def test_agreement_has_one_row_a_network_and_a_band_of_one_digit(words):
          for c in ("one way", "other way")],
         columns=["network", "quantity", "convention", "last_digits"],
     )  # fmt: skip
-    fig = mobilenet.agreement(table)
+    fig = figures.agreement(table)
     assert {"A", "B", "MACs", "weights", "one way"} <= set(words(fig))
     band = fig.axes[0].patches[0]
     assert (band.get_x(), band.get_x() + band.get_width()) == (-0.5, 0.5)
@@ -38,21 +39,22 @@ def points() -> pd.DataFrame:
 
 def test_plane_shows_how_far_each_network_is_from_the_line(words, points):
     line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
-    look = {"ylabel": "accuracy", "thinnest": 0.25}
-    fig = mobilenet.plane(points, line, jump=(10.0, 8.0, 12.0), **look)
+    fig = figures.plane(points, line, (10.0, 8.0, 12.0), "accuracy")
     stems = [ln for ln in fig.axes[1].lines if list(ln.get_ydata())[:1] == [0] and ln.get_lw() == 1]
     assert [ln.get_ydata()[1] for ln in stems] == pytest.approx([-10, 0, -0.04, 0], abs=0.05)
     under = "width × 0.25: 10.0 points under the line [8.0, 12.0]"
     assert {under, "width × 0.25", "16 px"} <= set(words(fig))
-    above = mobilenet.plane(points, line, jump=(-10.0, -12.0, 1.0), **look)
+    above = figures.plane(points, line, (-10.0, -12.0, 1.0), "accuracy")
     assert "width × 0.25: 10.0 points above the line [-1.0, 12.0]" in words(above)
+    alone = figures.plane(points, line, (10.0, np.nan, np.nan), "accuracy")
+    assert "width × 0.25: 10.0 points under the line" in words(alone)
 
 
 def test_costs_add_up_and_mark_the_network(words, points):
     shares = pd.DataFrame({"role": ["pointwise", "depthwise", "conv", "fc"]})
     shares = shares.assign(macs=[900e3, 50e3, 40e3, 10e3], weights=[6e3, 1e3, 1e3, 2e3])
     line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
-    fig = mobilenet.costs(shares, points, line, 0.5, 32)
+    fig = figures.costs(shares, points, line)
     promised = "the line promises 60.0 %"
     assert {"1M MACs", "10k weights", "900k (90.0%)", "classifier", promised} <= set(words(fig))
     marked = fig.axes[2].lines[-1]
@@ -61,6 +63,42 @@ def test_costs_add_up_and_mark_the_network(words, points):
 
 def test_latency_names_what_is_not_on_the_grid(words, points):
     timed = points.assign(latency_ms=[0.05, 0.1, 0.08, 0.3], iqr_ms=0.01, name="x")
-    fig = mobilenet.latency(timed, timed.iloc[:1].assign(name="full"))
+    fig = figures.latency(timed, timed.iloc[:1].assign(name="full"))
     assert {"full", "width × 0.5", "32 px"} <= set(words(fig))
     assert fig.axes[0].get_yscale() == "log"
+
+
+def test_lengths_tell_network_and_length_of_every_dot(words):
+    names = ["full", "full", "separable", "separable"]
+    curves = pd.DataFrame({"network": names, "epochs": [1.0, 6.0] * 2})
+    curves = curves.assign(train_macs=[6e9, 36e9, 1e9, 6e9], mean=[50, 90, 15, 70])
+    fig = figures.lengths(curves.assign(ci_low=-20.0, ci_high=120.0), chance=10.0)
+    dots = [ln for ln in fig.axes[0].lines if len(ln.get_xdata()) == 1]
+    assert [ln.get_ydata()[0] for ln in dots] == [50, 90, 15, 70]
+    short, long, *_ = [ln.get_markersize() for ln in dots]
+    assert short < long
+    assert {"1 epoch", "6 epochs", "full", "separable", "guessing"} <= set(words(fig))
+    assert fig.axes[0].get_ylim()[0] >= 0
+
+
+def test_learning_has_a_dot_per_training_and_less_loss_to_the_right(words):
+    found = pd.DataFrame({"name": ["full", "full", "thin"], "loss": [1.0, 0.1, 0.2]})
+    fig = figures.learning(found.assign(accuracy=[50.0, 80.0, 70.0]))
+    assert [len(ln.get_xdata()) for ln in fig.axes[0].lines] == [2, 1]
+    left, right = fig.axes[0].get_xlim()
+    assert left > right
+    assert {"full", "thin"} <= set(words(fig))
+
+
+def test_gaps_place_seeds_interval_and_the_paper(words):
+    pairs = pd.DataFrame({"comparison": "a − b", "length": "1 epoch", "difference": [1.0, 3.0]})
+    pairs = pairs.assign(mean=2.0, ci_low=-10.7, ci_high=14.7, published=-1.1)
+    fig = figures.gaps(pairs)
+    bar, dots, mean, star = fig.axes[0].lines[:4]
+    assert list(bar.get_xdata()) == [-10.7, 14.7]
+    assert list(dots.get_xdata()) == [1.0, 3.0]
+    assert mean.get_xdata()[0] == 2.0
+    assert star.get_xdata()[0] == -1.1
+    assert {"a − b", "1 epoch", "paper (ImageNet)"} <= set(words(fig))
+    without = figures.gaps(pairs.assign(published=np.nan))
+    assert "paper (ImageNet)" not in words(without)

@@ -3,14 +3,12 @@
 import pandas as pd
 import pytest
 
-from lightlab.chapters.ch06_mobilenet import recount
-from lightlab.published import loader
-from lightlab.space.arch import catalog
+from lightlab.chapters.ch06_mobilenet import counts
 
 
 @pytest.fixture(scope="module")
 def compared() -> pd.DataFrame:
-    return recount.networks(loader.read_csv("mobilenet_results.csv"))
+    return counts.networks()
 
 
 def agreeing(compared: pd.DataFrame, convention: str) -> set[float]:
@@ -44,39 +42,55 @@ def test_only_the_parameters_printed_with_two_digits_tell_the_conventions_apart(
 
 
 def test_table_3_comes_out_row_by_row():
-    blocks = recount.blocks(loader.read_csv("mobilenet_table3.csv"), "3")
+    blocks = counts.blocks()
     assert blocks["agrees"].all()
     macs = blocks[blocks["convention"] == "with classifier"]["counted"]
     assert list(macs.round(2)) == [462.42, 52.28, 29.58, 15.09]
 
 
 def test_the_summary_says_in_words_what_agrees(compared):
-    table = recount.summary(compared).set_index("network")
+    table = counts.summary(compared).set_index("network")
     assert table.loc["Conv MobileNet", "MACs (M): the same"] == "✓ without classifier"
     assert table.loc["0.75 MobileNet-224", "MACs (M): the same"] == "✓ both"
-    wrong = recount.summary(compared.assign(agrees=False))
+    wrong = counts.summary(compared.assign(agrees=False))
     assert set(wrong["MACs (M): the same"]) == {"✗ neither"}
 
 
 def test_table_2_has_one_misprint():
-    shares = recount.shares(catalog.get("mobilenet_v1")).set_index("role")
-    printed = loader.read_csv("mobilenet_table2.csv").set_index("role")
-    for column in ("macs_percent", "params_percent"):
-        off = (shares[column] - printed[column]).abs() > 0.005
-        assert list(off.index[off]) == (["conv"] if column == "macs_percent" else [])
-        assert shares[column].sum() == pytest.approx(100)
-    assert shares.loc["conv", "macs_percent"] == pytest.approx(1.906, abs=5e-4)
+    table = counts.table2().set_index("layer")
+    off = table[table["difference"].abs() > 0.005]
+    assert off["MACs %, printed"].tolist() == [1.19]
+    assert off["counted"].item() == pytest.approx(1.906)
+    assert (table["difference "].abs() <= 0.005).all()
+    assert table[["counted", "counted "]].sum().tolist() == pytest.approx([100, 100], abs=0.002)
+
+
+def test_shares_add_up_and_pixels_change_no_weights():
+    shares, small = counts.shares(), counts.shares(resolution=112)
+    assert shares[["macs_percent", "params_percent"]].sum().tolist() == pytest.approx([100, 100])
+    assert small["weights"].tolist() == shares["weights"].tolist()
+    assert small["macs"].sum() == pytest.approx(shares["macs"].sum() / 4, rel=0.06)
+    assert counts.shares(0.5)["weights"].sum() < shares["weights"].sum() / 3
+
+
+def test_figure_4_has_sixteen_networks_with_their_macs():
+    paper = counts.figure4()
+    assert len(paper) == 16
+    full = paper[(paper["width_mult"] == 1) & (paper["resolution"] == 224)]
+    assert full[["accuracy", "macs"]].iloc[0].tolist() == [70.6, 568_740_352]
+    assert paper["macs"].is_unique
 
 
 def test_the_counter_finds_what_the_formula_says():
-    counted = recount.savings_counted((1, 3, 5), (8, 100))
-    formula = recount.savings_formula((1, 3, 5), (8, 100))
+    counted = counts.savings_counted((1, 3, 5), (8, 100))
+    formula = counts.savings_formula((1, 3, 5), (8, 100))
     pd.testing.assert_frame_equal(counted, formula)
     assert formula["saving"].iloc[2] == pytest.approx(72 / 17)  # 1 / (1/8 + 1/9)
+    assert counts.layer_macs("sep", 3, 4, 16, 7) == 7**2 * 4 * (3**2 + 16)
 
 
 def test_misprints_are_shown_by_the_papers_own_numbers():
-    found = recount.misprints().set_index("where")
+    found = counts.misprints().set_index("where")
     assert found["should_be"].tolist() == ["1.91 %", "stride 1", "3.0 points", "2.7 points"]
     assert "534 and not 569 million" in found.loc["Table 1, last depthwise layer", "why"]
     assert "99.29" in found.loc["Table 2, first layer", "why"]

@@ -1,4 +1,4 @@
-"""Pictures of hyperparameter tuning. Data frames in, figures out; accuracies in 0..1."""
+"""Pictures of hyperparameter tuning; accuracies from 0 to 1."""
 
 from collections.abc import Mapping
 
@@ -19,74 +19,57 @@ _NAMES = {
 _LABELS = {"lr": "learning rate"}
 
 
-def folds(scores: pd.DataFrame, xlabel: str) -> Figure:
-    """Fold accuracies (x, fold, accuracy), their mean and one standard error (x, mean, sd)."""
+def folds(scores: pd.DataFrame) -> Figure:
+    """Accuracies of the folds at each learning rate `x`, their mean and two sd: as `fold_table`."""
     fig, ax = style.subplots(height=2.8)
     means = scores.drop_duplicates("x")
     ax.plot(scores["x"], scores["accuracy"], "o", mfc="none", color=style.GREY, label="one fold")
-    ax.errorbar(
-        means["x"],
-        means["mean"],
-        2 * means["sd"],
-        fmt="D",
-        capsize=4,
-        color=style.COLOURS[0],
-        label="mean of the folds ± 2 of its standard deviations",
-    )
-    ax.set(xscale="log", xlabel=xlabel, ylabel="accuracy")
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    words = "mean of the folds ± 2 of its standard deviations"
+    look = {"fmt": "D", "capsize": 4, "color": style.COLOURS[0], "label": words}
+    ax.errorbar(means["x"], means["mean"], 2 * means["sd"], **look)
+    ax.set(xscale="log", xlabel="learning rate")
+    _accuracies(ax)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return fig
 
 
-def replay(beliefs: pd.DataFrame, observed: pd.DataFrame, name: str, xlabel: str) -> Figure:
+def replay(beliefs: pd.DataFrame, observed: pd.DataFrame) -> Figure:
     """Posterior above, acquisition below, one column per number of trials.
 
-    `beliefs`: n_trials, the hyperparameter `name`, mean, sd, acqf. `observed`: `name`, value, sd,
-    in the order of the trials.
+    `beliefs`: n_trials, lr, mean, sd, acqf. `observed`: lr, value, sd in the order of the trials.
     """
     sizes = list(dict.fromkeys(beliefs["n_trials"]))
     fig, axes = style.subplots(
-        2, len(sizes), height=4.2, sharex=True, sharey="row", gridspec_kw={"height_ratios": [2, 1]}
+        2, len(sizes), height=4.2, sharex=True, sharey="row", height_ratios=[2, 1], squeeze=False
     )
-    axes = np.reshape(axes, (2, len(sizes)))
     for (upper, lower), size in zip(axes.T, sizes, strict=True):
         belief = beliefs[beliefs["n_trials"] == size]
         seen = observed.iloc[:size]
-        best = belief.loc[belief["acqf"].idxmax()]
-        _band(upper, belief, name)
-        upper.errorbar(seen[name], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
+        best = belief.loc[belief["acqf"].idxmax(), "lr"]
+        _band(upper, belief, "lr")
+        upper.errorbar(seen["lr"], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
         upper.set(title=f"after {size} trials", xscale="log", ylim=(0, 1))
-        lower.fill_between(belief[name], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
-        lower.set(xlabel=xlabel, xscale="log")
+        lower.fill_between(belief["lr"], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
+        lower.set(xlabel="learning rate", xscale="log")
         for ax in (upper, lower):
-            ax.axvline(best[name], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
-        lower.annotate(
-            "next",
-            (best[name], 0.92),
-            xycoords=("data", "axes fraction"),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="top",
-            color=style.COLOURS[1],
-        )
-    axes[0, 0].set_ylabel("accuracy")
-    axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
+            ax.axvline(best, color=style.COLOURS[1], linestyle="--", linewidth=1.3)
+        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
+        lower.annotate("next", (best, 0.92), xytext=(4, 0), color=style.COLOURS[1], **place)
+    _accuracies(axes[0, 0])
     axes[1, 0].set_ylabel("expected\nimprovement\n(% points)")
     return fig
 
 
-def anytime(curves: pd.DataFrame, xlabel: str) -> Figure:
+def anytime(curves: pd.DataFrame) -> Figure:
     """Mean over seeds with its 95 % band: method, cost, mean, ci_low, ci_high."""
     fig, ax = style.subplots(height=3.2)
     for name, part in curves.groupby("method", sort=False):
-        look = style.method(name)
-        ax.plot(part["cost"], part["mean"], **(look | {"marker": None, "label": _NAMES[name]}))
-        ax.fill_between(
-            part["cost"], part["ci_low"], part["ci_high"], color=look["color"], alpha=0.13
-        )
-    ax.set(xlabel=xlabel, ylabel="held-out accuracy of the incumbent", ylim=(0, 1))
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+        look = style.method(name) | {"marker": None, "label": _NAMES[name]}
+        ax.plot(part["cost"], part["mean"], **look)
+        band = part["ci_low"], part["ci_high"]
+        ax.fill_between(part["cost"], *band, color=look["color"], alpha=0.13)
+    ax.set(xlabel="cost (trainings of an average configuration)", ylim=(0, 1))
+    _accuracies(ax, "held-out accuracy of the incumbent")
     ax.legend(loc="lower right")
     return fig
 
@@ -119,9 +102,8 @@ def slices(
     `log` get a logarithmic axis.
     """
     names = list(dict.fromkeys(curves["name"]))
-    ncols = 3
-    nrows = -(-len(names) // ncols)
-    fig, axes = style.subplots(nrows, ncols, height=2.1 * nrows, sharey=True, squeeze=False)
+    nrows = -(-len(names) // 3)
+    fig, axes = style.subplots(nrows, 3, height=2.1 * nrows, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
         ax.plot(observed[name], observed["value"], ".", color=style.GREY, alpha=0.7)
         _band(ax, curves[curves["name"] == name], "x")
@@ -129,11 +111,8 @@ def slices(
         ax.set_xlabel(_label(name))
         if name in log:
             _log_axis(ax, observed[name])
-    for ax in axes.flat[len(names) :]:
-        ax.axis("off")
     for ax in axes[:, 0]:
-        ax.set_ylabel("accuracy")
-        ax.yaxis.set_major_formatter(PercentFormatter(1))
+        _accuracies(ax)
     return fig
 
 
@@ -152,6 +131,12 @@ def relevance(shares: pd.DataFrame) -> Figure:
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="y", visible=False)
     return fig
+
+
+def _accuracies(ax: Axes, label: str = "accuracy") -> None:
+    """Name the vertical axis and write its numbers in per cent."""
+    ax.set_ylabel(label)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def _label(name: str) -> str:

@@ -1,0 +1,231 @@
+"""Hyperparameter searches at equal training cost, and what their models have learnt.
+
+`trials` is the frame that `compare` returns, `searchers` its searchers by (method, seed); costs are
+in trainings of an average configuration, accuracies from 0 to 1 unless said otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightlab.chapters.ch05_hyperparameter_tuning.cross_validation import CrossValidation
+from lightlab.measure import stats
+from lightlab.search import BayesianOptimization, GridSearch, RandomSearch, Searcher, Trial
+from lightlab.search.gaussian.acquisition import expected_improvement
+from lightlab.search.gaussian.surrogate import Surrogate
+from lightlab.search.peers import OptunaSearch
+from lightlab.space.hyper import Config, HyperSpace
+
+GRID_LEVELS = 3
+MAX_TRIALS = 10_000  # a search that would go on beyond this has a price of nothing
+
+Searchers = Mapping[tuple[str, int], Searcher]
+
+
+def make_searcher(method: str, space: HyperSpace, seed: int, n_initial: int) -> Searcher:
+    """The searcher "bo", "random", "grid" or "tpe"; those with a model place `n_initial` points
+    without it.
+    """
+    makers = {
+        "bo": lambda: BayesianOptimization(space, seed, n_initial=n_initial),
+        "random": lambda: RandomSearch(space, seed),
+        "grid": lambda: GridSearch(space, GRID_LEVELS, seed),
+        "tpe": lambda: OptunaSearch(space, "tpe", seed, n_initial=n_initial),
+    }
+    return makers[method]()
+
+
+def search(searcher: Searcher, problem: CrossValidation, budget: float) -> pd.DataFrame:
+    """One search until the next trial would pass `budget`, in the unit of `problem.price`.
+
+    One row per trial: its configuration, value, noise_var, held_out and cumulated cost, and value
+    and held-out value of the trial that the searcher would recommend by then (incumbent_…).
+    """
+    rows: list[dict[str, Any]] = []
+    held_out: dict[str, float] = {}
+    spent = 0.0
+    while len(rows) < MAX_TRIALS:
+        asked = searcher.ask(1)
+        if not asked or spent + (price := problem.price(asked[0])) > budget:
+            break
+        spent += price
+        score = problem(asked[0])
+        searcher.tell(asked, [score.mean], [score.noise_var])
+        held_out[str(asked[0])] = score.held_out
+        best = searcher.incumbent
+        rows.append(
+            {
+                "trial": len(rows) + 1,
+                "cost": spent,
+                **asked[0],
+                "value": score.mean,
+                "noise_var": score.noise_var,
+                "held_out": score.held_out,
+                "incumbent_value": best.value if best else np.nan,
+                "incumbent_held_out": held_out[str(best.config)] if best else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def compare(
+    space: HyperSpace,
+    problems: Mapping[int, CrossValidation],
+    methods: Sequence[str],
+    budget: float,
+    *,
+    n_initial: int,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, Searchers]:
+    """Every method on the problem of every seed: the trials, and the searchers as they ended.
+
+    `budget` counts trainings of an average configuration: 40 that `rng` draws. ValueError where it
+    does not buy a single trial.
+    """
+    first, *_ = problems.values()
+    unit = float(np.mean([first.price(config) for config in space.sample(rng, 40)]))
+    tables, searchers = [], {}
+    for seed, problem in problems.items():
+        for method in methods:
+            searcher = make_searcher(method, space, seed, n_initial)
+            table = search(searcher, problem, budget * unit)
+            if table.empty:
+                raise ValueError(f"{method}, seed {seed}: the budget does not buy one trial")
+            tables.append(table.assign(method=method, seed=seed))
+            searchers[method, seed] = searcher
+    trials = pd.concat(tables, ignore_index=True)
+    trials["cost"] /= unit
+    return trials, searchers
+
+
+def incumbents_at(trials: pd.DataFrame, costs: Sequence[float]) -> pd.DataFrame:
+    """Held-out accuracy of each search's choice at each of `costs`, by the trials finished then.
+
+    Columns method, seed, cost, incumbent_held_out; NaN before the first trial is finished.
+    """
+    parts = []
+    for (method, seed), part in trials.groupby(["method", "seed"], sort=False):
+        last = np.searchsorted(part["cost"].to_numpy(), costs, side="right") - 1
+        values = part["incumbent_held_out"].to_numpy()[np.maximum(last, 0)]
+        found = pd.DataFrame({"method": method, "seed": seed, "cost": costs})
+        parts.append(found.assign(incumbent_held_out=np.where(last >= 0, values, np.nan)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def anytime(trials: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """`incumbents_at` from where every search has a trial to `budget`: mean over the seeds.
+
+    Columns method, cost, mean, ci_low, ci_high (95 %), n.
+    """
+    start = trials.groupby(["method", "seed"])["cost"].min().max()
+    found = incumbents_at(trials, np.linspace(start, budget, 40))
+    return stats.grouped_ci(found, ["method", "cost"], "incumbent_held_out")
+
+
+def final_accuracy(trials: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """Held-out accuracy in per cent when `budget` is spent: a row per seed, a column per method."""
+    found = incumbents_at(trials, [budget])
+    return 100 * found.pivot_table(index="seed", columns="method", values="incumbent_held_out")
+
+
+def differences(final: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """`final_accuracy` of a first method minus a second's, within seeds, for each pair of methods.
+
+    Columns first, second, difference (a row per seed), mean, ci_low, ci_high (95 %).
+    """
+    parts = []
+    for first, second in pairs:
+        found = pd.DataFrame({"first": first, "second": second}, index=final.index)
+        found["difference"] = final[first] - final[second]
+        mean, low, high = stats.paired_ci(final[first], final[second])
+        parts.append(found.assign(mean=mean, ci_low=low, ci_high=high))
+    return pd.concat(parts)
+
+
+def retrain_winners(
+    trials: pd.DataFrame, searchers: Searchers, problems: Mapping[int, CrossValidation]
+) -> pd.DataFrame:
+    """The last row of each search, with the accuracy `test` of its choice when trained anew."""
+    last = trials.groupby(["method", "seed"], sort=False).last().reset_index()
+    last["test"] = [
+        problems[s].retrain(searchers[m, s].incumbent.config)
+        for m, s in zip(last["method"], last["seed"], strict=True)
+    ]
+    return last
+
+
+def trials_of(searchers: Searchers, seed: int) -> list[Trial]:
+    """All trials of one seed, whichever search made them; equal configurations once."""
+    found = (t for (_, s), searcher in searchers.items() if s == seed for t in searcher.trials)
+    return list({str(t.config): t for t in found}.values())
+
+
+def fit_model(space: HyperSpace, trials: Sequence[Trial]) -> Surrogate:
+    """The Gaussian process that Bayesian optimisation would have after these trials."""
+    return BayesianOptimization(space, trials=trials).surrogates()[0]
+
+
+def observations(trials: Sequence[Trial]) -> pd.DataFrame:
+    """One row per trial: its hyperparameters, value, and sd of its noise (NaN where unknown)."""
+    rows = [
+        {**t.config, "value": t.values[0], "sd": (t.noise_var or (np.nan,))[0] ** 0.5}
+        for t in trials
+    ]
+    return pd.DataFrame(rows)
+
+
+def replay(space: HyperSpace, trials: Sequence[Trial], sizes: Sequence[int]) -> pd.DataFrame:
+    """What a search of one hyperparameter believed after its first `sizes` trials.
+
+    Columns n_trials, the hyperparameter, mean, sd, acqf: expected improvement over the best mean
+    at the trials so far, whose maximum is the next point.
+    """
+    ((name, dimension),) = space.dimensions.items()
+    x = dimension.grid(201)
+    parts = []
+    for size in sizes:
+        model = fit_model(space, trials[:size])
+        mean, sd = model.predict([{name: value} for value in x])
+        best_f = model.predict([t.config for t in trials[:size]])[0].max()
+        acqf = expected_improvement(mean, sd, best_f)
+        parts.append(
+            pd.DataFrame({"n_trials": size, name: x, "mean": mean, "sd": sd, "acqf": acqf})
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def slices(space: HyperSpace, model: Surrogate, config: Config) -> pd.DataFrame:
+    """The model along each hyperparameter, all others as in `config`: name, x, mean, sd."""
+    parts = []
+    for name, dimension in space.dimensions.items():
+        x = dimension.grid(61)
+        mean, sd = model.predict([{**config, name: value} for value in x])
+        table = {"name": name, "x": np.array(x, dtype=float), "mean": mean, "sd": sd}
+        parts.append(pd.DataFrame(table))
+    return pd.concat(parts, ignore_index=True)
+
+
+def relevance(models: Mapping[int, Surrogate]) -> pd.DataFrame:
+    """Share of each hyperparameter in the sum of 1/ℓ²: how fast the model varies along it.
+
+    `models` by seed; columns seed, name, share. Automatic relevance determination (Neal 1996):
+    squared distance in the kernel is Σ (Δx/ℓ)².
+    """
+    rows = []
+    for seed, model in models.items():
+        inverse = {name: 1 / scale**2 for name, scale in model.length_scales.items()}
+        rows += [(seed, name, value / sum(inverse.values())) for name, value in inverse.items()]
+    return pd.DataFrame(rows, columns=["seed", "name", "share"])
+
+
+def lead(shares: pd.DataFrame, name: str) -> pd.Series:
+    """The share (`relevance`) of hyperparameter `name` minus the largest of another, by seed."""
+    by_seed = shares.pivot(index="seed", columns="name", values="share")
+    return by_seed[name] - by_seed.drop(columns=name).max(axis=1)
+
+
+def effective_dimension(shares: pd.DataFrame) -> pd.Series:
+    """1 / Σ share² by seed: d where all d hyperparameters matter alike, 1 where only one does."""
+    return 1 / shares["share"].pow(2).groupby(shares["seed"]).sum()

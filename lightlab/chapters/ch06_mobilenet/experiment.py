@@ -1,0 +1,201 @@
+"""MobileNets trained side by side: lengths of training, differences within seeds, a line, times.
+
+`networks` are frames as in `architectures`; `results`, of `train_all`, have a row per network,
+length of training and seed, with the test accuracy in per cent.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lightlab import latency, train
+from lightlab.chapters.ch06_mobilenet.architectures import FULL, SEPARABLE
+from lightlab.data import DataSet
+from lightlab.measure import stats
+from lightlab.space.arch import decode
+
+
+def lengths(networks: pd.DataFrame, epochs: float, n: int) -> list[float]:
+    """`n` lengths of training, the first of `epochs`, each longer than the last by the factor that
+    the full network's MACs are more than its twin's.
+
+    So the separable network at one length has spent as much as the full one at the length before.
+    """
+    macs = networks.set_index("name")["macs"]
+    return [epochs * (macs[FULL] / macs[SEPARABLE]) ** i for i in range(n)]
+
+
+def trainings(
+    networks: pd.DataFrame, epochs: Iterable[float], seeds: Iterable[int]
+) -> pd.DataFrame:
+    """Each network with each length of training and each seed."""
+    out = networks.merge(pd.DataFrame({"epochs": list(epochs)}), how="cross")
+    return out.merge(pd.DataFrame({"seed": list(seeds)}), how="cross")
+
+
+def train_all(
+    wanted: pd.DataFrame,
+    images: Mapping[int, DataSet],
+    recipe: train.Recipe,
+    resume: Path | None = None,
+) -> pd.DataFrame:
+    """Train and test what `trainings` lists; a training that is listed twice is done once.
+
+    `images` by resolution; `recipe` but for its epochs; `resume` as in `train.fit_many`. Adds to
+    the rows train_macs (spent on training), seconds (of one core), loss (training, of the last
+    epoch) and accuracy (test, per cent). The test images are looked at once, after training.
+    """
+    key = ["arch", "epochs", "seed"]
+    different = wanted.drop_duplicates(key)
+    longest_first = np.argsort(-different["macs"] * different["epochs"], kind="stable")
+    different = different.iloc[longest_first]
+    jobs = [
+        train.Job(
+            decode(t.arch),
+            images[t.resolution].train,
+            replace(recipe, epochs=t.epochs),
+            seed=t.seed,
+            test=images[t.resolution].test,
+            name=f"{t.name}, {t.epochs:.3g} epochs, seed {t.seed}",
+        )
+        for t in different.itertuples()
+    ]
+    done = train.fit_many(jobs, resume=resume)
+    found = different[key].assign(
+        train_macs=[t.history["macs"].iloc[-1] for t in done],
+        seconds=[t.history["seconds"].iloc[-1] for t in done],
+        loss=[t.history["loss"].iloc[-1] for t in done],
+        accuracy=[100 * t.metrics["test_accuracy"] for t in done],
+    )
+    return wanted.merge(found, on=key)
+
+
+def curves(results: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy by the MACs that training took, mean over the seeds.
+
+    Columns: network, epochs, train_macs, mean, ci_low, ci_high (95 %), n.
+    """
+    chosen = results[results["name"].isin(networks["name"])]
+    rows = stats.grouped_ci(chosen, ["name", "epochs", "train_macs"], "accuracy")
+    return rows.rename(columns={"name": "network"})
+
+
+def differences(
+    results: pd.DataFrame,
+    first: str,
+    second: str,
+    comparison: str,
+    *,
+    later: int = 0,
+    published: float = np.nan,
+) -> pd.DataFrame:
+    """Accuracy of the network `first` minus that of `second`, within seeds, for every length.
+
+    With `later` 1 the first is taken from the next length on: as many MACs spent by `lengths`.
+    Columns: comparison, length (in words), epochs (of `second`), seed, difference, mean, ci_low,
+    ci_high (% points, 95 %), published.
+    """
+    a, b = (
+        results[results["name"] == name].pivot(index="seed", columns="epochs", values="accuracy")
+        for name in (first, second)
+    )
+    rows = []
+    for longer, epochs in zip(a.columns[later:], b.columns, strict=False):
+        difference = a[longer] - b[epochs]
+        mean, low, high = stats.mean_ci(difference)
+        found = pd.DataFrame({"seed": a.index, "difference": difference.to_numpy()})
+        found["comparison"], found["epochs"] = comparison, epochs
+        found["length"] = f"{longer:.3g} against {epochs:.3g}" if later else f"{epochs:.3g}"
+        found["length"] += " epoch" if epochs == 1 else " epochs"
+        found["mean"], found["ci_low"], found["ci_high"] = mean, low, high
+        rows.append(found.assign(published=published))
+    return pd.concat(rows, ignore_index=True)
+
+
+def summary(pairs: pd.DataFrame) -> pd.DataFrame:
+    """`differences` in one row per comparison and length, with what the interval says of it.
+
+    Columns: comparison, trained, difference, ci_low, ci_high (% points), seeds, reading, published:
+    the first is "ahead" or "behind" where the whole interval is, else it is "undecided".
+    """
+    keys = ["comparison", "length", "mean", "ci_low", "ci_high", "published"]
+    rows = pairs.groupby(keys, sort=False, dropna=False).size().rename("seeds").reset_index()
+    rows["reading"] = np.select(
+        [rows["ci_low"] > 0, rows["ci_high"] < 0], ["ahead", "behind"], "undecided"
+    )
+    rows = rows.rename(columns={"length": "trained", "mean": "difference"})
+    order = ["comparison", "trained", "difference", "ci_low", "ci_high", "seeds", "reading"]
+    return rows[[*order, "published"]]
+
+
+def last(pairs: pd.DataFrame, comparison: str) -> np.ndarray:
+    """The differences of one comparison after the longest training, one per seed."""
+    found = pairs[pairs["comparison"] == comparison]
+    return found.loc[found["epochs"] == found["epochs"].max(), "difference"].to_numpy()
+
+
+def log_linear(points: pd.DataFrame, thinnest: float) -> pd.DataFrame:
+    """The line accuracy = intercept + slope · log10(MACs) through all but the thinnest networks.
+
+    `points`: width_mult, macs, accuracy, seed. One row per seed: intercept, slope (% points per
+    tenfold MACs), r2 (of the points that the line was fitted to) and jump: how far the networks of
+    width `thinnest` lie under the line, on average. ValueError on fewer than three points for the
+    line, or none of that width.
+    """
+    rows = []
+    for seed, part in points.groupby("seed"):
+        thin = part["width_mult"] == thinnest
+        x, y = np.log10(part["macs"].to_numpy(float)), part["accuracy"].to_numpy()
+        if (n := int((~thin).sum())) < 3:
+            raise ValueError(
+                f"a line through {n} networks says nothing: more widths or resolutions"
+            )
+        if not thin.any():
+            raise ValueError(f"no network has the width {thinnest:g}")
+        slope, intercept = np.polyfit(x[~thin], y[~thin], 1)
+        left = y - (intercept + slope * x)
+        r2 = 1 - np.var(left[~thin]) / np.var(y[~thin])
+        rows.append((seed, intercept, slope, r2, -left[thin].mean()))
+    return pd.DataFrame(rows, columns=["seed", "intercept", "slope", "r2", "jump"])
+
+
+def mean_line(
+    fit: pd.DataFrame, macs: pd.Series
+) -> tuple[pd.DataFrame, tuple[float, float, float]]:
+    """The mean over the seeds of `log_linear` from the least to the most MACs, columns macs, mean;
+    and of its jump, with the ends of its 95 % interval (NaN for one seed)."""
+    ends = np.array([macs.min() / 1.2, macs.max() * 1.2])
+    mean = fit["intercept"].mean() + fit["slope"].mean() * np.log10(ends)
+    return pd.DataFrame({"macs": ends, "mean": mean}), stats.mean_ci(fit["jump"])
+
+
+def grid_means(results: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy by width and resolution: width_mult, resolution, macs, mean, ci_low, ci_high, n."""
+    return stats.grouped_ci(results, ["width_mult", "resolution", "macs"], "accuracy")
+
+
+def time_all(networks: pd.DataFrame, rounds: int) -> tuple[pd.DataFrame, float]:
+    """Each different network timed with the others in turn: the networks with latency_ms, iqr_ms
+    and more, and by how many per cent a second timing would change a value.
+
+    ONNX Runtime, one thread, one image.
+    """
+    different = networks.drop_duplicates("arch")
+    archs = {n: decode(a) for n, a in zip(different["name"], different["arch"], strict=True)}
+    timings = latency.measure_many(archs, plan=latency.Plan(rounds=rounds))
+    return different.merge(timings.table, on="name"), timings.noise_pct
+
+
+def trained(results: pd.DataFrame, timed: pd.DataFrame) -> pd.DataFrame:
+    """One row per network and length of training: macs, params, epochs, accuracy (mean) with
+    ci_low and ci_high, seeds, loss and seconds (means), latency_ms by `timed`.
+    """
+    keys = ["name", "resolution", "macs", "params", "epochs"]
+    rows = stats.grouped_ci(results, keys, "accuracy")
+    rows = rows.rename(columns={"mean": "accuracy", "n": "seeds"})
+    means = results.groupby(keys)[["loss", "seconds"]].mean().reset_index()
+    ms = results.merge(timed[["arch", "latency_ms"]], on="arch").groupby("name")["latency_ms"]
+    return rows.merge(means, on=keys).assign(latency_ms=lambda r: r["name"].map(ms.first()))

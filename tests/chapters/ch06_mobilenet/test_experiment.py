@@ -1,0 +1,137 @@
+"""Trainings side by side: done once, compared within seeds, and the line that a grid follows."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab import data, train
+from lightlab.chapters.ch06_mobilenet import architectures, experiment
+
+
+def results(accuracy: dict[tuple[str, float], list[float]]) -> pd.DataFrame:
+    rows = [
+        {"name": n, "epochs": e, "seed": s, "accuracy": a}
+        for (n, e), values in accuracy.items()
+        for s, a in enumerate(values)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_differences_are_paired_by_seed():
+    found = results({("a", 1.0): [10, 21, 32], ("b", 1.0): [9, 19, 29]})
+    pairs = experiment.differences(found, "a", "b", "a − b", published=3.0)
+    assert list(pairs["difference"]) == [1, 2, 3]
+    assert pairs["mean"].iloc[0] == 2
+    assert pairs["ci_low"].iloc[0] == pytest.approx(2 - 4.3027 / np.sqrt(3), abs=1e-3)
+    assert set(pairs["length"]) == {"1 epoch"}
+    assert set(pairs["published"]) == {3.0}
+
+
+def test_equal_macs_pair_one_length_with_the_one_before():
+    found = results({("a", 1.0): [10, 10], ("a", 6.0): [50, 60], ("b", 1.0): [40, 40],
+                     ("b", 6.0): [90, 90]})  # fmt: skip
+    pairs = experiment.differences(found, "a", "b", "x", later=1)
+    assert list(pairs["difference"]) == [10, 20]
+    assert set(pairs["length"]) == {"6 against 1 epoch"}
+    both = pd.concat([pairs, experiment.differences(found, "a", "b", "y")])
+    assert list(experiment.last(both, "y")) == [-40, -30]
+
+
+def test_a_line_finds_its_slope_and_how_far_the_thinnest_fall():
+    macs = np.array([1e5, 1e6, 1e7, 1e8])
+    points = pd.DataFrame({"width_mult": [0.25, 0.5, 0.75, 1], "macs": macs, "seed": 0})
+    points["accuracy"] = 10 + 5 * np.log10(macs) - np.array([7, 0, 0, 0])
+    fit = experiment.log_linear(points, thinnest=0.25)
+    assert fit.loc[0, ["intercept", "slope", "r2", "jump"]].tolist() == pytest.approx([10, 5, 1, 7])
+    ends, jump = experiment.mean_line(fit, points["macs"])
+    assert jump == pytest.approx((7, np.nan, np.nan), nan_ok=True)
+    assert ends["mean"].tolist() == pytest.approx(list(10 + 5 * np.log10(ends["macs"])))
+    with pytest.raises(ValueError, match="a line through 2 networks"):
+        experiment.log_linear(points.iloc[:3], thinnest=0.25)
+    with pytest.raises(ValueError, match=r"no network has the width 0\.1"):
+        experiment.log_linear(points, thinnest=0.1)
+
+
+def test_the_summary_says_ahead_only_where_the_whole_interval_is():
+    found = results({("a", 1.0): [50, 51, 52], ("b", 1.0): [40, 42, 41], ("c", 1.0): [60, 45, 52]})
+    sure = experiment.differences(found, "a", "b", "a − b", published=3.0)
+    reverse = experiment.differences(found, "b", "a", "b − a")
+    unsure = experiment.differences(found, "c", "a", "c − a")
+    rows = experiment.summary(pd.concat([sure, reverse, unsure])).set_index("comparison")
+    assert rows["reading"].to_dict() == {"a − b": "ahead", "b − a": "behind", "c − a": "undecided"}
+    assert rows.loc["a − b", ["difference", "seeds", "published"]].tolist() == [10, 3, 3.0]
+
+
+def test_the_mean_line_is_that_of_the_seeds_with_an_interval_for_the_jump():
+    fit = pd.DataFrame({"intercept": [10.0, 12.0], "slope": [5.0, 7.0], "jump": [1.0, 3.0]})
+    ends, jump = experiment.mean_line(fit, pd.Series([1e5, 1e6]))
+    assert ends["mean"].tolist() == pytest.approx(list(11 + 6 * np.log10(ends["macs"])))
+    assert jump == pytest.approx((2, 2 - 12.706, 2 + 12.706), abs=1e-3)
+
+
+def test_trainings_are_averaged_over_seeds():
+    found = results({("a", 1.0): [50, 52], ("a", 2.0): [60, 60]})
+    found = found.assign(resolution=32, macs=10, params=5, loss=[1.0, 2.0, 0.5, 0.5], seconds=4.0)
+    timed = pd.DataFrame({"arch": ["other", "text"], "latency_ms": [1.0, 2.0]})
+    rows = experiment.trained(found.assign(arch="text"), timed).set_index("epochs")
+    assert rows.loc[1.0, ["accuracy", "loss", "seeds"]].tolist() == [51, 1.5, 2]
+    assert rows.loc[2.0, "ci_low"] == 60
+    assert rows["latency_ms"].tolist() == [2.0, 2.0]
+
+
+def test_curves_and_grid_are_means_over_seeds():
+    found = results({("a", 1.0): [50, 52], ("b", 1.0): [60, 60]})
+    found = found.assign(train_macs=9, width_mult=0.5, resolution=32, macs=3)
+    curves = experiment.curves(found, pd.DataFrame({"name": ["a"]}))
+    row = curves[["network", "epochs", "train_macs", "mean", "n"]]
+    assert row.to_numpy().tolist() == [["a", 1.0, 9, 51.0, 2]]
+    assert experiment.grid_means(found)["mean"].tolist() == [55.5]
+
+
+def test_a_length_of_the_twin_costs_what_the_full_network_cost_before():
+    images = SimpleNamespace(input_shape=(3, 32, 32), class_names=tuple("abcdefghij"))
+    operators = architectures.operators(images, 0.125)
+    macs = operators.set_index("name")["macs"]
+    first, second, third = experiment.lengths(operators, 2.0, 3)
+    assert first == 2.0
+    assert second * macs["separable"] == pytest.approx(first * macs["full"])
+    assert third * macs["separable"] == pytest.approx(second * macs["full"])
+
+
+@pytest.fixture(scope="module")
+def images():
+    return data.load(n_train=64, n_val=0, n_test=50, resolution=16)
+
+
+@pytest.fixture(scope="module")
+def networks(images):
+    """One network under two names."""
+    grid = architectures.grid(images, [0.125], [16])
+    return pd.concat([grid, grid.assign(name="again")])
+
+
+def test_trainings_are_done_once_and_found_in_every_row(monkeypatch, images, networks):
+    wanted = experiment.trainings(networks, [1.0], [0, 1])
+    fit_many, asked = train.fit_many, []
+
+    def noted(jobs, **_):
+        asked.extend(jobs)
+        return fit_many(jobs, workers=1, progress=False)
+
+    monkeypatch.setattr(train, "fit_many", noted)
+    found = experiment.train_all(wanted, {16: images}, train.Recipe(batch_size=32))
+    assert len(asked) == 2
+    assert len(found) == 4
+    assert (found["train_macs"] == 3 * 64 * found["macs"]).all()
+    assert found["accuracy"].between(0, 100).all()
+    assert (found.groupby("seed")["accuracy"].nunique() == 1).all()
+
+
+def test_networks_are_timed_once(networks):
+    timed, noise_pct = experiment.time_all(networks, rounds=6)
+    assert len(timed) == 1
+    assert (timed["latency_ms"] > 0).all()
+    assert (timed["iqr_ms"] >= 0).all()
+    assert noise_pct >= 0
