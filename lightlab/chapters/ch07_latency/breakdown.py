@@ -60,7 +60,7 @@ def predictions(
 
     Columns name, calibration (the first `n_calibration` networks fit what is fitted), latency_ms,
     macs_m (millions), the plain sum of pieces (sum), less what joining saves (corrected), that with
-    the weights fitted (calibrated); the rivals macs, a line through multiply-accumulates, and
+    the weights fitted (calibrated); the baselines macs, a line through multiply-accumulates, and
     counts, these and the weights fitted. LatencyError for another setting than the table's.
     """
     if timings.setting != table.setting:
@@ -69,10 +69,10 @@ def predictions(
     y = np.array([timings.latency_ms[name] for name in archs])
     counts = np.array([(cost.macs(arch), cost.param_count(arch)) for arch in nets]) / 1e6
     few = slice(n_calibration)
-    rivals = {}
+    counted = {}
     for name, X in (("macs", counts[:, :1]), ("counts", counts)):
         offset, *slopes = stats.relative_fit(X[few], y[few])
-        rivals[name] = offset + X @ slopes
+        counted[name] = offset + X @ slopes
     calibrated = table.calibrate(nets[few], y[few])
     return pd.DataFrame(
         {
@@ -83,7 +83,7 @@ def predictions(
             "sum": [table.predict(arch, "sum") for arch in nets],
             "corrected": [table.predict(arch, "corrected") for arch in nets],
             "calibrated": [calibrated.predict(arch) for arch in nets],
-            **rivals,
+            **counted,
         }
     )
 
@@ -157,8 +157,8 @@ def _nodes(arch: Arch, runs: int) -> list[list[dict[str, Any]]]:
 
 
 def _kind(node: Mapping[str, Any]) -> str:
-    """The role of a convolution by its name or, for a fused one has none, by its weights; else what
-    the operator's name says.
+    """The role of a convolution by its name, or by its weights, for a fused one has no name; of
+    other operators what their type says.
     """
     op = node["args"]["op_name"].lower()
     if "conv" not in op:
