@@ -15,6 +15,7 @@ import pandas as pd
 from torch import nn
 
 from lightlab import latency
+from lightlab.chapters.ch07_latency import breakdown
 from lightlab.latency import LookupTable, Plan, Setting, Timings
 from lightlab.latency.pieces import joints, pieces
 from lightlab.latency.runtimes import SESSIONS
@@ -70,9 +71,10 @@ def study(runtime: str, archs: Mapping[str, Arch]) -> Study:
 
 
 def errors(done: Study, estimate: str, n_calibration: int) -> pd.DataFrame:
-    """`latency.validate`, and the sum less an empty graph's call at every joint."""
+    """`breakdown.errors`, and the sum less an empty graph's call at every joint."""
     once, again = (replace(t, estimate=estimate) for t in (done.once, done.again))
-    found = latency.validate(done.table, done.archs, once, again, n_calibration)
+    predictions = breakdown.predictions(done.table, done.archs, once, n_calibration)
+    found = breakdown.errors(predictions, again)
     held_out = list(done.archs)[n_calibration:]
     predicted = [
         done.table.predict(done.archs[n], "sum") - done.empty_ms * len(joints(done.archs[n]))
@@ -220,7 +222,7 @@ def main() -> None:
     parser.add_argument("--runtimes", nargs="+", default=["onnxruntime"], choices=list(PLANS))
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     arguments = parser.parse_args()
-    archs = latency.random_networks(arguments.networks)
+    archs = breakdown.random_networks(arguments.networks)
     studies = {runtime: study(runtime, archs) for runtime in arguments.runtimes}
     page = report(studies, arguments.networks, arguments.calibration)
     arguments.out.write_text(page, encoding="utf-8")

@@ -6,14 +6,13 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 
 from lightlab.latency.device import device
 from lightlab.latency.measuring import measure, measure_many, measure_settings, time_runners
-from lightlab.latency.operators import where_time_goes
 from lightlab.latency.pieces import Piece
 from lightlab.latency.runtimes import onnx_model, runner
 from lightlab.latency.setting import RUNTIMES, LatencyError, NoisyError, Setting
 from lightlab.latency.table import LookupTable
 from lightlab.latency.timing import Plan
 from lightlab.latency.timings import Latency, Timings
-from lightlab.latency.validation import agreement, predictions, random_networks, validate
+from lightlab.latency.validation import agreement
 
 __all__ = [
     "RUNTIMES",
@@ -31,10 +30,6 @@ __all__ = [
     "measure_many",
     "measure_settings",
     "onnx_model",
-    "predictions",
-    "random_networks",
     "runner",
     "time_runners",
-    "validate",
-    "where_time_goes",
 ]

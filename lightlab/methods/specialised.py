@@ -1,4 +1,4 @@
-"""A found network against others: of one layer type, of equal latency, trained to the end."""
+"""A found network against others: of equal latency, trained to the end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,31 +10,9 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, decode, encode, scale
-from lightlab.space.spaces import MnasNetSpace
 
-# MnasNet table 6: the layer types that stand throughout, each with its options.
-LAYER_TYPES = {
-    "MBConv3 3×3 only": {"op": "mb_e3", "kernel": 3},
-    "MBConv3 5×5 only": {"op": "mb_e3", "kernel": 5},
-    "MBConv6 3×3 only": {"op": "mb_e6", "kernel": 3},
-    "MBConv6 5×5 only": {"op": "mb_e6", "kernel": 5},
-}
 _PLAN = latency.Plan(rounds=12, sample_ms=0.3, min_busy=0)
 WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)
-
-
-def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
-    """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
-    squeeze-excite, with residuals; SpaceError where `arch` is not of `space`.
-    """
-    options = space.options(space.find(arch))
-    found = {}
-    for name, layer in LAYER_TYPES.items():
-        everywhere = layer | {"se": 0, "skip": "identity"}
-        parts = {decision: decision.partition(".")[2] for decision in options}
-        new = {d: everywhere.get(part, options[d]) for d, part in parts.items()}
-        found[name] = space.decode(space.point(new))
-    return found
 
 
 def as_fast(
@@ -53,18 +31,6 @@ def as_fast(
         low, high = (middle + 1, high) if known[middle] < latency_ms else (low, middle - 1)
     best = min(known, key=lambda i: abs(np.log(known[i] / latency_ms)))
     return candidates[best], known[best]
-
-
-def train_and_time(
-    archs: Mapping[str, Arch],
-    images: DataSet,
-    recipe: train.Recipe,
-    seeds: Sequence[int],
-    **how: Any,
-) -> pd.DataFrame:
-    """Every network trained with every seed; see `train_each`."""
-    rows = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
-    return train_each(rows, images, recipe, **how)
 
 
 def train_each(
@@ -106,12 +72,6 @@ def train_each(
         }
         for name, seed, arch in entries
     )
-
-
-def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracy with its interval over the seeds, and the costs, by network."""
-    table = stats.grouped_ci(results, ["name", "latency_ms", "macs", "params"], "accuracy")
-    return table.rename(columns={"mean": "accuracy"})
 
 
 def comparable(trained: pd.DataFrame, name: str, to: str, off: float = 0.1) -> bool:

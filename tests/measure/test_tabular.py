@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.chapters.ch08_mnasnet import macro_bench
-from lightlab.measure import cost, stats, tabular
+from lightlab.measure import cost, tabular
 from lightlab.search import BayesianOptimization, Controller, RandomSearch, RegularizedEvolution
 from lightlab.space.spaces import MACRO, MACRO_TIED
 
@@ -79,18 +78,6 @@ def test_tied_networks_are_part_of_the_whole_space():
     assert tied < whole
     assert MACRO_TIED.size() == 6 * 8 * 8
     assert len(tied) == 5 * 7 * 7  # no layers of either design are the same network
-
-
-@needs_table
-def test_latencies_of_all_networks_come_from_a_table_of_blocks(table):
-    timed = macro_bench.with_latency(table, n_calibration=6)
-    assert (timed["latency_ms"] > 0).all()
-    assert stats.spearman(timed["latency_ms"], timed["macs"], n_boot=10)[0] > 0.9
-    judge = macro_bench.judge(timed)
-    point = (1, 2, 0, 1, 2, 0, 0, 1)
-    row = judge([MACRO.decode(point), MACRO.decode(point)]).iloc[1]
-    assert row["accuracy"] == table["accuracy"].to_dict()[point]
-    assert row["macs"] == table["macs"].to_dict()[point]
 
 
 def regret(kind, accuracy: dict, seed: int, n: int) -> np.ndarray:

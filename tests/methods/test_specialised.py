@@ -1,32 +1,13 @@
-"""A found network and its rivals."""
+"""A found network beside others."""
 
-import numpy as np
 import pytest
 
 from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.methods import specialised
-from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import IMAGENET, MnasNetSpace, Skeleton
+from lightlab.space.spaces import MnasNetSpace, Skeleton
 
 SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32, 64]))
-
-
-def test_variants_keep_depth_and_width_and_have_one_layer_type():
-    rng = np.random.default_rng(0)
-    for point in SPACE.sample(rng, 20):
-        arch = SPACE.decode(point)
-        found = specialised.single_layer_variants(SPACE, arch)
-        assert set(found) == set(specialised.LAYER_TYPES)
-        for name, variant in found.items():
-            kept = ("out_channels", "stride")
-            for a, b in zip(arch.blocks, variant.blocks, strict=True):
-                assert [getattr(a, k) for k in kept] == [getattr(b, k) for k in kept]
-            kinds = {(b.op, b.expand_ratio, b.kernel_size, b.se_ratio) for b in variant.blocks[1:]}
-            assert kinds == {("mb", int(name[6]), int(name[8]), 0)}
-    other = MnasNetSpace(IMAGENET)
-    with pytest.raises(SpaceError, match="another stem"):
-        specialised.single_layer_variants(SPACE, other.decode(other.centre()))
 
 
 def test_the_width_is_chosen_whose_latency_is_nearest():
@@ -47,7 +28,8 @@ def test_networks_are_trained_with_every_seed_and_timed_together():
     images = data.load("digits", n_train=100, n_val=40, n_test=80, resolution=16)
     archs = {n: SPACE.decode(SPACE.unrank(i)) for n, i in (("a", 0), ("b", SPACE.size() - 1))}
     recipe = train.Recipe(epochs=1, batch_size=32)
-    results = specialised.train_and_time(archs, images, recipe, [3, 4])
+    entries = [(name, seed, arch) for name, arch in archs.items() for seed in (3, 4)]
+    results = specialised.train_each(entries, images, recipe)
     assert list(zip(results["name"], results["seed"], strict=True)) == [
         ("a", 3), ("a", 4), ("b", 3), ("b", 4),
     ]  # fmt: skip
@@ -55,8 +37,6 @@ def test_networks_are_trained_with_every_seed_and_timed_together():
     assert (
         results["macs"] == results["name"].map({n: cost.macs(a) for n, a in archs.items()})
     ).all()
-    summary = specialised.summary(results)
-    assert summary["n"].tolist() == [2, 2]
 
 
 def test_rows_of_layers_say_what_stands_where():

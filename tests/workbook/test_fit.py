@@ -97,9 +97,9 @@ def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, p
 def again(model):
     """The target is kept in a fresh process, up to what two sessions with one graph differ by."""
     program = (
-        "import sys; from lightlab.measure.latency import Setting, time_runners\n"
-        "from lightlab.measure.latency.engines import onnx_runner\n"
-        "from lightlab.measure.latency.runtimes import random_images\n"
+        "import sys; from lightlab.latency import Setting, time_runners\n"
+        "from lightlab.latency.engines import onnx_runner\n"
+        "from lightlab.latency.runtimes import random_images\n"
         "model = open(sys.argv[1], 'rb').read(); s = Setting()\n"
         "run = onnx_runner(model, s, random_images(1, (3, 32, 32)), 3)\n"
         "print(time_runners({'m': run}, s, estimate='fastest').latency_ms['m'])"

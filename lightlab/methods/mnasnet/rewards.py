@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from lightlab.measure import cost, stats
+from lightlab.measure import cost
 from lightlab.search.draws import SearchError
 from lightlab.search.searcher import Searcher
 from lightlab.space.arch import Arch
@@ -48,52 +48,6 @@ def exponent(times_slower: float = 2.0, relative_gain: float = 0.05) -> float:
     if not (times_slower > 0 and times_slower != 1 and relative_gain > -1):
         raise ValueError(f"no exponent makes {times_slower} times as slow worth {relative_gain}")
     return float(-np.log1p(relative_gain) / np.log(times_slower))
-
-
-def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rewards of an accuracy of 0.5 over latency (kind, latency_ms, reward), as in figure 3 for
-    a target of 80 ms, and over a grid of latency and accuracy (kind, ratio, accuracy in %, reward).
-    """
-    ms = np.linspace(10, 160, 151)
-    grid = pd.MultiIndex.from_product([np.linspace(40, 90, 51), np.linspace(0.2, 2.5, 116)])
-    grid = grid.to_frame(index=False, name=["accuracy", "ratio"])
-    curves, surface = [], []
-    for kind, exponents in (("hard", HARD), ("soft", soft)):
-        line = reward(0.5, ms, 80.0, *exponents)
-        curves.append(pd.DataFrame({"kind": kind, "latency_ms": ms, "reward": line}))
-        plane = reward(grid["accuracy"], grid["ratio"], 1, *exponents)
-        surface.append(grid.assign(kind=kind, reward=plane))
-    return pd.concat(curves), pd.concat(surface)
-
-
-def fitted_exponent(trials: pd.DataFrame) -> tuple[float, float, float]:
-    """The rule of section 3 on networks of our own: the exponent at which they are on average worth
-    the same, minus the slope of log accuracy over log latency, and its bootstrap interval.
-
-    `trials` with accuracy and latency_ms of randomly drawn networks; ValueError for fewer than
-    three that did not fail, or for equal latencies.
-    """
-    fine = trials[trials["accuracy"] > 0]
-    x, y = np.log(fine["latency_ms"].to_numpy()), np.log(fine["accuracy"].to_numpy())
-    if len(x) < 3 or np.ptp(x) == 0:
-        raise ValueError(
-            f"{len(x)} networks are too few, or all as fast, to see what time is worth"
-        )
-    return stats.bootstrap_ci(_falling, x, y)
-
-
-def soft_exponents(beta: float) -> tuple[float, float]:
-    """alpha and beta of the soft reward for a fitted exponent; the paper's, where `beta` would pay
-    for being slow.
-    """
-    return (beta, beta) if beta < 0 else SOFT
-
-
-def _falling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Minus the least-squares slope of `y` over `x` along the last axis; NaN for equal `x`."""
-    dx = x - x.mean(-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return -(dx * y).sum(-1) / (dx * dx).sum(-1)
 
 
 def run(

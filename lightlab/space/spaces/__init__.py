@@ -1,13 +1,7 @@
 """The papers' search spaces, each a `DecisionSpace` whose points decode to an `Arch`."""
 
 from lightlab.space.spaces.macro import MACRO, MACRO_TIED
-from lightlab.space.spaces.mnasnet import (
-    IMAGENET,
-    INSIDE,
-    MnasNetSpace,
-    flat,
-    whereabouts,
-)
+from lightlab.space.spaces.mnasnet import IMAGENET, INSIDE, MnasNetSpace, whereabouts
 from lightlab.space.spaces.once_for_all import (
     OFA_MOBILENET_V3,
     OFA_PROXYLESS,
@@ -33,7 +27,6 @@ __all__ = [
     "ProxylessSpace",
     "Skeleton",
     "Stage",
-    "flat",
     "like_mobilenet_v2",
     "like_mobilenet_v3",
     "whereabouts",

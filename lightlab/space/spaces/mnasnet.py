@@ -1,8 +1,8 @@
-"""MnasNet's factorized hierarchical space, and the flat one it is compared with.
+"""MnasNet's factorized hierarchical space.
 
 Tan et al. 2019, section 4.1 and figure 4: a fixed sequence of blocks, for each of which one layer
-and the number of its repeats are searched. The published size, 432^5 against 432^15, is that of
-MobileNetV2's five blocks with more than one layer, fifteen layers in all.
+and the number of its repeats are searched. The published sizes, 432^5 and 432^15 with a layer's
+choice of its own, are those of MobileNetV2's five blocks of more than one layer, fifteen in all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,13 +45,13 @@ class MnasNetSpace(DecisionSpace):
             raise SpaceError(f"{short[0]} has fewer than two layers, of which one may be left out")
         self.skeleton = skeleton
         names = [str(i) for i, _ in enumerate(skeleton.stages, 1)]
-        super().__init__(_decisions(names, widths), self._arch)
+        super().__init__(layer_decisions(names, widths), self._arch)
 
     def _arch(self, options: dict[str, Any]) -> Arch:
         values = list(options.values())
         blocks: list[Block] = []
         for i, stage in enumerate(self.skeleton.stages):
-            blocks += _layers(stage, *values[len(_PARTS) * i : len(_PARTS) * (i + 1)])
+            blocks += stage_blocks(stage, *values[len(_PARTS) * i : len(_PARTS) * (i + 1)])
         return self.skeleton.arch(blocks)
 
     def centre(self) -> Point:
@@ -92,7 +92,7 @@ class MnasNetSpace(DecisionSpace):
         own = self.decisions[len(_PARTS) * i : len(_PARTS) * (i + 1)]
         design = DecisionSpace(own)
         for point in map(design.unrank, range(design.size())):
-            layers = _layers(self.skeleton.stages[i], *design.options(point).values())
+            layers = stage_blocks(self.skeleton.stages[i], *design.options(point).values())
             end = at + len(layers)
             if list(_effective(layers, channels)) == wanted[at:end]:
                 after = self._match(wanted, end, i + 1, layers[-1].out_channels, deepest)
@@ -113,34 +113,8 @@ def whereabouts(space: Any, arch: Arch) -> str:
     return INSIDE
 
 
-def flat(skeleton: Skeleton, widths: Sequence[float] = WIDTHS) -> DecisionSpace:
-    """Every layer decides for itself what in `MnasNetSpace` a stage decides: the flat counterpart.
-
-    Each layer of the skeleton is a block of one layer that is left out, stands once or twice, which
-    makes the paper's S^(B·N) of S^B. A stride that a layer left out would have made is made by the
-    next layer that stands, at the end by the last ones before, so that the maps at the end are as
-    small as they were (but where hardly a layer is left).
-    """
-    places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
-
-    def arch(options: dict[str, Any]) -> Arch:
-        values, blocks, owed = list(options.values()), [], 0
-        for n, (i, j) in enumerate(places):
-            stage = skeleton.stages[i - 1]
-            owed += stage.stride == 2 and j == 0
-            alone = Stage(stage.channels, 1, 1)
-            for layer in _layers(alone, *values[len(_PARTS) * n : len(_PARTS) * (n + 1)]):
-                blocks.append(replace(layer, stride=2) if owed else layer)
-                owed = max(0, owed - 1)
-        for i in reversed(range(len(blocks))):  # no layer follows: the last that stand make it
-            if owed and blocks[i].stride == 1:
-                blocks[i], owed = replace(blocks[i], stride=2), owed - 1
-        return skeleton.arch(blocks)
-
-    return DecisionSpace(_decisions([f"{i}.{j + 1}" for i, j in places], widths), arch)
-
-
-def _decisions(names: Sequence[str], widths: Sequence[float]) -> list[Decision]:
+def layer_decisions(names: Sequence[str], widths: Sequence[float] = WIDTHS) -> list[Decision]:
+    """The six decisions about one layer and its repeats, for each of these places."""
     options = (OPS, KERNELS, SE_RATIOS, SKIPS, tuple(widths), OFFSETS)
     return [
         Decision(f"{name}.{part}", choice)
@@ -150,9 +124,10 @@ def _decisions(names: Sequence[str], widths: Sequence[float]) -> list[Decision]:
 
 
 @lru_cache(maxsize=100_000)  # shared blocks are priced fastest
-def _layers(
+def stage_blocks(
     stage: Stage, op: str, kernel: int, se: float, skip: str, width: float, offset: int
 ) -> tuple[Block, ...]:
+    """`stage` where all layers are of one design, `offset` layers more than it says."""
     kind, _, expand = op.partition("_e")
     channels = make_divisible(stage.channels * width)
     layer = Block(kind, channels, kernel, 1, int(expand or 1), se, skip=skip)

@@ -5,22 +5,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.chapters.ch08_mnasnet import evidence, study
-from lightlab.chapters.ch08_mnasnet import figures_mnasnet as plots
-from lightlab.chapters.ch08_mnasnet import figures_reward as reward_plots
-from lightlab.methods.mnasnet import rewards
-from lightlab.published import loader
+from lightlab.chapters.ch08_mnasnet import comparison, experiment, figures
+
+PAPER = comparison.published()
 
 
 @pytest.fixture
 def trials():
     rng = np.random.default_rng(0)
-    arms = np.repeat(list(plots.LOOKS), 12)
+    arms = np.repeat(list(figures.LOOKS), 12)
     return pd.DataFrame(
         {
             "arm": arms,
             "seed": 0,
-            "trial": np.tile(np.arange(1, 13), len(plots.LOOKS)),
+            "trial": np.tile(np.arange(1, 13), len(figures.LOOKS)),
             "ratio": rng.uniform(0.4, 2.5, len(arms)),
             "accuracy": rng.uniform(20, 80, len(arms)),
             "front": rng.random(len(arms)) < 0.3,
@@ -34,11 +32,11 @@ def words(fig) -> str:
 
 
 def test_every_arm_has_a_look():
-    assert set(study.ARMS) == set(plots.LOOKS)
+    assert set(experiment.ARMS) == set(figures.LOOKS)
 
 
 def test_the_rewards_of_figure_3():
-    fig = reward_plots.rewards(*rewards.figure3())
+    fig = figures.rewards(*experiment.figure3())
     hard, soft = fig.axes[0].lines
     assert np.interp(160, *hard.get_data()) == pytest.approx(0.25)
     assert np.interp(40, *soft.get_data()) == pytest.approx(0.525, abs=1e-3)
@@ -47,9 +45,9 @@ def test_the_rewards_of_figure_3():
 
 
 def test_published_names_do_not_overlap():
-    published = loader.read_csv("mnasnet_table1.csv").dropna(subset=["latency_ms"])
+    published = PAPER["table 1"]
     ours = pd.DataFrame({"macs": [1e6, 2e6], "latency_ms": [0.1, 0.2]})
-    fig = reward_plots.macs_and_latency(published, ours)
+    fig = figures.macs_and_latency(published, ours)
     fig.canvas.draw()
     boxes = [t.get_window_extent() for t in fig.axes[0].texts]
     assert len(boxes) == len(published)
@@ -58,14 +56,13 @@ def test_published_names_do_not_overlap():
 
 def test_the_cloud_marks_what_each_search_chose(trials):
     some = trials[trials["arm"].isin(["soft", "random"])]
-    fig = plots.cloud(some, trials.groupby("arm").head(1), -0.2)
+    fig = figures.cloud(some, trials.groupby("arm").head(1), -0.2)
     assert "soft: 12 networks" in words(fig)
     assert [sum(line.get_marker() == "*" for line in ax.lines) for ax in fig.axes] == [1, 1]
 
 
 def test_hard_and_soft_share_the_axis_and_count_every_sample(trials):
-    figure6 = evidence.figure6(loader.read_csv("mnasnet_figure6_histogram.csv"))
-    fig = plots.hard_and_soft(trials, figure6)
+    fig = figures.hard_and_soft(trials, PAPER["figure 6"])
     left, right = fig.axes
     assert left.get_xlim() == right.get_xlim()
     hard = np.array(right.lines[0].get_data(), dtype=float)
@@ -87,21 +84,19 @@ def test_progress_draws_an_entropy_for_those_that_have_one():
             "entropy": [1, 0.9, 0.8, np.nan, np.nan, np.nan],
         }
     )
-    fig = plots.progress(curves)
+    fig = figures.progress(curves)
     assert (len(fig.axes[0].lines), len(fig.axes[1].lines)) == (2, 1)
 
 
 def test_the_rest_names_what_it_shows(trials):
-    winners = trials[trials["arm"].isin(study.CORNERS)]
-    table5 = loader.read_csv("mnasnet_table5.csv")
-    table5 = table5.assign(ratio=table5["latency_ms"] / 75)
-    assert "hierarchical (A1)" in words(plots.ablation(winners, table5, -0.2))
+    winners = trials[trials["arm"].isin(experiment.CORNERS)]
+    assert "hierarchical (A1)" in words(figures.ablation(winners, PAPER["table 5"], -0.2))
     results = pd.DataFrame(
         {"name": ["found", "other"] * 2, "seed": [0, 0, 1, 1], "latency_ms": [0.02, 0.03] * 2,
          "accuracy": [80, 70.0, 82, 72]}
     )  # fmt: skip
-    assert "20.0 µs" in words(plots.trained(results, loader.read_csv("mnasnet_table6.csv")))
+    assert "20.0 µs" in words(figures.trained(results, PAPER["table 6"]))
     networks = trials.assign(longer=trials["accuracy"] + 5)
-    assert "after longer training, %" in words(plots.proxies(networks))
+    assert "after longer training, %" in words(figures.proxies(networks))
     costs = pd.DataFrame({"space": ["a", "b"] * 20, "macs": np.geomspace(1e7, 1e9, 40)})
-    assert "mark" in words(reward_plots.sizes(costs, {"mark": 3e8}))
+    assert "mark" in words(figures.sizes(costs, {"mark": 3e8}))

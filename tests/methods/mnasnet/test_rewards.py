@@ -56,22 +56,6 @@ def test_values_that_have_no_reward_are_refused_in_one_line(call, says):
     assert "\n" not in str(error.value)
 
 
-def test_the_fitted_exponent_is_that_of_the_networks():
-    rng = np.random.default_rng(0)
-    ms = np.exp(rng.normal(size=200))
-    accuracy = 60 * ms**0.2 * np.exp(0.05 * rng.normal(size=200))
-    trials = pd.DataFrame({"latency_ms": ms, "accuracy": accuracy})
-    beta, low, high = rewards.fitted_exponent(trials)
-    assert low < -0.2 < high
-    assert low < beta < high
-    assert high - low < 0.05
-    worth = rewards.reward(accuracy, ms, 1.0, beta, beta)
-    assert abs(np.corrcoef(np.log(worth), np.log(ms))[0, 1]) < 1e-9
-    for bad in (trials[:2], trials.assign(latency_ms=1.0), trials.assign(accuracy=np.nan)):
-        with pytest.raises(ValueError, match="too few"):
-            rewards.fitted_exponent(bad)
-
-
 def flat_judge(failing=()):
     def look(archs):
         totals = [sum(a) for a in archs]

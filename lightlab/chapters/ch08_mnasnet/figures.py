@@ -1,7 +1,9 @@
-"""Pictures of searches that weigh accuracy against latency. Data frames in, figures out.
+"""Searches that weigh accuracy against latency: the reward, the space, what they find.
 
 Accuracies in per cent; latencies as multiples of the target where nothing else is said.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,81 @@ LOOKS = {
 }
 
 
+def rewards(curves: pd.DataFrame, surface: pd.DataFrame) -> Figure:
+    """Figure 3 of the paper, and both rewards over latency and accuracy.
+
+    `curves`: kind, latency_ms, reward. `surface`: kind, ratio, accuracy, reward, a full grid.
+    """
+    fig, axes = style.subplots(1, 1 + surface["kind"].nunique(), height=3.0)
+    for kind, line in curves.groupby("kind", sort=False):
+        axes[0].plot(line["latency_ms"], line["reward"], color=LOOKS[kind][0], label=kind)
+    axes[0].set(xlabel="latency, ms", ylabel="reward at accuracy 0.5", title="Figure 3 (T = 80 ms)")
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 0.02))
+    axes[0].set_ylim(0, 0.7)
+    levels = np.arange(0, surface["reward"].max() + 10, 10)
+    for ax, (kind, part) in zip(axes[1:], surface.groupby("kind", sort=False), strict=True):
+        grid = part.pivot(index="accuracy", columns="ratio", values="reward")
+        where = (grid.columns, grid.index, grid)
+        ax.contourf(*where, levels=levels, cmap=style.SEQUENTIAL, alpha=0.75)
+        lines = ax.contour(*where, levels=levels, colors="white", linewidths=1)
+        ax.clabel(lines, fontsize=7.5, fmt="%.0f")
+        _target(ax)
+        ax.set(xlabel="latency / target", ylabel="accuracy, %", title=f"{kind} reward")
+        ax.grid(False)
+    return fig
+
+
+def _target(ax: Axes) -> None:
+    ax.axvline(1, color="black", linestyle="--", linewidth=1)
+
+
+def sizes(costs: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
+    """MACs of random networks by space (columns space, macs), and of networks to compare with."""
+    fig, ax = style.subplots(height=2.9)
+    bins = np.geomspace(costs["macs"].min(), costs["macs"].max(), 60)
+    parts = costs.groupby("space", sort=False)
+    for (name, part), colour in zip(parts, style.COLOURS, strict=False):
+        ax.hist(part["macs"], bins, histtype="stepfilled", alpha=0.35, color=colour, label=name)
+        ax.hist(part["macs"], bins, histtype="step", color=colour)
+    top = ax.get_ylim()[1]
+    look = {"xytext": (40, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+    look |= {"backgroundcolor": "white", "arrowprops": {"arrowstyle": "-", "lw": 0.8}}
+    for i, (name, macs) in enumerate(sorted(marks.items(), key=lambda item: item[1])):
+        ax.axvline(macs, color="black", linewidth=1, linestyle=":")
+        ax.annotate(name, (macs, top * (0.97 - 0.12 * i)), **look)
+    style.log_counts(ax)
+    ax.set(xlabel="MACs of one image (log)", ylabel="networks")
+    fig.legend(loc="outside upper center", ncols=2)
+    return fig
+
+
+def macs_and_latency(published: pd.DataFrame, ours: pd.DataFrame) -> Figure:
+    """Latency against MACs: the networks of the paper's Table 1, and those that were sampled here.
+
+    `published`: model, macs_millions, latency_ms. `ours`: macs, latency_ms.
+    """
+    fig, (left, right) = style.subplots(1, 2, height=3.4)
+    left.plot(published["macs_millions"], published["latency_ms"], "o", color=style.COLOURS[1])
+    height = {True: 0.0, False: 0.0}  # of the last word on that side: words must not overlap
+    for row in published.sort_values("latency_ms").itertuples():
+        side = row.macs_millions > 450
+        height[side] = max(row.latency_ms - 6, height[side] + 9)
+        left.annotate(row.model, (row.macs_millions, height[side]), **_beside(side))
+    left.set(title="published, on a Pixel 1", xlabel="MACs, millions", ylabel="latency, ms")
+    left.set(xlim=(250, 640), ylim=(0, None))
+    right.plot(ours["macs"] / 1e6, ours["latency_ms"], "o", color=style.COLOURS[0], alpha=0.6)
+    right.set(title=f"{len(ours)} sampled here", xlabel="MACs, millions", ylabel="latency, ms")
+    right.set(xlim=(0, None), ylim=(0, None))
+    return fig
+
+
+def _beside(left: bool) -> dict:
+    """How a word stands beside its mark."""
+    side = "right" if left else "left"
+    look = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
+    return {"xytext": (-6 if left else 6, 0), "ha": side, **look}
+
+
 def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
     """Accuracy against latency of all that two searches sampled, early ones light, and the front.
 
@@ -29,8 +106,8 @@ def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
     accuracy; `beta`: the soft reward's exponent, for lines of equal reward.
     """
     arms = list(dict.fromkeys(trials["arm"]))
-    fig, axes = style.subplots(1, len(arms), height=3.4, sharex=True, sharey=True)
-    for ax, arm in zip(np.atleast_1d(axes), arms, strict=True):
+    fig, axes = style.subplots(1, len(arms), height=3.4, sharex=True, sharey=True, squeeze=False)
+    for ax, arm in zip(axes[0], arms, strict=True):
         part = trials[trials["arm"] == arm]
         colour, _ = LOOKS[arm]
         share = (part["trial"] / part["trial"].max()).to_numpy()
@@ -39,15 +116,15 @@ def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
         ax.step(front["ratio"], front["accuracy"], where="post", color=colour, linewidth=1.4)
         best = chosen[chosen["arm"] == arm]
         ax.plot(best["ratio"], best["accuracy"], "*", ms=13, color="black", mfc=colour)
-        ax.axvline(1, color="black", linestyle="--", linewidth=1)
+        _target(ax)
         ax.set(xlabel="latency / target", title=f"{arm}: {len(part)} networks")
-    np.atleast_1d(axes)[0].set_ylabel("accuracy after short training, %")
-    for ax in np.atleast_1d(axes):
-        equal_reward(ax, beta)
+    axes[0, 0].set_ylabel("accuracy after short training, %")
+    for ax in axes[0]:
+        _equal_reward(ax, beta)
     return fig
 
 
-def equal_reward(ax: Axes, beta: float) -> None:
+def _equal_reward(ax: Axes, beta: float) -> None:
     """Grey lines along which the soft reward is the same, behind what the axes show already."""
     xlim, ylim = ax.get_xlim(), ax.get_ylim()
     x = np.geomspace(max(xlim[0], 1e-3), xlim[1], 100)
@@ -70,9 +147,8 @@ def progress(curves: pd.DataFrame) -> Figure:
         steps = {"color": colour, "drawstyle": "steps-post"}
         left.plot(part["trial"], part["best"], line, label=arm, **steps)
         if part["ci_low"].notna().all():
-            left.fill_between(
-                part["trial"], part["ci_low"], part["ci_high"], color=colour, alpha=0.15
-            )
+            ends = (part["ci_low"], part["ci_high"])
+            left.fill_between(part["trial"], *ends, color=colour, alpha=0.15)
         if part["entropy"].notna().all():
             right.plot(part["trial"], 100 * part["entropy"], line, **steps)
     left.set(xlabel="networks tried", ylabel="best reward so far")
@@ -93,12 +169,11 @@ def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
         colour, _ = LOOKS[arm]
         found = np.sort(ours.loc[ours["arm"] == arm, "ratio"])
         shares = 100 * np.arange(1, len(found) + 1) / len(found)
-        left.plot(
-            [0, *found, 10], [0, *shares, 100], color=colour, drawstyle="steps-post", label=arm
-        )
+        look = {"color": colour, "drawstyle": "steps-post", "label": arm}
+        left.plot([0, *found, 10], [0, *shares, 100], **look)
         right.plot([0, *ends, 10], [0, *(100 * published[arm].cumsum()), 100], color=colour)
     for ax, title in ((left, "here"), (right, "published, Figure 6")):
-        ax.axvline(1, color="black", linestyle="--", linewidth=1)
+        _target(ax)
         ax.axhline(50, color=style.GREY, linewidth=0.8)
         ax.set(title=title, xlabel="latency / target", xlim=(0, 2.5), ylim=(0, 103))
     left.set_ylabel("% of the sampled networks\nat most so slow")
@@ -111,8 +186,8 @@ def proxies(networks: pd.DataFrame) -> Figure:
     over target, as the colour).
     """
     fig, ax = style.subplots(height=3.2, width=0.72 * style.WIDTH_IN)
-    dots = ax.scatter(networks["accuracy"], networks["longer"], c=networks["ratio"], s=34,
-                      cmap=style.SEQUENTIAL, edgecolors="white", linewidths=0.6)  # fmt: skip
+    look = {"s": 34, "cmap": style.SEQUENTIAL, "edgecolors": "white", "linewidths": 0.6}
+    dots = ax.scatter(networks["accuracy"], networks["longer"], c=networks["ratio"], **look)
     fig.colorbar(dots, label="latency / target")
     ax.set(xlabel="accuracy after short training, %", ylabel="after longer training, %")
     return fig
@@ -131,21 +206,21 @@ def ablation(winners: pd.DataFrame, published: pd.DataFrame, beta: float) -> Fig
         left.plot(part["ratio"], part["accuracy"], marker=marker, **look)
     left.set(title="here", ylabel="accuracy after short training, %")
     for row in published.itertuples():
-        alone = row.reward.startswith("accuracy only")
-        right.plot(row.ratio, row.top1, "^" if alone else "o", color=style.COLOURS[1], ms=6)
+        mark = "^" if row.reward.startswith("accuracy only") else "o"
+        right.plot(row.ratio, row.top1, mark, color=style.COLOURS[1], ms=6)
         words = f"{row.space},\n{row.reward}"
-        right.annotate(words, (row.ratio, row.top1), **beside(row.ratio > 2))
+        right.annotate(words, (row.ratio, row.top1), **_beside(row.ratio > 2))
     right.set(title="published, Table 5", ylabel="top-1 on ImageNet, %", ylim=(71, 76))
     right.set_xlim(0.8, 3)
     for ax, exponent in ((left, beta), (right, -0.07)):
-        ax.axvline(1, color="black", linestyle="--", linewidth=1)
+        _target(ax)
         ax.set(xlabel="latency / target", xscale="log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         limits = ax.get_xlim()
         ax.set_xticks([0.25, 0.5, 1, 2, 4])
         ax.set_xlim(limits)
-        equal_reward(ax, exponent)
+        _equal_reward(ax, exponent)
     fig.legend(loc="outside upper center", ncols=4)
     return fig
 
@@ -156,29 +231,20 @@ def trained(results: pd.DataFrame, published: pd.DataFrame) -> Figure:
     `results`: name, seed, accuracy, latency_ms, in the order to be shown. `published`: model,
     latency_ms, top1.
     """
-    names = list(dict.fromkeys(results["name"]))
     fig, (left, right) = style.subplots(1, 2, height=3.2, width_ratios=[1.5, 1])
-    for at, name in enumerate(names):
-        part = results[results["name"] == name]
+    labels = []
+    for at, (name, part) in enumerate(results.groupby("name", sort=False)):
         colour = style.COLOURS[0] if name == "found" else style.GREY
         left.plot(part["accuracy"], [at] * len(part), "o", color=colour, alpha=0.6)
         left.plot([part["accuracy"].mean()] * 2, [at - 0.3, at + 0.3], color=colour, linewidth=2.5)
-    micro = [1e3 * results.loc[results["name"] == n, "latency_ms"].iloc[0] for n in names]
-    labels = [f"{name}\n{us:.1f} µs" for name, us in zip(names, micro, strict=True)]
-    left.set(yticks=range(len(names)), yticklabels=labels, xlabel="test accuracy, %")
-    left.set(ylim=(len(names) - 0.4, -0.6), title="here")
+        labels.append(f"{name}\n{1e3 * part['latency_ms'].iloc[0]:.1f} µs")
+    left.set(yticks=range(len(labels)), yticklabels=labels, xlabel="test accuracy, %")
+    left.set(ylim=(len(labels) - 0.4, -0.6), title="here")
     left.grid(axis="y", visible=False)
     for i, row in enumerate(published.itertuples()):
         mark, colour = ("*", style.COLOURS[0]) if i == 0 else ("o", style.GREY)
         right.plot(row.latency_ms, row.top1, mark, ms=13 if i == 0 else 6, color=colour)
         word = row.model.replace(" only", "").replace("(k3x3)", "3×3").replace("(k5x5)", "5×5")
-        right.annotate(word, (row.latency_ms, row.top1), **beside(row.latency_ms > 100))
+        right.annotate(word, (row.latency_ms, row.top1), **_beside(row.latency_ms > 100))
     right.set(title="published, Table 6", xlabel="latency on a Pixel 1, ms", ylabel="top-1, %")
     return fig
-
-
-def beside(left: bool) -> dict:
-    """How a word stands beside its mark."""
-    side = "right" if left else "left"
-    look = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
-    return {"xytext": (-6 if left else 6, 0), "ha": side, **look}

@@ -4,27 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab import latency
-from lightlab.chapters.ch07_latency import timing_study
+from lightlab import data, latency
+from lightlab.chapters.ch07_latency import experiment
 from lightlab.latency.timing import Visits
 from lightlab.latency.timings import Timings
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, Block
+from lightlab.space.arch import Arch, Block, catalog
 
 SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=10)
 QUICK = latency.Plan(rounds=4, samples=2, sample_ms=0.2, warmup_ms=0.5)
 
 
-def timings(ms, names, repeated=0):
+def timings(ms, names):
     """Timings as if every visit had given `ms` (networks, rounds)."""
     ms = np.asarray(ms, dtype=float).tolist()
     n = np.ones(len(names), int)
-    visits = Visits(list(names), ms, ms, 10 * n, 0 * n, repeated * n)
+    visits = Visits(list(names), ms, ms, 10 * n, 0 * n, 0 * n)
     return Timings(visits, latency.Setting(), {"load_end": 0.5}, "fastest")
 
 
 def test_every_setting_has_its_own_networks():
-    found = timing_study.in_settings(
+    found = experiment.time_networks(
         {"a": SMALL, "b": SMALL}, {"onnxruntime 1": ["a", "b"], "torch 2": ["b"]}, QUICK
     )
     assert [t.visits.names for t in found.values()] == [["a", "b"], ["b"]]
@@ -36,14 +36,34 @@ def test_every_setting_has_its_own_networks():
 @pytest.mark.parametrize("wrong", ["torch", "torch two", "tensorrt 1"])
 def test_a_setting_that_cannot_be_is_said(wrong):
     with pytest.raises(latency.LatencyError, match=wrong.split()[0]):
-        timing_study.in_settings({"a": SMALL}, {wrong: ["a"]}, QUICK)
+        experiment.time_networks({"a": SMALL}, {wrong: ["a"]}, QUICK)
+
+
+def test_the_papers_networks_are_timed_and_what_a_parameter_adds():
+    names = {*experiment.compared(), "ofa_pixel1_20ms"} & {*catalog.names()}
+    assert {"mobilenet_v1", "mnasnet_a1", "mnasnet_mbconv6_k3", "proxyless_cpu"} <= names
+    found = experiment.networks(names, ["mobilenet_v3"], [0.5], 64)
+    assert {"mobilenet_v3_small", "mobilenet_v2 x0.5", "mnasnet_a1 without se"} <= set(found)
+    assert {arch.resolution for arch in found.values()} == {64}
+    macs = experiment.macs(found)
+    assert macs["mobilenet_v1 x0.5"] < macs["mobilenet_v1"]
+
+
+def test_points_have_a_row_for_every_time_and_name_the_family():
+    times = pd.DataFrame({"x 1": [1.0, 2.0], "y 1": [3.0, np.nan]}, index=["mobilenet_v1", "res"])
+    found = experiment.points(times, pd.Series({"mobilenet_v1": 10, "res": 20}))
+    assert found["latency_ms"].tolist() == [1, 2, 3]
+    assert found["family"].tolist() == ["MobileNetV1", "other", "MobileNetV1"]
+    assert found["macs"].tolist() == [10, 20, 10]
+    assert experiment.family("mobilenet_v1_full") == "full convolutions"
+    assert experiment.family("mobilenet_v1_shallow") == "MobileNetV1"
 
 
 def test_ranks_are_of_the_networks_that_both_have():
     n = 8
     columns = pd.DataFrame({"macs": np.arange(n), "up": np.arange(n) ** 2.0, "few": np.nan})
     columns.loc[:3, "few"] = 1.0
-    found = timing_study.rank_correlations(columns).set_index(["a", "b"])
+    found = experiment.rank_correlations(columns).set_index(["a", "b"])
     assert found.loc[("macs", "up"), "rho"] == pytest.approx(1)
     assert found.loc[("macs", "up"), "n"] == n
     assert np.isnan(found.loc[("macs", "few"), "rho"])  # four networks rank nothing
@@ -54,7 +74,7 @@ def test_multiples_of_a_reference_network():
     here = {"x 1": timings(ms, "abc"), "y 1": timings([[1.0, 1.0, 1.0]], "b")}
     published = pd.Series({"a": 50.0, "b": 75.0}, name="phone")
     macs = pd.Series({"a": 10, "b": 40, "c": 7})
-    found = timing_study.against_published(published, "a", macs, here).set_index(["name", "kind"])
+    found = experiment.against_published(published, "a", macs, here).set_index(["name", "kind"])
     assert set(found.index) == {("b", "macs"), ("b", "phone"), ("b", "x 1")}  # y 1 has no a
     assert found.loc[("b", "macs"), "ratio"] == 4
     assert found.loc[("b", "phone"), "ratio"] == 1.5
@@ -66,39 +86,22 @@ def test_multiples_of_a_reference_network():
 def test_slowest_and_fastest_are_chosen_and_judged_by_different_rounds():
     ms = np.array([[1.0, 1.0] * 3, [2.0, 1.0] * 3, [1.5, 1.2] * 3, [9.0, 9.0] * 3])
     macs = pd.Series({"a": 100, "b": 105, "c": 95, "d": 200})
-    slow, fast, spread = timing_study.equal_macs_spread(timings(ms, "abcd"), macs, "a")
+    slow, fast, spread = experiment.equal_macs_spread(timings(ms, "abcd"), macs, "a")
     assert (slow, fast) == ("b", "a")  # d has other MACs
     # b was slow by chance, in even rounds; c is the slowest of the odd ones
     assert spread.tolist() == [1.0] * 3 + [1.5] * 3
 
 
-def test_quality_counts_and_speedup_divides():
-    slow, fast = timings([[2.0, 2.2], [3.0, 3.0]], "ab", repeated=3), timings([[1.0, 1.1]], "a")
-    assert timing_study.quality(slow)["repeated"] == 6
-    assert timing_study.quality(slow)["networks"] == 2
-    (gain,) = timing_study.speedup(slow, fast).to_dict("records")
+def test_speedup_divides_round_by_round():
+    slow, fast = timings([[2.0, 2.2], [3.0, 3.0]], "ab"), timings([[1.0, 1.1]], "a")
+    (gain,) = experiment.speedup(slow, fast).to_dict("records")
     assert gain["name"] == "a"
     assert [gain[k] for k in ("ratio", "ci_low", "ci_high")] == pytest.approx([2, 2, 2])
 
 
-def test_noise_leaves_nothing_to_claim():
-    clear = timings(np.outer([1, 2, 3, 4], np.ones(6)), "abcd")
-    assert timing_study.quiet(clear)
-    value, interval, n = timing_study.ratio_claim([1.0, 4.0], clear)
-    assert (value, n) == (pytest.approx(2.0), 2)
-    assert interval[0] < 2 < interval[1]
-    luck = timings(np.random.default_rng(0).normal(10, 2, (4, 6)), "abcd")
-    assert not timing_study.quiet(clear, luck)  # one of them is enough
-    assert timing_study.ratio_claim([1.5, 1.6], clear, luck) == ([],)
-    wavering = timings(np.outer([1, 2, 3, 4], [1.0, 1.04] * 3), "abcd")  # in one order always
-    assert wavering.split_half == pytest.approx(1)
-    assert timing_study.quiet(wavering)
-    assert not timing_study.quiet(wavering, max_noise_pct=1.0)
-
-
 def test_every_time_has_a_row_with_its_spread():
     both = {"x 1": timings([[1.0, 3.0, 2.0]], "a"), "y 1": timings([[4.0] * 3, [5.0] * 3], "ab")}
-    found = timing_study.every_time(both)
+    found = experiment.trials(both)
     assert found[["setting", "name", "latency_ms", "median_ms"]].values.tolist() == [
         ["x 1", "a", 1.0, 2.0],
         ["y 1", "a", 4.0, 4.0],
@@ -107,8 +110,30 @@ def test_every_time_has_a_row_with_its_spread():
 
 
 def test_a_model_in_integers_is_smaller():
-    (row,) = timing_study.model_bytes({"small": SMALL}).reset_index().to_dict("records")
+    (row,) = experiment.model_bytes({"small": SMALL}).reset_index().to_dict("records")
     assert row["name"] == "small"
     assert row["ratio"] == row["fp32"] / row["int8"]
     weights = 4 * sum(p.numel() for p in build(SMALL).parameters())
     assert row["fp32"] > weights / 2
+
+
+def test_what_was_published_is_compared_under_the_names_that_readers_know():
+    names = [*experiment.compared(), "mnasnet_a1 without se"]
+    here = {"x 1": timings(np.outer(range(1, len(names) + 1), np.ones(4)), names)}
+    macs = pd.Series(1.0, index=names)
+    found = experiment.against_a1(macs, here).set_index(["name", "kind"])["ratio"]
+    assert found["MBConv6 (k3x3) only", "Pixel 1, published"] > 1
+    assert np.isnan(found["A1 without squeeze-excite", "Pixel 1, published"])
+    assert found["A1 without squeeze-excite", "x 1"] > 1
+    found = experiment.against_phone(macs, here).set_index(["name", "kind"])["ratio"]
+    assert found["searched for a CPU", "Xeon, published"] < 1
+
+
+def test_a_quantised_network_is_compared_with_the_trained_one(tmp_path):
+    images = data.load("digits", n_train=200, n_val=20, n_test=50, resolution=16)
+    files = (tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
+    found = experiment.train_and_quantise(images, 0.25, 1, 3, files).set_index("model")
+    assert found["seed"].tolist() == [3, 3]
+    assert found.loc["fp32", "accuracy"] == pytest.approx(found.loc["fp32", "torch_accuracy"])
+    assert found["torch_max_abs_diff"].max() < 1e-3
+    assert files[1].stat().st_size == found.loc["int8", "size_bytes"]

@@ -1,0 +1,239 @@
+"""The papers' networks timed in several settings: does counting predict time, and what does int8?
+
+A setting is written "runtime threads", e.g. "onnxruntime 1".
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lightlab import deploy, latency, train
+from lightlab.data import DataSet
+from lightlab.latency.before_after import compare
+from lightlab.latency.device import load
+from lightlab.latency.timing import Plan, Visits, interleave
+from lightlab.latency.timings import Timings
+from lightlab.measure import cost, stats
+from lightlab.nets.build import build
+from lightlab.published import loader
+from lightlab.space.arch import Arch, adapt, catalog, without_se
+
+_TABLE_6, _DEVICES = "mnasnet_table6.csv", "proxyless_cross_hardware.csv"
+MIN_NETWORKS = 6  # fewer say nothing about ranks
+# how names of networks begin, longest first, and the family that readers know
+_FAMILIES = {
+    "mobilenet_v1_full": "full convolutions",
+    "mobilenet_v1": "MobileNetV1",
+    "mobilenet_v2": "MobileNetV2",
+    "mobilenet_v3": "MobileNetV3",
+    "mnasnet": "MnasNet",
+    "proxyless": "ProxylessNAS",
+    "ofa": "OFA",
+}
+
+
+def compared() -> list[str]:
+    """Names of the networks that the papers compare: MobileNetV1, MnasNet table 6, ProxylessNAS."""
+    return ["mobilenet_v1", *_published(_TABLE_6).index, *_published(_DEVICES).index]
+
+
+def _published(file: str) -> pd.DataFrame:
+    return loader.read_csv(file).set_index("arch")
+
+
+def networks(
+    names: Sequence[str], families: Sequence[str], widths: Sequence[float], resolution: int
+) -> dict[str, Arch]:
+    """Networks for images of `resolution` px: `names` of the catalog and those that begin as one of
+    `families`, A1 without squeeze-excite, MobileNetV1 and V2 of other `widths`.
+    """
+    chosen = [n for n in catalog.names() if n in names or n.startswith(tuple(families))]
+    found = {name: catalog.get(name, resolution=resolution) for name in chosen}
+    found["mnasnet_a1 without se"] = without_se(found["mnasnet_a1"])
+    for width, name in itertools.product(widths, ("mobilenet_v1", "mobilenet_v2")):
+        scaled = catalog.get(name, width_mult=width, resolution=resolution)
+        found[f"{name} x{width:g}"] = scaled
+    return found
+
+
+def macs(archs: Mapping[str, Arch]) -> pd.Series:
+    """Multiply-accumulates by network."""
+    return pd.Series({name: cost.macs(arch) for name, arch in archs.items()}, name="macs")
+
+
+def time_networks(
+    archs: Mapping[str, Arch], settings: Mapping[str, Sequence[str]], plan: Plan
+) -> dict[str, Timings]:
+    """Timings by setting of the networks named for it, all interleaved.
+
+    Every round visits every network in every setting, so that settings can be compared round by
+    round as networks can. The estimate is the fastest sample. LatencyError as `latency.runner`.
+    """
+    parsed = {setting: _parse(setting) for setting in settings}
+    pairs = [(setting, name) for setting, names in settings.items() for name in names]
+    runners = {pair: latency.runner(archs[pair[1]], parsed[pair[0]]) for pair in pairs}
+    about = {runtime: latency.device(runtime) for runtime in {s.runtime for s in parsed.values()}}
+    visits = interleave(runners, plan)
+    found = {}
+    for setting, names in settings.items():
+        rows = [pairs.index((setting, name)) for name in names]
+        lists = ([part[i] for i in rows] for part in (visits.ms, visits.fastest))
+        counts = (part[rows] for part in (visits.runs, visits.disturbed, visits.repeated))
+        own = Visits(list(names), *lists, *counts)
+        device = about[parsed[setting].runtime] | {"load_end": load()}
+        found[setting] = Timings(own, parsed[setting], device, "fastest")
+    return found
+
+
+def _parse(setting: str) -> latency.Setting:
+    runtime, _, threads = setting.partition(" ")
+    if not threads.isdecimal():
+        raise latency.LatencyError(f"setting {setting!r} is no runtime and threads: 'torch 2'")
+    return latency.Setting(runtime, int(threads))
+
+
+def trials(timings: Mapping[str, Timings]) -> pd.DataFrame:
+    """All latencies, a row per setting and network: as `Timings.table`, and the setting."""
+    parts = [timed.table.assign(setting=setting) for setting, timed in timings.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def points(times: pd.DataFrame, macs: pd.Series) -> pd.DataFrame:
+    """`times` (networks, settings) in ms as rows name, setting, latency_ms, family, macs."""
+    rows = times.rename_axis("name").reset_index()
+    rows = rows.melt("name", var_name="setting", value_name="latency_ms").dropna()
+    return rows.assign(family=rows["name"].map(family), macs=rows["name"].map(macs))
+
+
+def family(name: str) -> str:
+    """The family of a network of the catalog; "other" for a name that it does not know."""
+    return next((f for start, f in _FAMILIES.items() if name.startswith(start)), "other")
+
+
+def rank_correlations(columns: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Spearman's rho of every two columns over the networks (rows) that both have a value for.
+
+    Columns a, b, rho, ci_low, ci_high (bootstrap over networks), n; NaN for fewer than
+    MIN_NETWORKS.
+    """
+    rows = []
+    for a, b in itertools.combinations(columns, 2):
+        both, found = columns[[a, b]].dropna(), [np.nan] * 3
+        if len(both) >= MIN_NETWORKS:
+            found = stats.spearman(both[a], both[b], seed=seed)
+        rows.append((a, b, *found, len(both)))
+    return pd.DataFrame(rows, columns=["a", "b", "rho", "ci_low", "ci_high", "n"])
+
+
+def against_a1(macs: pd.Series, timings: Mapping[str, Timings]) -> pd.DataFrame:
+    """MnasNet's table 6, MACs and our times as multiples of A1's, see `against_published`."""
+    table = _published(_TABLE_6)
+    phone = table["latency_ms"].rename("Pixel 1, published")
+    phone["mnasnet_a1 without se"] = np.nan
+    found = against_published(phone, "mnasnet_a1", macs, timings)
+    labels = table["model"].to_dict() | {"mnasnet_a1 without se": "A1 without squeeze-excite"}
+    return found.assign(name=found["name"].map(labels))
+
+
+def against_phone(macs: pd.Series, timings: Mapping[str, Timings]) -> pd.DataFrame:
+    """ProxylessNAS's networks on a Xeon, MACs and our times as multiples of its phone's network."""
+    devices = _published(_DEVICES)
+    xeon = devices["cpu_latency_ms"].rename("Xeon, published")
+    found = against_published(xeon, "proxyless_mobile", macs, timings)
+    return found.assign(name="searched for a " + found["name"].map(devices["specialised_for"]))
+
+
+def against_published(
+    published: pd.Series, reference: str, macs: pd.Series, timings: Mapping[str, Timings]
+) -> pd.DataFrame:
+    """What was published, MACs and our times, all as multiples of those of network `reference`.
+
+    `published` holds times by network and is named after its device; `macs` by network; `timings`
+    by setting. One row per other network and kind ("macs", the device, each setting that has the
+    reference): name, kind, ratio, ci_low, ci_high (NaN for what is printed or counted).
+    """
+    names = [name for name in published.index if name != reference]
+    rows = [
+        (name, kind, values[name] / values[reference], np.nan, np.nan)
+        for kind, values in (("macs", macs), (published.name, published))
+        for name in names
+    ]
+    for setting, timed in timings.items():
+        for name in names:
+            if {name, reference} <= set(timed.visits.names):
+                rows.append((name, setting, *stats.ratio_ci(timed.paired(name, reference))))
+    return pd.DataFrame(rows, columns=["name", "kind", "ratio", "ci_low", "ci_high"])
+
+
+def equal_macs_spread(
+    timings: Timings, macs: pd.Series, around: str
+) -> tuple[str, str, np.ndarray]:
+    """Slowest and fastest of the networks within 10 % of the MACs of network `around`.
+
+    Their names by all rounds, and one ratio a round. The largest of many noisy ratios is too large,
+    so the networks that a round compares are chosen by every second round, of which it is none.
+    """
+    near = [n for n in timings.visits.names if abs(macs[n] / macs[around] - 1) <= 0.1]
+    ms = timings.rounds_ms[[timings.visits.names.index(n) for n in near]]
+
+    def ends(rounds: slice) -> tuple[int, int]:
+        chosen = np.nanmedian(ms[:, rounds], axis=1)
+        return int(chosen.argmax()), int(chosen.argmin())
+
+    even, odd, ratios = slice(0, None, 2), slice(1, None, 2), []
+    for choose, measure in ((even, odd), (odd, even)):
+        slow, fast = ends(choose)
+        ratios.append(ms[slow, measure] / ms[fast, measure])
+    slow, fast = ends(slice(None))
+    ratios = np.concatenate(ratios)
+    return near[slow], near[fast], ratios[~np.isnan(ratios)]
+
+
+def train_and_quantise(
+    images: DataSet, width_mult: float, epochs: float, seed: int, files: tuple[Path, Path]
+) -> pd.DataFrame:
+    """A small MobileNet trained, exported to the first of `files`, quantised into the second and
+    tested at each step: rows as in `latency.before_after.compare`, seed, torch_accuracy (of the
+    network in PyTorch), torch_max_abs_diff (of its logits from the first file's).
+    """
+    channels, side, _ = images.input_shape
+    small = catalog.get("mobilenet_32", width_mult=width_mult)
+    classes = len(images.class_names)
+    small = adapt(small, resolution=side, in_channels=channels, n_classes=classes)
+    network = build(small, seed=seed)
+    recipe = train.Recipe(epochs=epochs, lr=0.2, batch_size=64)
+    train.fit(network, images.train, recipe, seed=seed)
+    deploy.export_onnx(small, network, files[0], data=images)
+    deploy.quantize_int8(*files, images.train.x[:200])
+    torch_top1 = train.evaluate(network, images.test)["accuracy"]
+    parity = deploy.parity(network, files[0], images.test.x)["max_abs_diff"]
+    found = compare(*files, images.test)
+    return found.assign(seed=seed, torch_accuracy=torch_top1, torch_max_abs_diff=parity)
+
+
+def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
+    """How many times faster networks are in the setting of `fast`: name, ratio, ci_low, ci_high.
+
+    Geometric means over the rounds and Student's t interval, the rounds paired by number.
+    """
+    rows = []
+    n = min(slow.rounds_ms.shape[1], fast.rounds_ms.shape[1])
+    for name, ms in zip(fast.visits.names, fast.rounds_ms, strict=True):
+        ratios = slow.rounds_ms[slow.visits.names.index(name), :n] / ms[:n]
+        rows.append((name, *stats.ratio_ci(ratios[~np.isnan(ratios)])))
+    return pd.DataFrame(rows, columns=["name", "ratio", "ci_low", "ci_high"])
+
+
+def model_bytes(archs: Mapping[str, Arch]) -> pd.DataFrame:
+    """Bytes of ONNX models by network, graph and scales included: fp32, int8, and their ratio."""
+    rows = {}
+    for name, arch in archs.items():
+        fp32, int8 = (
+            len(latency.onnx_model(arch, arch.input_shape, latency.Setting(runtime)))
+            for runtime in ("onnxruntime", "onnxruntime-int8")
+        )
+        rows[name] = {"fp32": fp32, "int8": int8, "ratio": fp32 / int8}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")

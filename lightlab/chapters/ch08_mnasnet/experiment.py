@@ -1,0 +1,247 @@
+"""MnasNet's experiments in small: several searches of one budget, for one reward or another."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from lightlab import latency, train
+from lightlab.chapters.ch08_mnasnet.space import (
+    FLAT,
+    HIERARCHICAL,
+    single_layer_variants,
+)
+from lightlab.data import DataSet
+from lightlab.measure import stats, tabular
+from lightlab.measure.journal import Journal
+from lightlab.methods import specialised
+from lightlab.methods.mnasnet import rewards
+from lightlab.methods.mnasnet.rewards import HARD, SOFT, Judge
+from lightlab.methods.proxy import Meter, Proxy
+from lightlab.search import pareto
+from lightlab.search.controller import PPO, Controller
+from lightlab.search.random_search import RandomSearch
+from lightlab.space.arch import Arch, decode, encode
+from lightlab.space.decisions import DecisionSpace
+from lightlab.space.spaces import MACRO, MACRO_TIED
+
+EXPONENTS = {"soft": SOFT, "hard": HARD, "none": (0.0, 0.0)}  # "none" leaves the accuracy alone
+_PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A search: of which space, for which reward of EXPONENTS, by a controller or at random."""
+
+    space: str
+    reward: str
+    learns: bool = True
+
+
+# On small images a search is of the hierarchical space unless its name says otherwise …
+ARMS = {
+    "random": Arm(HIERARCHICAL, "soft", learns=False),
+    "soft": Arm(HIERARCHICAL, "soft"),
+    "hard": Arm(HIERARCHICAL, "hard"),
+    "accuracy only": Arm(HIERARCHICAL, "none"),
+    "soft, flat": Arm(FLAT, "soft"),
+    "accuracy only, flat": Arm(FLAT, "none"),
+}
+# … in a table of per-layer networks it is of the whole table, or of the part with tied layers.
+TABLE_ARMS = {
+    "random": Arm(FLAT, "soft", learns=False),
+    "soft": Arm(FLAT, "soft"),
+    "hard": Arm(FLAT, "hard"),
+    "accuracy only": Arm(FLAT, "none"),
+    "random, tied": Arm(HIERARCHICAL, "soft", learns=False),
+    "soft, tied": Arm(HIERARCHICAL, "soft"),
+    "accuracy only, tied": Arm(HIERARCHICAL, "none"),
+}
+RANDOM = {"random": ARMS["random"]}
+CORNERS = ("soft", "accuracy only", "soft, flat", "accuracy only, flat")
+
+
+def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rewards of an accuracy of 0.5 over latency (kind, latency_ms, reward), as in figure 3 for
+    a target of 80 ms, and over a grid of latency and accuracy (kind, ratio, accuracy in %, reward).
+    """
+    ms = np.linspace(10, 160, 151)
+    grid = pd.MultiIndex.from_product([np.linspace(40, 90, 51), np.linspace(0.2, 2.5, 116)])
+    grid = grid.to_frame(index=False, name=["accuracy", "ratio"])
+    curves, surface = [], []
+    for kind, exponents in (("hard", HARD), ("soft", soft)):
+        line = rewards.reward(0.5, ms, 80.0, *exponents)
+        curves.append(pd.DataFrame({"kind": kind, "latency_ms": ms, "reward": line}))
+        plane = rewards.reward(grid["accuracy"], grid["ratio"], 1, *exponents)
+        surface.append(grid.assign(kind=kind, reward=plane))
+    return pd.concat(curves), pd.concat(surface)
+
+
+def fitted_exponent(trials: pd.DataFrame) -> tuple[float, float, float]:
+    """The rule of section 3 on networks of our own: the exponent at which they are on average worth
+    the same, minus the slope of log accuracy over log latency, and its bootstrap interval.
+
+    `trials` with accuracy and latency_ms of randomly drawn networks; ValueError for fewer than
+    three that did not fail, or for equal latencies.
+    """
+    fine = trials[trials["accuracy"] > 0]
+    x, y = np.log(fine["latency_ms"].to_numpy()), np.log(fine["accuracy"].to_numpy())
+    if len(x) < 3 or np.ptp(x) == 0:
+        raise ValueError(
+            f"{len(x)} networks are too few, or all as fast, to see what time is worth"
+        )
+    return stats.bootstrap_ci(_falling, x, y)
+
+
+def _falling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Minus the least-squares slope of `y` over `x` along the last axis; NaN for equal `x`."""
+    dx = x - x.mean(-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return -(dx * y).sum(-1) / (dx * dx).sum(-1)
+
+
+def soft_exponents(beta: float) -> tuple[float, float]:
+    """alpha and beta of the soft reward for a fitted exponent; the paper's, where `beta` would pay
+    for being slow.
+    """
+    return (beta, beta) if beta < 0 else SOFT
+
+
+def proxy(images: DataSet, recipe: train.Recipe, centre: Arch, path: Path, seed: int) -> Proxy:
+    """Judges networks by short training and by latency, timed in turn with `centre`; what it finds
+    is kept in a journal at `path`.
+    """
+    notes = Journal(path)
+    return Proxy(images, recipe, Meter(centre, journal=notes), notes, seed)
+
+
+def searches(
+    spaces: Mapping[str, DecisionSpace],
+    judge: Judge,
+    target_ms: float,
+    seeds: Iterable[int],
+    n_trials: int,
+    batch_size: int = PPO.batch_size,
+    lr: float = PPO.lr,
+    arms: Mapping[str, Arm] = ARMS,
+    soft: tuple[float, float] = SOFT,
+) -> pd.DataFrame:
+    """The trials of every arm and seed, one row per network a search tried.
+
+    Columns of `rewards.run`, and arm, seed, reward (the soft one, whatever the search was after),
+    ratio (latency over the target), front (the search found none as fast and as accurate).
+    `spaces` by the names that the arms have; `batch_size` and `lr` of the controller; `soft` are
+    the exponents of the soft reward.
+    """
+    exponents, ppo, parts = EXPONENTS | {"soft": soft}, PPO(lr, batch_size), []
+    for seed, name in tqdm([(s, a) for s in seeds for a in arms], desc="searching", unit="search"):
+        arm, space = arms[name], spaces[arms[name].space]
+        searcher = Controller(space, seed, ppo=ppo) if arm.learns else RandomSearch(space, seed)
+        value = partial(_value, target_ms, exponents[arm.reward])
+        found = rewards.run(searcher, space, judge, value, n_trials, batch_size)
+        found["reward"] = np.nan
+        fine = found["accuracy"].notna()
+        found.loc[fine, "reward"] = _value(target_ms, soft, found[fine])
+        found["front"], found["ratio"] = _front(found), found["latency_ms"] / target_ms
+        parts.append(found.assign(arm=name, seed=seed))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _value(target_ms: float, exponents: tuple[float, float], rows: pd.DataFrame) -> np.ndarray:
+    return rewards.reward(rows["accuracy"], rows["latency_ms"], target_ms, *exponents)
+
+
+def _front(trials: pd.DataFrame) -> np.ndarray:
+    """For each trial whether none of these is as accurate and as fast, and better in one, (n,)."""
+    values = np.column_stack([trials["accuracy"].fillna(-np.inf), -trials["latency_ms"]])
+    return pareto.is_non_dominated(values) & trials["accuracy"].notna().to_numpy()
+
+
+def search_table(
+    path: str | Path, seed: int, seeds: Sequence[int] = range(20)
+) -> tuple[tabular.Tabular, pd.DataFrame, float]:
+    """NAS-Bench-Macro's table as it was read, the trials of TABLE_ARMS on it, 200 networks each,
+    and the exponent of their soft reward.
+
+    The target is the median of the latencies; the exponent is fitted to the networks that random
+    search draws with the first of `seeds`; `seed` chooses the networks that are timed.
+    """
+    read = tabular.nas_bench_macro(path)
+    table = with_latency(read.table, seed)
+    both = {HIERARCHICAL: MACRO_TIED, FLAT: MACRO}
+    budget = (both, look_up(table), float(table["latency_ms"].median()))
+    drawn = searches(*budget, seeds[:1], 200, arms={"random": TABLE_ARMS["random"]})
+    soft = soft_exponents(fitted_exponent(drawn)[0])
+    return read, searches(*budget, seeds, 200, arms=TABLE_ARMS, soft=soft), soft[1]
+
+
+def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) -> pd.DataFrame:
+    """`tabular.nas_bench_macro`'s table and, of every network, arch (as text) and latency_ms: by a
+    look-up table of its blocks measured here (ONNX Runtime, one thread, batch 1), calibrated on the
+    three pure networks and `n_calibration` others. LatencyError where a busy machine spoilt it.
+    """
+    archs = [MACRO.decode(point) for point in table.index]
+    pure = [MACRO.decode((option,) * 8) for option in range(3)]  # every piece, and the extremes
+    chosen = np.random.default_rng(seed).choice(len(archs), n_calibration, replace=False)
+    lookup = latency.LookupTable.build(pure, plan=_PLAN)
+    lookup = lookup.calibrated_on([*pure, *(archs[i] for i in chosen)], _PLAN)
+    found = np.array([lookup.predict(arch) for arch in archs])
+    if not found.min() > 0:
+        raise latency.LatencyError(
+            f"the look-up table predicts {found.min():.3g} ms: the machine was too busy, run again"
+        )
+    return table.assign(arch=[encode(arch) for arch in archs], latency_ms=found)
+
+
+def look_up(table: pd.DataFrame) -> Callable[[Sequence[Arch]], pd.DataFrame]:
+    """Judges networks of a table, as `Proxy` does, by looking them up; nothing is spent."""
+    known = table.drop_duplicates("arch").set_index("arch")
+    free = {"samples": 0, "train_macs": 0, "seconds": 0.0}
+
+    def find(archs: Sequence[Arch]) -> pd.DataFrame:
+        return known.loc[[encode(arch) for arch in archs]].reset_index().assign(**free)
+
+    return find
+
+
+def train_longer(
+    networks: pd.DataFrame, n: int, judge: Proxy, recipe: train.Recipe, path: Path
+) -> pd.DataFrame:
+    """`n` of these trials, of different networks, with their accuracy after `recipe` (longer, %) as
+    well, from other weights than `judge` gave them; fewer where trainings failed.
+    """
+    some = networks.dropna(subset=["accuracy"]).sample(frac=1, random_state=0).head(n)
+    longer = Proxy(judge.images, recipe, judge.latency_ms, Journal(path), judge.seed + 1)
+    found = longer([decode(text) for text in some["arch"]])["accuracy"].to_numpy()
+    return some.assign(longer=found).dropna(subset=["longer"])
+
+
+def finalists(
+    outcomes: pd.DataFrame, space: DecisionSpace, judge: Proxy
+) -> tuple[dict[str, Arch], pd.DataFrame, float]:
+    """What is trained to the end: of what the soft searches chose the network of highest reward,
+    MobileNetV2's design as fast as that, and single layer types. Also the layers of the first two,
+    and the second's latency over the first's.
+    """
+    mine = outcomes[outcomes["arm"] == "soft"].sort_values("reward").iloc[-1]
+    best, centre = decode(mine["arch"]), space.decode(space.centre())
+    scaled, scaled_ms = specialised.as_fast(centre, mine["latency_ms"], judge.latency_ms)
+    two = {"found": best, "MobileNetV2, as fast": scaled}
+    layers = specialised.layer_rows(two)
+    return two | single_layer_variants(space, best), layers, scaled_ms / mine["latency_ms"]
+
+
+def train_finalists(
+    archs: Mapping[str, Arch],
+    images: DataSet,
+    recipe: train.Recipe,
+    seeds: Sequence[int],
+    resume: Path | None = None,
+) -> pd.DataFrame:
+    """Every network trained with every seed, tested once, all timed in turn; see `train_each`."""
+    entries = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
+    return specialised.train_each(entries, images, recipe, resume=resume)

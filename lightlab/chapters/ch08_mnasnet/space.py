@@ -1,0 +1,120 @@
+"""The spaces that are searched: MnasNet's, one design per stage, and flat ones, one per layer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightlab.data import DataSet
+from lightlab.measure import cost
+from lightlab.space.arch import Arch, catalog
+from lightlab.space.decisions import DecisionSpace
+from lightlab.space.spaces import IMAGENET, MnasNetSpace, Skeleton, Stage, whereabouts
+from lightlab.space.spaces.mnasnet import layer_decisions, stage_blocks
+
+HIERARCHICAL, FLAT = "hierarchical", "flat"
+# MnasNet table 6: the layer types that stand throughout, each with its options.
+LAYER_TYPES = {
+    "MBConv3 3×3 only": {"op": "mb_e3", "kernel": 3},
+    "MBConv3 5×5 only": {"op": "mb_e3", "kernel": 5},
+    "MBConv6 3×3 only": {"op": "mb_e6", "kernel": 3},
+    "MBConv6 5×5 only": {"op": "mb_e6", "kernel": 5},
+}
+
+
+def flat(skeleton: Skeleton) -> DecisionSpace:
+    """Every layer decides for itself what in `MnasNetSpace` a stage decides: the flat counterpart.
+
+    Each layer of the skeleton is a block of one layer that is left out, stands once or twice, which
+    makes the paper's S^(B·N) of S^B. A stride that a layer left out would have made is made by the
+    next layer that stands, at the end by the last ones before, so that the maps at the end are as
+    small as they were (but where hardly a layer is left).
+    """
+    places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
+
+    def arch(options: dict[str, Any]) -> Arch:
+        values, blocks, owed = list(options.values()), [], 0
+        for n, (i, j) in enumerate(places):
+            stage = skeleton.stages[i - 1]
+            owed += stage.stride == 2 and j == 0
+            for layer in stage_blocks(Stage(stage.channels, 1, 1), *values[6 * n : 6 * n + 6]):
+                blocks.append(replace(layer, stride=2) if owed else layer)
+                owed = max(0, owed - 1)
+        for i in reversed(range(len(blocks))):  # no layer follows: the last that stand make it
+            if owed and blocks[i].stride == 1:
+                blocks[i], owed = replace(blocks[i], stride=2), owed - 1
+        return skeleton.arch(blocks)
+
+    return DecisionSpace(layer_decisions([f"{i}.{j + 1}" for i, j in places]), arch)
+
+
+def small(images: DataSet, channels: Sequence[int]) -> dict[str, DecisionSpace]:
+    """The hierarchical and the flat space of networks for `images`, with a stage for each of
+    `channels`.
+    """
+    in_channels, side, _ = images.input_shape
+    skeleton = Skeleton.small(side, in_channels, len(images.class_names), channels)
+    return {HIERARCHICAL: MnasNetSpace(skeleton), FLAT: flat(skeleton)}
+
+
+def sizes() -> pd.DataFrame:
+    """Networks in the paper's space and in its flat counterpart, counted from their decisions, with
+    the three convolutions of the paper's list and with the four that are searched.
+    """
+    factorized, per_layer = MnasNetSpace(IMAGENET), flat(IMAGENET)
+    n_options = factorized.n_options[
+        :6
+    ]  # of one block: convolution, kernel, SE, skip, width, layers
+    listed = int(3 * np.prod(n_options[1:]))
+    blocks, layers = len(factorized.n_options) // 6, len(per_layer.n_options) // 6
+    rows = [
+        ("one block", listed, int(np.prod(n_options)), "432"),
+        (f"{blocks} blocks (factorized)", listed**blocks, factorized.size(), "10¹³"),
+        (f"{layers} layers (flat)", listed**layers, per_layer.size(), "10³⁹"),
+    ]
+    columns = ["space", "as listed", "with both expansions of MBConv", "printed"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def published_networks() -> pd.DataFrame:
+    """Whether the networks that the paper found lie in its space, or why not: network, and a column
+    for the widths that it states and for those with two more.
+    """
+    names = [n for n in catalog.names() if n.startswith("mnasnet_")]
+    wider = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
+    two = {
+        "widths 0.75, 1, 1.25, as stated": MnasNetSpace(IMAGENET),
+        "with 7/6 and 1.2 as well": wider,
+    }
+    found = {k: [whereabouts(space, catalog.get(n)) for n in names] for k, space in two.items()}
+    return pd.DataFrame({"network": names} | found)
+
+
+def random_costs(n: int, seed: int = 0) -> pd.DataFrame:
+    """MACs of `n` random networks of each space at 224 px: columns space, macs."""
+    rng, price, parts = np.random.default_rng(seed), cost.Prices(), []
+    for name, space in (("factorized", MnasNetSpace(IMAGENET)), ("flat", flat(IMAGENET))):
+        macs = [price(space.decode(point))[0] for point in space.sample(rng, n)]
+        parts.append(pd.DataFrame({"space": name, "macs": macs}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def known_costs() -> dict[str, int]:
+    """MACs of MobileNetV2 and of two networks that MnasNet found, at 224 px."""
+    known = {"MobileNetV2": "mobilenet_v2", "MnasNet-A1": "mnasnet_a1", "MnasNet-B1": "mnasnet_b1"}
+    return {name: cost.macs(catalog.get(n)) for name, n in known.items()}
+
+
+def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
+    """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
+    squeeze-excite, with residuals; SpaceError where `arch` is not of `space`.
+    """
+    options = space.options(space.find(arch))
+    found = {}
+    for name, layer in LAYER_TYPES.items():
+        everywhere = layer | {"se": 0, "skip": "identity"}
+        new = {d: everywhere.get(d.partition(".")[2], value) for d, value in options.items()}
+        found[name] = space.decode(space.point(new))
+    return found

@@ -1,0 +1,88 @@
+"""A network's time by its parts: predictions on times that a test makes up, and the profile."""
+
+import numpy as np
+import pytest
+
+from lightlab import latency
+from lightlab.chapters.ch07_latency import breakdown
+from lightlab.latency.pieces import joints, pieces
+from lightlab.latency.timing import Visits
+from lightlab.latency.timings import Timings
+from lightlab.space.arch import decode, layers
+
+END_MS = 0.01  # what a graph takes at its ends, by channel
+
+
+def piece_ms(piece):
+    """Time of a piece inside a network."""
+    if piece.text.startswith("through"):
+        return 0.3 * int(piece.text[-1])
+    return len(piece.text) * piece.in_channels / 100
+
+
+def table_of(archs):
+    """A look-up table of a machine on which times are additive."""
+    parts = {p for arch in archs for p in pieces(arch)}
+    parts |= {p for arch in archs for joint in joints(arch) for p in joint.through}
+    entries = {p.key: [piece_ms(p) + END_MS * (1 + p.in_channels)] for p in parts}
+    return latency.LookupTable(latency.Setting(), {}, entries)
+
+
+def timings(archs, ms, setting=None):
+    """Timings as if every round had given `ms`."""
+    n = np.ones(len(ms), int)
+    visits = Visits(list(archs), [[x] for x in ms], [[x] for x in ms], n, 0 * n, 0 * n)
+    return Timings(visits, setting or latency.Setting(), {}, "fastest")
+
+
+def test_the_errors_are_those_that_were_put_in():
+    archs = breakdown.random_networks(60)
+    table = table_of(archs.values())
+    noise = np.random.default_rng(0).normal(1, 0.02, (2, 60))
+    true = [sum(map(piece_ms, pieces(arch))) + END_MS * 4 for arch in archs.values()]
+    once, again = (timings(archs, 1.1 * np.array(true) * n) for n in noise)
+    predicted = breakdown.predictions(table, archs, once, 20)
+    result = breakdown.errors(predicted, again).set_index("prediction")
+    assert result["n"].tolist() == [40] * 6
+    assert result.loc["corrected", "bias_pct"] == pytest.approx(100 * (1 / 1.1 - 1), abs=1)
+    assert result.loc["calibrated", "rmse_pct"] == pytest.approx(2.0, abs=0.7)
+    assert result.loc["repeat", "rmse_pct"] == pytest.approx(2.0 * 2**0.5, abs=0.9)
+    assert result.loc["sum", "rmse_pct"] != pytest.approx(result.loc["corrected", "rmse_pct"])
+    assert result.loc["calibrated", "r2"] > 0.9
+    assert result.loc["calibrated", "ci_low"] < result.loc["calibrated", "spearman"] <= 1
+    with pytest.raises(latency.LatencyError, match="fewer than 10 are held out"):
+        breakdown.errors(breakdown.predictions(table, archs, once, 51), again)
+    with pytest.raises(latency.LatencyError, match="the table is for"):
+        breakdown.predictions(table, archs, timings(archs, true, latency.Setting(threads=2)), 20)
+
+
+def test_random_networks_that_do_not_exist_are_not_sought_for_ever(monkeypatch):
+    monkeypatch.setattr(breakdown, "_WIDTHS", (16,))
+    monkeypatch.setattr(breakdown, "_STRIDES", (1,))
+    with pytest.raises(latency.LatencyError, match="300 different networks were asked for, 258 w"):
+        breakdown.random_networks(300)  # six blocks; 6 + 36 + 216 stages
+
+
+def test_random_networks_differ_and_come_from_the_seed():
+    a, b = breakdown.random_networks(150), breakdown.random_networks(150)
+    assert a == b
+    assert len(set(a.values())) == 150
+    assert a != breakdown.random_networks(150, seed=1)
+    keys = {piece.key for arch in a.values() for piece in pieces(arch)}
+    assert len(keys) == 54 + 1 + 1 + 1  # blocks, stem, features, head
+
+
+def test_time_by_operator_counts_every_mac_under_its_kind():
+    arch = decode("r32x3 conv_k3_s2_c8 sep_k3_s1_c8 mb_k5_s2_e3_c16_se0.25*3 head_f64_n10")
+    profile = breakdown.profile({"a": arch, "b": arch}, runs=3)
+    assert profile["network"].unique().tolist() == ["a", "b"]
+    found = profile[profile["network"] == "a"].set_index("operator")
+    roles = [layer.role for layer in layers(arch)]
+    counts = {role: sum(x.macs for x in layers(arch) if x.role == role) for role in roles}
+    assert {k: v for k, v in found["macs"].items() if v} == counts
+    assert found["time_share"].sum() == pytest.approx(1)
+    assert found["macs_share"].sum() == pytest.approx(1)
+    assert found["ms"].is_monotonic_decreasing
+    for role in ("conv", "depthwise", "pointwise", "se"):
+        assert found.loc[role, "calls"] == roles.count(role)
+    assert breakdown._kind({"args": {"op_name": "ReorderInput"}}) == "layout"

@@ -1,0 +1,36 @@
+"""Searches over a made-up table, which several tests of this room look at."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab.chapters.ch08_mnasnet import comparison, experiment
+from lightlab.space.arch import encode
+from lightlab.space.spaces import MACRO, MACRO_TIED
+
+
+def judge(archs):
+    """Larger networks are better and slower; nothing is trained."""
+    size = np.array([sum(b.out_channels * b.expand_ratio for b in a.blocks) for a in archs]) / 1e3
+    return pd.DataFrame(
+        {
+            "arch": [encode(a) for a in archs],
+            "accuracy": 40 + 8 * np.log1p(size),
+            "latency_ms": 0.1 + size / 10,
+            "samples": 100,
+            "train_macs": 10**6,
+            "seconds": 0.5,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def trials():
+    """Every arm with two seeds, 60 networks each, for a target of 0.5 ms."""
+    both = {"hierarchical": MACRO_TIED, "flat": MACRO}
+    return experiment.searches(both, judge, 0.5, range(2), 60)
+
+
+@pytest.fixture(scope="session")
+def outcomes(trials):
+    return comparison.outcomes(trials)
