@@ -253,9 +253,9 @@ def leading(fronts: pd.DataFrame) -> pd.DataFrame:
     """
     best = fronts[fronts["front"]].sort_values("latency")
     top = best["accuracy"].cummax()
-    ahead = best[best["accuracy"].eq(top) & ~top.duplicated()]
-    stretch = ahead["side"].ne(ahead["side"].shift()).cumsum()
-    rows = ahead.groupby(stretch).agg(
+    lead = best[best["accuracy"].eq(top) & ~top.duplicated()]
+    stretch = lead["side"].ne(lead["side"].shift()).cumsum()
+    rows = lead.groupby(stretch).agg(
         side=("side", "first"), from_time=("latency", "first"), tested=("tested", "last")
     )
     rows["from_time"] *= 100
