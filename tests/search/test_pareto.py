@@ -24,6 +24,12 @@ def test_the_volume_of_three_steps():
         pareto.hypervolume(np.zeros((2, 1)), np.zeros(1))
 
 
+def test_the_volume_of_three_objectives():
+    corners = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.5]])
+    assert pareto.hypervolume(corners, np.zeros(3)) == pytest.approx(0.25 + 0.25 - 0.125)
+    assert pareto.hypervolume(corners, np.ones(3)) == 0
+
+
 values = arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=st.integers(0, 5))
 
 

@@ -67,6 +67,23 @@ class CompressionSpace(DecisionSpace):
             decisions.append(Decision(f"{i}.kernel", self.kernels))
         super().__init__(decisions)
 
+    @classmethod
+    def small(
+        cls,
+        input_shape: tuple[int, int, int],
+        n_classes: int,
+        channels: Sequence[int],
+        depth: int,
+        expand: float,
+        keeps: Sequence[float],
+    ) -> "CompressionSpace":
+        """For small images (C, H, H): a stage of `depth` layers for each of `channels`; resolution
+        H or three quarters of it.
+        """
+        C, H, _ = input_shape
+        skeleton = Skeleton.small(H, C, n_classes, channels, layers=depth, widths=(1,))
+        return cls(skeleton, expand, keeps, resolutions=sorted({H * 3 // 4, H}))
+
     def largest(self) -> Point:
         """The trained network itself, in 32 bits."""
         return tuple(n - 1 for n in self.n_options)
@@ -99,6 +116,12 @@ class CompressionSpace(DecisionSpace):
             at += stage.layers
         numbers += range(at, at + len(frame.last))
         return Compressed(frame.arch(blocks), tuple(numbers), chosen["bits"])
+
+    def evenly(self, keep: float) -> Compressed:
+        """That share of the channels of every stage, and nothing else gone."""
+        options = self.options(self.largest())
+        options |= {name: keep for name in options if name.endswith("keep")}
+        return self.decode(self.point(options))
 
     def uniform(self) -> list[Point]:
         """The points with the same choice in every stage: what pruning by one ratio can reach.

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from lightlab.chapters.ch11_compression import campaign, sides
-from lightlab.chapters.ch11_compression import figures_compression as plots
+from lightlab.chapters.ch11_compression import experiment, search
+from lightlab.chapters.ch11_compression import figures as plots
 
 
 def test_every_method_and_side_has_a_look():
-    assert set(plots.METHODS) == set(campaign.METHODS)
-    assert set(plots.SIDES) == {sides.COMPRESS, sides.SCRATCH, sides.CUT}
+    assert set(plots.METHODS) == set(search.METHODS)
+    assert set(plots.SIDES) == {experiment.COMPRESS, experiment.SCRATCH, experiment.SUPERNET}
 
 
 def test_criteria_are_lines_over_the_shares():
@@ -29,21 +29,21 @@ def test_arms_show_seeds_means_and_the_start():
 
 
 def test_volumes_have_a_line_per_method():
-    rows = [(m, t, t / 10, 0.0, 1.0) for m in campaign.METHODS for t in (1, 2)]
+    rows = [(m, t, t / 10, 0.0, 1.0) for m in search.METHODS for t in (1, 2)]
     table = pd.DataFrame(rows, columns=["method", "trial", "mean", "ci_low", "ci_high"])
     (ax,) = plots.volumes(table).axes
-    assert [line.get_label() for line in ax.lines] == list(campaign.METHODS)
+    assert [line.get_label() for line in ax.lines] == list(search.METHODS)
 
 
 def test_sides_join_their_fronts():
-    rows = {"side": sides.COMPRESS, "seed": [0, 0, 0], "tested": [50.0, 60, 40],
+    rows = {"side": experiment.COMPRESS, "seed": [0, 0, 0], "tested": [50.0, 60, 40],
             "latency": [0.5, 1.0, 0.8], "size": 1.0, "front": [True, True, False],
             "spent": [1000, 2000, 3000], "hypervolume": [0.1, 0.2, 0.2]}  # fmt: skip
     left, right = plots.sides(pd.DataFrame(rows)).axes
     assert left.lines[1].get_xdata().tolist() == [50, 100]
     assert left.lines[0].get_ydata().tolist() == [40]
     assert right.lines[0].get_xdata().tolist() == [1, 2, 3]
-    for_nothing = pd.DataFrame(rows | {"side": sides.CUT, "spent": 1000})
+    for_nothing = pd.DataFrame(rows | {"side": experiment.SUPERNET, "spent": 1000})
     (end,) = plots.sides(for_nothing).axes[1].lines
     assert end.get_xydata().tolist() == [[1, 0.2]]
 

@@ -10,7 +10,7 @@ from lightlab.space.decisions import SpaceError
 from lightlab.space.spaces import OfaSpace, Skeleton
 
 FRAME = Skeleton.small(32, 3, 10, [32, 64], layers=2, widths=(1,))
-SPACE = CompressionSpace(FRAME, 4, (0.25, 0.5, 1.0), resolutions=(24, 32))
+SPACE = CompressionSpace.small((3, 32, 32), 10, [32, 64], 2, 4, (0.25, 0.5, 1.0))
 
 
 def test_its_size_is_a_product():
@@ -37,6 +37,13 @@ def test_where_equal_channels_meet_nothing_is_added_that_was_not_before():
     space = CompressionSpace(frame, 4, (0.5, 1.0))
     point = space.point(space.options(space.largest()) | {"3.keep": 0.5})
     assert [b.skip for b in space.decode(point).arch.blocks] == ["none", *["identity"] * 2, "none"]
+
+
+def test_an_even_share_of_the_channels_leaves_all_else():
+    form = SPACE.evenly(0.5)
+    text = "r32x3 conv_k3_s2_c16 mb_k3_s1_e1_c16_noskip mb_k5_s2_e4_c16 mb_k5_s1_e4_c16 "
+    assert encode(form.arch) == text + "mb_k5_s2_e4_c32 mb_k5_s1_e4_c32 head_f128_n10"
+    assert (form.bits, form.blocks) == (32, (0, 1, 2, 3, 4))
 
 
 def test_less_costs_less():

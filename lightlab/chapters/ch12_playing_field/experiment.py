@@ -8,64 +8,44 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from lightlab import train
 from lightlab.chapters.ch12_playing_field import methods
-from lightlab.chapters.ch12_playing_field.field import Field, Pick
+from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
 from lightlab.measure import cost, stats
 from lightlab.methods import specialised
 from lightlab.search import pareto
 from lightlab.search.beside import run_beside
 from lightlab.space.arch import decode, encode
 
-HANDS = (methods.V2, methods.V3)
-_TRIALS, _LIMIT = "short trainings", "only networks as fast are tried"
-# What each learns from, and how it keeps to a latency.
-RULES = {
-    methods.V2: ("nothing", "width, then depth"),
-    methods.V3: ("nothing", "width, then depth"),
-    methods.RANDOM: (_TRIALS, _LIMIT),
-    methods.EVOLUTION: (_TRIALS, _LIMIT),
-    methods.BO: (_TRIALS, _LIMIT),
-    methods.CONTROLLER: (_TRIALS, "reward"),
-    methods.GRADIENT: ("shared weights", "loss, then the likeliest as fast"),
-    methods.REINFORCE: ("shared weights", "reward, then the likeliest as fast"),
-    methods.OFA: ("one supernet for all targets", "only networks as fast are chosen"),
-    methods.COMPRESSION: ("one trained network for all targets", _LIMIT),
-}
-
 
 def play_all(
-    field: Field,
+    rules: Rules,
     targets: Sequence[float],
     budgets: Sequence[float],
     seeds: Sequence[int],
     names: Sequence[str] = tuple(methods.METHODS),
     kept: Path | None = None,
 ) -> pd.DataFrame:
-    """Every method for every budget and seed, side by side: see `rows_of`; `kept`: `run_beside`."""
+    """Every search for every budget and seed, side by side: see `rows_of`; `kept`: `run_beside`."""
     jobs = {
-        (name, budget, seed): (field, name, targets, budget, seed)
+        (name, budget, seed): (rules, name, targets, budget, seed)
         for budget in budgets
         for name in names
         for seed in seeds
     }
-    seen = sum(field.samples(budget) for budget in budgets) * len(names) * len(seeds)
-    macs = seen * len(targets) * cost.PASSES_PER_TRAINING_STEP * _typical(field)
+    seen = sum(rules.samples(budget) for budget in budgets) * len(names) * len(seeds)
+    typical = cost.macs(rules.space.decode(rules.space.unrank(0)))
+    macs = seen * len(targets) * cost.PASSES_PER_TRAINING_STEP * typical
     found = run_beside(methods.play, jobs, macs, kept=kept)
     return pd.concat([rows_of(*key, targets, picks) for key, picks in found.items()])
 
 
-def _typical(field: Field) -> float:
-    return float(cost.macs(field.space.decode((0,) * len(field.space.n_options))))
-
-
-def hands(
-    field: Field, targets: Sequence[float], seeds: Sequence[int], meter: methods.Timer
+def by_hand(
+    rules: Rules, targets: Sequence[float], seeds: Sequence[int], meter: methods.Timer
 ) -> pd.DataFrame:
     """The published designs, found without a search: see `rows_of`, budget 0."""
     parts = []
-    for design in HANDS:
-        picks = methods.by_hand(field, design, targets, meter)
+    for design in methods.HANDS:
+        picks = methods.by_hand(rules, design, targets, meter)
         parts += [rows_of(design, 0.0, seed, targets, picks) for seed in seeds]
     return pd.concat(parts)
 
@@ -93,20 +73,16 @@ def rows_of(
     return pd.DataFrame(rows)
 
 
-def finished(
-    picks: pd.DataFrame,
-    field: Field,
-    recipe: train.Recipe,
-    meter: methods.Timer,
-    resume: Path | None = None,
+def finish(
+    picks: Sequence[pd.DataFrame], rules: Rules, meter: methods.Timer, resume: Path | None = None
 ) -> pd.DataFrame:
-    """`picks` with every network trained from new weights by the same recipe, tested once, and
+    """All `picks` with every network trained from new weights by the same recipe, tested once, and
     timed by `meter` in turn with all others: accuracy (test, %), latency_ms, macs.
     """
-    entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(picks.itertuples())]
-    done = specialised.train_each(entries, field.images, recipe, meter, resume=resume)
-    columns = ["accuracy", "latency_ms", "macs"]
-    return picks.reset_index(drop=True).assign(**{c: done[c].to_numpy() for c in columns})
+    table = pd.concat(picks, ignore_index=True)
+    entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(table.itertuples())]
+    done = specialised.train_each(entries, rules.images, rules.recipe, meter, resume=resume)
+    return table.assign(**{c: done[c].to_numpy() for c in ("accuracy", "latency_ms", "macs")})
 
 
 def volumes(results: pd.DataFrame, chance: float) -> pd.DataFrame:
@@ -138,7 +114,7 @@ def ranks(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
     share one split of the images, those of a seed some methods' supernets: p and cd are too small.
     """
     wide = last(results).pivot(index=["target", "seed"], columns="method", values="accuracy")
-    wide = wide.drop(columns=list(HANDS), errors="ignore")
+    wide = wide.drop(columns=list(methods.HANDS), errors="ignore")
     n, k = wide.shape
     table = wide.rank(axis=1, ascending=False).mean().sort_values()
     samples = wide.T.to_numpy()
@@ -188,14 +164,16 @@ def paying(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def best_for(results: pd.DataFrame) -> dict[float, str]:
-    """The method of highest mean accuracy at each budget, those by hand apart."""
-    searched = results[results["budget"] > 0]
-    means = searched.groupby(["budget", "method"])["accuracy"].mean()
-    return {b: str(means[b].idxmax()) for b in sorted(searched["budget"].unique())}
+def best_for(results: pd.DataFrame) -> pd.DataFrame:
+    """The method of highest mean accuracy at each budget, those by hand apart: budget, method."""
+    means = results[results["budget"] > 0].groupby(["budget", "method"])["accuracy"].mean()
+    best = means.groupby("budget").idxmax()
+    return pd.DataFrame(best.tolist(), columns=["budget", "method"])
 
 
-def times_cheaper(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """How many times as many seconds method `b` took for all targets as `a`, by seed, (n,)."""
+def times_cheaper(results: pd.DataFrame, a: str, b: str) -> tuple[float, float, float]:
+    """How many times as many seconds method `b` took for all targets as `a`: geometric mean over
+    the seeds, and its interval.
+    """
     total = last(results).groupby(["seed", "method"])["seconds"].sum().reset_index()
-    return stats.paired(total, "seconds", "method", b, a, ratio=True)
+    return stats.ratio_ci(stats.paired(total, "seconds", "method", b, a, ratio=True))

@@ -1,0 +1,299 @@
+"""Which channels may go, what inherited weights are worth, what eight bits cost; then one search
+over accuracy, time and size at once, beside a search from scratch and a supernet.
+"""
+
+import copy
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightlab import deploy, train
+from lightlab.chapters.ch11_compression import search
+from lightlab.chapters.ch11_compression.search import BO, EVOLUTION, Compressor, Cutter
+from lightlab.chapters.ch11_compression.space import CompressionSpace
+from lightlab.data import DataSet
+from lightlab.measure import cost, stats
+from lightlab.methods.once_for_all import study, subnets
+from lightlab.methods.once_for_all.many import shrink_many
+from lightlab.methods.once_for_all.phases import progressive
+from lightlab.methods.once_for_all.shrinking import Shrunk
+from lightlab.nets.build import Network
+from lightlab.nets.compress import IMPORTANCES
+from lightlab.search import RandomSearch, pareto
+from lightlab.search.beside import run_beside
+from lightlab.space.spaces import OfaSpace
+
+TAUGHT, LABELS = "pruned, taught", "pruned, labels only"
+SHORT, LONG = "from scratch, as long", "from scratch, the whole length"
+COMPRESS, SCRATCH = "compressing one network", "searching from scratch"
+SUPERNET = "cutting from one supernet"
+CUT, EACH, ONCE = "cut, no training", "each trained on", "shrunk together"
+
+
+def compressors(
+    space: CompressionSpace,
+    images: DataSet,
+    recipe: train.Recipe,
+    tuning: train.Recipe,
+    seeds: Sequence[int],
+    **how: Any,
+) -> dict[int, Compressor]:
+    """For each seed the largest network of `space`, trained by `recipe`, and what compresses it and
+    trains it on by `tuning`; `how` goes to `train.fit_many`.
+    """
+    jobs = [train.Job(space.trained, images.train, recipe, seed) for seed in seeds]
+    networks = [done.network() for done in train.fit_many(jobs, **how)]
+    shape = space.trained.input_shape
+    return {
+        seed: Compressor(space, network, images, tuning, deploy.onnx_bytes(network, shape))
+        for seed, network in zip(seeds, networks, strict=True)
+    }
+
+
+def criteria(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
+    """Validation accuracy of evenly pruned networks before any training: rows seed, importance,
+    keep, accuracy (%).
+    """
+    jobs = {
+        (seed, importance, keep): (one, importance, keep, seed)
+        for (seed, one), importance in product(compressors.items(), IMPORTANCES)
+        for keep in one.space.keeps
+    }
+    macs = sum(
+        cost.macs(one.trained.arch) * (len(one.images.train) + len(one.images.val))
+        for one, *_ in jobs.values()
+    )
+    rows = [(*key, accuracy) for key, accuracy in run_beside(_pruned_accuracy, jobs, macs).items()]
+    return pd.DataFrame(rows, columns=["seed", "importance", "keep", "accuracy"])
+
+
+def _pruned_accuracy(one: Compressor, importance: str, keep: float, seed: int) -> float:
+    network = one.pruned(one.space.evenly(keep), seed, importance)
+    return 100 * train.evaluate(network, one.images.val)["accuracy"]
+
+
+def arms(
+    compressors: Mapping[int, Compressor], keep: float, whole: train.Recipe, **how: Any
+) -> pd.DataFrame:
+    """An evenly pruned network trained on by the compressors' recipe, and the same from new weights
+    by that of the training before (`whole`), for as long, and for as long as both trainings: rows
+    arm, seed, accuracy (test, %), samples. `how` goes to `train.fit_many`.
+    """
+    keys, jobs = [], []
+    for seed, one in compressors.items():
+        form, images, short = one.space.evenly(keep), one.images, one.recipe
+        pruned = partial(_copy, one.pruned(form, seed))
+        answers = train.logits(one.trained, images.train)
+        for arm, network, recipe, teacher in (
+            (TAUGHT, pruned, short, answers),
+            (LABELS, pruned, short, None),
+            (SHORT, form.arch, replace(whole, epochs=short.epochs), None),
+            (LONG, form.arch, one.from_scratch(whole).recipe, None),
+        ):
+            keys.append((arm, seed))
+            job = train.Job(network, images.train, recipe, seed, teacher=teacher)
+            jobs.append(replace(job, test=images.test, name=f"{arm} {seed}"))
+    rows = [
+        (*key, 100 * done.metrics["test_accuracy"], int(done.history["samples"].iloc[-1]))
+        for key, done in zip(keys, train.fit_many(jobs, **how), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "accuracy", "samples"])
+
+
+def _copy(network: Network, seed: int) -> Network:  # noqa: ARG001  its weights are there
+    return copy.deepcopy(network)  # several trainings begin with them
+
+
+def gain(table: pd.DataFrame, by: str, a: str, b: str) -> np.ndarray:
+    """Mean accuracy where column `by` is `a` minus that where it is `b`, by seed, (n,)."""
+    means = table.groupby(["seed", by])["accuracy"].mean().reset_index()
+    return stats.paired(means, "accuracy", by, a, b)
+
+
+def gaps(arms: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Differences in accuracy between the arms, paired by seed, (n,) each."""
+    return {
+        "taught − labels only": gain(arms, "arm", TAUGHT, LABELS),
+        "pruned − from scratch, as long": gain(arms, "arm", LABELS, SHORT),
+        "pruned − from scratch, the whole length": gain(arms, "arm", LABELS, LONG),
+    }
+
+
+def integers(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
+    """The trained networks in 32 and in 8 bits, nothing else done: rows seed, bits, tested (%),
+    latency and size (shares of the 32 bits').
+    """
+    rows = []
+    for (seed, one), bits in product(compressors.items(), (32, 8)):
+        found = search.evaluate(one.trained, bits, one.images, one.reference)
+        rows.append((seed, bits, found.tested, found.latency, found.size))
+    return pd.DataFrame(rows, columns=["seed", "bits", "tested", "latency", "size"])
+
+
+def contest(
+    candidates: Mapping[int, Compressor | Cutter],
+    methods: Sequence[str] = search.METHODS,
+    kept: Path | None = None,
+    *,
+    n_trials: int,
+    n_initial: int,
+    chance: float,
+) -> pd.DataFrame:
+    """A search by every method for every seed: see `run_search`; `kept`: see `run_beside`. The
+    first points, which the methods share, are evaluated once, and count for each what they took.
+    """
+    macs = n_trials * sum(one.macs for one in candidates.values()) * len(methods)
+    shared = {
+        (seed, point): (one, point, seed)
+        for seed, one in candidates.items()
+        for point in RandomSearch(one.space, seed).ask(n_initial)
+    }
+    worths = run_beside(operator.call, shared, macs, kept=kept and kept / "first")
+    known = {s: {p: w for (of, p), w in worths.items() if of == s} for s in candidates}
+    jobs = {
+        (method, seed): (method, one, seed, n_trials, n_initial, chance, known[seed])
+        for seed, one in candidates.items()
+        for method in methods
+    }
+    tables = run_beside(search.run_search, jobs, macs, kept=kept).values()
+    return pd.concat(tables, ignore_index=True)
+
+
+def ahead(trials: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Hypervolume of BO at its end minus that of every other method, paired by seed, (n,) each."""
+    ends = trials.groupby(["method", "seed"]).tail(1)
+    return {
+        f"{BO} − {other}": stats.paired(ends, "hypervolume", "method", BO, other)
+        for other in search.METHODS
+        if other != BO
+    }
+
+
+def supernets(
+    compressors: Mapping[int, Compressor],
+    expands: Sequence[float],
+    recipe: train.Recipe,
+    passes: float,
+    resume: Path,
+) -> tuple[dict[int, Shrunk], dict[int, Shrunk]]:
+    """Progressive shrinking of the network that is compressed, at equal rates, for each seed: after
+    its first phase, and at its end.
+    """
+    one = next(iter(compressors.values()))
+    space, frame = one.space, one.space.skeleton
+    depths = range(1, max(stage.layers for stage in frame.stages) + 1)
+    elastic = OfaSpace(frame, space.kernels, expands, depths, space.resolutions)
+    task = {"space": elastic, "images": one.images, "recipe": recipe, "n_rows": 0}
+    full = study.begin(task, passes, list(compressors), resume=resume / "full")
+    rest = progressive(passes, fall=0)[1:]
+    jobs = {
+        seed: {**task, "phases": rest, "seed": seed, "start": one.network, "teacher": one.network}
+        for seed, one in full.items()
+    }
+    return full, shrink_many(jobs, resume=resume / "shrunk")
+
+
+def passes_of(*parts: Mapping[int, Shrunk]) -> int:
+    """Images times sub-networks of trainings one after another, mean over the seeds."""
+    ends = [[one.history["passes"].iloc[-1] for one in part.values()] for part in parts]
+    return round(np.mean(ends, axis=1).sum())
+
+
+def sides(
+    compressors: Mapping[int, Compressor],
+    trials: pd.DataFrame,
+    whole: train.Recipe,
+    supernets: Sequence[Mapping[int, Shrunk]],
+    kept: Path,
+    **how: Any,
+) -> pd.DataFrame:
+    """What evolution found from three sides, see `fronts`: in the `trials` of the compressors; with
+    new weights for every candidate (`whole` was the first training); cut from the last of
+    `supernets`. `how` and `kept` are those of `contest`.
+    """
+    one = next(iter(compressors.values()))
+    scratch = {seed: one.from_scratch(whole) for seed, one in compressors.items()}
+    cutters = {
+        seed: Cutter(shrunk.network, one.images, compressors[seed].reference)
+        for seed, shrunk in supernets[-1].items()
+    }
+    found = {
+        COMPRESS: trials[trials["method"] == EVOLUTION],
+        SCRATCH: contest(scratch, [EVOLUTION], kept / "scratch", **how),
+        SUPERNET: contest(cutters, [EVOLUTION], kept / "supernet", **how),
+    }
+    seen = train.samples(whole, len(one.images.train))
+    return fronts(found, {COMPRESS: seen, SCRATCH: 0, SUPERNET: passes_of(*supernets)})
+
+
+def fronts(trials: Mapping[str, pd.DataFrame], before: Mapping[str, int]) -> pd.DataFrame:
+    """What the sides found: rows side, seed, tested (%), latency, size, front (whether none of the
+    same side, of whatever seed, is as fast and as accurate on the validation images and better in
+    one), spent (images trained on in all, those `before` the search included), hypervolume.
+    """
+    parts = []
+    for side, table in trials.items():
+        best = pareto.is_non_dominated(np.column_stack([table["accuracy"], -table["latency"]]))
+        spent = before[side] + table.groupby("seed")["samples"].cumsum()
+        parts.append(table.assign(side=side, front=best, spent=spent))
+    return pd.concat(parts, ignore_index=True).drop(columns="point")
+
+
+def leading(fronts: pd.DataFrame) -> pd.DataFrame:
+    """Whose front is the most accurate on the validation images, of networks that take at most a
+    given time: rows side, from_time, to_time (% of the trained network's), tested (%, of its best
+    there). Where the side changes, the fronts meet.
+    """
+    best = fronts[fronts["front"]].sort_values("latency")
+    top = best["accuracy"].cummax()
+    lead = best[best["accuracy"].eq(top) & ~top.duplicated()]
+    stretch = lead["side"].ne(lead["side"].shift()).cumsum()
+    rows = lead.groupby(stretch).agg(
+        side=("side", "first"), from_time=("latency", "first"), tested=("tested", "last")
+    )
+    rows["from_time"] *= 100
+    rows["to_time"] = rows["from_time"].shift(-1)  # none: for all that is slower
+    return rows[["side", "from_time", "to_time", "tested"]].reset_index(drop=True)
+
+
+def ways(
+    full: Mapping[int, Shrunk],
+    shrunk: Mapping[int, Shrunk],
+    images: DataSet,
+    recipe: train.Recipe,
+    **how: Any,
+) -> pd.DataFrame:
+    """Pruning seen as the first step of shrinking: the corners of the full network cut to size by
+    importance and not trained, each trained on by `recipe` and taught by the full network, and of
+    the network in which all were trained together.
+
+    Rows way, seed, corner, accuracy (test, %). `how` goes to `train.fit_many`.
+    """
+    whole = {seed: copy.deepcopy(one.network) for seed, one in full.items()}
+    for net in whole.values():
+        net.sort_channels()
+    cut = {(CUT, seed): net for seed, net in whole.items()}
+    once = {(ONCE, seed): one.network for seed, one in shrunk.items()}
+    table = study.on_corners(cut | once, images).rename(columns={"arm": "way"})
+    recipe = replace(recipe, temperature=1.0, teacher_weight=0.5)
+    answers, keys, jobs = study.whole(whole, images), [], []
+    for seed, net in whole.items():
+        for corner, point in study.corners(net.space).items():
+            network = subnets.specialise(net, point, images.train.x)
+            px = network.arch.resolution
+            learnt, test = (subnets.split_at(part, px) for part in (images.train, images.test))
+            keys.append((EACH, seed, corner))
+            job = train.Job(partial(_copy, network), learnt, recipe, seed, teacher=answers[seed])
+            jobs.append(replace(job, test=test, name=f"{corner} {seed}"))
+    rows = [
+        (*key, 100 * done.metrics["test_accuracy"])
+        for key, done in zip(keys, train.fit_many(jobs, **how), strict=True)
+    ]
+    return pd.concat([table, pd.DataFrame(rows, columns=table.columns)], ignore_index=True)

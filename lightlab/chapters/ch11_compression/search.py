@@ -1,0 +1,247 @@
+"""Compression as a search: its candidates, what each is worth, and who looks for the best.
+
+A candidate is measured as the very file that is delivered. Time and size are shares of the trained
+network's in 32 bits, timed in turn with it: a machine's clock that wanders touches both alike.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from lightlab import deploy, latency, train
+from lightlab.chapters.ch11_compression.space import BITS, Compressed, CompressionSpace
+from lightlab.data import DataSet, Split
+from lightlab.deploy.export import run
+from lightlab.latency.engines import onnx_runner
+from lightlab.measure import cost
+from lightlab.measure.threads import torch_threads
+from lightlab.methods.once_for_all import subnets
+from lightlab.nets.build import Network, build
+from lightlab.nets.compress import prune
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search import NSGA2, BayesianOptimization, RandomSearch, Searcher, pareto
+from lightlab.search.searcher import TrialLog
+from lightlab.space.decisions import Decision, DecisionSpace, Point
+
+BO, EVOLUTION, RANDOM, UNIFORM = "qLogNEHVI", "NSGA-II", "random search", "uniform pruning"
+METHODS = (BO, EVOLUTION, RANDOM, UNIFORM)
+N_OBJECTIVES = 3
+N_CALIBRATE = 200  # training images, for the ranges of integers
+PLAN = latency.Plan(rounds=5, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Worth:
+    """`accuracy` in % on the validation images, `tested` on the test images (nobody may choose by
+    it), `latency` and `size` in shares of the trained network's; what it took: training `samples`
+    and `seconds` of one core.
+    """
+
+    accuracy: float
+    tested: float
+    latency: float
+    size: float
+    samples: int = 0
+    seconds: float = 0.0
+
+    def objectives(self, chance: float) -> tuple[float, float, float]:
+        """Accuracy above `chance` (%), time saved and size saved, each 1 at best."""
+        return (self.accuracy - chance) / (100 - chance), 1 - self.latency, 1 - self.size
+
+
+@dataclass(frozen=True, eq=False)
+class Compressor:
+    """Makes of a `trained` network what the points of `space` say, and trains it on by `recipe`;
+    from new weights where `scratch` is True. `reference` is the trained network as an ONNX model.
+    """
+
+    space: CompressionSpace
+    trained: Network
+    images: DataSet
+    recipe: train.Recipe
+    reference: bytes
+    scratch: bool = False
+
+    @property
+    def before(self) -> float:
+        """Accuracy of the trained network on the validation images, %."""
+        return 100 * train.evaluate(self.trained, self.images.val)["accuracy"]
+
+    @property
+    def samples(self) -> int:
+        """Images that the training of a candidate sees."""
+        return train.samples(self.recipe, len(self.images.train))
+
+    @property
+    def macs(self) -> float:
+        """Of the training of a candidate, at most."""
+        return cost.PASSES_PER_TRAINING_STEP * self.samples * cost.macs(self.space.trained)
+
+    def from_scratch(self, whole: train.Recipe) -> "Compressor":
+        """The same space with new weights for every candidate, trained as long as a compressed one
+        and its predecessor (`whole`) together.
+        """
+        longer = replace(whole, epochs=whole.epochs + self.recipe.epochs)
+        return replace(self, scratch=True, recipe=longer)
+
+    def pruned(self, form: Compressed, seed: int = 0, importance: str = "l1") -> Network:
+        """The smaller network before any training, its running statistics taken anew; `importance`
+        as in `prune`.
+        """
+        small = prune(self.trained, form.arch, form.blocks, importance, seed)
+        return subnets.calibrated(small, self.images.train.x)
+
+    def network(self, form: Compressed, seed: int = 0) -> Network:
+        """The smaller network, trained."""
+        learnt = subnets.split_at(self.images.train, form.arch.resolution)
+        small = build(form.arch, seed=seed) if self.scratch else self.pruned(form, seed)
+        train.fit(small, learnt, self.recipe, seed=seed, progress=False)
+        return small.eval()
+
+    def __call__(self, point: Point, seed: int = 0) -> Worth:
+        """What the network of `point` is worth."""
+        form, begin = self.space.decode(point), time.process_time()
+        found = evaluate(self.network(form, seed), form.bits, self.images, self.reference)
+        return replace(found, samples=self.samples, seconds=time.process_time() - begin)
+
+    def smallest(self, trials: pd.DataFrame, loss: float) -> pd.Series:
+        """Of the networks tried the smallest file that loses at most `loss` points on the
+        validation images against the trained one; where none keeps so much, the most accurate.
+        """
+        good = trials[trials["accuracy"] >= self.before - loss]
+        if good.empty:
+            return trials.loc[trials["accuracy"].idxmax()]
+        return good.loc[good["size"].idxmin()]
+
+    def deliver(self, point: Point, seed: int, path: Path) -> Compressed:
+        """Write the network of `point` as an ONNX file in its bits; made on one thread, as when it
+        was tried.
+        """
+        form = self.space.decode(point)
+        with torch_threads(1):
+            network = self.network(form, seed)
+        subnets.deliver(network, self.images, path)
+        if form.bits == 8:
+            deploy.quantize_int8(path, path, _shown(self.images, form.arch.resolution))
+        return form
+
+
+@dataclass(frozen=True, eq=False)
+class Cutter:
+    """Cuts sub-networks out of a once-for-all network, and trains nothing: points are a number of
+    BITS, then those of its space.
+    """
+
+    supernet: ElasticNetwork
+    images: DataSet
+    reference: bytes
+    macs = 0.0
+
+    @property
+    def space(self) -> DecisionSpace:
+        return DecisionSpace([Decision("bits", BITS), *self.supernet.space.decisions])
+
+    def __call__(self, point: Point, seed: int = 0) -> Worth:  # noqa: ARG002  nothing is random
+        """What the sub-network of `point` is worth."""
+        begin = time.process_time()
+        network = subnets.specialise(self.supernet, point[1:], self.images.train.x)
+        found = evaluate(network, BITS[point[0]], self.images, self.reference)
+        return replace(found, seconds=time.process_time() - begin)
+
+
+def evaluate(network: Network, bits: int, images: DataSet, reference: bytes) -> Worth:
+    """`network` as an ONNX model of so many bits, beside the model `reference` for images of their
+    full resolution.
+    """
+    px = network.arch.resolution
+    val, test = (subnets.split_at(part, px) for part in (images.val, images.test))
+    model = deploy.onnx_bytes(network, network.arch.input_shape)
+    if bits == 8:
+        model = deploy.int8_bytes(model, _shown(images, px))
+    session = deploy.session(model)
+    right = [
+        100 * float((run(session, part.x).argmax(1) == part.y.numpy()).mean())
+        for part in (val, test)
+    ]
+    share = _time_share(model, val, reference, images.val)
+    return Worth(*right, share, len(model) / len(reference))
+
+
+def _shown(images: DataSet, px: int) -> Tensor:
+    return subnets.at_resolution(images.train.x[:N_CALIBRATE], px)
+
+
+def _time_share(model: bytes, asked: Split, reference: bytes, whole: Split) -> float:
+    setting = latency.Setting()
+    runners = {
+        name: onnx_runner(content, setting, images.x[:1].float().contiguous())
+        for name, content, images in (("model", model, asked), ("trained", reference, whole))
+    }
+    timed = latency.time_runners(runners, setting, plan=PLAN, estimate="fastest").latency_ms
+    return timed["model"] / timed["trained"]
+
+
+class UniformPruning(TrialLog):
+    """The points with one choice for all stages, in random order: what is done without a search."""
+
+    def __init__(self, space: CompressionSpace, seed: int) -> None:
+        super().__init__((True,) * N_OBJECTIVES)
+        points = space.uniform()
+        order = np.random.default_rng(seed).permutation(len(points))
+        self._left = [points[i] for i in order]
+
+    def ask(self, n: int = 1) -> list[Point]:
+        """The next points; fewer than `n` when they end."""
+        points, self._left = self._left[:n], self._left[n:]
+        return points
+
+
+def searcher(method: str, space: DecisionSpace, seed: int, n_initial: int) -> Searcher:
+    """One of METHODS, for objectives in 0..1."""
+    up, low = (True,) * N_OBJECTIVES, (0.0,) * N_OBJECTIVES
+    makers: dict[str, Callable[[], Any]] = {
+        BO: lambda: BayesianOptimization(space, seed, up, n_initial, ref_point=low),
+        EVOLUTION: lambda: NSGA2(space, seed, up, 2 * n_initial, n_initial),
+        RANDOM: lambda: RandomSearch(space, seed, up),
+        UNIFORM: lambda: UniformPruning(space, seed),
+    }
+    return makers[method]()
+
+
+def run_search(
+    method: str,
+    candidates: Compressor | Cutter,
+    seed: int,
+    n_trials: int,
+    n_initial: int,
+    chance: float,
+    known: Mapping[Point, Worth],
+) -> pd.DataFrame:
+    """One search: rows method, seed, trial, point, accuracy (validation, %), latency and size
+    (shares), samples and seconds (of this trial), hypervolume (of all so far, the unit cube is 1).
+
+    The first `n_initial` points are random and the same for all methods but UNIFORM, so that
+    differences are paired by seed. What is `known` already is not evaluated again.
+    """
+    space = candidates.space
+    searching = searcher(method, space, seed, n_initial)
+    first = [] if method == UNIFORM else RandomSearch(space, seed).ask(n_initial)
+    rows: list[dict[str, Any]] = []
+    values: list[tuple[float, ...]] = []
+    for i in range(n_trials):
+        asked = first[i : i + 1] or searching.ask(1)
+        if not asked:
+            break
+        worth = known.get(asked[0]) or candidates(asked[0], seed)
+        values.append(worth.objectives(chance))
+        searching.tell(asked, [values[-1]])
+        volume = pareto.hypervolume(np.array(values), np.zeros(N_OBJECTIVES))
+        trial = {"method": method, "seed": seed, "trial": i + 1, "point": asked[0]}
+        rows.append({**trial, **vars(worth), "hypervolume": volume})
+    return pd.DataFrame(rows)

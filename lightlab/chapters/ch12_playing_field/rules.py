@@ -1,0 +1,129 @@
+"""The rules that all methods share, and what a method hands over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lightlab import latency, train
+from lightlab.data import DataSet
+from lightlab.measure.journal import Journal
+from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.proxy import Meter
+from lightlab.methods.proxyless.additive import Additive
+from lightlab.methods.proxyless.study import priced
+from lightlab.nets.build import Network
+from lightlab.space.arch import Arch
+from lightlab.space.decisions import Point
+from lightlab.space.spaces import OfaSpace, ProxylessSpace, Skeleton
+
+PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+N_TIMED = 12  # random networks, for the table's calibration and as many for its check
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What a method found for a target: the network, what the search for this target took, and
+    what it took once for all targets, in training samples (images seen) and seconds of one core.
+    """
+
+    arch: Arch
+    samples: int
+    seconds: float
+    shared_samples: int = 0
+    shared_seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """One space in two forms (see `spaces`), one table's latencies for both, images, and the
+    `recipe` of every training: candidates are trained for `proxy_epochs` of it, a budget is in
+    passes over the training images.
+    """
+
+    space: ProxylessSpace
+    elastic: OfaSpace
+    price: Additive
+    elastic_price: ElasticCosts
+    images: DataSet
+    recipe: train.Recipe
+    proxy_epochs: float
+
+    def samples(self, passes: float) -> int:
+        """Images seen in so many passes."""
+        return train.samples(replace(self.recipe, epochs=passes), len(self.images.train))
+
+    def within(self, target_ms: float, point: Point) -> bool:
+        """Whether the network of `point` is predicted to be as fast."""
+        return self.price.of(point) <= target_ms
+
+    def train(self, arch: Arch, epochs: float, seed: int) -> Network:
+        """The network trained from new weights, on one thread."""
+        job = train.Job(arch, self.images.train, replace(self.recipe, epochs=epochs), seed)
+        return train.fit_many([job], workers=1, progress=False)[0].network()
+
+    def validate(self, network: Network) -> float:
+        """Accuracy on the validation images, %."""
+        return 100 * train.evaluate(network, self.images.val)["accuracy"]
+
+    def targets(self, n: int) -> np.ndarray:
+        """`n` latencies in equal ratios between the fastest network and the slowest, both left out,
+        (n,) ms.
+        """
+        least, most = (
+            self.price.fixed + sum(map(extreme, self.price.candidates)) for extreme in (min, max)
+        )
+        return np.geomspace(least, most, n + 2)[1:-1]
+
+
+def spaces(
+    images: DataSet,
+    channels: Sequence[int],
+    layers: int,
+    kernels: Sequence[int],
+    expands: Sequence[float],
+) -> tuple[ProxylessSpace, OfaSpace]:
+    """Two forms of one space: blocks are left out anywhere, or the first D of a stage stay. Both
+    hold the same networks.
+    """
+    C, H, _ = images.input_shape
+    classes = len(images.class_names)
+    skeleton = Skeleton.small(H, C, classes, channels, layers=layers, widths=(1,))
+    designs = {f"k{k}_e{e}": (k, e) for k in kernels for e in expands}
+    ordered = sorted(set(kernels)), sorted(set(expands))
+    return ProxylessSpace(skeleton, designs), OfaSpace(skeleton, *ordered, range(1, layers + 1))
+
+
+def meter(space: ProxylessSpace, device: str, kept: Path) -> Meter:
+    """Latencies in the setting `device` ("onnxruntime/1/1"); with what lies in the folder `kept`
+    it goes on with the table that it began with.
+    """
+    first, setting = space.decode(space.unrank(0)), latency.Setting.of(device)
+    return Meter(first, setting, PLAN, Journal(kept / "times.jsonl"))
+
+
+def agree(
+    space: ProxylessSpace,
+    elastic: OfaSpace,
+    meter: Meter,
+    images: DataSet,
+    recipe: train.Recipe,
+    proxy_epochs: float,
+    seed: int = 0,
+) -> tuple[Rules, dict[str, float]]:
+    """The rules on this machine, latencies by a table in the setting of `meter`, and how far it is
+    right for random networks: see `latency.agreement`. All that is timed later is to be timed by
+    the same meter, that counts as the machine was now.
+    """
+    price, checked = priced(space, meter, N_TIMED, seed)
+    added = {
+        (block, position.in_channels, position.in_size): ms
+        for position, row in zip(space.positions, price.candidates, strict=True)
+        for block, ms in zip(position.candidates.values(), row, strict=True)
+    }
+    elastic_price = ElasticCosts.over(
+        elastic, lambda arch: price.of(space.find(arch)), lambda *block: added[block]
+    )
+    rules = Rules(space, elastic, price, elastic_price, images, recipe, proxy_epochs)
+    return rules, latency.agreement(checked["predicted_ms"], checked["latency_ms"])

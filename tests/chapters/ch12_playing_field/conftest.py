@@ -1,0 +1,32 @@
+"""The rules of a small game, agreed once for all tests of the room."""
+
+import pytest
+
+from lightlab import data, train
+from lightlab.chapters.ch12_playing_field import rules
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
+
+
+@pytest.fixture(scope="session")
+def spaces(digits):
+    return rules.spaces(digits, [16, 24], 2, (3, 5), (2, 4))
+
+
+@pytest.fixture(scope="session")
+def meter(spaces, tmp_path_factory):
+    return rules.meter(spaces[0], "onnxruntime/1/1", tmp_path_factory.mktemp("times"))
+
+
+@pytest.fixture(scope="session")
+def agreed(spaces, meter, digits):
+    recipe = train.Recipe(2, batch_size=32, lr=0.05)
+    return rules.agree(*spaces, meter, digits, recipe, 1.0)[0]
+
+
+@pytest.fixture(scope="session")
+def targets(agreed):
+    return agreed.targets(2)
