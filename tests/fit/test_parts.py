@@ -218,9 +218,9 @@ def test_the_widest_design_that_keeps_to_the_target():
     whole = images()
     space = room.spaces(whole)[0]
     arch, meter = space.decode(space.smallest()), Meter(Target(max_macs=6e5), whole)
-    widest = meter.widest(arch)
+    widest = meter.widest(arch, 1e12)
     assert 0.7 * 6e5 < cost.macs(widest) <= 6e5
-    assert Meter(Target(max_macs=10), whole).widest(arch) is None
+    assert Meter(Target(max_macs=10), whole).widest(arch, 1e12) is None
     assert cost.macs(meter.widest(arch, 3e5)) <= 3e5
 
 

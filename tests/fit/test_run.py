@@ -119,7 +119,9 @@ def test_what_is_told_about_it_is_complete(fitted):
     assert "waiting for MobileNetV2 and V3, trained beside it" in found.phases["phase"].tolist()
     assert set(report.tried(found)["stage"]) == {"sampled", "candidate", "trained on"}
     assert found.spent_s < 1.15 * found.budget_s  # of processor time: others do not matter
-    assert found.comparison["spent_s"].between(0, found.spent_s).all()
+    took = found.comparison.set_index("model")["spent_s"]
+    assert (took > 0).all()
+    assert took["once-for-all"] < found.spent_s  # designs have processes, of the wall's clock
     assert found.phases["seconds"].sum() == pytest.approx(found.spent_s, abs=1)
     assert "met when measured again" in report.headline(found)
     assert report.layers(found)["network"].nunique() == len(found.comparison)
