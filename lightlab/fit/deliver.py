@@ -59,8 +59,7 @@ def deliver(finalists: Sequence[Finalist], meter: Meter, val: Split) -> Delivere
         if made.met:
             return made
         tries.append(made)
-    limits = meter.target.limits
-    return min(tries, key=lambda t: max(t.again.costs[k] / most for k, most in limits.items()))
+    return min(tries, key=lambda made: meter.target.largest_share(made.again.costs))
 
 
 def _made(

@@ -12,6 +12,7 @@ from matplotlib.ticker import NullFormatter
 from lightlab.show import style
 
 _MOST_NAMES = 30  # classes, beyond which neither names nor numbers can be read
+_MOST_ROWS = 20  # classes, of which each has a line
 _MARKS = ["o", "s", "^", "D", "v", "P", "X"]
 
 
@@ -59,9 +60,9 @@ def confusion(table: pd.DataFrame) -> Figure:
             if n:
                 colour = "white" if shares.iloc[i, j] > 55 else "black"
                 ax.text(j, i, str(n), ha="center", va="center", fontsize=8, color=colour)
-        shown_as = list(map(style.literal, names))
-        ax.set_xticks(range(len(names)), shown_as, rotation=45 if _long(names) else 0,
-                      ha="right" if _long(names) else "center")  # fmt: skip
+        shown_as, is_long = list(map(style.literal, names)), max(map(len, names)) > 3
+        ax.set_xticks(range(len(names)), shown_as, rotation=45 if is_long else 0,
+                      ha="right" if is_long else "center")  # fmt: skip
         ax.set_yticks(range(len(names)), shown_as)
     ax.set(xlabel="the model says", ylabel="the image shows")
     ax.grid(False)
@@ -69,15 +70,11 @@ def confusion(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _long(names: list[str]) -> bool:
-    return max(map(len, names)) > 3
-
-
-def classes(table: pd.DataFrame, most: int = 20) -> Figure:
+def classes(table: pd.DataFrame) -> Figure:
     """The share of every class that is recognised, with its interval, the worst on top; of many
     classes only the worst. Columns class, images, recognised, low, high, taken_for.
     """
-    rows = table.head(most)
+    rows = table.head(_MOST_ROWS)
     fig, ax = style.subplots(height=0.9 + 0.27 * len(rows))
     at = np.arange(len(rows))[::-1]
     bars = np.array([rows["recognised"] - rows["low"], rows["high"] - rows["recognised"]])

@@ -18,6 +18,7 @@ from lightlab.data.splits import check_memory
 from lightlab.measure import stats
 
 MOST_OFTEN = 10  # times that a training image of a rare class is repeated
+N_WORST, N_EACH = 3, 5  # classes that examples are shown of, and images of each
 
 
 def balanced(images: DataSet) -> DataSet:
@@ -26,7 +27,7 @@ def balanced(images: DataSet) -> DataSet:
     images is about the balanced one. The test images stay as they are. DataError where the
     repeated images would not fit into memory.
     """
-    numbers = [_repeated(split, MOST_OFTEN) for split in (images.train, images.val)]
+    numbers = [_repeated(split) for split in (images.train, images.val)]
     n = sum(map(len, numbers))
     if n == len(images.train) + len(images.val):
         return images  # no class is rarer
@@ -46,13 +47,13 @@ def on_balance(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     return 100 * torch.stack(accuracy).mean().item(), torch.stack(loss).mean().item()
 
 
-def _repeated(split: Split, most_often: int) -> Tensor:
+def _repeated(split: Split) -> Tensor:
     """Numbers of the images, each as often as it is to come."""
     counts = torch.bincount(split.y)
     index = []
     for label, n in enumerate(counts.tolist()):
         own = torch.nonzero(split.y == label)[:, 0]
-        wanted = max(n, min(int(counts.max()), most_often * n))
+        wanted = max(n, min(int(counts.max()), MOST_OFTEN * n))
         index.append(own.repeat(-(-wanted // max(n, 1)))[:wanted])
     return torch.cat(index).sort().values
 
@@ -120,15 +121,15 @@ class Tested:
             columns=["true", "said", "images"],
         )
 
-    def examples(self, images: DataSet, n_classes: int = 3, n_each: int = 5) -> pd.DataFrame:
+    def examples(self, images: DataSet) -> pd.DataFrame:
         """Images of the worst classes, the wrong ones first and of these the surest: rows class,
         said, sure, pixels (an array of height, width, channels in 0..1) of test image `number`.
         """
         rows = []
-        for name in self.classes["class"][:n_classes]:
+        for name in self.classes["class"][:N_WORST]:
             own = np.flatnonzero(self.labels == self.class_names.index(name))
             order = np.lexsort((-self.sure[own] * (1 - 2 * self.right[own]), self.right[own]))
-            for i in own[order][:n_each]:
+            for i in own[order][:N_EACH]:
                 said = self.class_names[self.said[i]]
                 rows.append((name, said, self.sure[i], _pixels(images, int(i)), int(i)))
         return pd.DataFrame(rows, columns=["class", "said", "sure", "pixels", "number"])
@@ -138,15 +139,3 @@ def _pixels(images: DataSet, i: int) -> np.ndarray:
     """Test image `i` as it was before it was standardised."""
     mean, std = (np.array(v, dtype=np.float32) for v in (images.mean, images.std))
     return (images.test.x[i].permute(1, 2, 0).numpy() * std + mean).clip(0, 1)
-
-
-def linear(images: DataSet, seed: int = 0) -> Tested:
-    """A linear classifier on the same pixels, tested: what a network has to beat."""
-    from sklearn.linear_model import LogisticRegression  # a second's import, for this alone
-
-    learnt, test = images.train, images.test
-    model = LogisticRegression(max_iter=300, random_state=seed)
-    model.fit(learnt.x.flatten(1).numpy(), learnt.y.numpy())
-    odds = np.full((len(test), len(images.class_names)), -np.inf)
-    odds[:, model.classes_] = model.predict_log_proba(test.x.flatten(1).numpy())
-    return Tested.of(odds, test.y, images.class_names)

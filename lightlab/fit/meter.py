@@ -1,6 +1,5 @@
 """What networks and files really cost here, in each way that a target limits."""
 
-import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ class Meter:
         """Which networks keep to the target, a little of the latency in reserve."""
         return [self.target.kept_by(costs, RESERVE) for costs in self.costs(archs)]
 
-    def widest(self, arch: Arch, most_macs: float = math.inf) -> Arch | None:
+    def widest(self, arch: Arch, most_macs: float) -> Arch | None:
         """`arch` of the greatest width that keeps to the target and has no more than `most_macs`,
         by halving; None where none does.
 

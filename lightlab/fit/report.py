@@ -2,10 +2,8 @@
 
 import pandas as pd
 
-from lightlab.fit.judge import Tested
-from lightlab.fit.run import FLOAT, INT8, Fitted
+from lightlab.fit.run import Fitted
 from lightlab.fit.target import LATENCY, MACS, SIZE
-from lightlab.measure import stats
 from lightlab.methods.once_for_all.rivals import MOBILENET_V2, MOBILENET_V3
 from lightlab.methods.specialised import layer_rows
 
@@ -52,29 +50,6 @@ def costs(fitted: Fitted) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cost", "measured", "at_most"])
 
 
-def gap(a: Tested, b: Tested) -> tuple[float, tuple[float, float]]:
-    """Accuracy of `a` minus that of `b`, paired by test image, in points, and its 95 % interval."""
-    mean, low, high = stats.paired_ci(100.0 * a.right, 100.0 * b.right)
-    return mean, (low, high)
-
-
-def against_designs(fitted: Fitted) -> tuple[float, tuple[float, float]] | None:
-    """`gap` between what the method found and the design that is best on the validation images;
-    None where no design kept to the target, or the method is that of the designs.
-    """
-    found = fitted.found.finalists[0]
-    designs = [one for one in fitted.finalists if one.name in DESIGNS]
-    if found in designs or not designs:
-        return None
-    best = max(designs, key=lambda one: one.rank)
-    return gap(fitted.answers[found.name], fitted.answers[best.name])
-
-
-def of_integers(fitted: Fitted) -> tuple[float, tuple[float, float]]:
-    """`gap` between the delivered model in 8-bit integers and in float32."""
-    return gap(fitted.answers[INT8], fitted.answers[FLOAT])
-
-
 def headline(fitted: Fitted) -> str:
     """The one sentence that matters."""
     accuracy, low, high = fitted.tested.accuracy
@@ -111,8 +86,7 @@ def warnings(fitted: Fitted) -> list[str]:
             f"Only {share:.0%} of the time was spent on training, the rest on measuring: give "
             "more minutes, or a quieter machine."
         )
-    limits = fitted.target.limits
-    used = max(delivered.again.costs[name] / most for name, most in limits.items())
+    used = fitted.target.largest_share(delivered.again.costs)
     if used < LEAST_USE and not _loose(fitted):
         found.append(
             f"Only {used:.0%} of what the target allows is used: another --seed or more minutes "

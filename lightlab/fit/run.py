@@ -100,12 +100,7 @@ def fit(
     keep to the target, on an unknown method, a budget that is too short, or without validation
     images.
     """
-    if method not in (known := (AUTO, *METHODS)):
-        raise FitError(f"method is one of {', '.join(known)}, not {method!r}")
-    if not budget_s >= LEAST_BUDGET_S:
-        raise FitError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
-    if not len(images.val):
-        raise FitError(f"{images.spec}: choices are made on validation images: there are none")
+    _check(images, budget_s, method)
     clock, meter = Clock(budget_s, tell, now), Meter(target, images)
     beside = budget_s >= _BESIDE_S and joblib.cpu_count() > target.threads
     share = 1.0 if beside else METHOD_SHARE
@@ -142,6 +137,16 @@ def fit(
         [compared[name] for name in table["model"]], failed, clock.capped, clock.table(), budget_s,
         clock.spent_s,
     )  # fmt: skip
+
+
+def _check(images: DataSet, budget_s: float, method: str) -> None:
+    """FitError for what is known to be impossible before anything is measured."""
+    if method not in (known := (AUTO, *METHODS)):
+        raise FitError(f"method is one of {', '.join(known)}, not {method!r}")
+    if not budget_s >= LEAST_BUDGET_S:
+        raise FitError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
+    if not len(images.val):
+        raise FitError(f"{images.spec}: choices are made on validation images: there are none")
 
 
 def _task(

@@ -63,6 +63,10 @@ class Target:
         room = {LATENCY: 1 - reserve}
         return all(costs[k] <= most * room.get(k, 1) for k, most in self.limits.items())
 
+    def largest_share(self, costs: dict[str, float]) -> float:
+        """The largest of these costs as a share of its limit; beyond 1 the target is missed."""
+        return max(costs[name] / most for name, most in self.limits.items())
+
     def __str__(self) -> str:
         words = {LATENCY: f"{self.latency_ms:g} ms ({self.where})"}
         words |= {MACS: f"{self.max_macs / 1e6:g}M MACs", SIZE: f"{self.max_size_kb:g} kB"}

@@ -95,8 +95,6 @@ class Task:
         """Networks trained from scratch, all of them together in about so many seconds, side by
         side where that pays.
         """
-        if not archs:
-            return []
         workers = min(len(archs), self.workers) if seconds > _PROCESSES_S else 1
         jobs = self._jobs(archs, seconds, workers)
         return self.finalists(train.fit_each(jobs, workers=workers, progress=False))

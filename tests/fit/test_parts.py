@@ -42,6 +42,7 @@ def test_a_target_is_what_was_asked_for():
     assert target.kept_by({LATENCY: 5, SIZE: 100, MACS: 1e12})
     assert not target.kept_by({LATENCY: 5, SIZE: 100}, reserve=0.06)
     assert not target.kept_by({LATENCY: 4, SIZE: 101})
+    assert target.largest_share({LATENCY: 4, SIZE: 110, MACS: 1e12}) == 1.1
 
 
 @pytest.mark.parametrize(
@@ -150,16 +151,12 @@ def test_examples_are_the_surest_errors_of_the_worst_classes():
     one = judge.Tested(
         np.array([0, 0, 1, 1]), np.array([0, 1, 0, 0]), np.array([0.9, 0.6, 0.7, 0.8]), ("a", "b")
     )
-    shown = one.examples(whole, n_classes=2, n_each=2)
+    shown = one.examples(whole)
     assert shown["class"].tolist() == ["b", "b", "a", "a"]
     assert shown["number"].tolist() == [3, 2, 1, 0]
     assert shown["pixels"][0].shape == (16, 16, 1)
     wanted = (whole.test.x[3, 0] * 0.25 + 0.5).clip(0, 1)
     assert shown["pixels"][0][..., 0] == pytest.approx(wanted.numpy())
-
-
-def test_a_linear_classifier_learns_what_is_linear():
-    assert judge.linear(images(test=(0, 1) * 50)).accuracy[0] > 95
 
 
 @pytest.mark.parametrize(
@@ -221,9 +218,9 @@ def test_the_widest_design_that_keeps_to_the_target():
     whole = images()
     space = room.spaces(whole)[0]
     arch, meter = space.decode(space.smallest()), Meter(Target(max_macs=6e5), whole)
-    widest = meter.widest(arch)
+    widest = meter.widest(arch, 1e12)
     assert 0.7 * 6e5 < cost.macs(widest) <= 6e5
-    assert Meter(Target(max_macs=10), whole).widest(arch) is None
+    assert Meter(Target(max_macs=10), whole).widest(arch, 1e12) is None
     assert cost.macs(meter.widest(arch, 3e5)) <= 3e5
 
 

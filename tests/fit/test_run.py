@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from lightlab import deploy, train
+from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.data import DataSet, Split
 from lightlab.deploy import session
 from lightlab.deploy.export import run as answers_of
@@ -103,7 +104,7 @@ def test_a_model_is_delivered_that_keeps_to_its_target(fitted, images):
     assert len(delivered.model) / 1000 == delivered.again.costs[SIZE] <= TARGET.max_size_kb
     assert deploy.parity(network, delivered.model, images.test.x)["max_abs_diff"] < 1e-3
     assert found.tested.right.mean() == train.evaluate(network, images.test)["accuracy"]
-    gap = stats.paired_ci(100.0 * found.tested.right, 100.0 * judge.linear(images).right)
+    gap = stats.paired_ci(100.0 * found.tested.right, 100.0 * linear(images, 0).right)
     assert gap[1] > 0, gap
     assert heard[0].phase == "measuring what networks cost here"
     assert heard[-1].best.startswith(f"{delivered.finalist.accuracy:.1f} %")
@@ -118,12 +119,12 @@ def test_what_is_told_about_it_is_complete(fitted):
     assert "waiting for MobileNetV2 and V3, trained beside it" in found.phases["phase"].tolist()
     assert set(report.tried(found)["stage"]) == {"sampled", "candidate", "trained on"}
     assert found.spent_s < 1.15 * found.budget_s  # of processor time: others do not matter
-    assert found.comparison["spent_s"].between(0, found.spent_s).all()
+    took = found.comparison.set_index("model")["spent_s"]
+    assert (took > 0).all()
+    assert took["once-for-all"] < found.spent_s  # designs have processes, of the wall's clock
     assert found.phases["seconds"].sum() == pytest.approx(found.spent_s, abs=1)
     assert "met when measured again" in report.headline(found)
     assert report.layers(found)["network"].nunique() == len(found.comparison)
-    mean, (low, high) = report.of_integers(found)
-    assert low <= mean <= high
 
 
 def test_what_the_card_warns_of(fitted):

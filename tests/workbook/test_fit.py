@@ -14,11 +14,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lightlab import deploy
-from lightlab.fit import judge, photos, run
+from lightlab.chapters.ch13_your_model.experiment import linear
+from lightlab.fit import photos, run
 from lightlab.train import history
 from lightlab.workbook.faults import WorkbookError
+from lightlab.workbook.tools import card, model_folder
 from lightlab.workbook.tools import fit as fitting
-from lightlab.workbook.tools import model_folder
 
 SHAPES = ("cross", "disc", "triangle")
 TARGET_MS = 0.1
@@ -84,7 +85,7 @@ def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, p
     assert facts["met"]
     assert facts["class_names"] == list(SHAPES)
     images = photos.loaded(str(data), resolution=32)
-    assert facts["accuracy"] > judge.linear(images).accuracy[0]
+    assert facts["accuracy"] > linear(images, 0).accuracy[0]
     again(model / "model.onnx")
     page = (model / "card.html").read_text()
     for word in ("Licence of the data as given: CC0 &lt;b&gt;", "data:image/png;base64", "Wilson"):
@@ -172,7 +173,8 @@ def test_a_model_that_cannot_be_written_where_it_should_is_kept(monkeypatch, tmp
     (tmp_path / "theirs" / "photo.jpg").touch()  # since the search began
     for name, what in (("theirs", "no model of"), ("mine", "mine: No space left on device")):
         with monkeypatch.context() as patch:
-            patch.setattr(model_folder, "contents", lambda *_: made)
+            patch.setattr(card, "contents", lambda *_: made)
+            patch.setattr(model_folder, "_facts", lambda *_: b"facts")
             patch.setattr(model_folder.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
             if name == "mine":
                 monkeypatch.setattr(model_folder.files, "sync_folder", full)

@@ -1,28 +1,23 @@
-"""What a run's other notebooks recorded, as data frames: verdicts, pictures, costs, machines."""
+"""What a run's other notebooks recorded, as data frames: verdicts, pictures, costs."""
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
-from lightlab.chapters.ch14_summary import figures_summary as plots
 from lightlab.published import loader
-from lightlab.show import numbers, style
+from lightlab.show import numbers, scoreboard, style
 from lightlab.workbook import manifest
-from lightlab.workbook.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from lightlab.workbook.claims import INCONCLUSIVE
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import Project, needs, read_notebook
 from lightlab.workbook.record import Record
 from lightlab.workbook.review import results
 from lightlab.workbook.review.results import Unit
 
-# Sources of claims that nobody published; those that nobody tested say so as well.
-_OF_OURS = ("a bar of ours", "a question of ours", "a common saying")
 _SCALE = "means something from the profile"  # how a verdict's note tells that a run is too small
 _HINT = "run it first; `lightlab run 14` runs whatever it reads"
 
@@ -106,33 +101,6 @@ def _decided_by(claim: dict[str, Any]) -> str:
     return "more than one seed" if claim["ci_low"] is None else "a narrower interval"
 
 
-def counts(table: pd.DataFrame, by: str, order: Iterable[str] | None = None) -> pd.DataFrame:
-    """How many of the `claims` have which verdict for each value of column `by`, in its own order
-    or in `order`: reproduced, not reproduced, inconclusive, claims."""
-    verdicts = [REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE]
-    rows = list(table[by].unique() if order is None else order)
-    found = pd.crosstab(table[by], table["verdict"])
-    found = found.reindex(index=rows, columns=verdicts, fill_value=0)
-    return found.assign(claims=found.sum(axis=1)).rename_axis(index=by, columns=None)
-
-
-def is_published(table: pd.DataFrame) -> pd.Series:
-    """Which of the `claims` somebody published as a result: no saying, and no question of ours."""
-    ours = table["paper"].str.startswith(_OF_OURS) | table["published"].str.contains("not tested")
-    return ~ours
-
-
-def share(table: pd.DataFrame) -> tuple[float, tuple[float, float], int]:
-    """Reproduced claims in per cent of the decided ones, of those that are published; the ends are
-    those of all n if every open claim failed, and if every one held: no interval of a sample.
-    """
-    verdicts = table.loc[is_published(table), "verdict"]
-    n, held, open_ = len(verdicts), *((verdicts == v).sum() for v in (REPRODUCED, INCONCLUSIVE))
-    if n == open_:
-        return math.nan, (math.nan, math.nan), n
-    return 100 * held / (n - open_), (100 * held / n, 100 * (held + open_) / n), n
-
-
 def headlines(units: Sequence[Unit]) -> pd.DataFrame:
     """The one figure of each notebook that stands for it: notebook, question, figure, caption, path
     of its PNG. ValueError where the chosen one was not saved."""
@@ -147,17 +115,6 @@ def headlines(units: Sequence[Unit]) -> pd.DataFrame:
         entry = {"notebook": _title(unit), "question": _heading(unit.notebook)[1]}
         rows.append(entry | {"figure": name, "caption": figures[name]["caption"], "path": path})
     return pd.DataFrame(rows)
-
-
-def pictures(paths: Iterable[Path], width: int) -> list[np.ndarray]:
-    """Pictures (height, width, 3), bytes, made smaller where they are wider than `width` pixels."""
-    found = []
-    for path in paths:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-        small.thumbnail((width, small.height), Image.Resampling.LANCZOS)
-        found.append(np.asarray(small))
-    return found
 
 
 def costs(units: Sequence[Unit]) -> pd.DataFrame:
@@ -183,18 +140,6 @@ def _readers(name: str, units: Sequence[Unit]) -> set[str]:
     return direct.union(*(_readers(reader, units) for reader in direct))
 
 
-def clock_s(table: pd.DataFrame) -> float:
-    """Seconds in which at least one notebook of `costs` was at work; NaN where one does not say."""
-    if table[["started", "ended"]].isna().to_numpy().any():
-        return math.nan
-    begins, ends = pd.to_datetime(table["started"]), pd.to_datetime(table["ended"])
-    total, until = 0.0, begins.min()
-    for begin, end in sorted(zip(begins, ends, strict=True)):
-        total += max(0.0, (end - max(begin, until)).total_seconds())
-        until = max(until, end)
-    return total
-
-
 def recheck(units: Sequence[Unit]) -> dict[str, float]:
     """Compare every recorded file with its hash, as a run does that has nothing to do: files, mib,
     damaged, seconds."""
@@ -211,22 +156,6 @@ def recheck(units: Sequence[Unit]) -> dict[str, float]:
     }
 
 
-def machines(units: Sequence[Unit]) -> pd.DataFrame:
-    """Profile, code, machine and versions, a row for each value: what, value, notebooks."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for unit in units:
-        facts = {"profile": unit.manifest.get("profile")} | unit.manifest["provenance"]
-        for what, value in (facts | facts.pop("packages")).items():
-            text = "–" if value is None else str(value)
-            found.setdefault(what.replace("_", " "), {}).setdefault(text, []).append(unit.name[:2])
-    rows = [(what, *entry) for what, values in found.items() for entry in values.items()]
-    table = pd.DataFrame(rows, columns=["what", "value", "notebooks"])
-    everyone = len(units)
-    return table.assign(
-        notebooks=["all" if len(n) == everyone else ", ".join(n) for n in table["notebooks"]]
-    )
-
-
 def draw_scoreboard(run_folder: Path) -> None:
     """Draw the verdicts of a run as scoreboard.svg in its folder, if it has any: one picture for a
     README.
@@ -236,4 +165,4 @@ def draw_scoreboard(run_folder: Path) -> None:
     units = [u for u in results.read(run_folder).units if "@" not in u.name and u.claims]
     if units:
         style.use()  # equal verdicts, equal bytes
-        plots.scoreboard(claims(units)).savefig(path, metadata={"Date": None})
+        scoreboard.draw(claims(units)).savefig(path, metadata={"Date": None})

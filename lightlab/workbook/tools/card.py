@@ -24,6 +24,21 @@ _SIGNS = re.compile(r"([\\`*_\[\]#|<>$&~])")
 MODEL, INT8 = "model.onnx", "model-int8.onnx"
 
 
+def contents(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> dict[str, bytes]:
+    """What its user is given, by path: the models, a script that runs one, the card, pictures."""
+    delivered, drawn = fitted.delivered, pictures(fitted, images)
+    text = markdown(fitted, images, licence, title)
+    texts = {
+        "run_model.py": snippet(fitted),
+        "card.md": text,
+        "card.html": html(text, title, drawn),
+    }
+    models = {MODEL: delivered.model}
+    if delivered.keeps_int8:
+        models[INT8] = delivered.int8
+    return models | {name: words.encode() for name, words in texts.items()} | drawn
+
+
 def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
     """The card's pictures by name."""
     from lightlab.fit import figures as plots

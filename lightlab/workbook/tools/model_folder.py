@@ -40,8 +40,11 @@ def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> No
     """Everything about the model to `folder`, in the place of a model of ours that stands there;
     where that cannot be written, to a temporary folder, which the WorkbookError names.
     """
+    from lightlab.workbook.tools import card  # with pandas and matplotlib: not for each command
+
     folder = folder.absolute()
-    made = contents(fitted, images, licence, folder.name)
+    made = card.contents(fitted, images, licence, folder.name)
+    made[MARK] = _facts(fitted, images, licence)
     try:
         check(folder)  # again: much may have happened there since the search began
         _publish(folder, made)
@@ -69,28 +72,10 @@ def _publish(folder: Path, made: Mapping[str, bytes]) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def contents(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> dict[str, bytes]:
-    """The files of the folder by their paths in it."""
-    from lightlab.workbook.tools import card  # with pandas and matplotlib: not for each command
-
-    delivered, pictures = fitted.delivered, card.pictures(fitted, images)
-    text = card.markdown(fitted, images, licence, title)
-    texts = {
-        "run_model.py": card.snippet(fitted),
-        "card.md": text,
-        "card.html": card.html(text, title, pictures),
-        MARK: json.dumps(_facts(fitted, images, licence), indent=1) + "\n",
-    }
-    models = {card.MODEL: delivered.model}
-    if delivered.keeps_int8:
-        models[card.INT8] = delivered.int8
-    return models | {name: words.encode() for name, words in texts.items()} | pictures
-
-
-def _facts(fitted: "Fitted", images: "DataSet", licence: str) -> dict:
-    """The card's numbers for programs."""
+def _facts(fitted: "Fitted", images: "DataSet", licence: str) -> bytes:
+    """The card's numbers for programs, as JSON."""
     accuracy, low, high = fitted.tested.accuracy
-    return files.plain(
+    facts = files.plain(
         {
             "made_by": "lightlab fit",
             "dataset": images.spec,
@@ -113,3 +98,4 @@ def _facts(fitted: "Fitted", images: "DataSet", licence: str) -> dict:
             "spent_s": fitted.spent_s,
         }
     )
+    return f"{json.dumps(facts, indent=1)}\n".encode()

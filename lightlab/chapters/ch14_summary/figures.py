@@ -1,77 +1,26 @@
-"""Pictures of a whole run: verdicts as squares, one picture per notebook, what all of it costs."""
+"""A whole run at a glance: what could decide open claims, a picture per notebook, the costs."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 
-from lightlab.show import numbers, style
+from lightlab.show import scoreboard, style
 
-_VERDICTS = {
-    "reproduced": style.COLOURS[2],
-    "not reproduced": style.COLOURS[1],
-    "inconclusive": style.LIGHT,
-}
-_WORDS = {"inconclusive": "open (inconclusive)"}
 _KINDS = [style.COLOURS[i] for i in (0, 4, 3, 5, 6, 7)]  # of what could decide an open claim
-
-
-def scoreboard(claims: pd.DataFrame) -> Figure:
-    """A square per claim, a line per notebook: columns notebook, verdict. Behind each line, how
-    many of its claims hold."""
-    fig, ax = _lines(claims, "verdict", _VERDICTS, numbers.SIGNS)
-    for y, (_, rows) in enumerate(claims.groupby("notebook", sort=False)):
-        held = (rows["verdict"] == "reproduced").sum()
-        _behind(ax, len(rows), y, f"{held} of {len(rows)} hold")
-    return fig
 
 
 def undecided(claims: pd.DataFrame) -> Figure:
     """A square per open claim, a line per notebook, coloured by what could decide it: columns
     notebook, decided_by."""
     kinds = claims["decided_by"].value_counts().index
-    fig, ax = _lines(claims, "decided_by", dict(zip(kinds, _KINDS, strict=False)), {})
-    for y, (_, rows) in enumerate(claims.groupby("notebook", sort=False)):
-        _behind(ax, len(rows), y, f"{len(rows)} open")
+    colours = dict(zip(kinds, _KINDS, strict=False))
+    fig = scoreboard.squares(claims, "decided_by", colours, lambda line: f"{len(line)} open")
     fig.legends[0].set_title("what could decide them:")
     return fig
-
-
-def _lines(
-    table: pd.DataFrame, column: str, looks: Mapping[str, str], signs: Mapping[str, str]
-) -> tuple[Figure, Axes]:
-    """A line of squares per notebook, a colour and a sign for each value of `column`, with the
-    counts as a legend."""
-    groups = list(table.groupby("notebook", sort=False))
-    fig, ax = style.subplots(height=0.9 + 0.27 * len(groups))
-    for y, (_, rows) in enumerate(groups):
-        for x, value in enumerate(sorted(rows[column], key=list(looks).index)):
-            ax.add_patch(Rectangle((x + 0.05, y - 0.45), 0.9, 0.9, color=looks[value], lw=0))
-            ink = "black" if looks[value] == style.LIGHT else "white"
-            ax.text(x + 0.5, y, signs.get(value, ""), color=ink, ha="center", va="center_baseline")
-    n = table[column].value_counts()
-    handles = [
-        Patch(color=c, label=f"{signs.get(v, '')} {n.get(v, 0)} {_WORDS.get(v, v)}".strip())
-        for v, c in looks.items()
-    ]
-    longest = max((len(rows) for _, rows in groups), default=1)
-    ax.set(xlim=(0, 1.25 * longest), ylim=(max(len(groups), 1) - 0.4, -0.6), xticks=[])
-    ax.set_yticks(range(len(groups)), [name for name, _ in groups])
-    ax.tick_params(left=False)
-    ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
-    fig.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=10)
-    return fig, ax
-
-
-def _behind(ax: Axes, x: float, y: float, text: str) -> None:
-    """Text behind a line or a bar that ends at `x`."""
-    look = {"textcoords": "offset points", "va": "center_baseline", "fontsize": 8.5}
-    ax.annotate(text, (x, y), (5, 0), **look)
 
 
 def contact(pages: pd.DataFrame, images: Sequence[np.ndarray], columns: int) -> Figure:
@@ -113,8 +62,8 @@ def costs(table: pd.DataFrame) -> Figure:
     right.barh(at, table["peak_gib"], color=style.COLOURS[6])
     for y, (own, more, gib) in enumerate(zip(itself, readers, table["peak_gib"], strict=True)):
         told = f"{own:.1f} + {more:.1f} min" if more else f"{own:.1f} min"
-        _behind(left, np.nan_to_num(own + more), y, _or_nothing(told, own))
-        _behind(right, np.nan_to_num(gib), y, _or_nothing(f"{gib:.1f} GiB", gib))
+        _behind(left, own + more, y, told)
+        _behind(right, gib, y, f"{gib:.1f} GiB")
     left.set_yticks(at, table["notebook"])
     left.set(ylim=(len(table) - 0.4, -0.6), xlabel="minutes")
     right.set(xlabel="peak memory, GiB")
@@ -126,5 +75,8 @@ def costs(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _or_nothing(text: str, value: float) -> str:
-    return "not recorded" if np.isnan(value) else text
+def _behind(ax: Axes, x: float, y: float, text: str) -> None:
+    """Text behind a bar that ends at `x`, NaN where that was not recorded."""
+    text = "not recorded" if np.isnan(x) else text
+    look = {"textcoords": "offset points", "va": "center_baseline", "fontsize": 8.5}
+    ax.annotate(text, (np.nan_to_num(x), y), (5, 0), **look)

@@ -1,0 +1,89 @@
+"""What is measured for the claims about a delivered model."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from lightlab.chapters.ch13_your_model import experiment
+from lightlab.data import DataSet, Split
+from lightlab.fit import judge
+from lightlab.fit.meter import Meter
+from lightlab.fit.report import DESIGNS
+from lightlab.fit.run import FLOAT, INT8
+from lightlab.fit.target import MACS, SIZE, Target
+from lightlab.nets.build import build
+from lightlab.published import loader
+from lightlab.space.arch import decode
+
+NAMES, N = ("a", "b"), 100
+
+
+def split(seed):
+    """Images of noise, those of one class brighter."""
+    y = torch.arange(N) % 2
+    x = torch.randn(N, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+    return Split(x + y[:, None, None, None], y, torch.arange(N))
+
+
+IMAGES = DataSet("made", *map(split, range(3)), NAMES, (0.5,), (0.25,), "f" * 64)
+LABELS = IMAGES.test.y.numpy()
+
+
+def answers(n_wrong):
+    """Of the test images; the first ones wrong."""
+    said = np.where(np.arange(N) < n_wrong, 1 - LABELS, LABELS)
+    return judge.Tested(LABELS, said, np.ones(N), NAMES)
+
+
+def finalist(name, accuracy):
+    return SimpleNamespace(name=name, rank=(accuracy, 0.0))
+
+
+def fitted(finalists, **wrong):
+    """What a method found, its first finalist delivered, with so many test images wrong."""
+    target, network = (
+        Target(max_macs=1e6, max_size_kb=10),
+        build(decode("r8x1 conv_k3_s2_c8 head_n2")),
+    )
+    delivered = SimpleNamespace(
+        finalist=SimpleNamespace(network=network),
+        model=Meter(target, IMAGES).exact_file(network),
+        again=SimpleNamespace(costs={MACS: 5e5, SIZE: 8.0}),
+    )
+    said = {FLOAT: answers(10), INT8: answers(12)} | {k: answers(n) for k, n in wrong.items()}
+    return SimpleNamespace(
+        target=target, delivered=delivered, tested=said[FLOAT], answers=said, seed=0,
+        found=SimpleNamespace(finalists=finalists[:1]), finalists=finalists, spent_s=9.0,
+        budget_s=10.0,
+    )  # fmt: skip
+
+
+def test_every_claim_of_the_notebook_is_measured():
+    searched, *designs = (finalist(n, a) for n, a in (("searched", 90), (DESIGNS[0], 80),
+                                                       (DESIGNS[1], 85)))  # fmt: skip
+    found = fitted([searched, *designs], searched=20, **{DESIGNS[0]: 10, DESIGNS[1]: 25})
+    measured = experiment.measured(found, IMAGES)
+    assert set(measured) == set(loader.claims("13_your_model"))
+    assert measured["yours.meets_target"] == (0.8,)
+    assert measured["yours.keeps_budget"] == (0.9,)
+    assert measured["yours.same_answers"][0] < 1e-4
+    mean, (low, high), n = measured["yours.integers_keep"]
+    assert (mean, n) == (pytest.approx(-2), N)
+    assert low < mean < high
+    assert measured["yours.beats_linear"][0] == pytest.approx(
+        90 - experiment.linear(IMAGES, 0).accuracy[0]
+    )
+    # of the designs the one that is best on the validation images counts
+    assert measured["yours.beats_scaled"][0] == pytest.approx(5)
+
+
+def test_where_there_is_no_design_nothing_was_measured():
+    alone = fitted([finalist("searched", 90)], searched=20)
+    assert experiment.measured(alone, IMAGES)["yours.beats_scaled"] == ([], None, N)
+    assert experiment.against_designs(fitted([finalist(DESIGNS[0], 80)])) is None
+
+
+def test_a_linear_classifier_learns_what_is_linear():
+    assert experiment.linear(IMAGES, 0).accuracy[0] > 95
