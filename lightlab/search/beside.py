@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
+import pandas as pd
 
 from lightlab.measure.threads import torch_threads
 from lightlab.nets import whole_file
@@ -24,14 +25,14 @@ def run_beside(
 ) -> dict[Key, Any]:
     """`function` with each of these arguments, one process a core and one thread each, or in this
     one where all together take few `macs`; results do not depend on it. With `resume`, a folder,
-    each is also given a `checkpoint` in it. With `kept`, a folder, each result is written there as
-    soon as it is known, and read from there when the same jobs are run again.
+    each is also given a `checkpoint` in it. With `kept`, a folder, each gives a data frame, which
+    is written there (Parquet) as soon as it is known, and read when the same jobs are run again.
     """
     if workers is None:
         workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
     found = pool(max(1, min(workers, len(jobs))))(
         joblib.delayed(_kept)(
-            kept and Path(kept) / f"{i:04d}.pickle",
+            kept and Path(kept) / f"{i:04d}.parquet",
             function,
             args,
             resume and Path(resume) / f"{i:04d}.safetensors",
@@ -42,12 +43,12 @@ def run_beside(
 
 
 def _kept(path: Path | None, *job: Any) -> Any:
-    if path is not None and path.exists():
-        return joblib.load(path)
-    result = _one(*job)
-    if path is not None:
-        whole_file.write(path, lambda part: joblib.dump(result, part))
-    return result
+    if path is None:
+        return _one(*job)
+    if not path.exists():
+        rows: pd.DataFrame = _one(*job)
+        whole_file.write(path, rows.to_parquet)
+    return pd.read_parquet(path)
 
 
 def _one(function: Callable[..., Any], args: tuple | dict, checkpoint: Path | None) -> Any:

@@ -3,7 +3,6 @@ over accuracy, time and size at once, beside a search from scratch and a superne
 """
 
 import copy
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,6 +27,7 @@ from lightlab.nets.build import Network
 from lightlab.nets.compress import IMPORTANCES
 from lightlab.search import RandomSearch, pareto
 from lightlab.search.beside import run_beside
+from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace
 
 TAUGHT, LABELS = "pruned, taught", "pruned, labels only"
@@ -155,7 +155,8 @@ def contest(
         for seed, one in candidates.items()
         for point in RandomSearch(one.space, seed).ask(n_initial)
     }
-    worths = run_beside(operator.call, shared, macs, kept=kept and kept / "first")
+    rows = run_beside(_evaluate, shared, macs, kept=kept and kept / "first")
+    worths = {key: search.Worth(**row.to_dict("records")[0]) for key, row in rows.items()}
     known = {s: {p: w for (of, p), w in worths.items() if of == s} for s in candidates}
     jobs = {
         (method, seed): (method, one, seed, n_trials, n_initial, chance, known[seed])
@@ -163,7 +164,13 @@ def contest(
         for method in methods
     }
     tables = run_beside(search.run_search, jobs, macs, kept=kept).values()
-    return pd.concat(tables, ignore_index=True)
+    trials = pd.concat(tables, ignore_index=True)
+    return trials.assign(point=[tuple(map(int, point)) for point in trials["point"]])
+
+
+def _evaluate(one: Compressor | Cutter, point: Point, seed: int) -> pd.DataFrame:
+    """What `point` is worth, as one row."""
+    return pd.DataFrame([vars(one(point, seed))])
 
 
 def ahead(trials: pd.DataFrame) -> dict[str, np.ndarray]:

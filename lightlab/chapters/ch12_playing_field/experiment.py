@@ -35,8 +35,13 @@ def play_all(
     seen = sum(rules.samples(budget) for budget in budgets) * len(names) * len(seeds)
     typical = cost.macs(rules.space.decode(rules.space.unrank(0)))
     macs = seen * len(targets) * cost.PASSES_PER_TRAINING_STEP * typical
-    found = run_beside(methods.play, jobs, macs, kept=kept)
-    return pd.concat([rows_of(*key, targets, picks) for key, picks in found.items()])
+    return pd.concat(run_beside(_play, jobs, macs, kept=kept).values())
+
+
+def _play(
+    rules: Rules, name: str, targets: Sequence[float], budget: float, seed: int
+) -> pd.DataFrame:
+    return rows_of(name, budget, seed, targets, methods.play(rules, name, targets, budget, seed))
 
 
 def by_hand(

@@ -65,7 +65,7 @@ def test_an_interrupted_race_goes_on(agreed, targets, tmp_path, monkeypatch):
         patch.setitem(methods.METHODS, methods.BO, methods.Method(killed, "", ""))
         with pytest.raises(KeyboardInterrupt):
             race(names)
-    assert [p.name for p in tmp_path.glob("*.pickle*")] == ["0000.pickle"]
+    assert [p.name for p in tmp_path.glob("*.parquet*")] == ["0000.parquet"]
     ended = race(names)
     assert len(ended) == 2
     with monkeypatch.context() as patch:
