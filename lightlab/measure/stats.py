@@ -26,25 +26,21 @@ def mean_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float,
     return mean, mean - float(half), mean + float(half)
 
 
-def grouped_ci(
-    df: pd.DataFrame, by: str | list[str], value: str, confidence: float = CONFIDENCE
-) -> pd.DataFrame:
+def grouped_ci(df: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
     """`mean_ci` of column `value` in each group of `df`: columns `by`, mean, ci_low, ci_high, n."""
     rows = df.groupby(by, sort=False)[value].agg(["mean", "std", "count"]).reset_index()
-    quantile = scipy.stats.t.ppf(0.5 + confidence / 2, np.maximum(rows["count"] - 1, 1))
+    quantile = scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, np.maximum(rows["count"] - 1, 1))
     half = np.where(rows["count"] > 1, quantile * rows["std"] / np.sqrt(rows["count"]), np.nan)
     rows["ci_low"], rows["ci_high"] = rows["mean"] - half, rows["mean"] + half
     return rows.drop(columns="std").rename(columns={"count": "n"})
 
 
-def paired_ci(
-    a: ArrayLike, b: ArrayLike, confidence: float = CONFIDENCE
-) -> tuple[float, float, float]:
+def paired_ci(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
     """Mean difference a − b and its interval, the values paired by position (seed)."""
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape:
         raise ValueError(f"paired values need equal shapes, got {a.shape} and {b.shape}")
-    return mean_ci(a - b, confidence)
+    return mean_ci(a - b)
 
 
 def ratio_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
@@ -55,7 +51,7 @@ def ratio_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float
     return float(mean), float(low), float(high)
 
 
-def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+def median_ci(x: ArrayLike) -> tuple[float, float, float]:
     """Median of `x` (n,) and the ends of its interval, two of the values by the binomial law.
 
     The interval is exact or wider whatever the distribution; NaN where n is too small for one
@@ -64,7 +60,7 @@ def median_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, floa
     x = np.asarray(x, dtype=float).ravel()
     if x.size == 0 or np.isnan(x).any():
         raise ValueError(f"need at least one value and no NaN, got {x}")
-    interval = scipy.stats.quantile_test(x, q=0, p=0.5).confidence_interval(confidence)
+    interval = scipy.stats.quantile_test(x, q=0, p=0.5).confidence_interval(CONFIDENCE)
     low, high = float(interval.low), float(interval.high)
     return float(np.median(x)), low, high
 
@@ -85,9 +81,9 @@ def difference_table(differences: Mapping[str, ArrayLike]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
 
 
-def share_ci(k: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+def share_ci(k: int, n: int) -> tuple[float, float, float]:
     """The share k / n and the ends of Wilson's interval for it."""
-    interval = scipy.stats.binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
+    interval = scipy.stats.binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson")
     return k / n, float(interval.low), float(interval.high)
 
 
@@ -96,7 +92,6 @@ def bootstrap_ci(
     *samples: ArrayLike,
     seed: int = 0,
     n_boot: int = 2000,
-    confidence: float = CONFIDENCE,
 ) -> tuple[float, float, float]:
     """`statistic` of `samples`, each (n,), and its percentile bootstrap interval.
 
@@ -106,7 +101,7 @@ def bootstrap_ci(
     columns = [np.asarray(x, dtype=float) for x in samples]
     n = columns[0].size
     rows = np.random.default_rng(seed).integers(n, size=(n_boot, n))
-    drawn, tail = statistic(*(x[rows] for x in columns)), (1 - confidence) / 2
+    drawn, tail = statistic(*(x[rows] for x in columns)), (1 - CONFIDENCE) / 2
     if np.isnan(drawn).all():
         return float(statistic(*columns)), float("nan"), float("nan")
     low, high = np.nanquantile(drawn, [tail, 1 - tail])
