@@ -17,7 +17,7 @@ from torch import nn
 from lightlab import latency
 from lightlab.chapters.ch07_latency import breakdown
 from lightlab.latency import LookupTable, Plan, Setting, Timings
-from lightlab.latency.pieces import joints, pieces
+from lightlab.latency.pieces import joints, pieces_of
 from lightlab.latency.runtimes import SESSIONS
 from lightlab.latency.timing import FASTEST
 from lightlab.measure import cost, stats
@@ -120,7 +120,7 @@ def about(done: Study) -> str:
     ms = list(done.once.latency_ms.values())
     places = {joint for arch in done.archs.values() for joint in joints(arch)}
     us = np.array([1e3 * done.table.joint_ms(joint) for joint in places])
-    n_pieces = len({piece for arch in done.archs.values() for piece in pieces(arch)})
+    n_pieces = len({piece for arch in done.archs.values() for piece in pieces_of(arch)})
     seconds = ", ".join(f"{what} {value:.0f} s" for what, value in done.seconds.items())
     device, end = done.table.device, done.again.device["load_end"]
     return (

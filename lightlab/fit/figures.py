@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from lightlab.show import style
+from lightlab.show.marks import networks  # noqa: F401  one of its figures
 
 _MOST_NAMES = 30  # classes, beyond which neither names nor numbers can be read
 _MOST_ROWS = 20  # classes, of which each has a line

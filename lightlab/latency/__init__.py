@@ -6,7 +6,7 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 
 from lightlab.latency.device import device
 from lightlab.latency.measuring import measure, measure_many, measure_settings, time_runners
-from lightlab.latency.pieces import Piece
+from lightlab.latency.pieces import Piece, pieces_of
 from lightlab.latency.runtimes import onnx_model, runner
 from lightlab.latency.setting import RUNTIMES, LatencyError, NoisyError, Setting
 from lightlab.latency.table import LookupTable
@@ -30,6 +30,7 @@ __all__ = [
     "measure_many",
     "measure_settings",
     "onnx_model",
+    "pieces_of",
     "runner",
     "time_runners",
 ]

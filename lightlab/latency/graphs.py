@@ -10,14 +10,14 @@ import onnx
 from torch import nn
 
 from lightlab import deploy
-from lightlab.latency.pieces import Piece, module, pieces
+from lightlab.latency.pieces import Piece, module, pieces_of
 from lightlab.space.arch import Arch
 
 
 def graph(model: Arch | Piece | nn.Module, shape: tuple[int, ...]) -> bytes:
     """`model` as an ONNX model for images of `shape` (C, H, W), any number at once."""
     if isinstance(model, Arch):
-        return join([piece_graph(piece) for piece in pieces(model)])
+        return join([piece_graph(piece) for piece in pieces_of(model)])
     if isinstance(model, Piece):
         return piece_graph(model)
     return deploy.onnx_bytes(model, shape)

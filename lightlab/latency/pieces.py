@@ -56,7 +56,7 @@ class Joint:
         return tuple(Piece(f"through{n}", self.channels, self.size) for n in (1, 2))
 
 
-def pieces(arch: Arch) -> list[Piece]:
+def pieces_of(arch: Arch) -> list[Piece]:
     """Stem, blocks, features where there are any, and the rest of the head, in order."""
     blocks = [arch.stem, *arch.blocks]
     if arch.head.features:
@@ -71,7 +71,7 @@ def pieces(arch: Arch) -> list[Piece]:
 
 def joints(arch: Arch) -> list[Joint]:
     """The places between the pieces of `arch`, in order."""
-    return [Joint(piece.in_channels, piece.in_size) for piece in pieces(arch)[1:]]
+    return [Joint(piece.in_channels, piece.in_size) for piece in pieces_of(arch)[1:]]
 
 
 def module(piece: Piece) -> nn.Module:

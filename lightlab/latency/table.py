@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from lightlab.latency.device import device
 from lightlab.latency.measuring import measure_many
-from lightlab.latency.pieces import Joint, Piece, joints, pieces
+from lightlab.latency.pieces import Joint, Piece, joints, pieces_of
 from lightlab.latency.runtimes import runner
 from lightlab.latency.setting import LatencyError, Setting
 from lightlab.latency.timing import FASTEST, Plan, interleave
@@ -78,7 +78,7 @@ class LookupTable:
         how = how or ("calibrated" if self.calibration else "corrected")
         if how not in WAYS:
             raise LatencyError(f"how is one of {', '.join(WAYS)}, not {how!r}")
-        total = sum(self.latency_ms(piece) for piece in pieces(arch))
+        total = sum(self.latency_ms(piece) for piece in pieces_of(arch))
         if how == "sum":
             return total
         total -= sum(self.joint_ms(joint) for joint in joints(arch))
@@ -131,4 +131,4 @@ def _million_weights(arch: Arch) -> float:
 def _timed(of: Arch | Piece) -> list[Piece]:
     if isinstance(of, Piece):
         return [of]
-    return [*pieces(of), *(piece for joint in joints(of) for piece in joint.through)]
+    return [*pieces_of(of), *(piece for joint in joints(of) for piece in joint.through)]

@@ -11,11 +11,11 @@ import re
 import shutil
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from lightlab.show import style, tables
 from lightlab.workbook import claims, display, files, manifest
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import NAME, OUT, PROFILE, Project, read_notebook
+
+if TYPE_CHECKING:
+    from lightlab.show.knob import Knob
 
 _PACKAGE = Path(str(resources.files("lightlab")))
 
@@ -240,6 +243,14 @@ class Record:
         rules = {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
         self._note("tables", entry | rules)
         return display.table(df, name, caption, digits)
+
+    def knob(self, draw: Callable[..., Figure], **controls: Any) -> "Knob":
+        """The figure that `draw` returns, below controls that redraw it, see `show.knob`. Nothing
+        is saved.
+        """
+        from lightlab.show.knob import knob  # ipywidgets: only where there is something to turn
+
+        return knob(draw, **controls)
 
     def trials(self, df: pd.DataFrame) -> None:
         """Save what was tried, one row a trial, each with its cost, as trials.csv."""

@@ -6,7 +6,7 @@ import pytest
 
 from lightlab import deploy, latency
 from lightlab.latency import graphs, table
-from lightlab.latency.pieces import Joint, joints, module, pieces
+from lightlab.latency.pieces import Joint, joints, module, pieces_of
 from lightlab.latency.timing import Plan
 from lightlab.measure import cost
 from lightlab.nets.build import build
@@ -54,13 +54,13 @@ def fake_machine(monkeypatch):
 
 def network_ms(arch):
     """A whole network pays the ends once: those of its first piece."""
-    first = pieces(arch)[0]
-    return sum(map(true_ms, pieces(arch))) + END_MS * (1 + first.in_channels)
+    first = pieces_of(arch)[0]
+    return sum(map(true_ms, pieces_of(arch))) + END_MS * (1 + first.in_channels)
 
 
 def test_pieces_follow_each_other_and_hold_every_mac():
     for arch in (TINY, catalog.get("mnasnet_a1"), catalog.get("mobilenet_v3_small")):
-        found = pieces(arch)
+        found = pieces_of(arch)
         assert len(found) == len(arch.blocks) + 2 + bool(arch.head.features)
         names = [layer.name.split(".")[0] for layer in layers(arch)]
         assert found[0].input_shape == arch.input_shape
@@ -74,7 +74,7 @@ def test_pieces_follow_each_other_and_hold_every_mac():
 
 
 def test_equal_blocks_on_equal_maps_are_one_entry():
-    keys = {p.key for p in pieces(catalog.get("mobilenet_v1"))}
+    keys = {p.key for p in pieces_of(catalog.get("mobilenet_v1"))}
     assert "sep_k3_s1_c512 @ 512x14" in keys
     assert len(keys) == 15 - 4  # of 13 blocks five are equal; stem and head
 
@@ -108,7 +108,7 @@ def test_where_times_are_additive_the_corrected_sum_is_exact(fake_machine):
     assert len(fake_machine) == len(set(fake_machine)) == len(found.entries)
     for arch in archs:
         assert found.predict(arch) == pytest.approx(network_ms(arch))
-        ends = sum(END_MS * (1 + p.in_channels) for p in pieces(arch)[1:])
+        ends = sum(END_MS * (1 + p.in_channels) for p in pieces_of(arch)[1:])
         assert found.predict(arch, "sum") == pytest.approx(network_ms(arch) + ends)
 
 
@@ -144,7 +144,7 @@ def test_a_missing_entry_is_named():
     other = Arch(16, TINY.stem, (Block("mb", 8, 5, 1, 6),), TINY.head, n_classes=10)
     with pytest.raises(latency.LatencyError, match="no entry 'mb_k5_s1_e6_c8 @ 8x8'"):
         found.predict(other)
-    alone = latency.LookupTable.build(pieces(TINY), plan=QUICK)
+    alone = latency.LookupTable.build(pieces_of(TINY), plan=QUICK)
     with pytest.raises(latency.LatencyError, match="no entry 'through1 @ 8x8'"):
         alone.predict(TINY)
     with pytest.raises(latency.LatencyError, match="no network to build"):

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from lightlab.show import style
+from lightlab.show.marks import pictures  # noqa: F401  one of its figures
 
 _NAMES = {
     "bo": "Bayesian optimisation",

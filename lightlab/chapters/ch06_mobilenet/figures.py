@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lightlab.show import numbers, style
+from lightlab.show.marks import pictures  # noqa: F401  one of its figures
 
 # One look in every figure: by width from the thinnest on, by resolution from the largest on, by
 # network.

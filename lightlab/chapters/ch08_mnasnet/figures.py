@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lightlab.show import style
+from lightlab.show.marks import networks  # noqa: F401  one of its figures
 
 # One look per search, the same in every figure.
 LOOKS = {
@@ -181,13 +182,13 @@ def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     return fig
 
 
-def proxies(networks: pd.DataFrame) -> Figure:
+def proxies(trials: pd.DataFrame) -> Figure:
     """Accuracy after short training against that after longer: accuracy, longer, ratio (latency
     over target, as the colour).
     """
     fig, ax = style.subplots(height=3.2, width=0.72 * style.WIDTH_IN)
     look = {"s": 34, "cmap": style.SEQUENTIAL, "edgecolors": "white", "linewidths": 0.6}
-    dots = ax.scatter(networks["accuracy"], networks["longer"], c=networks["ratio"], **look)
+    dots = ax.scatter(trials["accuracy"], trials["longer"], c=trials["ratio"], **look)
     fig.colorbar(dots, label="latency / target")
     ax.set(xlabel="accuracy after short training, %", ylabel="after longer training, %")
     return fig

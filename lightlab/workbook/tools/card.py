@@ -43,7 +43,6 @@ def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
     """The card's pictures by name."""
     from lightlab.fit import figures as plots
     from lightlab.fit import report
-    from lightlab.show import marks
 
     style.use()
     name, most = report.cost_shown(fitted)
@@ -55,7 +54,7 @@ def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
             report.runs(fitted), again.latency.median_ms, fitted.target.latency_ms
         ),
         "comparison": plots.comparison(fitted.comparison),
-        "layers": marks.networks(report.layers(fitted)),
+        "layers": plots.networks(report.layers(fitted)),
         "tried": plots.tried(report.tried(fitted), report.models(fitted), most, name),
         "budget": plots.budget(fitted.phases, fitted.budget_s),
     }

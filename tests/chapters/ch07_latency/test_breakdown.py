@@ -5,7 +5,7 @@ import pytest
 
 from lightlab import latency
 from lightlab.chapters.ch07_latency import breakdown
-from lightlab.latency.pieces import joints, pieces
+from lightlab.latency.pieces import joints, pieces_of
 from lightlab.latency.timing import Visits
 from lightlab.latency.timings import Timings
 from lightlab.space.arch import decode, layers
@@ -22,7 +22,7 @@ def piece_ms(piece):
 
 def table_of(archs):
     """A look-up table of a machine on which times are additive."""
-    parts = {p for arch in archs for p in pieces(arch)}
+    parts = {p for arch in archs for p in pieces_of(arch)}
     parts |= {p for arch in archs for joint in joints(arch) for p in joint.through}
     entries = {p.key: [piece_ms(p) + END_MS * (1 + p.in_channels)] for p in parts}
     return latency.LookupTable(latency.Setting(), {}, entries)
@@ -39,7 +39,7 @@ def test_the_errors_are_those_that_were_put_in():
     archs = breakdown.random_networks(60)
     table = table_of(archs.values())
     noise = np.random.default_rng(0).normal(1, 0.02, (2, 60))
-    true = [sum(map(piece_ms, pieces(arch))) + END_MS * 4 for arch in archs.values()]
+    true = [sum(map(piece_ms, pieces_of(arch))) + END_MS * 4 for arch in archs.values()]
     once, again = (timings(archs, 1.1 * np.array(true) * n) for n in noise)
     predicted = breakdown.predictions(table, archs, once, 20)
     result = breakdown.errors(predicted, again).set_index("prediction")
@@ -68,7 +68,7 @@ def test_random_networks_differ_and_come_from_the_seed():
     assert a == b
     assert len(set(a.values())) == 150
     assert a != breakdown.random_networks(150, seed=1)
-    keys = {piece.key for arch in a.values() for piece in pieces(arch)}
+    keys = {piece.key for arch in a.values() for piece in pieces_of(arch)}
     assert len(keys) == 54 + 1 + 1 + 1  # blocks, stem, features, head
 
 

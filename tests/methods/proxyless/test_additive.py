@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lightlab import latency
-from lightlab.latency.pieces import joints, pieces
+from lightlab.latency.pieces import joints, pieces_of
 from lightlab.measure import cost
 from lightlab.methods.proxyless.additive import Additive, look_up_table
 from lightlab.space.spaces import ProxylessSpace, Skeleton
@@ -18,7 +18,7 @@ def drawn_table():
     """A look-up table whose times are drawn, so that nothing has to be measured."""
     rng, table = np.random.default_rng(0), latency.LookupTable(latency.Setting(), latency.device())
     for arch in [SPACE.decode([min(i, n - 1) for n in SPACE.n_options]) for i in range(7)]:
-        for piece in [*pieces(arch), *(p for j in joints(arch) for p in j.through)]:
+        for piece in [*pieces_of(arch), *(p for j in joints(arch) for p in j.through)]:
             low, high = (0.01, 0.011) if piece.text.startswith("through") else (0.02, 0.1)
             table.entries.setdefault(piece.key, [float(rng.uniform(low, high))])
     return table

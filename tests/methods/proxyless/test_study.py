@@ -7,7 +7,7 @@ import pytest
 from lightlab import latency
 from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.latency import table
-from lightlab.latency.pieces import pieces
+from lightlab.latency.pieces import pieces_of
 from lightlab.measure import cost
 from lightlab.measure.journal import Journal
 from lightlab.methods import proxy, specialised
@@ -145,7 +145,7 @@ class Steady:
     """Takes what its pieces take, neither more nor less, however busy the machine is."""
 
     def __init__(self, of, _setting):
-        parts = pieces(of) if isinstance(of, Arch) else [of]
+        parts = pieces_of(of) if isinstance(of, Arch) else [of]
         self.ms = sum(1e-3 * len(part.text) * part.in_channels for part in parts)
 
     def time(self, n):
