@@ -1,8 +1,8 @@
 """Does smoke give what it gave at another commit? `make same COMMIT=… NOTEBOOKS="01 02"`
 
 Tables and claims have to agree to a relative 1e-6, figures in all but their ids. What differs
-between two runs of that commit itself (times, and what follows from them) is not compared; columns
-that are declared volatile neither. Its two runs are kept below .cache/same/.
+among three runs of that commit itself (times, and what follows from them) is not compared; columns
+that are declared volatile neither. Its runs are kept below .cache/same/.
 """
 
 import os
@@ -28,8 +28,8 @@ def smoke(tree: Path, name: str, notebooks: Iterable[str] = ()) -> Path:
     return tree / "results" / name
 
 
-def runs_of(commit: str) -> tuple[Path, Path]:
-    """Two runs of smoke at `commit`."""
+def runs_of(commit: str) -> list[Path]:
+    """Three runs of smoke at `commit`."""
     words = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"]
     sha = subprocess.run(words, capture_output=True, text=True).stdout.strip()
     if not sha:
@@ -38,11 +38,11 @@ def runs_of(commit: str) -> tuple[Path, Path]:
     if not tree.exists():
         subprocess.run(["git", "clone", "-q", "--shared", str(ROOT), str(tree)], check=True)
         subprocess.run(["git", "-C", str(tree), "checkout", "-q", sha], check=True)
-    done = [tree / "results" / name for name in ("first", "second")]
+    done = [tree / "results" / name for name in ("first", "second", "third")]
     for run in done:
         if not all(u.has_results for u in units(run)) or not units(run):
             smoke(tree, run.name)
-    return done[0], done[1]
+    return done
 
 
 def units(run: Path) -> list[Unit]:
@@ -83,16 +83,16 @@ def moved(a: Path, b: Path, chosen: set[str]) -> Iterator[tuple[str, str]]:
 
 def main(commit: str, notebooks: list[str]) -> None:
     """Compare all notebooks, or only these; exit code 1 where something moved."""
-    first, second = runs_of(commit)
+    first, *others = runs_of(commit)
     here = smoke(ROOT, "smoke", notebooks)
     chosen = {name for name in os.listdir(here) if not notebooks or name[:2] in notebooks}
-    noise = dict(moved(first, second, chosen))
+    noise = {place for other in others for place, _ in moved(first, other, chosen)}
     found = {place: what for place, what in moved(first, here, chosen) if place not in noise}
     for place, what in found.items():
         print(f"{place}: {what}")
     figures = sum(": figure " in place for place in noise)
-    print(f"{len(found)} places differ from {commit}; not compared, for they differ between two "
-          f"runs of {commit}: {len(noise)}, of which {figures} figures")  # fmt: skip
+    print(f"{len(found)} places differ from {commit}; not compared, for they differ among "
+          f"runs of {commit} itself: {len(noise)}, of which {figures} figures")  # fmt: skip
     sys.exit(bool(found))
 
 

@@ -18,6 +18,7 @@ from lightlab.latency.timing import Plan, Visits, interleave
 from lightlab.latency.timings import Timings
 from lightlab.measure import cost, stats
 from lightlab.nets.build import build
+from lightlab.nets.weights import save_weights
 from lightlab.published import loader
 from lightlab.space.arch import Arch, adapt, catalog, without_se
 
@@ -193,12 +194,15 @@ def equal_macs_spread(
 
 
 def train_and_quantise(
-    images: DataSet, width_mult: float, epochs: float, seed: int, files: tuple[Path, Path]
+    images: DataSet, width_mult: float, epochs: float, seed: int, files: Sequence[Path]
 ) -> pd.DataFrame:
-    """A small MobileNet trained, exported to the first of `files`, quantised into the second and
-    tested at each step: rows as in `latency.before_after.compare`, seed, torch_accuracy (of the
-    network in PyTorch), torch_max_abs_diff (of its logits from the first file's).
+    """A small MobileNet trained and tested at each step: its weights in the first of `files`, ONNX
+    in the second, in 8-bit integers in the third.
+
+    Rows as in `latency.before_after.compare`, seed, torch_accuracy (of the network in PyTorch),
+    torch_max_abs_diff (of its logits from the ONNX file's).
     """
+    weights, *onnx = files
     channels, side, _ = images.input_shape
     small = catalog.get("mobilenet_32", width_mult=width_mult)
     classes = len(images.class_names)
@@ -206,11 +210,12 @@ def train_and_quantise(
     network = build(small, seed=seed)
     recipe = train.Recipe(epochs=epochs, lr=0.2, batch_size=64)
     train.fit(network, images.train, recipe, seed=seed)
-    deploy.export_onnx(small, network, files[0], data=images)
-    deploy.quantize_int8(*files, images.train.x[:200])
+    save_weights(network, weights)
+    deploy.export_onnx(small, network, onnx[0], data=images)
+    deploy.quantize_int8(*onnx, images.train.x[:200])
     torch_top1 = train.evaluate(network, images.test)["accuracy"]
-    parity = deploy.parity(network, files[0], images.test.x)["max_abs_diff"]
-    found = compare(*files, images.test)
+    parity = deploy.parity(network, onnx[0], images.test.x)["max_abs_diff"]
+    found = compare(*onnx, images.test)
     return found.assign(seed=seed, torch_accuracy=torch_top1, torch_max_abs_diff=parity)
 
 

@@ -1,10 +1,13 @@
 """What repeated timings say, on times that a test makes up."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab import data, latency
+from lightlab import data, deploy, latency
 from lightlab.chapters.ch07_latency import experiment
 from lightlab.latency.timing import Visits
 from lightlab.latency.timings import Timings
@@ -131,9 +134,16 @@ def test_what_was_published_is_compared_under_the_names_that_readers_know():
 
 def test_a_quantised_network_is_compared_with_the_trained_one(tmp_path):
     images = data.load("digits", n_train=200, n_val=20, n_test=50, resolution=16)
-    files = (tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
-    found = experiment.train_and_quantise(images, 0.25, 1, 3, files).set_index("model")
+    weights, fp32, int8 = (tmp_path / n for n in ("w.safetensors", "fp32.onnx", "int8.onnx"))
+    how = (0.25, 1, 3, (weights, fp32, int8))
+    found = experiment.train_and_quantise(images, *how).set_index("model")
     assert found["seed"].tolist() == [3, 3]
     assert found.loc["fp32", "accuracy"] == pytest.approx(found.loc["fp32", "torch_accuracy"])
     assert found["torch_max_abs_diff"].max() < 1e-3
-    assert files[1].stat().st_size == found.loc["int8", "size_bytes"]
+    assert int8.stat().st_size == found.loc["int8", "size_bytes"]
+    again = tmp_path / "again.onnx"  # the weights are what `lightlab export` reads
+    words = ["-m", "lightlab", "export", str(weights), str(again), "--data", "digits"]
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    one, other = (deploy.session(path).run(None, {"input": images.test.x.numpy()})[0]
+                  for path in (fp32, again))  # fmt: skip
+    np.testing.assert_allclose(one, other, atol=1e-5)
