@@ -18,10 +18,10 @@ import torch
 from torch.nn import functional as F
 
 from lightlab import latency, train
-from lightlab.chapters.ch09_proxylessnas import supernet_cost
+from lightlab.chapters.ch09_proxylessnas import gates
+from lightlab.chapters.ch09_proxylessnas.hardware import published_crossed
 from lightlab.measure import cost
 from lightlab.measure.threads import torch_threads
-from lightlab.methods.proxyless.study import published_crossed
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch, catalog, scale
 from lightlab.space.spaces import Skeleton
@@ -77,12 +77,12 @@ def where_it_pays() -> list[str]:
 def memory() -> list[str]:
     """A row per form of a step: peak MiB and ms with 2 to 7 candidates."""
     skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
-    found = supernet_cost.steps(skeleton, range(2, 8), batch=256, rounds=7, device="cuda")
+    found = gates.steps(skeleton, range(2, 8), batch=256, rounds=7, device="cuda")
     found = found.rename(columns={"cuda_mib": "peak MiB", "mib": "kept MiB"})
     rows = []
     for what, digits in (("peak MiB", 0), ("kept MiB", 0), ("ms", 1)):
         wide = found.pivot(index="form", columns="candidates", values=what)
-        for form in supernet_cost.GRADIENTS:
+        for form in gates.GRADIENTS:
             values = " | ".join(f"{v:.{digits}f}" for v in wide.loc[form])
             growth = wide.loc[form, 7] / wide.loc[form, 2]
             rows.append(f"| {what} | {form} | {values} | {growth:.2f} |")

@@ -21,7 +21,7 @@ from lightlab.measure.threads import torch_threads
 from lightlab.methods.once_for_all import predict, subnets
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
-from lightlab.methods.once_for_all.study import corners
+from lightlab.methods.once_for_all.subnets import corners
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton
 from lightlab.train import descent

@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from lightlab import data, latency, train
-from lightlab.methods.once_for_all import phases, study
-from lightlab.methods.once_for_all.many import shrink_many
+from lightlab.chapters.ch10_once_for_all.experiment import small_space
+from lightlab.methods.once_for_all import phases, subnets
+from lightlab.methods.once_for_all.shrinking import begin, shrink_many
 
 PAGE = Path(__file__).with_suffix(".md")
 POWERS, SEEDS, PASSES = (1.0, 0.5, 0.25, 0.0), (0, 1, 2), (16, 48)
@@ -22,11 +23,11 @@ def accuracies(passes: float) -> pd.DataFrame:
     """Mean validation accuracy of the eight corners: rows arms, columns seeds."""
     sizes = {"n_train": 500, "n_val": 500, "n_test": 500, "seed": 0}
     images = data.load("cluttered-digits", resolution=32, difficulty=0.2, **sizes)
-    space = study.small_space(images, [16, 24], 2, (3, 5), (2, 3, 4))
+    space = small_space(images, [16, 24], 2, (3, 5), (2, 3, 4))
     recipe = train.Recipe(1, batch_size=32, lr=0.1)
     task = {"space": space, "images": images, "recipe": recipe, "n_rows": 1}
     jobs = {}
-    for seed, one in study.begin(task, passes, SEEDS).items():
+    for seed, one in begin(task, passes, SEEDS).items():
         net = one.network
         taught = {**task, "seed": seed, "teacher": net}
         jobs["uniform (baseline)", seed] = {**taught, "phases": phases.uniform(passes)}
@@ -34,7 +35,7 @@ def accuracies(passes: float) -> pd.DataFrame:
             plan = phases.progressive(passes, fall=power)[1:]
             jobs[f"shrinking, rates ^{power:g}", seed] = {**taught, "phases": plan, "start": net}
     nets = {key: found.network for key, found in shrink_many(jobs).items()}
-    marks = study.on_corners(nets, images, "val")
+    marks = subnets.on_corners(nets, images, "val")
     return marks.groupby(["arm", "seed"], sort=False)["accuracy"].mean().unstack()
 
 

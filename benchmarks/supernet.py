@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from lightlab import latency
-from lightlab.chapters.ch09_proxylessnas import supernet_cost
+from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.space.spaces import Skeleton
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -39,7 +39,7 @@ def lines(steps: pd.DataFrame, column: str, digits: int) -> list[str]:
 
 def main() -> None:
     skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
-    steps = supernet_cost.steps(skeleton, NUMBERS, batch=64, rounds=11, device="cpu")
+    steps = gates.steps(skeleton, NUMBERS, batch=64, rounds=11, device="cpu")
     head = f"| form | {' | '.join(f'N = {n}' for n in NUMBERS)} | 7 over 2 |"
     rule = "|---" * (len(NUMBERS) + 2) + "|"
     page = [

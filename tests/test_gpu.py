@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lightlab import data, latency, train
-from lightlab.chapters.ch09_proxylessnas import supernet_cost
+from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.latency.timing import FASTEST
 from lightlab.methods.once_for_all import phases
 from lightlab.methods.once_for_all.shrinking import shrink
@@ -82,7 +82,7 @@ def test_shrinking_leaves_a_network_for_the_processor(digits):
 
 def test_memory_of_two_paths_is_flat_and_that_of_the_sum_grows():
     skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
-    table = supernet_cost.steps(skeleton, (2, 7), batch=64, rounds=1)
+    table = gates.steps(skeleton, (2, 7), batch=64, rounds=1)
     peak = table.pivot(index="form", columns="candidates", values="cuda_mib")
     assert peak.loc["two", 7] <= 1.15 * peak.loc["two", 2]
     assert peak.loc["sum", 7] >= 2.5 * peak.loc["sum", 2]

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightlab.chapters.ch09_proxylessnas import gates
-from lightlab.chapters.ch09_proxylessnas.memory import cuda_peak_bytes, saved_bytes
+from lightlab.chapters.ch09_proxylessnas.gates import cuda_peak_bytes, saved_bytes
 from lightlab.nets.build import build
 from lightlab.nets.mixed import FORMS, Supernet, binary_gates
 from lightlab.space.decisions import SpaceError

@@ -19,8 +19,7 @@ from lightlab.chapters.ch11_compression.search import BO, EVOLUTION, Compressor,
 from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.methods.once_for_all import study, subnets
-from lightlab.methods.once_for_all.many import shrink_many
+from lightlab.methods.once_for_all import shrinking, subnets
 from lightlab.methods.once_for_all.phases import progressive
 from lightlab.methods.once_for_all.shrinking import Shrunk
 from lightlab.nets.build import Network
@@ -198,13 +197,13 @@ def supernets(
     depths = range(1, max(stage.layers for stage in frame.stages) + 1)
     elastic = OfaSpace(frame, space.kernels, expands, depths, space.resolutions)
     task = {"space": elastic, "images": one.images, "recipe": recipe, "n_rows": 0}
-    full = study.begin(task, passes, list(compressors), resume=resume / "full")
+    full = shrinking.begin(task, passes, list(compressors), resume=resume / "full")
     rest = progressive(passes, fall=0)[1:]
     jobs = {
         seed: {**task, "phases": rest, "seed": seed, "start": one.network, "teacher": one.network}
         for seed, one in full.items()
     }
-    return full, shrink_many(jobs, resume=resume / "shrunk")
+    return full, shrinking.shrink_many(jobs, resume=resume / "shrunk")
 
 
 def passes_of(*parts: Mapping[int, Shrunk]) -> int:
@@ -288,11 +287,11 @@ def ways(
         net.sort_channels()
     cut = {(CUT, seed): net for seed, net in whole.items()}
     once = {(ONCE, seed): one.network for seed, one in shrunk.items()}
-    table = study.on_corners(cut | once, images).rename(columns={"arm": "way"})
+    table = subnets.on_corners(cut | once, images).rename(columns={"arm": "way"})
     recipe = replace(recipe, temperature=1.0, teacher_weight=0.5)
-    answers, keys, jobs = study.whole(whole, images), [], []
+    answers, keys, jobs = subnets.whole(whole, images), [], []
     for seed, net in whole.items():
-        for corner, point in study.corners(net.space).items():
+        for corner, point in subnets.corners(net.space).items():
             network = subnets.specialise(net, point, images.train.x)
             px = network.arch.resolution
             learnt, test = (subnets.split_at(part, px) for part in (images.train, images.test))

@@ -17,7 +17,7 @@ from lightlab import train
 from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
 from lightlab.methods import specialised
 from lightlab.methods.mnasnet import rewards
-from lightlab.methods.once_for_all import evolve, phases, predict, rivals, serving, subnets
+from lightlab.methods.once_for_all import baselines, evolve, phases, predict, serving, subnets
 from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.methods.proxyless.architect import Settings
 from lightlab.methods.proxyless.run import search
@@ -183,13 +183,13 @@ def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -
     """MobileNetV2's or V3's design in the skeleton, for each target as deep as it can be made as
     fast, up to a tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
-    name = {V2: rivals.MOBILENET_V2, V3: rivals.MOBILENET_V3}[design]
+    name = {V2: baselines.MOBILENET_V2, V3: baselines.MOBILENET_V3}[design]
     deepest = max(map(max, rules.elastic.depths))
     picks = []
     for target in targets:
         nearest, found = math.inf, None
         for depth in range(deepest, 0, -1):
-            whole = dict(rivals.families(rules.elastic, [1.0], depth))[name]
+            whole = dict(baselines.families(rules.elastic, [1.0], depth))[name]
             arch, ms = specialised.as_fast(whole, target, meter)
             if (off := abs(math.log(ms / target))) < nearest:
                 nearest, found = off, arch

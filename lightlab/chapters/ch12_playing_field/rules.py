@@ -11,8 +11,7 @@ from lightlab.data import DataSet
 from lightlab.measure.journal import Journal
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.methods.proxy import Meter
-from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.study import priced
+from lightlab.methods.proxyless.additive import Additive, priced
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point

@@ -3,13 +3,11 @@
 Cai et al. 2020, section 3.4 and appendix A: three hidden layers of 400 units over a one-hot code.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
-import scipy
 import torch
 from sklearn.linear_model import LinearRegression, RidgeCV
 from torch import Tensor
@@ -109,39 +107,6 @@ MODELS: Mapping[str, Fit] = {
     "linear": lambda codes, macs, y, seed: linear(codes, y),  # noqa: ARG005
     "MACs only": lambda codes, macs, y, seed: macs_only(macs, y),  # noqa: ARG005
 }
-
-
-def learning_curve(
-    codes: np.ndarray,
-    macs: np.ndarray,
-    accuracy: np.ndarray,
-    sizes: Sequence[int],
-    n_repeats: int = 5,
-    seed: int = 0,
-    held_out: float = 0.2,
-) -> pd.DataFrame:
-    """How good predictors of MODELS get with so many samples.
-
-    In each repeat a share `held_out` is drawn for testing and the training samples from the rest.
-    Rows model, n, repeat, rmse (in points), tau (Kendall's). ValueError where a size is larger than
-    what is left.
-    """
-    n, rows = len(accuracy), []
-    n_test = max(3, round(held_out * n))
-    if max(sizes) > n - n_test:
-        raise ValueError(f"{max(sizes)} samples to learn from, but only {n - n_test} are left")
-    for repeat in range(n_repeats):
-        order = np.random.default_rng([seed, repeat]).permutation(n)
-        test = order[:n_test]
-        for size in sizes:
-            learnt = order[n_test : n_test + size]
-            for name, fit in MODELS.items():
-                model = fit(codes[learnt], macs[learnt], accuracy[learnt], seed + repeat)
-                said = model(codes[test], macs[test])
-                rmse = float(np.sqrt(np.mean((said - accuracy[test]) ** 2)))
-                tau = float(scipy.stats.kendalltau(said, accuracy[test]).statistic)
-                rows.append((name, size, repeat, rmse, tau))
-    return pd.DataFrame(rows, columns=["model", "n", "repeat", "rmse", "tau"])
 
 
 def _drawn(members: int, a: int, b: int, generator: torch.Generator) -> Tensor:

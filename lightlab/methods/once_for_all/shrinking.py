@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost
 from lightlab.methods.once_for_all import subnets
-from lightlab.methods.once_for_all.phases import Phase, draw
+from lightlab.methods.once_for_all.phases import Phase, draw, expected_macs, progressive
 from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.beside import Key, run_beside
 from lightlab.search.draws import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.spaces import OfaSpace
@@ -59,13 +60,12 @@ def shrink(
     """Train the once-for-all network over `space` in these `phases`, from `start` or anew.
 
     `recipe` gives all but epochs, rate and warm-up, which are the phases'; its `most_seconds` are
-    those of each phase. With a `teacher`, of
-    which the largest network answers, the loss is the labels' cross-entropy plus that of its
-    answers, which it gives with the statistics of the batch (the authors' code). At the start of a
-    phase that says so the channels are sorted. The history gets about `n_rows` rows, and one at the
-    end of each phase; with 0 only the last, without accuracies: a row takes as long as several
-    steps. `checkpoint` is a file, written N_KEPT times and at the end, from which an equal training
-    goes on with equal results.
+    those of each phase. With a `teacher`, of which the largest network answers, the loss is the
+    labels' cross-entropy plus that of its answers, which it gives with the statistics of the batch
+    (the authors' code). At the start of a phase that says so the channels are sorted. The history
+    gets about `n_rows` rows, and one at the end of each phase; with 0 only the last, without
+    accuracies: a row takes as long as several steps. `checkpoint` is a file, written N_KEPT times
+    and at the end, from which an equal training goes on with equal results.
 
     SearchError and TrainError on what cannot be trained, DivergedError where the loss is no number.
     """
@@ -87,6 +87,32 @@ def shrink(
             keeper.write(*run.state())
     run.net.activate(space.corner())
     return Shrunk(run.net.eval().cpu(), pd.DataFrame(run.rows))
+
+
+def shrink_many(
+    jobs: Mapping[Key, dict[str, Any]], workers: int | None = None, resume: Path | None = None
+) -> dict[Key, Shrunk]:
+    """`shrink` with each of these arguments by name, see `run_beside`."""
+    return run_beside(shrink, jobs, sum(map(_macs, jobs.values())), workers, resume)
+
+
+def _macs(job: dict[str, Any]) -> float:
+    taught = job.get("teacher") is not None
+    return len(job["images"].train) * expected_macs(job["space"], job["phases"], taught, n=20)
+
+
+def begin(
+    task: Mapping[str, Any], passes: float, seeds: Sequence[int], **how: Any
+) -> dict[int, Shrunk]:
+    """The first phase for each seed: the full network; the history has rows on the way only for the
+    first seed. `how` goes to `shrink_many`.
+    """
+    first = progressive(passes)[:1]
+    jobs = {
+        s: {"n_rows": N_ROWS if s == min(seeds) else 0, **task, "phases": first, "seed": s}
+        for s in seeds
+    }
+    return shrink_many(jobs, **how)
 
 
 class _Run:

@@ -1,19 +1,25 @@
 """Sub-networks of a once-for-all network: cut out, calibrated, evaluated, delivered."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from lightlab import deploy, train
 from lightlab.data import DataSet, Split
+from lightlab.measure import cost
 from lightlab.nets.build import Network
 from lightlab.nets.elastic import ElasticNetwork, recalibrate
+from lightlab.search.beside import run_beside
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
+from lightlab.space.spaces import OfaSpace
 
 N_CALIBRATE = 2000  # training images, as in the authors' code
 
@@ -68,6 +74,51 @@ def accuracies(
             scaled[px] = split_at(split, px)
         found.append(100 * train.evaluate(network, scaled[px])["accuracy"])
     return np.array(found)
+
+
+def evaluate_many(jobs: Mapping[Hashable, dict[str, Any]]) -> dict[Any, np.ndarray]:
+    """`accuracies` with each of these arguments by name, side by side."""
+    macs = sum(
+        cost.macs(job["supernet"].arch) * len(job["points"]) * 2 * len(job["split"])
+        for job in jobs.values()
+    )
+    return run_beside(accuracies, jobs, macs)
+
+
+def corners(space: OfaSpace) -> dict[str, Point]:
+    """Figure 7's eight: least and greatest depth, width and kernel, as "D2 W3 K3"."""
+    depths = sorted({d for options in space.depths for d in options})
+    ends = [(options[0], options[-1]) for options in (depths, space.expands, space.kernels)]
+    return {f"D{d} W{w:g} K{k}": space.corner(d, w, k) for d, w, k in product(*ends)}
+
+
+def on_corners(
+    networks: Mapping[tuple[str, int], ElasticNetwork],
+    images: DataSet,
+    part: str = "test",
+    n_calibrate: int | None = N_CALIBRATE,
+) -> pd.DataFrame:
+    """Accuracy of the eight corners of every network on that part of the images, calibrated as in
+    `specialise`: rows arm, seed, corner, accuracy (%).
+    """
+    task = {"images": images.train.x, "split": getattr(images, part), "n_calibrate": n_calibrate}
+    jobs = {
+        key: {"supernet": net, "points": list(corners(net.space).values()), **task}
+        for key, net in networks.items()
+    }
+    rows = [
+        (*key, corner, value)
+        for key, values in evaluate_many(jobs).items()
+        for corner, value in zip(corners(networks[key].space), values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy"])
+
+
+def whole(supernets: Mapping[int, ElasticNetwork], images: DataSet) -> dict[int, Network]:
+    """The largest sub-network of each, calibrated: what teaches the others."""
+    return {
+        seed: specialise(net, net.space.corner(), images.train.x) for seed, net in supernets.items()
+    }
 
 
 def deliver(network: Network, images: DataSet, path: Path) -> float:

@@ -5,15 +5,19 @@ of a distribution over networks E[LAT] = sum over the positions of sum_j p_j F(o
 with respect to a logit is p_k (F(o_k) − E[LAT of the position]).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from lightlab.latency import LookupTable, Plan
 from lightlab.measure import cost
+from lightlab.methods.proxy import Meter
 from lightlab.space.arch import Arch, Block
+from lightlab.space.decisions import Point
 from lightlab.space.spaces import Position, ProxylessSpace
 
 
@@ -78,3 +82,48 @@ def look_up_table(space: ProxylessSpace, plan: Plan | None = None, **how: object
     n = max(space.n_options)
     pure = [space.decode([min(i, m - 1) for m in space.n_options]) for i in range(n)]
     return LookupTable.build(pure, **({"plan": plan} if plan else {}), **how)
+
+
+def priced(
+    space: ProxylessSpace, meter: Meter, n: int, seed: int = 0
+) -> tuple[Additive, pd.DataFrame]:
+    """Latencies of all candidates in the setting of `meter`, and `predictions` of `n` random
+    networks that say how far they are right. What the meter's journal holds already is not measured
+    again: a search goes on only with the prices that it began with.
+    """
+    if not meter.journal.of("priced"):
+        table, others = _calibrated(space, meter, n, seed)
+        price = Additive.latency_ms(space, table)
+        checked = predictions(price, others, others.values()).to_dict("list")
+        meter.journal.add(kind="priced", **asdict(price), checked=checked)
+    (row,) = meter.journal.of("priced")
+    price = Additive(row["fixed"], tuple(map(tuple, row["candidates"])))
+    return price, pd.DataFrame(row["checked"])
+
+
+def _calibrated(
+    space: ProxylessSpace, meter: Meter, n: int, seed: int = 0
+) -> tuple[LookupTable, dict[Point, float]]:
+    """The look-up table of all candidates in the setting of `meter`, measured now and calibrated on
+    `n` networks of the space: the smallest, the largest, and random ones, which alone are too alike
+    for a busy machine. And the latencies of `n` random others, timed in turn with these: what the
+    machine did in the meantime is in both.
+    """
+    how = meter.setting
+    table = look_up_table(
+        space, meter.plan, runtime=how.runtime, threads=how.threads, batch=how.batch
+    )
+    drawn = space.sample(np.random.default_rng([seed, 1]), 2 * n - 2)
+    points = [space.smallest(), space.largest(), *drawn]
+    archs = [space.decode(point) for point in points]
+    ms = meter(archs)
+    others = dict(zip(points[n:], ms[n:], strict=True))
+    return table.calibrate(archs[:n], ms[:n]), others
+
+
+def predictions(
+    price: Additive, points: Iterable[Point], latency_ms: Iterable[float]
+) -> pd.DataFrame:
+    """predicted_ms of points, beside their measured latency_ms."""
+    predicted = [price.of(point) for point in points]
+    return pd.DataFrame({"predicted_ms": predicted, "latency_ms": list(latency_ms)})

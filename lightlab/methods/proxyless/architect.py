@@ -4,7 +4,6 @@ Cai, Zhu & Han 2019 (arXiv 1812.00332), sections 3.2 and 3.3: a step of the weig
 images, along one drawn path, and now and then a step of the architecture on validation images.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -17,18 +16,15 @@ from lightlab.methods.proxyless.additive import Additive
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.draws import SearchError
 
-LOSSES = ("additive", "multiplicative")
-
 
 @dataclass(frozen=True)
 class Settings:
     """How to search: `recipe` trains the weights, in the first `warmup` share of its steps alone.
 
     Then after `every` steps of the weights comes one of the architecture, of a `form` of
-    `nets.mixed`, by Adam with `arch_lr`. `latency_weight` is λ of the loss CE + λ E[LAT] / T
-    ("additive": the paper's, per multiple of the target); where the target is a `limit`, it is
-    that λ only for a likeliest network of twice the target, see `Architect.latency_weight`.
-    "multiplicative" is the released code's default (see `loss`). "reinforce" has the reward
+    `nets.mixed`, by Adam with `arch_lr`. `latency_weight` is λ of the paper's loss
+    CE + λ E[LAT] / T; where the target is a `limit`, it is that λ only for a likeliest network of
+    twice the target, see `Architect.latency_weight`. "reinforce" has the reward
     ACC (LAT / T)^`exponent` of `n_paths` networks. SearchError on impossible values.
     """
 
@@ -39,7 +35,6 @@ class Settings:
     arch_lr: float = 1e-3
     latency_weight: float = 0.1
     limit: bool = False
-    loss: str = "additive"
     exponent: float = -0.1
     n_paths: int = 10
 
@@ -47,15 +42,14 @@ class Settings:
         recipe = self.recipe
         rules = {
             f"form is one of {', '.join(FORMS)}": self.form in FORMS,
-            f"loss is one of {', '.join(LOSSES)}": self.loss in LOSSES,
             "latency_weight is 0 or more: below it slow networks would be rewarded": (
                 self.latency_weight >= 0
             ),
             "a latency_weight above 0 where the target is a limit": (
                 not self.limit or self.latency_weight > 0
             ),
-            "no limit where the loss has no λ (reinforce, multiplicative)": (
-                not self.limit or (self.form != "reinforce" and self.loss == "additive")
+            "no limit where the loss has no λ (reinforce)": (
+                not self.limit or self.form != "reinforce"
             ),
             "0 <= warmup < 1": 0 <= self.warmup < 1,
             "every >= 1": self.every >= 1,
@@ -65,27 +59,6 @@ class Settings:
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:
             raise SearchError(f"a ProxylessNAS search needs {'; '.join(broken)}")
-
-
-def loss(
-    ce: Tensor, latency_ms: Tensor, target_ms: float, settings: Settings, weight: float
-) -> Tensor:
-    """What an architecture step lowers, of a cross-entropy (nats) and an expected latency; `weight`
-    is λ.
-
-    "additive": ce + λ E / T. "multiplicative": λ' ce (ln E / ln T)^β with the code's λ' = 0.2 and
-    β = 0.3, E and T in µs: no unit is neutral there, and below 1 it has no value (the code counts
-    in ms of a phone). ValueError there.
-    """
-    if settings.loss == "additive":
-        return ce + weight * latency_ms / target_ms
-    if not min(float(latency_ms), target_ms) > 1e-3:
-        raise ValueError(
-            f"the multiplicative loss needs latencies above 1 µs, got {float(latency_ms)} and "
-            f"{target_ms} ms"
-        )
-    ratio = (latency_ms * 1e3).log() / math.log(target_ms * 1e3)
-    return 0.2 * ce * ratio**0.3
 
 
 class Architect:
@@ -137,7 +110,7 @@ class Architect:
         involved = [m.involved for m in net.mixed]
         expected = self.latency.expected([m.odds() for m in net.mixed], involved)
         ce = F.cross_entropy(net(x), y)
-        loss(ce, expected, self.target_ms, self.settings, self.latency_weight).backward()
+        (ce + self.latency_weight * expected / self.target_ms).backward()
         before = [m.arch_logits.detach().clone() for m in net.mixed]
         self.optimizer.step()
         if form == "two":

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lightlab.chapters.ch09_proxylessnas import figures_proxyless as plots
-from lightlab.chapters.ch09_proxylessnas import gates
-from lightlab.methods.proxyless import study
+from lightlab.chapters.ch09_proxylessnas import experiment, gates, hardware
+from lightlab.chapters.ch09_proxylessnas import figures as plots
 from lightlab.nets.mixed import FORMS
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 
@@ -34,7 +33,7 @@ def test_memory_and_time_start_at_zero():
 
 
 def test_blocks_are_bars_and_what_is_left_out_is_a_line():
-    layers = study.shapes(SPACE, {"a": (0, 6, 5, 6)})
+    layers = experiment.shapes(SPACE, {"a": (0, 6, 5, 6)})
     (ax,) = plots.shapes(layers).axes
     assert [bar.get_height() for bar in ax.patches] == [3, 6]
     assert len(ax.lines) == 2
@@ -56,7 +55,7 @@ def test_front_and_matrix_and_predictions_show_all_rows():
     fig = plots.front(trained, swept, 1.0)
     assert [t.get_text() for t in fig.axes[0].get_legend().texts] == ["λ = 0", "λ by target"]
     assert [t.get_text() for t in fig.axes[1].get_legend().texts] == ["found", "x"]
-    published = study.published_crossed()
+    published = hardware.published_crossed()
     fig = plots.crossed(published, published)
     words = {t.get_text() for t in fig.axes[0].texts}
     assert {"1.00", "1.18", "1.59"} <= words

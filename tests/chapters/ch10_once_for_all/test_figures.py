@@ -3,18 +3,20 @@
 import numpy as np
 import pandas as pd
 
-from lightlab.chapters.ch10_once_for_all import bill
-from lightlab.chapters.ch10_once_for_all import figures_once_for_all as plots
-from lightlab.methods.once_for_all import study
+from lightlab.chapters.ch10_once_for_all import experiment, specialisation
+from lightlab.chapters.ch10_once_for_all import figures as plots
+from lightlab.methods.once_for_all import predict
 
 
 def title(ax):
     return ax.get_title() or ax.get_title(loc="left")
 
 
-def test_every_arm_has_a_look():
-    arms = [arm for pair in study.COMPARED.values() for arm in pair]
-    assert {*arms, study.AS_MUCH} <= set(plots.ARMS)
+def test_every_arm_order_and_model_has_a_look():
+    arms = [arm for pair in experiment.COMPARED.values() for arm in pair]
+    assert {*arms, experiment.AS_MUCH} <= set(plots.ARMS)
+    assert set(experiment.ORDERS) == set(plots.ORDERS)
+    assert set(predict.MODELS) == set(plots.MODELS)
 
 
 def test_a_course_has_three_lines_and_its_phases():
@@ -60,11 +62,11 @@ def test_fronts_have_a_panel_per_setting_and_means_by_target():
         {"setting": ["torch/1/1"] * 2, "target_ms": 1.0, "latency_ms": [0.8, 1.0],
          "accuracy": [60.0, 70]}
     )  # fmt: skip
-    rivals = pd.DataFrame(
+    designs = pd.DataFrame(
         {"family": "V2", "arch": ["a", "b", "c"], "setting": "torch/1/1",
          "latency_ms": [1.0, 2.0, 1.5], "validated": [51.0, 54, 40], "accuracy": [50.0, 55, 60]}
     )  # fmt: skip
-    fig = plots.fronts(served, rivals)
+    fig = plots.fronts(served, designs)
     assert [ax.get_visible() for ax in fig.axes] == [True, False]
     assert title(fig.axes[0]) == "torch, 1 thread, batch 1"
     dots, mean, _, line = fig.axes[0].lines
@@ -73,10 +75,44 @@ def test_fronts_have_a_panel_per_setting_and_means_by_target():
     assert line.get_ydata().tolist() == [50, 55]  # without c, slower than a and worse
 
 
-def test_the_bill_counts_minutes():
-    costs = bill.methods(fixed=600, each=60, tuning=60, alone=60, mnasnet=600, proxyless=60)
-    (ax,) = plots.bill(bill.lines(costs, [1, 10]), 10.0).axes
+def test_costs_are_counted_in_minutes():
+    costs = specialisation.cost_table(
+        fixed=600, each=60, tuning=60, alone=60, mnasnet=600, proxyless=60
+    )
+    (ax,) = plots.costs(specialisation.total_costs(costs, [1, 10]), 10.0).axes
     drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
-    assert drawn[bill.OURS] == [11, 20]
-    assert drawn[bill.PROXYLESS] == [2, 20]
-    assert len(plots.bill(bill.lines(costs, [1, 10]), float("inf")).axes[0].lines) == 4
+    assert drawn[specialisation.OURS] == [11, 20]
+    assert drawn[specialisation.PROXYLESS] == [2, 20]
+    assert (
+        len(plots.costs(specialisation.total_costs(costs, [1, 10]), float("inf")).axes[0].lines)
+        == 4
+    )
+
+
+def test_kernels_are_framed_where_the_next_comes_from():
+    rows = [(k, i, j, i - j) for k in (3, 5) for i in range(k) for j in range(k)]
+    fig = plots.kernels(pd.DataFrame(rows, columns=["kernel", "row", "column", "value"]))
+    assert [title(ax) for ax in fig.axes] == ["5×5", "3×3"]
+    (frame,) = fig.axes[0].lines
+    assert (min(frame.get_xdata()), max(frame.get_xdata())) == (0.5, 3.5)
+    assert not fig.axes[1].lines
+
+
+def test_bars_stand_for_the_orders():
+    importance = pd.DataFrame(
+        {"order": ["as trained"] * 2 + ["by importance"] * 2, "channel": [0, 1] * 2, "value": 1.0}
+    )
+    rows = [(o, e, 10.0 * e + len(o), 1.0, 99.0) for o in experiment.ORDERS for e in (2, 3)]
+    cut = pd.DataFrame(rows, columns=["order", "expand", "mean", "ci_low", "ci_high"])
+    right = plots.ordered(importance, cut).axes[1]
+    found = [bar.get_height() for bar in right.patches]
+    wanted = [10.0 * e + len(o) for o in ("by importance", "as trained", "random") for e in (2, 3)]
+    assert found == wanted
+
+
+def test_a_layer_has_a_bar_for_every_width():
+    rows = [(0, 1, e, 16 * e, False, "3, 5") for e in (2, 4)]
+    rows += [(1, 1, e, 16 * e, True, "3, 5") for e in (2, 4)]
+    columns = ["layer", "unit", "expand", "channels", "optional", "kernels"]
+    (ax,) = plots.layers(pd.DataFrame(rows, columns=columns)).axes
+    assert [bar.get_height() for bar in ax.patches] == [64, 64, 32, 32]

@@ -3,13 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from lightlab.chapters.ch10_once_for_all import bill
 from lightlab.latency import LatencyError, LookupTable, Plan
 from lightlab.measure import cost
-from lightlab.methods.once_for_all import predict, rivals, serving
+from lightlab.methods.once_for_all import baselines, predict, serving
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts, elastic_table
 from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
 from lightlab.search.draws import SearchError
@@ -136,16 +134,6 @@ def samples(n, noise=0.1, seed=0):
     return SPACE.encode(points), MACS.of(points), accuracy + noise * rng.normal(size=n)
 
 
-def test_perceptrons_learn_what_macs_do_not_tell():
-    codes, macs, y = samples(300)
-    curve = predict.learning_curve(codes, macs, y, [30, 240], 2)
-    rmse = curve.groupby(["model", "n"])["rmse"].mean()
-    assert rmse["perceptrons", 240] < rmse["perceptrons", 30]
-    assert rmse["perceptrons", 240] < 0.6 * rmse["MACs only", 240]
-    assert rmse["linear", 240] < 0.6 * rmse["MACs only", 240]
-    assert curve.groupby("model")["tau"].mean()["perceptrons"] > 0.5
-
-
 def test_members_agree_on_what_they_saw_and_less_on_what_they_did_not():
     codes, _, y = samples(60)
     model = predict.MLP(codes, y, members=4)
@@ -157,57 +145,18 @@ def test_members_agree_on_what_they_saw_and_less_on_what_they_did_not():
 
 
 @pytest.mark.parametrize("n", [0, 3])
-def test_too_few_samples_are_refused(n):
+@pytest.mark.parametrize("name", predict.MODELS)
+def test_too_few_samples_are_refused(n, name):
     codes, macs, y = samples(10)
     with pytest.raises(ValueError, match="4 or more"):
-        predict.MLP(codes[:n], y[:n])
-    with pytest.raises(ValueError, match="are left"):
-        predict.learning_curve(codes, macs, y, [9])
-
-
-def test_targets_lie_between_the_ends():
-    found = serving.targets(MACS, 4)
-    least, most = MACS.of([SPACE.smallest(), SPACE.corner()])
-    assert found[-1] == pytest.approx(most)
-    assert (np.diff(np.log(found)) == pytest.approx(np.log(most / least) / 4)) is True
-    assert found[0] > least
-
-
-def front(**columns):
-    return pd.DataFrame({"latency_ms": [4.0, 1.0], "validated": [79.0, 61.0],
-                         "accuracy": [80.0, 60.0]} | columns)  # fmt: skip
-
-
-def test_accuracy_at_a_latency_lies_between_neighbours():
-    assert rivals.at_latency(front(), 2.0) == pytest.approx(70)
-    assert rivals.at_latency(front(), 4.0) == 80
-    assert rivals.at_latency(front(), 9.0) == 80  # it need not be slower
-    assert np.isnan(rivals.at_latency(front(), 0.9))
-
-
-def test_only_networks_that_are_best_for_their_latency_count():
-    rows = pd.DataFrame({"latency_ms": [1.0, 2, 4, 2], "validated": [60.0, 50, 80, 55]})
-    rows["accuracy"] = [61.0, 99, 79, 9]
-    assert rivals.at_latency(rows, 2.0) == pytest.approx(70)
-
-
-def test_gaps_are_taken_in_the_same_setting_and_seed():
-    there = pd.concat(
-        [
-            front(family="A", setting="s", seed=0),
-            front(family="A", setting="s", seed=1, accuracy=[60.0, 50.0]),
-        ]
-    )
-    served = pd.DataFrame(
-        {"seed": [0, 1, 1], "setting": ["s", "s", "t"], "latency_ms": 2.0, "accuracy": 75.0}
-    )
-    assert rivals.mean_gap(served, there, "A") == pytest.approx([5, 20])
-    assert rivals.mean_gap(served, there, "B").size == 0
+        predict.MODELS[name](codes[:n], macs[:n], y[:n], 0)
 
 
 def test_families_are_the_designs_of_the_skeleton():
-    found = rivals.families(TINY, [0.5, 1.0, 1.0])
-    assert [name for name, _ in found] == [rivals.MOBILENET_V2] * 2 + [rivals.MOBILENET_V3] * 2
+    found = baselines.families(TINY, [0.5, 1.0, 1.0])
+    assert [name for name, _ in found] == [baselines.MOBILENET_V2] * 2 + [
+        baselines.MOBILENET_V3
+    ] * 2
     plain = found[1][1]
     assert plain.blocks[1:] == tuple(
         replace(b, act="relu6") for b in TINY.decode(TINY.corner(kernel=3)).blocks[1:]
@@ -216,49 +165,4 @@ def test_families_are_the_designs_of_the_skeleton():
     assert all(b.kernel_size == 5 and b.se_ratio for b in blocks)
     assert found[3][1].stem == like_mobilenet_v3(TINY.skeleton).stem
     styled = OfaSpace(like_mobilenet_v3(TINY.skeleton), (3, 5), (2, 4), (1, 2))
-    assert rivals.families(styled, [0.5, 1.0, 1.0]) == found
-
-
-def test_tables_are_judged_by_what_was_measured():
-    served = pd.DataFrame(
-        {"setting": "s", "target_ms": 2.0, "predicted_ms": [1.0, 2.0, 1.5, 1.9],
-         "latency_ms": [2.0, 4.0, 1.5, 2.0]}
-    )  # fmt: skip
-    (row,) = serving.trust(served).itertuples(index=False)
-    assert tuple(row)[:4] == ("s", pytest.approx(0.725), 0.5, 1.0)
-    assert row[-1] == 0.75
-
-
-def test_contests_are_paired_by_seed():
-    rows = [(s, n, k, v + s) for s in (0, 1) for n in "xy"
-            for k, v in ((serving.EVOLUTION, 70.0), (serving.CHANCE, 68.0))]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["seed", "setting", "kind", "predicted"])
-    assert serving.contest_gain(table, "predicted") == pytest.approx([2, 2])
-
-
-def test_the_published_crossovers_are_those_of_the_table():
-    assert bill.published_crossover() == pytest.approx(2.48)
-    assert bill.published_crossover(75) == pytest.approx(2.92, abs=0.005)
-
-
-def test_the_seconds_of_a_search_are_read_from_its_row(tmp_path):
-    (tmp_path / "tables").mkdir()
-    rows = "kind,samples,seconds\nλ = 0,9,3\nλ by target,9,4\nREINFORCE,9,5\n"
-    (tmp_path / "tables" / "cost.csv").write_text(rows, encoding="utf-8")
-    assert bill.searched_s(tmp_path, "λ by target") == 4
-
-
-def test_crossovers_follow_from_the_costs():
-    assert bill.crossover(np.array([100.0]), 5, 25).tolist() == [5]
-    assert np.isinf(bill.crossover(np.array([100.0]), 25, 5)).all()
-    costs = bill.methods(fixed=100, each=5, tuning=10, alone=15, mnasnet=100, proxyless=10)
-    table = bill.crossovers(costs, np.array([90.0, 110.0]), alone=15)
-    assert table["mean"].tolist() == pytest.approx([5, 100 / 8.75, 10, np.inf])
-    assert table["training"].tolist() == [1, 0.25, 1, 0.25]
-    longer = bill.crossovers(costs, np.array([90.0, 110.0]), alone=15, share=1 / 8)
-    assert longer["training"].tolist() == [0.125, 0.25] * 2
-    assert longer["mean"].tolist()[:2] == pytest.approx([5, 100 / 35])  # 10 + 30 − 5 each
-    lines = bill.lines(costs, [1, 10])
-    total = lines.set_index(["method", "n"])["total"]
-    assert total[bill.OURS, 10] == 150
-    assert total[bill.PROXYLESS, 10] == 250
+    assert baselines.families(styled, [0.5, 1.0, 1.0]) == found

@@ -11,9 +11,8 @@ from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.methods.once_for_all import phases, subnets
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.many import shrink_many
 from lightlab.methods.once_for_all.phases import Phase
-from lightlab.methods.once_for_all.shrinking import shrink
+from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.draws import SearchError
 from lightlab.space.spaces import OfaSpace, Skeleton
@@ -227,6 +226,15 @@ def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
         assert len(two[seed].history) == 1
         assert "largest" not in two[seed].history  # nothing was evaluated
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_the_first_phase_is_trained_for_every_seed(digits, full):
+    found = begin({"space": SPACE, "images": digits, "recipe": RECIPE}, 12, [0, 1])
+    assert list(found) == [0, 1]
+    assert "largest" in found[0].history
+    assert "largest" not in found[1].history
+    weights = zip(found[0].network.parameters(), full.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in weights)
 
 
 def test_what_cannot_be_trained_is_named(digits, full, tmp_path):

@@ -1,17 +1,23 @@
 """Costs that add up: equal to counting and to the look-up table, with the gradient of the paper."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from lightlab import latency
+from lightlab.latency import table as tables
 from lightlab.latency.pieces import joints, pieces_of
 from lightlab.measure import cost
-from lightlab.methods.proxyless.additive import Additive, look_up_table
+from lightlab.measure.journal import Journal
+from lightlab.methods.proxy import Meter
+from lightlab.methods.proxyless.additive import Additive, look_up_table, predictions, priced
+from lightlab.space.arch import Arch, encode
 from lightlab.space.spaces import ProxylessSpace, Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 3, 10, [16, 24], widths=(1,)))
 POINTS = SPACE.sample(np.random.default_rng(0), 20)
+PLAN = latency.Plan(rounds=6, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
 
 
 def drawn_table():
@@ -78,3 +84,43 @@ def test_a_table_of_all_candidates_prices_every_network():
     assert len(found.candidates) == 4
     assert [len(row) for row in found.candidates] == [6, 7, 6, 7]
     assert [row[-1] for row in found.candidates][1] == 0  # a block left out adds nothing
+
+
+def test_a_price_and_times_are_measured_once_also_across_a_kill(tmp_path, monkeypatch):
+    centre, path = SPACE.decode(SPACE.centre()), tmp_path / "times.jsonl"
+    archs = [SPACE.decode(p) for p in SPACE.sample(np.random.default_rng(7), 3)]
+    meter = Meter(centre, plan=PLAN, journal=Journal(path))
+    price, checked = priced(SPACE, meter, 6)
+    times = [meter(archs[:1]), meter(archs[1:])]
+    again = Meter(centre, plan=PLAN, journal=Journal(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(latency, "time_runners", None)  # nothing is measured
+        assert priced(SPACE, again, 6)[0] == price
+        pd.testing.assert_frame_equal(priced(SPACE, again, 6)[1], checked)
+        assert [again(archs[:1]), again(archs[1:])] == times
+    assert again(archs[1:]) != times[1]  # asked once more than before: measured
+
+
+class Steady:
+    """Takes what its pieces take, neither more nor less, however busy the machine is."""
+
+    def __init__(self, of, _setting):
+        parts = pieces_of(of) if isinstance(of, Arch) else [of]
+        self.ms = sum(1e-3 * len(part.text) * part.in_channels for part in parts)
+
+    def time(self, n):
+        return self.ms * n / 1e3, self.ms * n / 1e3
+
+
+def test_a_calibrated_table_predicts_a_steady_machine(monkeypatch):
+    for module in (tables, latency):
+        monkeypatch.setattr(module, "runner", Steady)
+    meter = Meter(SPACE.decode(SPACE.centre()), plan=PLAN)
+    price, checked = priced(SPACE, meter, 6)
+    assert len(checked) == 6
+    (timed,) = (row["archs"] for row in meter.journal.of("timed"))
+    assert timed[:2] == [encode(SPACE.decode(p)) for p in (SPACE.smallest(), SPACE.largest())]
+    assert (checked["predicted_ms"] / checked["latency_ms"]).between(0.9, 1.1).all()
+    points = SPACE.sample(np.random.default_rng(5), 6)
+    found = predictions(price, points, meter([SPACE.decode(p) for p in points]))
+    assert (found["predicted_ms"] / found["latency_ms"]).between(0.9, 1.1).all()

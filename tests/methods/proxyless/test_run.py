@@ -1,6 +1,5 @@
 """ProxylessNAS's steps and whole searches."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +7,8 @@ import pytest
 import torch
 
 from lightlab import data, train
-from lightlab.chapters.ch09_proxylessnas.many import search_many
 from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.architect import Architect, Settings, keep_mass, loss
+from lightlab.methods.proxyless.architect import Architect, Settings, keep_mass
 from lightlab.methods.proxyless.run import search
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.draws import SearchError
@@ -38,10 +36,8 @@ def same(a, b):
     [
         ({"latency_weight": -0.1}, "latency_weight is 0 or more"),
         ({"form": "three"}, "form is one of sum, all, two, reinforce"),
-        ({"loss": "log"}, "loss is one of additive, multiplicative"),
         ({"limit": True, "latency_weight": 0.0}, "latency_weight above 0 where the target is a"),
         ({"limit": True, "form": "reinforce"}, "no limit where the loss has no λ"),
-        ({"limit": True, "loss": "multiplicative"}, "no limit where the loss has no λ"),
         ({"every": 0}, "every >= 1"),
         ({"warmup": 1.0}, "0 <= warmup < 1"),
         ({"n_paths": 1}, "n_paths >= 2"),
@@ -72,15 +68,21 @@ def test_images_that_do_not_do_are_refused_before_anything_is_trained(digits):
         search(SPACE, digits, PRICE, TARGET, replace(QUICK, recipe=replace(RECIPE, shift=16)))
 
 
-def test_the_losses_are_the_paper_s_and_the_code_s():
-    ce, ms = torch.tensor(2.0), torch.tensor(0.16)
-    assert loss(ce, ms, 0.08, QUICK, 0.1).item() == pytest.approx(2 + 0.1 * 2)
-    code = replace(QUICK, loss="multiplicative")
-    found = loss(ce, ms, 0.08, code, 0.1).item()
-    assert found == pytest.approx(0.4 * (math.log(160) / math.log(80)) ** 0.3)
-    assert found / loss(ce, ms / 2, 0.08, code, 0.1).item() == pytest.approx(1.045, abs=5e-4)
-    with pytest.raises(ValueError, match="above 1 µs"):
-        loss(ce, ms * 1e-3, 0.08, code, 0.1)
+def test_the_loss_adds_the_expected_latency_in_targets():
+    """CE + λ E[LAT] / T: what λ adds to the gradient of every logit."""
+    x, y = torch.randn(8, 1, 16, 16, generator=torch.Generator().manual_seed(1)), torch.arange(8)
+    found = []
+    for weight in (0.0, 0.3):
+        net = Supernet(SPACE, seed=2)
+        architect = Architect(net, PRICE, TARGET, replace(QUICK, form="all", latency_weight=weight))
+        architect.optimizer.step = lambda: None
+        architect.step(x, y, torch.Generator().manual_seed(0))
+        found.append([logits.grad.clone() for logits in net.arch_logits()])
+    everything = [tuple(range(len(logits))) for logits in net.arch_logits()]
+    odds = [logits.softmax(0) for logits in net.arch_logits()]
+    expected = torch.autograd.grad(PRICE.expected(odds, everything), net.arch_logits())
+    for without, priced, slope in zip(*found, expected, strict=True):
+        torch.testing.assert_close(priced - without, 0.3 / TARGET * slope)
 
 
 def test_two_paths_leave_the_other_probabilities_untouched():
@@ -223,18 +225,6 @@ def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
     path = tmp_path / "c.safetensors"
     kill_when_kept(PROGRAM, path)
     assert same(killed(path), killed(tmp_path / "other.safetensors"))
-
-
-def test_searches_side_by_side_are_those_one_by_one(digits, tmp_path):
-    jobs = {
-        f"λ {w}": (SPACE, digits, PRICE, TARGET, replace(QUICK, latency_weight=w), 3)
-        for w in (0.0, 1.0)
-    }
-    two = search_many(jobs, workers=2, resume=tmp_path)
-    assert list(two) == list(jobs)
-    for name, job in jobs.items():
-        assert same(two[name], search(*job))
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
 def test_a_search_that_diverges_says_so(digits):

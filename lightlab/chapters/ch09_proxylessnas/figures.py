@@ -16,7 +16,7 @@ FORMS = {
     "one": ("weight step, one path", style.GREY, "x"),
 }
 KERNELS = {3: style.COLOURS[5], 5: style.COLOURS[4], 7: style.COLOURS[1]}
-_RIVALS = [style.COLOURS[i] for i in (0, 6, 7, 1, 3)]
+_BASELINES = [style.COLOURS[i] for i in (0, 6, 7, 1, 3)]
 _MARKERS = "o^xsD"
 
 
@@ -121,7 +121,7 @@ def shapes(layers: pd.DataFrame) -> Figure:
 
 
 def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figure:
-    """Accuracy against measured latency: the swept searches, and the rivals seed by seed.
+    """Accuracy against measured latency: the swept searches, and the baselines seed by seed.
 
     `trained` and `swept` (its names say λ): name, seed, latency_ms, accuracy.
     """
@@ -138,7 +138,7 @@ def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figur
         )
     left.set(title="the price of latency", ylabel="test accuracy, %")
     for name, colour, marker in zip(
-        dict.fromkeys(trained["name"]), _RIVALS, _MARKERS, strict=False
+        dict.fromkeys(trained["name"]), _BASELINES, _MARKERS, strict=False
     ):
         rows = trained[trained["name"] == name]
         look = {"color": colour, "marker": marker, "ls": "", "label": name}

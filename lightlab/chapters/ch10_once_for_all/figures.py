@@ -1,4 +1,4 @@
-"""Pictures of a once-for-all network at work: its training, its sub-networks, what they cost.
+"""Pictures of a once-for-all network: what nests in it, its training, what is cut from it, costs.
 
 Data frames in, figures out; accuracies in per cent.
 """
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -23,7 +24,79 @@ ARMS = {
     "alone, budget divided": (style.GREY, "x"),
     "alone, full budget": ("black", "x"),
 }
-_ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
+ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
+ORDERS = {"by importance": style.COLOURS[0], "as trained": style.GREY, "random": style.COLOURS[1]}
+MODELS = {"perceptrons": 0, "linear": 2, "MACs only": 1}  # their colours
+
+
+def layers(table: pd.DataFrame) -> Figure:
+    """What can be cut from every layer: nested widths, kernels as words, optional layers pale.
+
+    Columns layer, unit, expand, channels, optional, kernels.
+    """
+    fig, ax = style.subplots(height=2.6)
+    expands = sorted(table["expand"].unique(), reverse=True)
+    shades = dict(zip(expands, np.linspace(0.25, 0.85, len(expands)), strict=True))
+    for row in table.sort_values(["expand", "layer"], ascending=[False, True]).itertuples():
+        x = row.layer + 0.5 * (row.unit - 1)
+        face = to_rgba(style.COLOURS[0], shades[row.expand] * (0.5 if row.optional else 1))
+        look = {"ls": ":" if row.optional else "-", "edgecolor": "black", "lw": 1}
+        ax.bar(x, row.channels, 0.86, facecolor=face, **look)
+        words = {"xy": (x, row.channels), "ha": "center", "fontsize": 7}
+        down = {"xytext": (0, -1.5), "textcoords": "offset points"}
+        ax.annotate(f"{row.channels}", va="top", **words, **down)
+        if row.expand == expands[0]:
+            ax.annotate(f"kernel {row.kernels}", va="bottom", **words)
+    ax.set(xticks=[], ylabel="hidden channels", ylim=(0, 1.12 * table["channels"].max()))
+    ax.set_xlabel("layers in order, a gap between units; dotted: only in deeper networks")
+    ax.grid(axis="x", visible=False)
+    return fig
+
+
+def kernels(values: pd.DataFrame) -> Figure:
+    """One channel's kernel at each size, the centre that it was made from framed.
+
+    Columns kernel, row, column, value.
+    """
+    sizes = sorted(values["kernel"].unique(), reverse=True)
+    fig, axes = style.subplots(1, len(sizes), height=2.5, width=0.75 * style.WIDTH_IN)
+    limit = values["value"].abs().max()
+    for ax, size, smaller in zip(axes, sizes, [*sizes[1:], None], strict=True):
+        part = values[values["kernel"] == size]
+        grid = part.pivot(index="row", columns="column", values="value")
+        ax.imshow(grid, cmap=style.DIVERGING, vmin=-limit, vmax=limit)
+        if smaller is not None:
+            rim = (size - smaller) / 2 - 0.5
+            box = [rim, rim + smaller, rim + smaller, rim, rim]
+            ax.plot(box, [rim, rim, rim + smaller, rim + smaller, rim], color="black", lw=2)
+        ax.set(title=f"{size}×{size}", xticks=[], yticks=[])
+        ax.grid(False)
+    fig.supxlabel("the frame, times a learnt matrix, is the kernel to the right", fontsize=9)
+    return fig
+
+
+def ordered(importance: pd.DataFrame, cut: pd.DataFrame) -> Figure:
+    """Importance of a layer's channels (order, channel, value), and accuracy of networks cut to
+    fewer by the order of their channels (order, expand, mean, ci_low, ci_high).
+    """
+    fig, (left, right) = style.subplots(1, 2, height=3.0)
+    for order in ("as trained", "by importance"):
+        part = importance[importance["order"] == order]
+        left.step(part["channel"], part["value"], where="mid", color=ORDERS[order], label=order)
+    left.set(xlabel="channel", ylabel="L1 norm of its projection", title="one layer")
+    left.legend()
+    widths = sorted(cut["expand"].unique())
+    for k, (order, colour) in enumerate(ORDERS.items()):
+        part = cut[cut["order"] == order].sort_values("expand")
+        at = np.arange(len(widths)) + 0.26 * (k - 1)
+        bars = [part["mean"] - part["ci_low"], part["ci_high"] - part["mean"]]
+        right.bar(at, part["mean"], 0.24, yerr=bars, color=colour, label=order, ecolor="black")
+    right.set_ylabel("validation accuracy, %")
+    right.set_xticks(range(len(widths)), [f"expansion {w:g}" for w in widths])
+    right.grid(axis="x", visible=False)
+    right.set_title("cut, not yet trained for it", pad=22)
+    right.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=0.9)
+    return fig
 
 
 def course(history: pd.DataFrame) -> Figure:
@@ -33,15 +106,15 @@ def course(history: pd.DataFrame) -> Figure:
     """
     fig, ax = style.subplots(height=3.1)
     thousand = history["passes"] / 1000
-    for name, colour in _ENDS.items():
+    for name, colour in ENDS.items():
         ax.plot(thousand, history[name], "o-", color=colour, label=name)
     begin = 0.0
     for phase, rows in history.groupby("phase", sort=False):
         end = rows["passes"].max() / 1000
         ax.axvline(end, color=style.LIGHT, lw=1, zorder=0)
         if end - begin > 0.06 * thousand.max():
-            ax.annotate(phase, ((begin + end) / 2, 1.01), xycoords=("data", "axes fraction"),
-                        ha="center", va="bottom", fontsize=8)  # fmt: skip
+            at = {"xy": ((begin + end) / 2, 1.01), "xycoords": ("data", "axes fraction")}
+            ax.annotate(phase, **at, ha="center", va="bottom", fontsize=8)
         begin = end
     ax.set(xlabel="images times sub-networks, thousands", ylabel="validation accuracy, %")
     ax.legend(loc="lower right", ncols=3)
@@ -49,9 +122,7 @@ def course(history: pd.DataFrame) -> Figure:
 
 
 def calibration(table: pd.DataFrame) -> Figure:
-    """Accuracy of the corners by what their running statistics come from: images, corner,
-    accuracy.
-    """
+    """Accuracy by what running statistics come from: images, corner, accuracy."""
     fig, ax = style.subplots(height=3.0, width=0.8 * style.WIDTH_IN)
     words = list(dict.fromkeys(table["images"]))
     for i, (corner, rows) in enumerate(table.groupby("corner", sort=False)):
@@ -68,8 +139,7 @@ def corners(table: pd.DataFrame) -> Figure:
     Columns arm, seed, corner, accuracy.
     """
     fig, ax = style.subplots(height=3.6)
-    names = list(dict.fromkeys(table["corner"]))
-    arms = list(dict.fromkeys(table["arm"]))
+    names, arms = (list(dict.fromkeys(table[column])) for column in ("corner", "arm"))
     for k, arm in enumerate(arms):
         colour, marker = ARMS[arm]
         part = table[table["arm"] == arm]
@@ -90,17 +160,16 @@ def corners(table: pd.DataFrame) -> Figure:
 
 
 def gaps(rows: pd.DataFrame, published: Sequence[float]) -> Figure:
-    """Differences between arms with their intervals, and the published ones as ticks.
-
-    Columns what, mean, ci_low, ci_high, n.
+    """Differences between arms with their intervals (what, mean, ci_low, ci_high), and the
+    `published` ones of the first row as ticks.
     """
     fig, ax = style.subplots(height=0.9 + 0.38 * len(rows))
     at = np.arange(len(rows))[::-1]
     bars = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
     ax.errorbar(rows["mean"], at, xerr=bars, fmt="o", color=style.COLOURS[0], label="here, 95 %")
     ax.axvline(0, color="black", lw=0.8)
-    ax.plot(published, [at[0]] * len(published), "|", color=style.COLOURS[1], ms=11,
-            label="published, eight corners")  # fmt: skip
+    look = {"color": style.COLOURS[1], "ms": 11, "label": "published, eight corners"}
+    ax.plot(published, [at[0]] * len(published), "|", **look)
     ax.set_yticks(at, rows["what"])
     ax.set(xlabel="difference in test accuracy, points", ylim=(-0.6, len(rows) - 0.4))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
@@ -110,17 +179,16 @@ def gaps(rows: pd.DataFrame, published: Sequence[float]) -> Figure:
 def learning(curve: pd.DataFrame) -> Figure:
     """How good predictors get with the number of samples: model, n, rmse, tau."""
     fig, axes = style.subplots(1, 2, height=2.9)
-    looks = {"perceptrons": 0, "linear": 2, "MACs only": 1}
-    for ax, column, words in zip(
-        axes, ("rmse", "tau"), ("RMSE, points", "Kendall's τ"), strict=True
-    ):
-        for name, i in looks.items():
+    sizes = sorted(curve["n"].unique())
+    words = {"rmse": "RMSE, points", "tau": "Kendall's τ"}
+    for ax, (column, label) in zip(axes, words.items(), strict=True):
+        for name, i in MODELS.items():
             part = curve[curve["model"] == name]
             mean = part.groupby("n")[column].mean()
             ax.plot(part["n"], part[column], ".", color=style.COLOURS[i], ms=3, alpha=0.6)
             ax.plot(mean.index, mean, "o-", color=style.COLOURS[i], label=name)
-        ax.set(xscale="log", xlabel="sub-networks to learn from", ylabel=words)
-        ax.set_xticks(sorted(curve["n"].unique()), sorted(curve["n"].unique()))
+        ax.set(xscale="log", xlabel="sub-networks to learn from", ylabel=label)
+        ax.set_xticks(sizes, sizes)
         ax.minorticks_off()
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig
@@ -144,17 +212,17 @@ def curse(chosen: pd.DataFrame) -> Figure:
     return fig
 
 
-def fronts(served: pd.DataFrame, rivals: pd.DataFrame) -> Figure:
-    """Accuracy against measured latency, a panel per setting: served networks and scaled families.
+def fronts(served: pd.DataFrame, designs: pd.DataFrame) -> Figure:
+    """Accuracy against measured latency, a panel per setting: served networks and scaled designs.
 
-    `served`: setting, target_ms, latency_ms, accuracy. `rivals`: family, arch, setting,
-    latency_ms, validated, accuracy. Lines join means over the seeds, of the rivals those that no
+    `served`: setting, target_ms, latency_ms, accuracy. `designs`: family, arch, setting,
+    latency_ms, validated, accuracy. Lines join means over the seeds, of the designs those that no
     faster one equals on the validation images.
     """
     settings = list(dict.fromkeys(served["setting"]))
     rows = -(-len(settings) // 2)
     fig, axes = style.subplots(rows, 2, height=0.6 + 2.5 * rows, sharey=True, squeeze=False)
-    everything = [served.assign(family="Once-for-All"), rivals]
+    everything = [served.assign(family="Once-for-All"), designs]
     table = pd.concat(everything).assign(us=lambda t: 1e3 * t["latency_ms"])
     for ax, setting in zip(axes.flat, settings, strict=False):
         there = table[table["setting"] == setting]
@@ -178,7 +246,7 @@ def fronts(served: pd.DataFrame, rivals: pd.DataFrame) -> Figure:
     return fig
 
 
-def bill(lines: pd.DataFrame, crossing: float) -> Figure:
+def costs(lines: pd.DataFrame, crossing: float) -> Figure:
     """What so many scenarios cost by method: method, n, total (seconds of one core)."""
     fig, ax = style.subplots(height=3.1, width=0.75 * style.WIDTH_IN)
     for i, (name, rows) in enumerate(lines.groupby("method", sort=False)):

@@ -1,0 +1,236 @@
+"""ProxylessNAS in small: searches by price of latency, others as fast, a network per device."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightlab import train
+from lightlab.chapters.ch09_proxylessnas.hardware import Device
+from lightlab.data import DataSet
+from lightlab.measure import stats
+from lightlab.methods import specialised
+from lightlab.methods.mnasnet.rewards import reward
+from lightlab.methods.once_for_all import subnets
+from lightlab.methods.proxyless.additive import Additive
+from lightlab.methods.proxyless.architect import Settings
+from lightlab.methods.proxyless.run import Found, search, training_macs
+from lightlab.published import loader
+from lightlab.search.beside import run_beside
+from lightlab.search.draws import SearchError
+from lightlab.space.arch import Arch, catalog, decode, scaling
+from lightlab.space.decisions import Point
+from lightlab.space.spaces import INSIDE, ProxylessSpace, Skeleton, whereabouts
+
+FREE, BY_TARGET, REINFORCE = "λ = 0", "λ by target", "REINFORCE"
+FOUND, NARROWED = "found", "no latency term, narrowed"
+RANDOM, MOBILENET = "random, as fast", "MobileNetV2, as fast"
+MNASNET = "MnasNet (08), as fast"
+
+Key = tuple[str, int]  # of a search: its kind or the setting it is for, and its seed
+Entry = tuple[str, int, Arch]
+
+
+def small_space(images: DataSet, channels: Sequence[int], layers: int) -> ProxylessSpace:
+    """The space for these images: a stage of so many layers for each of `channels`."""
+    C, H, _ = images.input_shape
+    classes = len(images.class_names)
+    return ProxylessSpace(Skeleton.small(H, C, classes, channels, layers=layers, widths=(1,)))
+
+
+def kinds(
+    recipe: train.Recipe, price: float, swept: Sequence[float], **learning: Any
+) -> dict[str, Settings]:
+    """Searches by name: with no λ, with each λ of `swept`, with one that follows the target
+    (`price` at twice the target), and by REINFORCE.
+    """
+    weights = sorted({0.0, *swept})
+    found = {f"λ = {w:g}": Settings(recipe, latency_weight=w, **learning) for w in weights}
+    found[BY_TARGET] = Settings(recipe, latency_weight=price, limit=True, **learning)
+    found[REINFORCE] = Settings(recipe, form="reinforce", latency_weight=0, **learning)
+    return found
+
+
+def search_many(
+    space: ProxylessSpace,
+    images: DataSet,
+    jobs: Mapping[Key, tuple[Device, Settings]],
+    workers: int | None = None,
+    resume: Path | None = None,
+) -> dict[Key, Found]:
+    """A search for each of these devices with these settings, side by side, see `run_beside`."""
+    calls = {
+        key: (space, images, device.price, device.target_ms, settings, key[1])
+        for key, (device, settings) in jobs.items()
+    }
+    n_images = (train.samples(how.recipe, len(images.train)) for _, how in jobs.values())
+    return run_beside(search, calls, training_macs(space) * sum(n_images), workers, resume)
+
+
+def curves(found: Mapping[str, Found]) -> pd.DataFrame:
+    """The histories of several searches, with their name as `search`."""
+    return pd.concat([one.history.assign(search=name) for name, one in found.items()])
+
+
+def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
+    """The likeliest network at `n` moments of a search, from beginning to end, by step."""
+    at = np.unique(np.linspace(0, len(history) - 1, n).round().astype(int))
+    rows = history.iloc[at].itertuples()
+    return {f"step {row.step}": tuple(map(int, row.point.split("-"))) for row in rows}
+
+
+def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
+    """What stands at every position: network, position, stage, kernel, expand_ratio (both 0 where
+    the block is left out), stride.
+    """
+    rows = []
+    for name, point in points.items():
+        for position, i in zip(space.positions, point, strict=True):
+            block = list(position.candidates.values())[i]
+            there = (block.kernel_size, block.expand_ratio, block.stride) if block else (0, 0, 1)
+            rows.append((name, position.name, int(position.name.split(".")[0]), *there))
+    columns = ["network", "position", "stage", "kernel", "expand_ratio", "stride"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def mnasnet_chose(folder: Path, like: Arch) -> Arch:
+    """The network of highest reward that the soft search of notebook 08 tried, whose results lie in
+    `folder`, for the images of `like`.
+    """
+    trials = pd.read_csv(folder / "trials.csv")
+    soft = trials[trials["arm"] == "soft"]
+    best = soft.loc[soft["reward"].idxmax(), "arch"]
+    size = {"resolution": like.resolution, "in_channels": like.in_channels}
+    return scaling.adapt(decode(best), **size, n_classes=like.n_classes)
+
+
+def random_as_fast(
+    space: ProxylessSpace, price: Additive, point: Point, seed: int, n: int = 2000
+) -> Point:
+    """The first of `n` random points, other than `point`, whose predicted latency is within 5 % of
+    its; where there is none, the nearest of them. SearchError where nothing else is drawn.
+    """
+    drawn = [p for p in space.sample(np.random.default_rng(seed), n) if p != tuple(point)]
+    if not drawn:
+        raise SearchError(f"{space!r} holds no other network to compare with")
+    off = [abs(np.log(price.of(p) / price.of(point))) for p in drawn]
+    close = (i for i, distance in enumerate(off) if distance < 0.05)
+    return drawn[next(close, int(np.argmin(off)))]
+
+
+def baselines(
+    space: ProxylessSpace, home: Device, found: Mapping[Key, Found], mnasnet: Arch
+) -> list[Entry]:
+    """By seed, the network found by target and others of its measured latency: what the search
+    without a latency term chose, narrowed; a random network; MobileNetV2's design; `mnasnet`.
+    """
+    entries: list[Entry] = []
+    centre = space.decode(space.centre())
+    for seed in (s for kind, s in found if kind == BY_TARGET):
+        mine, free = found[BY_TARGET, seed], found[FREE, seed].arch
+        (ms,) = home.meter([mine.arch])
+        drawn = space.decode(random_as_fast(space, home.price, mine.point, seed))
+        others = {NARROWED: free, RANDOM: drawn, MOBILENET: centre, MNASNET: mnasnet}
+        entries.append((FOUND, seed, mine.arch))
+        for name, arch in others.items():
+            entries.append((name, seed, specialised.as_fast(arch, ms, home.meter)[0]))
+    return entries
+
+
+def compare(
+    space: ProxylessSpace,
+    images: DataSet,
+    home: Device,
+    found: Mapping[Key, Found],
+    before: Path,
+    recipe: train.Recipe,
+    resume: Path | None = None,
+) -> pd.DataFrame:
+    """All `found` networks and the baselines trained alike, timed in turn and tested once: rows as
+    in `specialised.train_each`. `before` is the folder of notebook 08's results.
+    """
+    mnasnet = mnasnet_chose(before, space.decode(space.centre()))
+    entries = baselines(space, home, found, mnasnet)
+    entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
+    return specialised.train_each(entries, images, recipe, home.meter, resume=resume)
+
+
+def compare_devices(
+    fitted: Mapping[Key, Found],
+    trained: pd.DataFrame,
+    images: DataSet,
+    recipe: train.Recipe,
+    home: Device,
+    resume: Path | None = None,
+) -> pd.DataFrame:
+    """The networks `fitted` to each setting trained alike and tested once; those for `home` are in
+    `trained` already. Rows as there, name the setting.
+    """
+    entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
+    tested = specialised.train_each(entries, images, recipe, home.meter, resume=resume)
+    at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
+    return pd.concat([at_home, tested])
+
+
+def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
+    """By name: accuracy, its interval over the seeds and their number, latency / target, MACs."""
+    table = stats.grouped_ci(trained, "name", "accuracy").rename(columns={"mean": "accuracy"})
+    means = trained.groupby("name", sort=False)[["latency_ms", "macs"]].mean()
+    table["latency / target"] = (means["latency_ms"] / target_ms).to_numpy()
+    return table.assign(MACs=means["macs"].to_numpy())
+
+
+def gap(trained: pd.DataFrame, rival: str) -> np.ndarray:
+    """Accuracy found minus that of `rival`, by seed, (n,); empty where these are not comparable."""
+    if not specialised.comparable(trained, rival, FOUND):
+        return np.empty(0)
+    return stats.paired(trained, "accuracy", "name", FOUND, rival)
+
+
+def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> np.ndarray:
+    """Reward of what REINFORCE found minus that of what was found by target, by seed, (n,)."""
+    worth = reward(trained["accuracy"], trained["latency_ms"], target_ms, exponent, exponent)
+    return stats.paired(trained.assign(reward=worth), "reward", "name", REINFORCE, FOUND)
+
+
+def deliver(
+    arch: Arch, images: DataSet, recipe: train.Recipe, seed: int, path: Path, resume: Path
+) -> float:
+    """Train a network and write it as an ONNX file, see `subnets.deliver`."""
+    job = train.Job(arch, images.train, recipe, seed)
+    (done,) = train.fit_many([job], resume=resume)
+    return subnets.deliver(done.network(), images, path)
+
+
+def search_cost(
+    found: Mapping[Key, Found], trained: pd.DataFrame, before: Path, n_networks: int = 8000
+) -> pd.DataFrame:
+    """What a search took, means over the seeds: kind, samples (images of both splits), macs,
+    seconds (of one core), "over ours" (samples), accuracy (test, %). Beside ours those of notebook
+    08, whose results lie in `before`, as it was and with as many networks as in MnasNet's paper.
+    """
+    columns = ["samples", "macs", "seconds"]
+    spent = pd.DataFrame([one.history.iloc[-1] for one in found.values()])
+    spent["kind"] = [kind for kind, _ in found]
+    table = spent.groupby("kind", sort=False)[columns].mean()
+    paid = pd.read_csv(before / "tables" / "cost.csv").set_index("arm").loc["soft"]
+    theirs = paid[["samples", "train_macs", "seconds"]].to_numpy()
+    here, published = "MnasNet here (notebook 08)", f"MnasNet with {n_networks:,} networks"
+    table.loc[here], table.loc[published] = theirs, theirs * n_networks / paid["networks"]
+    table["over ours"] = table["samples"] / table.loc[BY_TARGET, "samples"]
+    accuracy = trained.groupby("name", sort=False)["accuracy"].mean().rename({MNASNET: here})
+    table["accuracy"] = accuracy.reindex(table.index)
+    return table.reset_index()
+
+
+def released_inside() -> int:
+    """How many of the paper's three networks have a point in the ImageNet space of their widths."""
+    archs = [catalog.get(f"proxyless_{device}") for device in ("mobile", "gpu", "cpu")]
+    return sum(whereabouts(ProxylessSpace.of_widths(a), a) == INSIDE for a in archs)
+
+
+def published() -> pd.DataFrame:
+    """The paper's table of ImageNet networks on a phone."""
+    return loader.read_csv("proxyless_mobile.csv")

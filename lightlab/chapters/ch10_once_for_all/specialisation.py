@@ -1,0 +1,291 @@
+"""Sub-networks for many devices: a predictor, choices, designs to compare with, and the costs."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from lightlab import latency, train
+from lightlab.data import DataSet
+from lightlab.measure import stats
+from lightlab.measure.threads import torch_threads
+from lightlab.methods.once_for_all import baselines, serving, subnets
+from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
+from lightlab.methods.once_for_all.predict import MLP, MODELS, Predictor
+from lightlab.methods.once_for_all.serving import Priced, Samples
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.published import loader
+from lightlab.search import pareto
+from lightlab.space.arch import decode, encode
+from lightlab.space.decisions import Point
+from lightlab.space.spaces import OfaSpace
+
+PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+STREAM = 7919  # another stream than that of the samples that the predictor learnt from
+EVOLUTION, CHANCE = "evolution", "random search"
+MNASNET, PROXYLESS = "MnasNet's way", "ProxylessNAS's way"
+OURS, TUNED = "Once-for-All", "Once-for-All, fine-tuned"
+
+
+def learn(
+    networks: Mapping[int, ElasticNetwork], images: DataSet, n: int
+) -> tuple[dict[int, Samples], dict[int, MLP]]:
+    """By seed, `n` evaluated sub-networks of a network and a predictor that learnt from them."""
+    samples = {seed: serving.sample(net, images, n, seed) for seed, net in networks.items()}
+    models = {s: MLP(x.codes(networks[s].space), x.accuracy, seed=s) for s, x in samples.items()}
+    return samples, models
+
+
+def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
+    """How good predictors get with a fifth, two and four fifths of the samples; each of three
+    repeats draws the fifth to test on: rows model, n, repeat, rmse (points), tau (Kendall's).
+    """
+    codes, macs, y = known.codes(space), known.macs, known.accuracy
+    n_test, most, rows = max(3, round(0.2 * len(y))), round(0.8 * len(y)), []
+    for repeat in range(3):
+        order = np.random.default_rng([seed, repeat]).permutation(len(y))
+        test, rest = order[:n_test], order[n_test:]
+        for n, (name, fit) in product((most // 4, most // 2, most), MODELS.items()):
+            learnt = rest[:n]
+            model = fit(codes[learnt], macs[learnt], y[learnt], seed + repeat)
+            said = model(codes[test], macs[test])
+            rmse = float(np.sqrt(np.mean((said - y[test]) ** 2)))
+            tau = float(scipy.stats.kendalltau(said, y[test]).statistic)
+            rows.append((name, n, repeat, rmse, tau))
+    return pd.DataFrame(rows, columns=["model", "n", "repeat", "rmse", "tau"])
+
+
+def price(space: OfaSpace, settings: Sequence[str], seed: int = 0) -> dict[str, Priced]:
+    """Latencies of all sub-networks in each of these settings, measured now."""
+    return {name: serving.priced(space, name, PLAN, seed) for name in settings}
+
+
+def targets(costs: ElasticCosts, n: int) -> np.ndarray:
+    """`n` latencies in equal ratios between that of the smallest and the largest network, (n,) ms;
+    the smallest itself is not among them.
+    """
+    least, most = costs.of([costs.space.smallest(), costs.space.corner()])
+    return np.geomspace(least, most, n + 1)[1:]
+
+
+def serve(
+    models: Mapping[int, Predictor], prices: Mapping[str, Priced], generations: int, n: int = 5
+) -> pd.DataFrame:
+    """What evolution chooses for every seed's predictor, setting and each of `n` targets: rows
+    seed, setting, target_ms, predicted (accuracy, %), predicted_ms, point, arch (as text), seconds.
+    """
+    rows, settings = [], Evolution(generations=generations)
+    for (seed, model), (setting, priced) in product(models.items(), prices.items()):
+        costs, space = priced.costs, priced.costs.space
+        score = serving.scorer(space, model)
+        for target in targets(costs, n):
+            begin = time.process_time()
+            limits = Limits({"latency in ms": (costs, target)})
+            chosen = evolve(space, score, limits, settings, STREAM * (seed + 1))
+            took, ms = time.process_time() - begin, float(costs.of([chosen.point])[0])
+            arch = encode(space.decode(chosen.point))
+            rows.append((seed, setting, target, chosen.score, ms, chosen.point, arch, took))
+    columns = ["seed", "setting", "target_ms", "predicted", "predicted_ms", "point", "arch"]
+    return pd.DataFrame(rows, columns=[*columns, "seconds"])
+
+
+def contest(
+    models: Mapping[int, Predictor], prices: Mapping[str, Priced], generations: int
+) -> pd.DataFrame:
+    """What evolution and as many random draws choose, halfway between the fastest and the slowest:
+    rows seed, setting, kind, point, predicted, calls.
+    """
+    rows, settings = [], Evolution(generations=generations)
+    for (seed, model), (setting, priced) in product(models.items(), prices.items()):
+        limits = Limits({"latency in ms": (priced.costs, targets(priced.costs, 2)[0])})
+        task = priced.costs.space, serving.scorer(priced.costs.space, model), limits
+        searches = {EVOLUTION: (evolve, settings), CHANCE: (random_search, settings.calls)}
+        for kind, (search, how) in searches.items():
+            one = search(*task, how, STREAM * (seed + 1))
+            rows.append((seed, setting, kind, one.point, one.score, one.calls))
+    return pd.DataFrame(rows, columns=["seed", "setting", "kind", "point", "predicted", "calls"])
+
+
+def examine(
+    networks: Mapping[int, ElasticNetwork],
+    models: Mapping[int, MLP],
+    chosen: pd.DataFrame,
+    images: DataSet,
+    n_random: int = 20,
+) -> pd.DataFrame:
+    """The `chosen` networks (seed, point) and new random ones of each seed, tested once: rows seed,
+    kind ("chosen" or "random"), point, predicted, spread (of the predictor's members), accuracy,
+    excess (predicted minus that).
+    """
+    jobs, tables = {}, []
+    for seed, network in networks.items():
+        space = network.space
+        ours = list(dict.fromkeys(chosen[chosen["seed"] == seed]["point"]))
+        drawn = space.canonical(space.sample(np.random.default_rng([seed, 2]), n_random))
+        points = [*ours, *map(tuple, drawn.tolist())]
+        task = {"supernet": network, "images": images.train.x, "split": images.test}
+        jobs[seed] = task | {"points": points}
+        said = models[seed].each(space.encode(points))
+        table = pd.DataFrame({"seed": seed, "kind": "random", "point": points})
+        table.loc[: len(ours) - 1, "kind"] = "chosen"
+        tables.append(table.assign(predicted=said.mean(0), spread=said.std(0, ddof=1)))
+    found = np.concatenate(list(subnets.evaluate_many(jobs).values()))
+    table = pd.concat(tables, ignore_index=True).assign(accuracy=found)
+    return table.assign(excess=table["predicted"] - table["accuracy"])
+
+
+def train_designs(
+    space: OfaSpace,
+    widths: Sequence[float],
+    images: DataSet,
+    recipe: train.Recipe,
+    seeds: Sequence[int],
+    **how: Any,
+) -> pd.DataFrame:
+    """All `baselines.families` trained with every seed and tested once. `how`: `train.fit_many`.
+
+    Rows family, arch (as text), seed, validated and accuracy (validation, test; %).
+    """
+    designs = baselines.families(space, widths)
+    entries = [(name, arch, seed) for name, arch in designs for seed in seeds]
+    parts = (images.train, images.val, images.test)
+    at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
+    once = train.recipe.plan(recipe, len(images.train)).n_steps
+    jobs = []
+    for _, arch, seed in entries:
+        learnt, val, test = at[arch.resolution]
+        job = train.Job(arch, learnt, recipe, seed, val=val, test=test, eval_every=once)
+        jobs.append(replace(job, name=f"{encode(arch)} {seed}"))
+    found = [one.metrics for one in train.fit_many(jobs, **how)]
+    table = pd.DataFrame(entries, columns=["family", "arch", "seed"])
+    table["arch"] = table["arch"].map(encode)
+    marks = {"validated": "val_accuracy", "accuracy": "test_accuracy"}
+    return table.assign(**{k: [100 * m[v] for m in found] for k, v in marks.items()})
+
+
+def measure(archs: Iterable[str], settings: Sequence[str]) -> pd.DataFrame:
+    """Networks (as text) timed in turn in every setting: rows arch, setting, latency_ms."""
+    networks = {text: decode(text) for text in archs}
+    return latency.measure_settings(networks, settings, PLAN).rename(columns={"network": "arch"})
+
+
+def trust(served: pd.DataFrame) -> pd.DataFrame:
+    """How good the tables were, by setting: predicted over measured (median, least, most),
+    Kendall's tau between them, and the share of networks that keep to their target as measured.
+    """
+    rows = []
+    for name, part in served.groupby("setting", sort=False):
+        ratio = part["predicted_ms"] / part["latency_ms"]
+        tau = scipy.stats.kendalltau(part["predicted_ms"], part["latency_ms"]).statistic
+        within = (part["latency_ms"] <= 1.02 * part["target_ms"]).mean()
+        rows.append((name, ratio.median(), ratio.min(), ratio.max(), tau, within))
+    words = ["predicted / measured", "least", "most", "Kendall's τ", "within target + 2 %"]
+    return pd.DataFrame(rows, columns=["setting", *words])
+
+
+def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
+    """Accuracy of a family (latency_ms, validated, accuracy) at that latency: of the networks that
+    no faster one equals on the validation images, on a straight line over the logarithm between the
+    two next to it; beyond the slowest that of the slowest; NaN where none is as fast.
+    """
+    values = np.column_stack([-front["latency_ms"], front["validated"]])
+    rows = front[pareto.is_non_dominated(values)].sort_values("latency_ms")
+    x = np.log(rows["latency_ms"].to_numpy())
+    if np.log(latency_ms) < x[0]:
+        return float("nan")
+    return float(np.interp(np.log(latency_ms), x, rows["accuracy"]))
+
+
+def against(served: pd.DataFrame, designs: pd.DataFrame) -> pd.DataFrame:
+    """Each served network (setting, latency_ms, accuracy, seed) against each family of `designs`
+    (family, setting, seed, latency_ms, validated, accuracy) at its latency in the same setting:
+    rows seed, setting, latency_ms, family, gap (points); none where a family has none as fast.
+    """
+    rows = []
+    for row in served.itertuples():
+        there = designs[(designs["setting"] == row.setting) & (designs["seed"] == row.seed)]
+        for family, front in there.groupby("family", sort=False):
+            gap = row.accuracy - at_latency(front, row.latency_ms)
+            rows.append((row.seed, row.setting, row.latency_ms, family, gap))
+    return pd.DataFrame(rows, columns=["seed", "setting", "latency_ms", "family", "gap"]).dropna()
+
+
+def fine_tune(
+    networks: Mapping[int, ElasticNetwork],
+    served: pd.DataFrame,
+    images: DataSet,
+    recipe: train.Recipe,
+) -> pd.DataFrame:
+    """For every seed the first of `served`, cut out and trained on: rows seed, before and after
+    (test accuracy, %), cut_s (cutting out and calibration) and tuning_s (seconds of one core).
+    """
+    rows = []
+    for row in served.drop_duplicates("seed").sort_values("seed").itertuples():
+        with torch_threads(1):
+            begin = time.process_time()
+            net = subnets.specialise(networks[row.seed], row.point, images.train.x)
+            cut_s, px = time.process_time() - begin, net.arch.resolution
+            learnt, test = subnets.split_at(images.train, px), subnets.split_at(images.test, px)
+            before, begin = train.evaluate(net, test)["accuracy"], time.process_time()
+            train.fit(net, learnt, recipe, seed=row.seed, progress=False)
+            tuning_s = time.process_time() - begin
+        after = train.evaluate(net, test)["accuracy"]
+        rows.append((row.seed, 100 * before, 100 * after, cut_s, tuning_s))
+    return pd.DataFrame(rows, columns=["seed", "before", "after", "cut_s", "tuning_s"])
+
+
+def deliver(network: ElasticNetwork, point: Point, images: DataSet, path: Path) -> float:
+    """Cut a sub-network out and write it as an ONNX file, see `subnets.deliver`."""
+    return subnets.deliver(subnets.specialise(network, point, images.train.x), images, path)
+
+
+def search_seconds(folder: Path, row: str) -> float:
+    """Seconds of one core of a search, from the costs among a notebook's results in `folder`."""
+    return float(pd.read_csv(folder / "tables" / "cost.csv", index_col=0).loc[row, "seconds"])
+
+
+def cost_table(
+    fixed: float, each: float, tuning: float, alone: float, mnasnet: float, proxyless: float
+) -> pd.DataFrame:
+    """Rows method, fixed, each, in seconds: the others search (`mnasnet`, `proxyless`) and train
+    `alone` for each scenario; ours pays `fixed` once, then `each`, and `tuning` if it tunes.
+    """
+    rows = [
+        (MNASNET, 0.0, mnasnet + alone),
+        (PROXYLESS, 0.0, proxyless + alone),
+        (OURS, fixed, each),
+        (TUNED, fixed, each + tuning),
+    ]
+    return pd.DataFrame(rows, columns=["method", "fixed", "each"])
+
+
+def total_costs(costs: pd.DataFrame, n: Sequence[int]) -> pd.DataFrame:
+    """What serving `n` scenarios costs by method: method, n, total, in seconds."""
+    table = costs.merge(pd.DataFrame({"n": n}), how="cross")
+    return table.assign(total=table["fixed"] + table["n"] * table["each"])[["method", "n", "total"]]
+
+
+def crossovers(costs: pd.DataFrame, fixed: np.ndarray, alone: float, share: float) -> pd.DataFrame:
+    """From how many scenarios on ours costs less than ProxylessNAS's way, without and with
+    fine-tuning (in the paper 75 GPU hours): rows method, training (of the other's networks, over
+    the supernet's length: the `share` that `alone`, in seconds, is, and the paper's quarter), mean,
+    ci_low and ci_high over the seeds' `fixed` costs (n,), published (table 1).
+    """
+    table = loader.read_csv("ofa_table1.csv").set_index("model")
+    once = table.loc["OFA w/ PS", ["search_fixed", "training_fixed"]].sum()
+    other = table.loc["ProxylessNAS", ["search_each", "training_each"]].sum()
+    each, rows = costs.set_index("method")["each"], []
+    ways, parts = {OURS: 0.0, TUNED: 75.0}, dict.fromkeys((share, 0.25))
+    for (method, hours), part in product(ways.items(), parts):
+        saved = each[PROXYLESS] + (part / share - 1) * alone - each[method]
+        found = stats.mean_ci(fixed / saved) if saved > 0 else (np.inf,) * 3
+        rows.append((method, part, *found, once / (other - hours) if part == 0.25 else np.nan))
+    columns = ["method", "training", "mean", "ci_low", "ci_high", "published"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,172 @@
+"""What stands beside a network that a search among paths found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab import data, train
+from lightlab.chapters.ch09_proxylessnas import experiment
+from lightlab.chapters.ch09_proxylessnas.hardware import Device
+from lightlab.measure import cost
+from lightlab.methods.proxyless.additive import Additive
+from lightlab.methods.proxyless.run import Found, search
+from lightlab.search.draws import SearchError
+from lightlab.space.arch import decode, encode
+from lightlab.space.spaces import ProxylessSpace, Skeleton
+
+SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
+PRICE = Additive.macs(SPACE)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
+
+
+def device(space, target_ms=1.0):
+    """Where a network takes as many ms as it has MACs."""
+
+    def meter(archs):
+        return [cost.macs(a) for a in archs]
+
+    return Device("onnxruntime/1/1", meter, Additive.macs(space), pd.DataFrame(), target_ms)
+
+
+def found(space, point):
+    return Found(tuple(point), space.decode(point), pd.DataFrame(), [])
+
+
+def test_the_space_is_for_these_images(digits):
+    space = experiment.small_space(digits, [16, 32], 2)
+    assert space.skeleton == SPACE.skeleton
+    assert space.decode(space.centre()).input_shape == digits.input_shape
+
+
+def test_searches_side_by_side_are_those_one_by_one(digits, tmp_path):
+    recipe = train.Recipe(epochs=4, batch_size=16, lr=0.05)
+    kinds = experiment.kinds(recipe, 1.0, [0.3], arch_lr=0.1, every=1, n_paths=3)
+    assert list(kinds) == ["λ = 0", "λ = 0.3", experiment.BY_TARGET, experiment.REINFORCE]
+    here = device(SPACE, PRICE.of(SPACE.centre()))
+    jobs = {(k, 3): (here, kinds[k]) for k in (experiment.FREE, experiment.BY_TARGET)}
+    two = experiment.search_many(SPACE, digits, jobs, workers=2, resume=tmp_path)
+    assert list(two) == list(jobs)
+    for key, (_, settings) in jobs.items():
+        alone = search(SPACE, digits, PRICE, here.target_ms, settings, 3)
+        rows = [one.history.drop(columns="seconds") for one in (two[key], alone)]
+        assert two[key].point == alone.point
+        assert rows[0].equals(rows[1])
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert set(experiment.curves({"a": alone})["search"]) == {"a"}
+
+
+def test_baselines_are_as_fast_seed_by_seed():
+    space = ProxylessSpace(Skeleton.small(16, 1, 10, [64, 128], widths=(1,)))  # fine steps of width
+    rng = np.random.default_rng(0)
+    searches = {(experiment.BY_TARGET, s): found(space, space.sample(rng)) for s in (0, 1)}
+    searches |= {(experiment.FREE, s): found(space, space.centre()) for s in (0, 1)}
+    other = space.decode(space.sample(rng))
+    entries = experiment.baselines(space, device(space), searches, other)
+    assert len(entries) == 2 * 5
+    for name, seed, arch in entries:
+        mine = searches[experiment.BY_TARGET, seed].arch
+        assert cost.macs(arch) == pytest.approx(cost.macs(mine), rel=0.1), name
+    names = [name for name, seed, _ in entries if seed == 0]
+    assert names == [experiment.FOUND, experiment.NARROWED, experiment.RANDOM,
+                     experiment.MOBILENET, experiment.MNASNET]  # fmt: skip
+
+
+def test_what_the_sampling_search_chose_is_read_for_other_images(tmp_path):
+    texts = [encode(SPACE.decode(p)) for p in SPACE.sample(np.random.default_rng(2), 4)]
+    rows = {"arm": ["soft", "soft", "soft", "hard"], "reward": [1, 3, 2, 9], "arch": texts}
+    pd.DataFrame(rows).to_csv(tmp_path / "trials.csv", index=False)
+    like = Skeleton.small(32, 3, 5, [16, 32], widths=(1,))
+    chosen = experiment.mnasnet_chose(tmp_path, ProxylessSpace(like).decode((0,) * 4))
+    assert (chosen.resolution, chosen.in_channels, chosen.n_classes) == (32, 3, 5)
+    assert chosen.blocks == decode(texts[1]).blocks
+
+
+def test_a_random_rival_is_another_network_of_about_the_same_latency():
+    for point in SPACE.sample(np.random.default_rng(3), 10):
+        drawn = [experiment.random_as_fast(SPACE, PRICE, point, seed) for seed in range(8)]
+        assert point not in drawn
+        assert len(set(drawn)) > 1  # by the seed, not the nearest of all
+        off = [PRICE.of(p) / PRICE.of(point) - 1 for p in drawn]
+        assert np.abs(off).max() < 0.12
+    one = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
+    with pytest.raises(SearchError, match="no other network"):
+        experiment.random_as_fast(one, Additive.macs(one), (0,) * 4, 0)
+
+
+def test_a_rival_that_is_not_as_fast_counts_only_where_it_is_behind():
+    rows = [
+        (name, seed, ms, accuracy)
+        for seed in (0, 1)
+        for name, ms, accuracy in (
+            ("found", 1.0, 50.0), ("as fast", 1.05, 55.0), ("slower, behind", 1.3, 45.0),
+            ("slower, ahead", 1.3, 55.0), ("faster, behind", 0.7, 45.0),
+            ("faster, ahead", 0.7, 55.0),
+            ("slower, now and then behind", 1.3, 45.0 + 10 * seed),
+        )
+    ]  # fmt: skip
+    trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms", "accuracy"])
+    gaps = {n: experiment.gap(trained, n).tolist() for n in trained["name"].unique()[1:]}
+    assert {name: gap for name, gap in gaps.items() if gap} == {
+        "as fast": [-5, -5],
+        "slower, behind": [5, 5],
+        "faster, ahead": [-5, -5],
+    }
+
+
+def test_a_reward_weighs_accuracy_against_the_target():
+    ours, other = experiment.FOUND, experiment.REINFORCE
+    rows = [(ours, 0, 2.0, 60.0, 5), (ours, 1, 1.0, 80.0, 7), (other, 0, 1.0, 50.0, 1)]
+    rows += [(other, 1, 4.0, 80.0, 3)]
+    trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms", "accuracy", "macs"])
+    assert experiment.reward_gap(trained, 1.0, -1).tolist() == [20, -60]
+    table = experiment.summary(trained, 2.0)
+    assert table["accuracy"].tolist() == [70, 65]
+    assert table["latency / target"].tolist() == [0.75, 1.25]
+    assert table["MACs"].tolist() == [6, 2]
+
+
+def test_networks_for_other_devices_are_trained_beside_the_one_at_home(digits):
+    kinds = {(setting, 0): found(SPACE, SPACE.centre()) for setting in ("onnxruntime/1/1", "b")}
+    trained = pd.DataFrame({"name": [experiment.FOUND, "x"], "seed": 0, "accuracy": [1.0, 2.0]})
+    recipe = train.Recipe(epochs=0.5, batch_size=16, lr=0.05)
+    table = experiment.compare_devices(kinds, trained, digits, recipe, device(SPACE))
+    assert table["name"].tolist() == ["onnxruntime/1/1", "b"]
+    assert table["accuracy"].iloc[0] == 1
+    assert table["latency_ms"].iloc[1] == cost.macs(SPACE.decode(SPACE.centre()))
+
+
+def test_a_search_s_cost_stands_beside_that_of_sampling(tmp_path):
+    (tmp_path / "tables").mkdir()
+    text = "arm,networks,samples,train_macs,seconds\nsoft,10,200,40,4\n"
+    (tmp_path / "tables" / "cost.csv").write_text(text, encoding="utf-8")
+    rows = pd.DataFrame({"samples": [1, 100], "macs": [1, 20], "seconds": [0.1, 2.0]})
+    one = replace(found(SPACE, SPACE.centre()), history=rows)
+    trained = pd.DataFrame(
+        {"name": [experiment.BY_TARGET, experiment.MNASNET], "accuracy": [70.0, 60.0]}
+    )
+    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, tmp_path, 100)
+    assert table["kind"].tolist()[1:] == ["MnasNet here (notebook 08)", "MnasNet with 100 networks"]
+    assert table["samples"].tolist() == [100, 200, 2000]
+    assert table["over ours"].tolist() == [1, 2, 20]
+    assert table["accuracy"].tolist()[:2] == [70, 60]
+
+
+def test_shapes_and_moments_say_what_stands_where():
+    history = pd.DataFrame({"step": [1, 5, 9], "point": ["0-0-0-0", "1-6-2-3", "5-6-5-6"]})
+    points = experiment.moments(history, 2)
+    assert points == {"step 1": (0, 0, 0, 0), "step 9": (5, 6, 5, 6)}
+    rows = experiment.shapes(SPACE, points)
+    assert rows["kernel"].tolist() == [3, 3, 3, 3, 7, 0, 7, 0]
+    assert rows["expand_ratio"].tolist() == [3, 3, 3, 3, 6, 0, 6, 0]
+    assert rows["stage"].tolist() == [1, 1, 2, 2] * 2
+    assert rows["stride"].tolist() == [2, 1, 2, 1] * 2
+
+
+def test_the_released_networks_lie_in_the_space_of_their_widths():
+    assert experiment.released_inside() == 3

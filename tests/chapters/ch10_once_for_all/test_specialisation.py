@@ -1,0 +1,144 @@
+"""Predictors learn, networks are chosen, compared with designs, and priced."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightlab import deploy
+from lightlab.chapters.ch10_once_for_all import specialisation
+from lightlab.latency import Plan
+from lightlab.methods.once_for_all import baselines
+from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.once_for_all.serving import Priced, Samples
+from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace
+
+SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
+MACS = ElasticCosts.macs(SPACE)
+
+
+def test_perceptrons_learn_what_macs_do_not_tell():
+    points = np.array(SPACE.sample(np.random.default_rng(0), 300))
+    accuracy = 70 + 4 * np.log(MACS.of(points) / 3e8) + 2 * (points[:, 2] == 1)
+    accuracy += 0.1 * np.random.default_rng(0).normal(size=300)
+    known = Samples(points, accuracy, MACS.of(points), 0.0)
+    curve = specialisation.learning_curve(SPACE, known, 0)
+    assert sorted(curve["n"].unique()) == [60, 120, 240]
+    assert len(curve) == 3 * 3 * 3
+    rmse = curve.groupby(["model", "n"])["rmse"].mean()
+    assert rmse["perceptrons", 240] < rmse["perceptrons", 60]
+    assert rmse["perceptrons", 240] < 0.6 * rmse["MACs only", 240]
+    assert rmse["linear", 240] < 0.6 * rmse["MACs only", 240]
+    assert curve.groupby("model")["tau"].mean()["perceptrons"] > 0.5
+
+
+def test_targets_lie_between_the_ends():
+    found = specialisation.targets(MACS, 4)
+    least, most = MACS.of([SPACE.smallest(), SPACE.corner()])
+    assert found[-1] == pytest.approx(most)
+    assert np.diff(np.log(found)) == pytest.approx(np.log(most / least) / 4)
+    assert found[0] > least
+
+
+def test_networks_are_served_examined_tuned_and_delivered(task, full, tmp_path):
+    space, images, recipe = task["space"], task["images"], task["recipe"]
+    prices = {"here": Priced(ElasticCosts.macs(space), 1.0)}
+    by_macs = {seed: lambda _, macs: macs / 1e4 for seed in full}
+    served = specialisation.serve(by_macs, prices, 2, 3)
+    assert len(served) == 2 * 3
+    assert (served["predicted_ms"] <= served["target_ms"] * (1 + 1e-9)).all()
+    contested = specialisation.contest(by_macs, prices, 2)
+    assert len(contested) == 2 * 2
+    assert set(contested["calls"]) == {300}
+    samples, models = specialisation.learn(full, images, 8)
+    assert {len(one.accuracy) for one in samples.values()} == {8}
+    marks = specialisation.examine(full, models, pd.concat([served, contested]), images, 4)
+    assert marks.groupby(["seed", "kind"]).size().loc[:, "random"].tolist() == [4, 4]
+    chosen = marks[marks["kind"] == "chosen"]
+    assert set(served["point"]) <= set(chosen["point"])
+    assert (marks["spread"] > 0).all()
+    excess = marks["predicted"] - marks["accuracy"]
+    assert marks["excess"].to_numpy() == pytest.approx(excess.to_numpy())
+    tuned = specialisation.fine_tune(full, served, images, recipe)
+    assert list(tuned["seed"]) == [0, 1]
+    assert (tuned["after"] > tuned["before"]).any()
+    path = tmp_path / "small.onnx"
+    assert specialisation.deliver(full[0], space.smallest(), images, path) < 1e-4
+    assert deploy.session(path) is not None
+
+
+def test_designs_of_all_sizes_are_trained_and_timed(task, monkeypatch):
+    plan = Plan(rounds=2, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
+    monkeypatch.setattr(specialisation, "PLAN", plan)
+    parts = (task["space"], [1.0], task["images"], task["recipe"], [0])
+    found = specialisation.train_designs(*parts, workers=1)
+    assert found["family"].tolist() == [baselines.MOBILENET_V2, baselines.MOBILENET_V3]
+    assert found[["validated", "accuracy"]].gt(20).all(axis=None)
+    timed = specialisation.measure([*found["arch"], *found["arch"]], ["onnxruntime/1/1"])
+    assert timed["arch"].tolist() == found["arch"].tolist()
+    assert (timed["latency_ms"] > 0).all()
+
+
+def front(**columns):
+    return pd.DataFrame({"latency_ms": [4.0, 1.0], "validated": [79.0, 61.0],
+                         "accuracy": [80.0, 60.0]} | columns)  # fmt: skip
+
+
+def test_accuracy_at_a_latency_lies_between_neighbours():
+    assert specialisation.at_latency(front(), 2.0) == pytest.approx(70)
+    assert specialisation.at_latency(front(), 4.0) == 80
+    assert specialisation.at_latency(front(), 9.0) == 80  # it need not be slower
+    assert np.isnan(specialisation.at_latency(front(), 0.9))
+
+
+def test_only_networks_that_are_best_for_their_latency_count():
+    rows = pd.DataFrame({"latency_ms": [1.0, 2, 4, 2], "validated": [60.0, 50, 80, 55]})
+    rows["accuracy"] = [61.0, 99, 79, 9]
+    assert specialisation.at_latency(rows, 2.0) == pytest.approx(70)
+
+
+def test_gaps_are_taken_in_the_same_setting_and_seed():
+    there = pd.concat(
+        [
+            front(family="A", setting="s", seed=0),
+            front(family="A", setting="s", seed=1, accuracy=[60.0, 50.0]),
+        ]
+    )
+    served = pd.DataFrame(
+        {"seed": [0, 1, 1], "setting": ["s", "s", "t"], "latency_ms": 2.0, "accuracy": 75.0}
+    )
+    rows = specialisation.against(served, there)
+    assert rows["gap"].tolist() == pytest.approx([5, 20])
+    assert rows["seed"].tolist() == [0, 1]
+    assert specialisation.against(served.assign(latency_ms=0.5), there).empty
+
+
+def test_tables_are_judged_by_what_was_measured():
+    served = pd.DataFrame(
+        {"setting": "s", "target_ms": 2.0, "predicted_ms": [1.0, 2.0, 1.5, 1.9],
+         "latency_ms": [2.0, 4.0, 1.5, 2.0]}
+    )  # fmt: skip
+    (row,) = specialisation.trust(served).itertuples(index=False)
+    assert tuple(row)[:4] == ("s", pytest.approx(0.725), 0.5, 1.0)
+    assert row[-1] == 0.75
+
+
+def test_the_seconds_of_a_search_are_read_from_its_row(tmp_path):
+    (tmp_path / "tables").mkdir()
+    rows = "kind,samples,seconds\nλ = 0,9,3\nλ by target,9,4\nREINFORCE,9,5\n"
+    (tmp_path / "tables" / "cost.csv").write_text(rows, encoding="utf-8")
+    assert specialisation.search_seconds(tmp_path, "λ by target") == 4
+
+
+def test_crossovers_follow_from_the_costs():
+    costs = specialisation.cost_table(100, 5, tuning=10, alone=15, mnasnet=100, proxyless=10)
+    fixed = np.array([90.0, 110.0])
+    table = specialisation.crossovers(costs, fixed, 15, share=1.0)
+    assert table["mean"].tolist() == pytest.approx([5, 100 / 8.75, 10, np.inf])
+    assert table["training"].tolist() == [1, 0.25, 1, 0.25]
+    assert table["published"].dropna().tolist() == pytest.approx([2.48, 2.92], abs=0.005)
+    longer = specialisation.crossovers(costs, fixed, 15, share=1 / 8)
+    assert longer["training"].tolist() == [0.125, 0.25] * 2
+    assert longer["mean"].tolist()[:2] == pytest.approx([5, 100 / 35])  # 10 + 30 − 5 each
+    total = specialisation.total_costs(costs, [1, 10]).set_index(["method", "n"])["total"]
+    assert total[specialisation.OURS, 10] == 150
+    assert total[specialisation.PROXYLESS, 10] == 250
