@@ -11,9 +11,8 @@ from lightlab.latency.setting import LatencyError, NoisyError, Setting
 from lightlab.latency.timing import Visits
 from lightlab.measure import stats
 
-MIN_SPLIT_HALF = (
-    0.9  # rank correlation between two halves of the rounds, below which ranks are luck
-)
+# rank correlation between two halves of the rounds, below which ranks are luck
+MIN_SPLIT_HALF = 0.9
 NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apart
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
 
@@ -69,7 +68,8 @@ class Timings:
     @cached_property
     def rounds_ms(self) -> np.ndarray:
         """What each round says of each network, (networks, rounds); NaN where it was left out."""
-        return _matrix(self.visits.ms if self.estimate == "median" else self.visits.fastest)
+        rows = self.visits.ms if self.estimate == "median" else self.visits.fastest
+        return pd.DataFrame(rows).to_numpy(float)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -100,11 +100,7 @@ class Timings:
 
     @cached_property
     def split_half(self) -> float:
-        """Spearman correlation of the networks' latencies between two halves of the rounds.
-
-        1 where the order is the machine's doing, about 0 where it is luck; NaN for fewer than three
-        networks, or than two rounds.
-        """
+        """Rank correlation of two halves of the rounds, as `stats.split_half` defines it."""
         return stats.split_half(self.rounds_ms, ESTIMATES[self.estimate])
 
     @cached_property
@@ -114,21 +110,21 @@ class Timings:
 
     @property
     def trusted(self) -> bool:
-        """Whether `ranking` would be given out."""
+        """Whether two halves of the rounds agree on the order well enough for a `ranking`."""
         return self.split_half >= MIN_SPLIT_HALF
 
-    def ranking(self, min_split_half: float = MIN_SPLIT_HALF) -> pd.DataFrame:
+    def ranking(self) -> pd.DataFrame:
         """`table` from the fastest network on, with `undecided` and `rank`.
 
         `undecided` names the neighbours in this order whose ratio to the network may be 1 ("" where
         there is none); they share a rank, the best of their places. The interval is that of `ratio`
         at 99 %, for many neighbours are judged at once and rounds are not quite independent.
-        NoisyError if two halves of the rounds agree on the order by less than `min_split_half`.
+        NoisyError unless `trusted`.
         """
-        if not self.split_half >= min_split_half:
+        if not self.trusted:
             raise NoisyError(
                 f"{len(self.visits.names)} networks cannot be ranked: two halves of the rounds "
-                f"agree by rho {self.split_half:.2f} < {min_split_half:g}; noise of one latency "
+                f"agree by rho {self.split_half:.2f} < {MIN_SPLIT_HALF:g}; noise of one latency "
                 f"{self.noise_pct:.1f} %, load {self.device.get('load_end')}: "
                 "more rounds, or a quieter machine"
             )
@@ -147,8 +143,7 @@ class Timings:
 
     def paired(self, name: str, to: str) -> np.ndarray:
         """How many times as long as `to` network `name` took, one ratio for every round that
-        visited both: `rounds_ms` has gaps where a plan lets networks settle. KeyError, with the
-        names that there are, for one that was not measured.
+        visited both. KeyError, with the names that there are, for one that was not measured.
         """
         both = self.rounds_ms[[self._place(name), self._place(to)]]
         both = both[:, ~np.isnan(both).any(axis=0)]
@@ -178,19 +173,9 @@ class Timings:
     def __getitem__(self, name: str) -> Latency:
         """All that is known of one network; KeyError, with the names that there are, of another."""
         i = self._place(name)
-        row = self.table.iloc[i]
-        return Latency(
-            median_ms=float(row["median_ms"]),
-            fastest_ms=float(row["fastest_ms"]),
-            iqr_ms=float(row["iqr_ms"]),
-            ci_low_ms=float(row["ci_low_ms"]),
-            ci_high_ms=float(row["ci_high_ms"]),
-            noise_pct=_median_noise_pct(np.array(self.visits.ms[i])),
-            n=int(row["n"]),
-            disturbed=int(row["disturbed"]),
-            setting=self.setting,
-            device=self.device,
-        )
+        row = self.table.drop(columns=["name", "latency_ms"]).to_dict("records")[i]
+        noise_pct = _median_noise_pct(np.array(self.visits.ms[i]))
+        return Latency(**row, noise_pct=noise_pct, setting=self.setting, device=self.device)
 
 
 def check_estimate(estimate: str) -> None:
@@ -199,17 +184,9 @@ def check_estimate(estimate: str) -> None:
         raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
 
 
-def _median_noise_pct(ms: np.ndarray, n_boot: int = 2000) -> float:
+def _median_noise_pct(ms: np.ndarray) -> float:
     """Standard error of the median of `ms` (rounds,) in per cent of it; NaN below two rounds."""
     if len(ms) < 2:
         return float("nan")
-    drawn = np.random.default_rng(0).integers(len(ms), size=(n_boot, len(ms)))
+    drawn = np.random.default_rng(0).integers(len(ms), size=(2000, len(ms)))
     return 100 * float(np.median(ms[drawn], axis=1).std() / np.median(ms))
-
-
-def _matrix(rows: list[list[float]]) -> np.ndarray:
-    """Rows of different lengths side by side, NaN where one ends before the longest."""
-    matrix = np.full((len(rows), max(map(len, rows))), np.nan)
-    for i, row in enumerate(rows):
-        matrix[i, : len(row)] = row
-    return matrix
