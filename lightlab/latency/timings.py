@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ class Timings:
     def rounds_ms(self) -> np.ndarray:
         """What each round says of each network, (networks, rounds); NaN where it was left out."""
         rows = self.visits.ms if self.estimate == "median" else self.visits.fastest
-        return pd.DataFrame(rows).to_numpy(float)
+        return np.array(list(zip_longest(*rows, fillvalue=np.nan))).T
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -110,21 +110,21 @@ class Timings:
 
     @property
     def trusted(self) -> bool:
-        """Whether two halves of the rounds agree on the order well enough for a `ranking`."""
+        """Whether `ranking` would be given out."""
         return self.split_half >= MIN_SPLIT_HALF
 
-    def ranking(self) -> pd.DataFrame:
+    def ranking(self, min_split_half: float = MIN_SPLIT_HALF) -> pd.DataFrame:
         """`table` from the fastest network on, with `undecided` and `rank`.
 
         `undecided` names the neighbours in this order whose ratio to the network may be 1 ("" where
         there is none); they share a rank, the best of their places. The interval is that of `ratio`
         at 99 %, for many neighbours are judged at once and rounds are not quite independent.
-        NoisyError unless `trusted`.
+        NoisyError if two halves of the rounds agree on the order by less than `min_split_half`.
         """
-        if not self.trusted:
+        if not self.split_half >= min_split_half:
             raise NoisyError(
                 f"{len(self.visits.names)} networks cannot be ranked: two halves of the rounds "
-                f"agree by rho {self.split_half:.2f} < {MIN_SPLIT_HALF:g}; noise of one latency "
+                f"agree by rho {self.split_half:.2f} < {min_split_half:g}; noise of one latency "
                 f"{self.noise_pct:.1f} %, load {self.device.get('load_end')}: "
                 "more rounds, or a quieter machine"
             )
