@@ -48,16 +48,16 @@ def cut(
             f"{spec}: {len(labels['train'])} images of {len(names)} classes are too few for each "
             "of training, validation and test: add images, or give a test split"
         )
-    n_test = _size(spec, "test", asked["test"], len(orders["test"]), len(orders["test"]))
+    n_test = size(spec, "test", asked["test"], len(orders["test"]), len(orders["test"]))
     if "val" in labels:
-        n_val = _size(spec, "val", asked["val"], len(orders["val"]), len(orders["val"]))
+        n_val = size(spec, "val", asked["val"], len(orders["val"]), len(orders["val"]))
     else:
         most = len(rest) - 1
         default = min(_share(VAL_SHARE, len(rest), len(names)), most)
-        n_val = _size(spec, "val", asked["val"], default, most)
+        n_val = size(spec, "val", asked["val"], default, most)
         orders["val"], rest = rest[:n_val], rest[n_val:]
     orders["train"] = rest[::-1]
-    n_train = _size(spec, "train", asked["train"], len(rest), len(rest))
+    n_train = size(spec, "train", asked["train"], len(rest), len(rest))
     for part in PARTS:
         if asked[part] is None or (part == "test" and "test" not in labels):
             _check_whole(spec, part, labels, source[part], orders[part], names)
@@ -70,8 +70,9 @@ def _share(share: float, n: int, n_classes: int) -> int:
     return max(round(share * n), n_classes)
 
 
-def _size(spec: str, part: str, asked: int | None, default: int, most: int) -> int:
-    n = default if asked is None else int(asked)
+def size(spec: str, part: str, asked: int | None, default: int, most: int) -> int:
+    """Images of a part; DataError where there are not as many as asked for."""
+    n = default if asked is None else asked
     least = 0 if part == "val" else 1
     if not least <= n <= most:
         raise DataError(f"{spec}: n_{part} must lie in {least}..{most}, got {n}")
@@ -89,10 +90,9 @@ def _check_whole(
     """TooFewError for a class of which a part that was cut here has no image."""
     if source == part != "train" or not len(rows):
         return
-    counts = np.bincount(labels[source], minlength=len(names))
-    missing = np.flatnonzero(np.bincount(labels[source][rows], minlength=len(names)) == 0)
+    missing = np.setdiff1d(range(len(names)), labels[source][rows])
     if len(missing):
-        name, n = names[missing[0]], counts[missing[0]]
+        name, n = names[missing[0]], np.sum(labels[source] == missing[0])
         raise TooFewError(
             f"{spec}: class {name!r} has {n} image(s), too few for each of training, validation "
             f"and test ({part} would have none): add images, or give a test split"

@@ -1,10 +1,10 @@
 """From encoded images to uint8 arrays: upright, square, one size, grey or RGB."""
 
+import functools
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
@@ -23,6 +23,10 @@ _COLOUR = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HS
 _LEAST_LEVELS = 4096  # 16-bit images that stay below are of 12 bits or fewer, or nearly black
 _BATCH = 64
 _THREADED_BYTES = 16_384  # smaller files spend their time in Python, where threads only wait
+# an image that is too large is an error of ours, not a warning of Pillow's
+_no_warning = functools.partial(
+    warnings.catch_warnings, action="ignore", category=Image.DecompressionBombWarning
+)
 Records = Sequence[dict[str, Any]]  # per image: `bytes` or `path`, and `name`
 
 
@@ -84,14 +88,6 @@ def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
     if channels == 3:
         return pixels
     return np.asarray(Image.fromarray(pixels.transpose(1, 2, 0)).convert("L"))[None]
-
-
-@contextmanager
-def _no_warning() -> Iterator[None]:
-    """An image that is too large is an error of ours, not a warning of Pillow's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
 
 
 def _first_frame(records: Records, resolution: int | None) -> Frame:

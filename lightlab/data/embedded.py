@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lightlab.data import clutter
+from lightlab.data import clutter, cuts
 from lightlab.data.splits import DataError
 from lightlab.measure import cache
 
@@ -26,7 +26,11 @@ def read(
     spec: str, seed: int, asked: dict[str, int | None], difficulty: float
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """What was drawn, as settings that name it, and uint8 images, labels and groups per split."""
-    sizes = _sizes(spec, asked)
+    most = POOLS if spec == "digits" else dict.fromkeys(POOLS, MAX_IMAGES)
+    sizes = {
+        part: cuts.size(spec, part, asked[part], default, most[part])
+        for part, default in _DEFAULT_SIZES[spec].items()
+    }
     settings = {"spec": spec, "version": _VERSION, "seed": seed, "sizes": sizes}
     if spec == "digits":
         return settings, _digits(seed, sizes)
@@ -42,19 +46,6 @@ def _scans() -> Any:
     from sklearn.datasets import load_digits  # half a second, which other images need not wait
 
     return load_digits()
-
-
-def _sizes(spec: str, asked: dict[str, int | None]) -> dict[str, int]:
-    """Images per split; DataError if the set does not have that many."""
-    sizes = {}
-    for name, default in _DEFAULT_SIZES[spec].items():
-        n = default if asked[name] is None else int(asked[name])
-        most = POOLS[name] if spec == "digits" else MAX_IMAGES
-        least = 0 if name == "val" else 1
-        if not least <= n <= most:
-            raise DataError(f"{spec}: n_{name} must lie in {least}..{most}, got {n}")
-        sizes[name] = n
-    return sizes
 
 
 def _pools(seed: int) -> dict[str, np.ndarray]:

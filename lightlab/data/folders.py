@@ -50,7 +50,7 @@ def _below(folder: str, prefix: str) -> list[File]:
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if _hidden(entry.name):
+            if entry.name.startswith("."):
                 continue
             if entry.is_dir():
                 name = f"{prefix}{entry.name}/"
@@ -62,16 +62,11 @@ def _below(folder: str, prefix: str) -> list[File]:
     return found
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".")
-
-
 def parquet_files(place: str) -> dict[str, list[str]]:
     """Files per split, told by a word of their path: `train-00000-of-00001.parquet`, `test/0`."""
     import pyarrow
     from pyarrow import parquet
 
-    files: dict[str, list[str]] = {}
     names = [name for name in _names("parquet", place) if name.endswith(".parquet")]
     if not names:
         raise DataError(f"parquet:{place}: holds no file *.parquet")
@@ -91,7 +86,7 @@ def parquet_files(place: str) -> dict[str, list[str]]:
                 f"parquet:{place}: {name} has the columns {', '.join(columns[name])}, {names[0]} "
                 f"has {', '.join(columns[names[0]])}"
             )
-    told = {name: _split_of(name) for name in names}
+    told, files = {name: _split_of(name) for name in names}, {}
     for name, split in told.items():
         if split is None and any(told.values()):
             raise DataError(
@@ -125,16 +120,17 @@ def image_patterns(place: str) -> dict[str, list[str]]:
         where = os.path.join(os.path.abspath(place), top) if tops else os.path.abspath(place)
         split = SPLITS[top.lower()] if tops else "train"
         with os.scandir(where) as entries:  # ** does not go into folders that are links
-            links = [e.path for e in entries if e.is_symlink() and e.is_dir()]
-        every = [where, *sorted(path for path in links if not _hidden(os.path.basename(path)))]
-        patterns.setdefault(split, []).extend(os.path.join(glob.escape(p), "**") for p in every)
+            seen = (e for e in entries if not e.name.startswith("."))
+            links = sorted(e.path for e in seen if e.is_symlink() and e.is_dir())
+        patterns.setdefault(split, []).extend(
+            os.path.join(glob.escape(p), "**") for p in (where, *links)
+        )
     return patterns
 
 
 def tables(place: str) -> list[str]:
     """Relative names of the tables of labels in a folder of images."""
-    names = _names("imagefolder", place)
-    return [name for name in names if name.rsplit("/", 1)[-1] in _TABLES]
+    return [n for n in _names("imagefolder", place) if os.path.basename(n) in _TABLES]
 
 
 def _images(what: str, names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

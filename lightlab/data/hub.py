@@ -44,18 +44,12 @@ class Records:
         return len(self.column)
 
     def __getitem__(self, rows: slice) -> list[dict[str, Any]]:
-        first = rows.start or 0
-        return [
-            {**self._record(found), "name": self._name(found, i)}
-            for i, found in enumerate(self.column[rows], start=first)
-        ]
+        found = [one or {"bytes": None, "path": None} for one in self.column[rows]]
+        return [{**one, "name": self._name(one, i)} for i, one in enumerate(found, rows.start)]
 
-    def _record(self, found: dict[str, Any] | None) -> dict[str, Any]:
-        return found or {"bytes": None, "path": None}
-
-    def _name(self, found: dict[str, Any] | None, i: int) -> str:
-        path = (found or {}).get("path")
-        if path and (found["bytes"] is None):
+    def _name(self, found: dict[str, Any], i: int) -> str:
+        path = found["path"]
+        if path and found["bytes"] is None:
             return os.path.relpath(path, self.root) if self.root else path
         return f"image {i} of {self.split}" + (f" ({path})" if path else "")
 

@@ -169,10 +169,5 @@ def _finish(
             x[part][:, c].sub_(m).div_(s)
         splits[part] = Split(x[part], torch.from_numpy(y), torch.from_numpy(groups))
     return DataSet(
-        spec=spec,
-        **splits,
-        class_names=tuple(class_names),
-        mean=mean,
-        std=std,
-        fingerprint=fingerprint,
+        spec=spec, **splits, class_names=class_names, mean=mean, std=std, fingerprint=fingerprint
     )

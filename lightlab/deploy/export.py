@@ -12,6 +12,7 @@ from lightlab.deploy.facts import Facts, with_facts
 from lightlab.deploy.model import DeployError, onnx_bytes, session
 from lightlab.nets import whole_file
 from lightlab.nets.build import Network, build
+from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch, encode
 
 
@@ -132,9 +133,8 @@ def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:
         if weights.arch != arch:
             raise DeployError(f"the weights are of {encode(weights.arch)}, not of {encode(arch)}")
         weights = weights.state_dict()
-    for name, value in weights.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise DeployError(f"the weights hold NaN or infinity: {name}")
+    if broken := not_finite(weights):
+        raise DeployError(f"the weights hold NaN or infinity: {broken[0]}")
     network = build(arch)
     try:
         network.load_state_dict(dict(weights))

@@ -29,9 +29,8 @@ def onnx_bytes(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     example = torch.zeros(1, *input_shape)
     stream = io.BytesIO()
     try:
-        with warnings.catch_warnings():
-            # the older exporter takes 0.1 s, the other 3 s, and folds what we need folded
-            warnings.simplefilter("ignore", DeprecationWarning)
+        # the older exporter takes 0.1 s, the other 3 s, and folds what we need folded
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             torch.onnx.export(
                 network,
                 (example,),

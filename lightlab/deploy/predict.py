@@ -10,26 +10,22 @@ from lightlab.deploy.facts import facts_of
 from lightlab.deploy.model import DeployError, session
 
 
-def predict(path: str | Path, image_file: str | Path) -> pd.DataFrame:
-    """Columns class and probability, the likeliest first, for any image that Pillow reads.
-
-    The image is turned as its EXIF says, cut to the middle square, made grey or RGB and resized, as
-    training images are (`data.decode`), and standardised with the mean and std of the model's
-    metadata. `path`: a file of `export_onnx` or `quantize_int8`. DeployError where the image or
-    the model is missing or damaged, or what it answers is not finite.
-    """
-    return Predictor(path)(image_file)
-
-
 class Predictor:
-    """A model that is loaded once for many images; `facts` is what it says about itself."""
+    """A file of `export_onnx` or `quantize_int8`, loaded once for many images; `facts` is what it
+    says about itself. DeployError where it is missing or damaged.
+    """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         self._session = session(path, threads)
         self.facts = facts_of(self._session, path)
 
     def __call__(self, image_file: str | Path) -> pd.DataFrame:
-        """As `predict`."""
+        """Columns class and probability, the likeliest first, for any image that Pillow reads.
+
+        It is turned, cut, made grey or RGB and resized as training images are (`data.decode`), and
+        standardised with the mean and std of the model's metadata. DeployError where it is missing
+        or damaged, or where the answer is not finite.
+        """
         facts = self.facts
         channels, side, _ = facts.input_shape
         try:

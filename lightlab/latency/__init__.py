@@ -8,14 +8,13 @@ from lightlab.latency.device import device
 from lightlab.latency.measuring import measure, measure_many, measure_settings, time_runners
 from lightlab.latency.pieces import Piece, pieces_of
 from lightlab.latency.runtimes import onnx_model, runner
-from lightlab.latency.setting import RUNTIMES, LatencyError, NoisyError, Setting
+from lightlab.latency.setting import LatencyError, NoisyError, Setting
 from lightlab.latency.table import LookupTable
 from lightlab.latency.timing import Plan
 from lightlab.latency.timings import Latency, Timings
 from lightlab.latency.validation import agreement
 
 __all__ = [
-    "RUNTIMES",
     "Latency",
     "LatencyError",
     "LookupTable",

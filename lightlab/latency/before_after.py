@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pandas as pd
-from torch import Tensor
 
 from lightlab.data import Split
 from lightlab.deploy.export import difference, run
 from lightlab.deploy.model import DeployError, read_bytes, session
-from lightlab.latency import Setting, Timings, time_runners
+from lightlab.latency import Setting, time_runners
 from lightlab.latency.engines import onnx_runner
 from lightlab.latency.runtimes import SESSIONS
 
@@ -16,7 +15,7 @@ from lightlab.latency.runtimes import SESSIONS
 def compare(
     path: str | Path, int8_path: str | Path, split: Split, threads: int = 1
 ) -> pd.DataFrame:
-    """What 8 bits did: a row for each of the two files, measured on `split` and on this machine.
+    """A row for each of the two files, measured on `split` and on this machine.
 
     Columns: model, accuracy, top1_agreement and max_abs_diff (of logits, with the first),
     size_bytes, latency_ms and iqr_ms (batch 1, ONNX Runtime, timed interleaved); `attrs["device"]`
@@ -29,7 +28,9 @@ def compare(
     setting.check_here()
     models = {"fp32": read_bytes(path), "int8": read_bytes(int8_path)}
     outputs = {name: run(session(m, threads), split.x) for name, m in models.items()}
-    timings = _timed(models, setting, split.x[:1])
+    image = split.x[:1].float().contiguous()
+    runners = {name: onnx_runner(m, setting, image, SESSIONS) for name, m in models.items()}
+    timings = time_runners(runners, setting)
     times, labels = timings.table.set_index("name"), split.y.numpy()
     rows = [
         {
@@ -44,9 +45,3 @@ def compare(
     found = pd.DataFrame(rows)
     found.attrs["device"] = timings.device
     return found
-
-
-def _timed(models: dict[str, bytes], setting: Setting, image: Tensor) -> Timings:
-    image = image.float().contiguous()
-    runners = {name: onnx_runner(m, setting, image, SESSIONS) for name, m in models.items()}
-    return time_runners(runners, setting)

@@ -86,7 +86,6 @@ def time_runners(
     *,
     plan: Plan | None = None,
     estimate: str = "median",
-    bar: str = "timing",
 ) -> Timings:
     """Latencies of what is ready to run, e.g. of the same network in several settings.
 
@@ -101,5 +100,5 @@ def time_runners(
     if estimate == "fastest" and plan.settle is None:
         plan = replace(plan, settle=FASTEST.settle)
     about = device(setting.runtime)
-    visits = interleave(runners, plan, bar)
+    visits = interleave(runners, plan)
     return Timings(visits, setting, about | {"load_end": load()}, estimate)

@@ -14,8 +14,6 @@ from lightlab.nets.blocks import activation
 from lightlab.nets.build import build_block
 from lightlab.space.arch import Arch, Block, decode, decode_block, encode, encode_block
 
-_TAIL = "head_"
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -79,14 +77,11 @@ def module(piece: Piece) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if piece.text in ("through1", "through2"):
-            return nn.Sequential(*(_through(piece.in_channels) for _ in range(int(piece.text[-1]))))
-        if piece.text.startswith(_TAIL):
+            n, through = piece.in_channels, range(int(piece.text[-1]))
+            return nn.Sequential(*(nn.Conv2d(n, n, 1, groups=n) for _ in through))
+        if piece.text.startswith("head_"):
             return _tail(decode(f"r1x1 conv_k1_s1_c1 {piece.text}"), piece.in_channels)
         return build_block(decode_block(piece.text), piece.in_channels)
-
-
-def _through(channels: int) -> nn.Module:
-    return nn.Conv2d(channels, channels, 1, groups=channels)
 
 
 def _tail(arch: Arch, channels: int) -> nn.Module:

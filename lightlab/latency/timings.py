@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,8 @@ from lightlab.latency.setting import LatencyError, NoisyError, Setting
 from lightlab.latency.timing import Visits
 from lightlab.measure import stats
 
-MIN_SPLIT_HALF = (
-    0.9  # rank correlation between two halves of the rounds, below which ranks are luck
-)
+# rank correlation between two halves of the rounds, below which ranks are luck
+MIN_SPLIT_HALF = 0.9
 NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apart
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
 
@@ -69,7 +68,8 @@ class Timings:
     @cached_property
     def rounds_ms(self) -> np.ndarray:
         """What each round says of each network, (networks, rounds); NaN where it was left out."""
-        return _matrix(self.visits.ms if self.estimate == "median" else self.visits.fastest)
+        rows = self.visits.ms if self.estimate == "median" else self.visits.fastest
+        return np.array(list(zip_longest(*rows, fillvalue=np.nan))).T
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -100,11 +100,7 @@ class Timings:
 
     @cached_property
     def split_half(self) -> float:
-        """Spearman correlation of the networks' latencies between two halves of the rounds.
-
-        1 where the order is the machine's doing, about 0 where it is luck; NaN for fewer than three
-        networks, or than two rounds.
-        """
+        """Rank correlation of two halves of the rounds, as `stats.split_half` defines it."""
         return stats.split_half(self.rounds_ms, ESTIMATES[self.estimate])
 
     @cached_property
@@ -147,8 +143,7 @@ class Timings:
 
     def paired(self, name: str, to: str) -> np.ndarray:
         """How many times as long as `to` network `name` took, one ratio for every round that
-        visited both: `rounds_ms` has gaps where a plan lets networks settle. KeyError, with the
-        names that there are, for one that was not measured.
+        visited both. KeyError, with the names that there are, for one that was not measured.
         """
         both = self.rounds_ms[[self._place(name), self._place(to)]]
         both = both[:, ~np.isnan(both).any(axis=0)]
@@ -178,19 +173,9 @@ class Timings:
     def __getitem__(self, name: str) -> Latency:
         """All that is known of one network; KeyError, with the names that there are, of another."""
         i = self._place(name)
-        row = self.table.iloc[i]
-        return Latency(
-            median_ms=float(row["median_ms"]),
-            fastest_ms=float(row["fastest_ms"]),
-            iqr_ms=float(row["iqr_ms"]),
-            ci_low_ms=float(row["ci_low_ms"]),
-            ci_high_ms=float(row["ci_high_ms"]),
-            noise_pct=_median_noise_pct(np.array(self.visits.ms[i])),
-            n=int(row["n"]),
-            disturbed=int(row["disturbed"]),
-            setting=self.setting,
-            device=self.device,
-        )
+        row = self.table.drop(columns=["name", "latency_ms"]).to_dict("records")[i]
+        noise_pct = _median_noise_pct(np.array(self.visits.ms[i]))
+        return Latency(**row, noise_pct=noise_pct, setting=self.setting, device=self.device)
 
 
 def check_estimate(estimate: str) -> None:
@@ -199,17 +184,9 @@ def check_estimate(estimate: str) -> None:
         raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
 
 
-def _median_noise_pct(ms: np.ndarray, n_boot: int = 2000) -> float:
+def _median_noise_pct(ms: np.ndarray) -> float:
     """Standard error of the median of `ms` (rounds,) in per cent of it; NaN below two rounds."""
     if len(ms) < 2:
         return float("nan")
-    drawn = np.random.default_rng(0).integers(len(ms), size=(n_boot, len(ms)))
+    drawn = np.random.default_rng(0).integers(len(ms), size=(2000, len(ms)))
     return 100 * float(np.median(ms[drawn], axis=1).std() / np.median(ms))
-
-
-def _matrix(rows: list[list[float]]) -> np.ndarray:
-    """Rows of different lengths side by side, NaN where one ends before the longest."""
-    matrix = np.full((len(rows), max(map(len, rows))), np.nan)
-    for i, row in enumerate(rows):
-        matrix[i, : len(row)] = row
-    return matrix

@@ -16,7 +16,9 @@ def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
     p, y = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
     relative = p / y - 1
     rho, low, high = stats.spearman(p, y)
-    rmse, rmse_low, rmse_high = stats.bootstrap_ci(_rmse_pct, relative)
+    rmse, rmse_low, rmse_high = stats.bootstrap_ci(
+        lambda x: 100 * np.sqrt(np.mean(x**2, axis=-1)), relative
+    )
     return {
         "rmse_pct": rmse,
         "rmse_low": rmse_low,
@@ -29,7 +31,3 @@ def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
         "ci_high": high,
         "n": len(y),
     }
-
-
-def _rmse_pct(relative: np.ndarray) -> np.ndarray:
-    return 100 * np.sqrt(np.mean(relative**2, axis=-1))

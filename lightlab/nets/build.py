@@ -1,5 +1,6 @@
 """Architectures become ordinary PyTorch modules."""
 
+import functools
 import operator
 
 import torch
@@ -7,8 +8,6 @@ from torch import nn
 
 from lightlab.nets.blocks import ConvBNAct, activation, build_block
 from lightlab.space.arch import Arch, catalog
-
-__all__ = ["INITS", "Network", "blank", "build", "build_block", "build_named", "initialise"]
 
 
 class Network(nn.Module):
@@ -63,11 +62,8 @@ def build(arch: Arch, *, seed: int = 0, init: str = "fan_out", dropout: float = 
 
 
 def blank(arch: Arch, dropout: float = 0.0) -> Network:
-    """A network whose weights have no meaning yet; the global random state stays as it is.
-
-    PyTorch draws them: to build on the meta device and make room afterwards takes longer, twice as
-    long for small networks.
-    """
+    """A network whose weights have no meaning yet; the global random state stays as it is."""
+    # to build on the meta device and make room afterwards takes twice as long for small networks
     with torch.random.fork_rng(devices=[]):
         return Network(arch, dropout)
 
@@ -100,29 +96,29 @@ def build_named(
     return build(arch, seed=seed, init=catalog.entry(name).init, dropout=dropout)
 
 
-def _he(layer: nn.Conv2d | nn.Linear, generator: torch.Generator, groups: int, fan: int) -> None:
-    """Normal convolutions of so many `groups`; linear layers uniform by their `fan`."""
+def _he(
+    layer: nn.Conv2d | nn.Linear,
+    generator: torch.Generator,
+    fan: str = "in_features",
+    grouped: bool = True,
+) -> None:
+    """Normal convolutions, by the channels of a group or of all; linear layers uniform by `fan`."""
     if isinstance(layer, nn.Linear):
-        nn.init.uniform_(layer.weight, -(fan**-0.5), fan**-0.5, generator=generator)
+        bound = getattr(layer, fan) ** -0.5
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         return
-    fan_out = layer.kernel_size[0] ** 2 * layer.out_channels // groups
-    nn.init.normal_(layer.weight, 0, (2 / fan_out) ** 0.5, generator=generator)
-
-
-def _fan_out(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    _he(layer, generator, getattr(layer, "groups", 1), getattr(layer, "in_features", 1))
-
-
-def _mnasnet(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    _he(layer, generator, getattr(layer, "groups", 1), getattr(layer, "out_features", 1))
-
-
-def _proxyless(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    _he(layer, generator, 1, getattr(layer, "in_features", 1))
+    channels = layer.out_channels // (layer.groups if grouped else 1)
+    std = (2 / (layer.kernel_size[0] ** 2 * channels)) ** 0.5
+    nn.init.normal_(layer.weight, 0, std, generator=generator)
 
 
 def _slim(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
     nn.init.trunc_normal_(layer.weight, 0, 0.09, -0.18, 0.18, generator=generator)
 
 
-INITS = {"fan_out": _fan_out, "mnasnet": _mnasnet, "proxyless": _proxyless, "slim": _slim}
+INITS = {
+    "fan_out": _he,
+    "mnasnet": functools.partial(_he, fan="out_features"),
+    "proxyless": functools.partial(_he, grouped=False),
+    "slim": _slim,
+}

@@ -126,7 +126,7 @@ def _sizes(large: Arch, small: Arch, blocks: list[int], whole: Ties) -> dict[int
             raise ArchError(
                 f"a group of {whole.sizes[group]} channels that go together cannot have {n}"
             )
-    tied = {(g, t) for g, t in pairs}
+    tied = set(pairs)
     if len({g for g, _ in tied}) < len(tied) or len({t for _, t in tied}) < len(tied):
         raise ArchError("the smaller network adds maps that the trained one does not, or not those")
     return found
@@ -152,8 +152,7 @@ def _producers(network: Network, whole: Ties) -> Iterator[tuple[int, nn.Module, 
         if isinstance(block, PlainConv):
             yield whole.maps[i + 1], block.conv, block.norm
             continue
-        named = dict(block.named_children())
-        if isinstance(named.get("expand"), ConvBNAct):
+        if isinstance(getattr(block, "expand", None), ConvBNAct):
             yield whole.hidden[i], block.expand.conv, block.expand.norm
         yield whole.hidden[i], block.depthwise.conv, block.depthwise.norm
         yield whole.maps[i + 1], block.project.conv, block.project.norm
@@ -192,9 +191,8 @@ def _hand_over(
     _copy_conv(large.stem, small.stem, kept[whole.maps[0]], channels)
     _copy_se(large.stem.se, small.stem.se, kept[whole.maps[0]])
     for i, theirs in zip(blocks, small.blocks, strict=True):
-        mine = large.blocks[i]
         ends = kept[whole.maps[i]], kept[whole.hidden[i]], kept[whole.maps[i + 1]]
-        _copy_block(mine, theirs, *ends)
+        _copy_block(large.blocks[i], theirs, *ends)
     last = kept[whole.maps[-1]]
     if isinstance(large.features, ConvBNAct):
         _copy_conv(large.features, small.features, kept[whole.features], last)

@@ -175,11 +175,7 @@ class ElasticMBConv(MBConv):
         return self.project.conv.weight.detach().abs().sum((0, 2, 3))
 
     def sort(self, opened: Sequence[float] = (), generator: torch.Generator | None = None) -> None:
-        """Put the hidden channels into the order of their importance, or with a `generator` into a
-        random one, between the widths of the `opened` expansions.
-
-        What the whole block computes, and what it does at these widths, stays the same.
-        """
+        """As `ElasticNetwork.sort_channels`; what the whole block computes stays the same."""
         worth = self.importance()
         if generator is not None:
             worth = torch.rand(len(worth), generator=generator).to(worth)

@@ -1,6 +1,7 @@
 """Networks on disk: safetensors, with the architecture's text beside the weights."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -18,10 +19,7 @@ class WeightsError(ValueError):
 
 
 def save_weights(network: Network, path: Path | str) -> None:
-    """Write the weights and running statistics of `network`, and what it is, to `path`.
-
-    WeightsError where that cannot be written.
-    """
+    """Write the weights and running statistics of `network`, and what it is, as `write` does."""
     write(network, path, {"arch": encode(network.arch)})
 
 
@@ -69,6 +67,11 @@ def _copy(value: Tensor, channels_last: bool) -> Tensor:
     return torch.empty_like(value, memory_format=how).copy_(value)
 
 
+def not_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """Names of the weights and buffers that hold NaN or infinity."""
+    return [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
+
+
 def _said(known: tuple[torch.Size, torch.dtype] | None) -> str:
     """Shape and type of a weight in words."""
     return "missing" if known is None else f"{tuple(known[0])} {str(known[1]).split('.')[-1]}"
@@ -96,8 +99,7 @@ def load_network(path: Path | str) -> Network:
             f"{path}: its weights are not its architecture's: {name} is {_said(found.get(name))}, "
             f"not {_said(wanted.get(name))}"
         )
-    for name, value in state.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise WeightsError(f"{path}: {name} holds NaN or infinity")
+    if broken := not_finite(state):
+        raise WeightsError(f"{path}: {broken[0]} holds NaN or infinity")
     network.load_state_dict(state, assign=True)
     return network.eval()

@@ -27,11 +27,9 @@ def scheduled(step: int, n_steps: int, seconds: float, recipe: Recipe) -> int:
 def sgd(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
     """SGD that decays matrices and kernels only, not biases and normalisation (one dimension)."""
     parameters = list(parameters)
-    weights = [p for p in parameters if p.ndim > 1]
-    others = [p for p in parameters if p.ndim <= 1]
     groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.SGD(
         [group for group in groups if group["params"]],

@@ -103,9 +103,8 @@ def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
 
 @functools.cache
 def _keep_large_buffers() -> None:
-    """Tell glibc to keep freed memory: giving activations back costs page faults at every step.
-
-    Up to a third of the time of a large network. Elsewhere than on glibc nothing happens.
+    """Tell glibc, where it is used, to keep freed memory: giving activations back costs page faults
+    at every step, up to a third of the time of a large network.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -30,10 +30,8 @@ def fit_many(
     resume: Path | None = None,
     progress: bool = True,
 ) -> list[Trained]:
-    """Train every job on one thread each; results in the order of the jobs.
-
-    As `fit_each`, but JobError names the first job that failed or diverged: the others' results
-    are lost, unless they keep checkpoints.
+    """As `fit_each`, but results in the order of the jobs, and JobError names the first that failed
+    or diverged: the others' results are lost, unless they keep checkpoints.
     """
     how = {"workers": workers, "device": device, "resume": resume, "progress": progress}
     return in_order(fit_each(jobs, **how))

@@ -2,24 +2,12 @@
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from lightlab.data import splits
 
 PADDINGS = ("zeros", "reflect")
 PRECISIONS = ("float32", "bfloat16", "auto")
-_WHOLE = ("batch_size", "shift")
-_REAL = (
-    "epochs",
-    "lr",
-    "momentum",
-    "weight_decay",
-    "label_smoothing",
-    "warmup",
-    "temperature",
-    "teacher_weight",
-    "most_seconds",
-)
 
 
 class TrainError(ValueError):
@@ -71,9 +59,11 @@ class Recipe:
     most_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        for names, plain in ((_WHOLE, whole), (_REAL, _real), (("flip",), _bool)):
-            for name in names:
-                object.__setattr__(self, name, plain(name, getattr(self, name)))
+        plain = {int: whole, float: _real, bool: _bool}
+        for field in fields(self):
+            if make := plain.get(field.type):
+                value = make(field.name, getattr(self, field.name))
+                object.__setattr__(self, field.name, value)
         rules = {
             "epochs > 0": self.epochs > 0,
             "batch_size >= 2 (batch normalisation)": self.batch_size >= 2,

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from lightlab.data import Split
+from lightlab.nets.weights import not_finite
 from lightlab.train import descent, precision
 from lightlab.train.augment import augment
 from lightlab.train.history import History
 from lightlab.train.recipe import MEND, DivergedError, Plan, Recipe
-from lightlab.train.resume import under
+from lightlab.train.resume import optimizer_state, put_back, under
 from lightlab.train.teacher import Teacher, loss
 
 _LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them
@@ -35,7 +36,7 @@ class Training:
         self.step, self.device = 0, next(model.parameters()).device
         self.ended = False  # all steps are made, or the time is up
         self._model = model.to(memory_format=torch.channels_last).train()
-        self._masks = _unbounded(model)  # what holds infinity on purpose
+        self._masks = set(not_finite(model.state_dict()))  # what holds infinity on purpose
         self._x, self._y = split.x.to(self.device), split.y.to(self.device)
         self._recipe, self._plan, self._history = recipe, plan, history
         self._teacher = None if teacher is None else Teacher(teacher, self.device)
@@ -70,7 +71,7 @@ class Training:
 
     def finish(self) -> pd.DataFrame:
         """The history; DivergedError if a weight is no number: the last loss is that before it."""
-        if broken := _unbounded(self._model) - self._masks:
+        if broken := set(not_finite(self._model.state_dict())) - self._masks:
             raise DivergedError(f"{min(broken)} is no number after the last step: {MEND}")
         table = pd.DataFrame(self._history.rows)
         table.attrs |= self._attrs
@@ -81,9 +82,7 @@ class Training:
         self._look()
         with self._history.pause():
             tensors = {f"model.{k}": v for k, v in self._model.state_dict().items()}
-            for i, parameter in enumerate(self._parameters()):
-                if held := self._optimizer.state.get(parameter):
-                    tensors[f"momentum.{i}"] = held["momentum_buffer"]
+            tensors |= optimizer_state("sgd", self._optimizer)
             tensors |= {"order": self._order, "random.batches": self._generator.get_state()}
             tensors["random.cpu"] = torch.get_rng_state()
             if self.device.type == "cuda":
@@ -95,11 +94,7 @@ class Training:
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self._model.load_state_dict(under("model", tensors))
-        parameters = self._parameters()
-        for i, value in under("momentum", tensors).items():
-            parameter = parameters[int(i)]
-            held = torch.empty_like(parameter, requires_grad=False).copy_(value)
-            self._optimizer.state[parameter]["momentum_buffer"] = held
+        put_back("sgd", self._optimizer, tensors)
         self._order = tensors["order"].to(self.device)
         self._generator.set_state(tensors["random.batches"])
         torch.set_rng_state(tensors["random.cpu"])
@@ -107,9 +102,6 @@ class Training:
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.step, self.ended, self._attrs = (values[k] for k in ("step", "ended", "attrs"))
         self._history.restore(values["history"])
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [p for group in self._optimizer.param_groups for p in group["params"]]
 
     def _batch(self) -> Tensor:
         """Indices of the step's images: shuffled every epoch, without an incomplete last batch."""
@@ -161,9 +153,3 @@ class Training:
             self._model, lambda network: loss(network(images), self._y[batch], None, self._recipe)
         )
         return {"precision": chosen, **times}
-
-
-def _unbounded(model: nn.Module) -> set[str]:
-    """Names of the weights and buffers that hold NaN or infinity."""
-    state = model.state_dict().items()
-    return {k for k, v in state if v.is_floating_point() and not v.isfinite().all()}

@@ -45,7 +45,7 @@ def test_probabilities_are_those_of_the_network_on_standardised_pixels(
     model, network, pixels, tmp_path
 ):
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    table = deploy.predict(model, tmp_path / "a.png")
+    table = deploy.Predictor(model)(tmp_path / "a.png")
     x = (torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255 - _column(MEAN)) / _column(STD)
     with torch.no_grad():
         expected = dict(zip(NAMES, network(x).softmax(1)[0].tolist(), strict=True))
@@ -63,7 +63,7 @@ def test_exif_turns_the_image(model, pixels, tmp_path):
     Image.fromarray(np.rot90(pixels)).save(tmp_path / "turned.png", exif=exif)
     Image.fromarray(np.rot90(pixels)).save(tmp_path / "lying.png")
     upright, turned, lying = (
-        deploy.predict(model, tmp_path / f"{name}.png")["probability"].tolist()
+        deploy.Predictor(model)(tmp_path / f"{name}.png")["probability"].tolist()
         for name in ("upright", "turned", "lying")
     )
     assert turned == upright
@@ -80,14 +80,14 @@ def test_any_mode_and_size_goes(kind, mode, tmp_path, request, pixels):
         image = image.convert(mode)
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
     image.save(path)
-    assert len(deploy.predict(request.getfixturevalue(kind), path)) == 3
+    assert len(deploy.Predictor(request.getfixturevalue(kind))(path)) == 3
 
 
 def test_sixteen_bits_of_grey_are_as_eight(grey_model, pixels, tmp_path):
     grey = pixels[:, :, 0]
     Image.fromarray(grey).save(tmp_path / "8.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "16.png")
-    eight, sixteen = (deploy.predict(grey_model, tmp_path / f"{n}.png") for n in (8, 16))
+    eight, sixteen = (deploy.Predictor(grey_model)(tmp_path / f"{n}.png") for n in (8, 16))
     assert eight.equals(sixteen)
 
 
@@ -98,7 +98,7 @@ def test_a_large_image_is_cut_to_its_middle_and_shrunk(model, pixels, tmp_path):
     Image.fromarray(block).save(tmp_path / "square.png")
     Image.fromarray(margin).save(tmp_path / "white.png")
     wide, square, white = (
-        deploy.predict(model, tmp_path / f"{n}.png").set_index("class")["probability"]
+        deploy.Predictor(model)(tmp_path / f"{n}.png").set_index("class")["probability"]
         for n in ("wide", "square", "white")
     )
     assert (wide - square).abs().max() < 0.02  # the filter sees a little of the margin
@@ -112,7 +112,7 @@ def test_eight_bit_files_predict_too(model, pixels, tmp_path):
     out = deploy.quantize_int8(model, tmp_path / "q.onnx", images)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     exact, rounded = (
-        deploy.predict(m, tmp_path / "a.png").set_index("class")["probability"]
+        deploy.Predictor(m)(tmp_path / "a.png").set_index("class")["probability"]
         for m in (model, out)
     )
     assert (exact - rounded).abs().max() < 0.05
@@ -126,7 +126,7 @@ def test_images_that_cannot_be_used_are_one_line(model, tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     for name in ("half.jpg", "text.png", "empty.png", "missing.png", "."):
         with pytest.raises(deploy.DeployError, match=r"no such file|can be used") as caught:
-            deploy.predict(model, tmp_path / name)
+            deploy.Predictor(model)(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
         assert "\n" not in str(caught.value)
 
@@ -135,14 +135,14 @@ def test_models_that_say_too_little_are_one_line(model, network, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "bare.onnx").write_bytes(deploy.onnx_bytes(network, (3, SIDE, SIDE)))
     with pytest.raises(deploy.DeployError, match="lack arch, class_names") as caught:
-        deploy.predict(tmp_path / "bare.onnx", tmp_path / "a.png")
+        deploy.Predictor(tmp_path / "bare.onnx")(tmp_path / "a.png")
     assert "lightlab export" in str(caught.value)
     proto = onnx.load(model)
     for prop in proto.metadata_props:
         prop.value = "{" if prop.key == "mean" else prop.value
     onnx.save(proto, tmp_path / "damaged.onnx")
     with pytest.raises(deploy.DeployError, match="metadata cannot be read"):
-        deploy.predict(tmp_path / "damaged.onnx", tmp_path / "a.png")
+        deploy.Predictor(tmp_path / "damaged.onnx")(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_answers_that_are_no_numbers_are_one_line(model, tmp_path):
     onnx.save(proto, tmp_path / "m.onnx")
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(deploy.DeployError, match="NaN or infinity"):
-        deploy.predict(tmp_path / "m.onnx", tmp_path / "a.png")
+        deploy.Predictor(tmp_path / "m.onnx")(tmp_path / "a.png")
 
 
 def test_names_outside_ascii_come_back(model):

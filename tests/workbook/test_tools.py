@@ -118,7 +118,7 @@ def test_a_file_of_weights_leaves_as_onnx_and_predicts(lightlab, weights, image,
     rows = lightlab("predict", "m.onnx", image, image, "--top", "3").splitlines()
     assert [row.split()[0] for row in rows if row.startswith(image)] == [image] * 2
     assert len([row for row in rows if row.rstrip().endswith("%")]) == 6
-    best = deploy.predict(tmp_path / "m.onnx", tmp_path / image).iloc[0]
+    best = deploy.Predictor(tmp_path / "m.onnx")(tmp_path / image).iloc[0]
     assert rows[1].split() == [image, best["class"], f"{best['probability']:.1%}"]
 
 
