@@ -185,10 +185,8 @@ def saved_bytes(step: Callable[[], Tensor], but: Iterable[Tensor] = ()) -> int:
 
 def cuda_peak_bytes(step: Callable[[], Tensor]) -> float:
     """Most memory on the first GPU during `step` and its backward pass, above what was there
-    before; NaN without a GPU.
+    before.
     """
-    if not torch.cuda.is_available():
-        return math.nan
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
