@@ -101,16 +101,12 @@ def _falling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def soft_exponents(beta: float) -> tuple[float, float]:
-    """alpha and beta of the soft reward for a fitted exponent; the paper's, where `beta` would pay
-    for being slow.
-    """
+    """alpha and beta of the soft reward; the paper's, where `beta` would pay for being slow."""
     return (beta, beta) if beta < 0 else SOFT
 
 
 def proxy(images: DataSet, recipe: train.Recipe, centre: Arch, path: Path, seed: int) -> Proxy:
-    """Judges networks by short training and by latency, timed in turn with `centre`; kept in a
-    journal at `path`.
-    """
+    """Judges networks, timed in turn with `centre`, by short training; journal at `path`."""
     notes = Journal(path)
     return Proxy(images, recipe, Meter(centre, journal=notes), notes, seed)
 

@@ -82,9 +82,7 @@ def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
 
 
 def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
-    """What stands at every position: network, position, stage, kernel, expand_ratio (both 0 where
-    the block is left out), stride.
-    """
+    """Blocks: network, position, stage, kernel, expand_ratio (both 0 where left out), stride."""
     rows = []
     for name, point in points.items():
         for position, i in zip(space.positions, point, strict=True):
@@ -96,9 +94,7 @@ def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
 
 
 def mnasnet_chose(folder: Path, like: Arch) -> Arch:
-    """The network of highest reward that notebook 08's soft search tried (results in `folder`), for
-    the images of `like`.
-    """
+    """The best of notebook 08's soft search (results: `folder`), for the images of `like`."""
     trials = pd.read_csv(folder / "trials.csv")
     soft = trials[trials["arm"] == "soft"]
     best = soft.loc[soft["reward"].idxmax(), "arch"]

@@ -62,9 +62,7 @@ def memory_and_time(steps: pd.DataFrame) -> Figure:
 
 
 def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
-    """Searches over their steps: search, step, entropy (share), latency_weight (λ), expected_ms,
-    accuracy.
-    """
+    """Columns search, step, entropy (share), latency_weight (λ), expected_ms, accuracy."""
     fig, axes = style.subplots(2, 2, height=4.6, sharex=True)
     columns = {
         "entropy": (100, "entropy, % of even chances"),

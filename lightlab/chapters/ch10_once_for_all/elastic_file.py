@@ -9,9 +9,7 @@ from lightlab.space.spaces import OfaSpace
 
 
 def save_elastic(network: ElasticNetwork, path: Path | str) -> None:
-    """Write the weights of `network`, and which space they are for, to `path`; WeightsError where
-    that cannot be written.
-    """
+    """Write the weights and the space of `network` to `path`; WeightsError where that fails."""
     weights.write(network, path, network.space.identity())
 
 

@@ -68,9 +68,7 @@ def price(space: OfaSpace, settings: Sequence[str], seed: int = 0) -> dict[str, 
 
 
 def targets(costs: ElasticCosts, n: int) -> np.ndarray:
-    """`n` latencies in equal ratios between that of the smallest and the largest network, (n,) ms;
-    the smallest itself is not among them.
-    """
+    """`n` latencies in equal ratios, up to the largest network's, above the smallest's, (n,) ms."""
     least, most = costs.of([costs.space.smallest(), costs.space.corner()])
     return np.geomspace(least, most, n + 1)[1:]
 

@@ -1,5 +1,6 @@
 """Pictures of compression as search. Data frames in, figures out; accuracies in per cent."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -65,9 +66,8 @@ def volumes(table: pd.DataFrame) -> Figure:
     for name, (colour, marker, line) in METHODS.items():
         part = table[table["method"] == name]
         ax.plot(part["trial"], part["mean"], line, color=colour, marker=marker, label=name)
-        ax.fill_between(
-            part["trial"], part["ci_low"], part["ci_high"], color=colour, alpha=0.12, lw=0
-        )
+        ends = (part["ci_low"], part["ci_high"])
+        ax.fill_between(part["trial"], *ends, color=colour, alpha=0.12, lw=0)
     ax.set(xlabel="networks tried", ylabel="hypervolume, validation", ylim=(0, None))
     ax.legend(loc="lower right")
     return fig
@@ -83,8 +83,7 @@ def sides(table: pd.DataFrame) -> Figure:
     fig, (left, right) = style.subplots(1, 2, height=3.4)
     for name, part in table.groupby("side", sort=False):
         colour, marker = SIDES[name]
-        best = part[part["front"]].sort_values("latency")
-        rest = part[~part["front"]]
+        best, rest = part[part["front"]].sort_values("latency"), part[~part["front"]]
         left.plot(100 * rest["latency"], rest["tested"], ".", color=colour, ms=3, alpha=0.4)
         left.plot(100 * best["latency"], best["tested"], marker + "-", color=colour, label=name)
         for _, rows in part.groupby("seed"):
@@ -110,8 +109,7 @@ def ways(table: pd.DataFrame) -> Figure:
         at = part["corner"].map(corners.index) + 0.22 * (k - 1)
         ax.plot(at, part["accuracy"], ".", color=colour, ms=3, alpha=0.7)
         mean = part.groupby("corner")["accuracy"].mean().reindex(corners)
-        places = [i + 0.22 * (k - 1) for i in range(len(corners))]
-        ax.plot(places, mean, marker, color=colour, label=name)
+        ax.plot(np.arange(len(corners)) + 0.22 * (k - 1), mean, marker, color=colour, label=name)
     ax.set_xticks(range(len(corners)), [corner.replace(" ", "\n") for corner in corners])
     ax.set(ylabel="test accuracy, %", xlabel="depth, width (expansion) and kernel everywhere")
     ax.grid(axis="x", visible=False)

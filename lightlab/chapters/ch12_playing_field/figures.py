@@ -42,9 +42,8 @@ def bill(table: pd.DataFrame) -> Figure:
     method, budget, seed, hypervolume, samples, seconds. Those by hand, at no cost, are lines.
     """
     fig, axes = style.subplots(1, 2, height=3.6, sharey=True)
-    for ax, column, words in zip(
-        axes, ("samples", "seconds"), ("images seen", "seconds of one core"), strict=True
-    ):
+    columns = {"samples": "images seen", "seconds": "seconds of one core"}
+    for ax, (column, words) in zip(axes, columns.items(), strict=True):
         for name, part in table.groupby("method", sort=False):
             colour, marker = LOOKS[name]
             mean = part.groupby("budget")[[column, "hypervolume"]].mean()
