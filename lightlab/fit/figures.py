@@ -92,10 +92,7 @@ def classes(table: pd.DataFrame) -> Figure:
 
 
 def examples(table: pd.DataFrame) -> Figure:
-    """Images of the worst classes and what the model says, wrong answers in orange.
-
-    Columns class, said, sure, pixels (height, width, channels in 0..1).
-    """
+    """Images of the worst classes: class, said, sure, pixels (height, width, channels in 0..1)."""
     names = list(dict.fromkeys(table["class"]))
     n_columns = int(table.groupby("class").size().max())
     fig, axes = style.subplots(
@@ -134,10 +131,7 @@ def latency(runs: pd.DataFrame, median_ms: float, target_ms: float = 0) -> Figur
 
 
 def comparison(table: pd.DataFrame) -> Figure:
-    """Test accuracy of the delivered model and of others of the same cost, with intervals.
-
-    Columns model, delivered, accuracy, low, high, latency_ms.
-    """
+    """Test accuracy with intervals: model, delivered, accuracy, low, high, latency_ms."""
     fig, ax = style.subplots(height=0.9 + 0.4 * len(table))
     at, labels = np.arange(len(table))[::-1], []
     bars = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]

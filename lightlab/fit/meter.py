@@ -65,9 +65,7 @@ class Meter:
 
     def widest(self, arch: Arch, most_macs: float) -> Arch | None:
         """`arch` of the greatest width that keeps to the target and has no more than `most_macs`,
-        by halving; None where none does.
-
-        Wider networks are taken to cost more.
+        by halving (wider networks are taken to cost more); None where none does.
         """
         archs = dict.fromkeys(scale(arch, width_mult=float(w)) for w in _WIDTHS)
         archs = [one for one in archs if cost.macs(one) <= most_macs]

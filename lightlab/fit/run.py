@@ -181,10 +181,8 @@ def _trained(
     task: Task, archs: Mapping[str, Arch], under_way: Running | None
 ) -> tuple[list[Finalist], str]:
     """The scaled designs, trained beside the search, or in the time that is left; none, and why,
-    where a training failed: what the search found is worth delivering without them.
-
-    After a long search they are scaled anew: what it found was timed at its end, and the machine's
-    clock may be another one now.
+    where a training failed. After a long search they are scaled anew: what it found was timed at
+    its end, and the machine's clock may be another one now.
     """
     if not archs:
         return [], ""

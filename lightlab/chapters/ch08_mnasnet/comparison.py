@@ -74,9 +74,8 @@ def kendall(networks: pd.DataFrame, a: str, b: str) -> tuple[float, float, float
 
 
 def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """Best reward so far, and the policy's entropy as a share of its first, by arm and trial.
-
-    Columns arm, trial, best (mean over seeds, with ci_low and ci_high), entropy (mean).
+    """By arm and trial: arm, trial, best reward so far (mean over seeds, ci_low, ci_high), entropy
+    of the policy (mean share of its first).
     """
     some = trials[trials["arm"].isin(arms)].sort_values(["arm", "seed", "trial"])
     by = some.groupby(["arm", "seed"], sort=False)

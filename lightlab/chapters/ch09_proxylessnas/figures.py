@@ -21,10 +21,7 @@ _MARKERS = "o^xsD"
 
 
 def gates(estimates: pd.DataFrame) -> Figure:
-    """Means of the estimated gradients against the exact one, a panel per loss.
-
-    Columns loss, form, logit, exact, mean, ci_low, ci_high.
-    """
+    """Mean estimated gradients and exact ones: loss, form, logit, exact, mean, ci_low, ci_high."""
     losses = list(dict.fromkeys(estimates["loss"]))
     fig, axes = style.subplots(1, len(losses), height=3.1, sharey=True)
     for ax, name in zip(axes, losses, strict=True):
@@ -45,10 +42,7 @@ def gates(estimates: pd.DataFrame) -> Figure:
 
 
 def memory_and_time(steps: pd.DataFrame) -> Figure:
-    """What a step keeps and how long it takes, against the number of candidates.
-
-    Columns form, candidates, mib, ms.
-    """
+    """Memory and time of a step against the number of candidates: form, candidates, mib, ms."""
     fig, axes = style.subplots(1, 2, height=3.0)
     columns = {"mib": "kept for the backward pass, MiB", "ms": "time of a step, ms"}
     for ax, (column, words) in zip(axes, columns.items(), strict=True):
@@ -84,10 +78,7 @@ def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
 
 
 def shapes(layers: pd.DataFrame) -> Figure:
-    """Networks as rows of blocks: colour the kernel, height the expansion, dots where left out.
-
-    Columns network, position, stage, kernel, expand_ratio (0, 0: left out), stride.
-    """
+    """Blocks: network, stage, kernel (colour), expand_ratio (height, 0: left out), stride."""
     names = list(dict.fromkeys(layers["network"]))
     height = 0.6 + 0.62 * len(names)
     fig, axes = style.subplots(len(names), 1, height=height, sharex=True, squeeze=False)
@@ -137,10 +128,7 @@ def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figur
 
 
 def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Latency of every network in every setting, over that of the setting's own; ours, the paper's.
-
-    Columns network, setting, times, latency_ms.
-    """
+    """Latency over that of the setting's own network: network, setting, times; here, published."""
     sizes = [table["setting"].nunique() for table in (cells, published)]
     fig, axes = style.subplots(1, 2, height=3.0, width_ratios=sizes)
     for ax, table, title in zip(axes, (cells, published), ("here", "published"), strict=True):

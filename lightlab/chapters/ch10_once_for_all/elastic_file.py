@@ -14,8 +14,7 @@ def save_elastic(network: ElasticNetwork, path: Path | str) -> None:
 
 
 def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
-    """The network over `space` that `save_elastic` wrote, on the CPU, in evaluation mode.
-
+    """The network over `space` that `save_elastic` wrote, on the CPU, in evaluation mode;
     WeightsError where the file is missing, damaged, or of another space.
     """
     state, about = weights.read(path)

@@ -147,9 +147,8 @@ def train_designs(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """All `baselines.families` trained with every seed and tested once. `how`: `train.fit_many`.
-
-    Rows family, arch (as text), seed, validated and accuracy (validation, test; %).
+    """All `baselines.families` trained with every seed and tested once: rows family, arch (as
+    text), seed, validated and accuracy (validation, test; %). `how` goes to `train.fit_many`.
     """
     designs = baselines.families(space, widths)
     entries = [(name, arch, seed) for name, arch in designs for seed in seeds]

@@ -25,10 +25,7 @@ SIDES = {
 
 
 def criteria(table: pd.DataFrame) -> Figure:
-    """Accuracy of evenly pruned networks before any training.
-
-    Columns importance, keep, mean, ci_low, ci_high.
-    """
+    """Accuracy of evenly pruned networks, untrained: importance, keep, mean, ci_low, ci_high."""
     fig, ax = style.subplots(height=3.0, width=0.75 * style.WIDTH_IN)
     for k, (name, (label, colour, marker)) in enumerate(_CRITERIA.items()):
         part = table[table["importance"] == name].sort_values("keep")
@@ -43,10 +40,7 @@ def criteria(table: pd.DataFrame) -> Figure:
 
 
 def arms(table: pd.DataFrame, trained: float) -> Figure:
-    """Test accuracy by way of training, dots are seeds, the line is the network before pruning.
-
-    Columns arm, seed, accuracy.
-    """
+    """Test accuracy by way of training, line: before pruning. Columns arm, seed, accuracy."""
     names = list(dict.fromkeys(table["arm"]))
     fig, ax = style.subplots(height=0.9 + 0.38 * len(names), width=0.85 * style.WIDTH_IN)
     for y, name in enumerate(reversed(names)):
@@ -74,11 +68,9 @@ def volumes(table: pd.DataFrame) -> Figure:
 
 
 def sides(table: pd.DataFrame) -> Figure:
-    """Left: accuracy against time of what each side found, its front on the validation images
-    joined, small marks what is beaten there.
-    Right: hypervolume over what was spent, a line for each seed, marked at its end.
-
-    Columns side, seed, tested, latency, size, front, spent, hypervolume.
+    """Left: accuracy against time, each side's front on the validation images joined. Right:
+    hypervolume over what was spent, a line for each seed. Columns side, seed, tested, latency,
+    front, spent, hypervolume.
     """
     fig, (left, right) = style.subplots(1, 2, height=3.4)
     for name, part in table.groupby("side", sort=False):

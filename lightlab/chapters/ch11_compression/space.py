@@ -121,9 +121,8 @@ class CompressionSpace(DecisionSpace):
         return self.decode(self.point(options))
 
     def uniform(self) -> list[Point]:
-        """The points with the same choice in every stage: what pruning by one ratio can reach.
-
-        A stage of fewer layers than the deepest loses one where that does.
+        """The points with one choice for all stages: what pruning by one ratio can reach. A stage
+        of fewer layers than the deepest loses one where that does.
         """
         depths = [stage.layers for stage in self.skeleton.stages]
         deepest = max(depths)

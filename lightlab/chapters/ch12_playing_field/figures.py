@@ -21,10 +21,7 @@ LOOKS = {
 
 
 def fronts(results: pd.DataFrame) -> Figure:
-    """Accuracy against measured time of what each method found, means over the seeds joined.
-
-    Columns method, target, seed, accuracy, latency_ms.
-    """
+    """What each method found, means joined: method, target, seed, accuracy, latency_ms."""
     fig, ax = style.subplots(height=3.8)
     for name, part in results.groupby("method", sort=False):
         colour, marker = LOOKS[name]
