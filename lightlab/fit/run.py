@@ -44,11 +44,11 @@ class Fitted:
     """A delivered model and everything that its card says.
 
     `delivered` has the files; `room` the space, `found` what was tried; `answers` what the file of
-    each trained finalist says of the test images, which were used once, and FLOAT and INT8 what the
-    delivered two say; `comparison` a row for each of `finalists`: model, delivered, validated,
-    accuracy with low and high, balanced (all in %), latency_ms (timed in turn), macs, size_kb,
-    params, spent_s (of finding and training it), arch; `failed` why designs are missing, if a
-    training failed; `capped` whether few images ended one early; `phases` the seconds spent.
+    each trained finalist, of the target's kind, says of the test images, used once, and FLOAT and
+    INT8 what the delivered two say; `comparison` a row for each of `finalists`: model, delivered,
+    validated, accuracy with low and high, balanced (all in %), latency_ms (timed in turn), macs,
+    size_kb, params, spent_s (of finding and training it), arch; `failed` why designs are missing,
+    if a training failed; `capped` whether few images ended one early; `phases` the seconds spent.
     """
 
     target: Target

@@ -67,7 +67,7 @@ class Rules:
         return 100 * train.evaluate(network, self.images.val)["accuracy"]
 
     def targets(self, n: int) -> np.ndarray:
-        """`n` latencies in equal ratios between the fastest network and the slowest, (n,) ms."""
+        """`n` latencies in equal ratios, strictly between the least and the most, (n,) ms."""
         least, most = (
             self.price.fixed + sum(map(extreme, self.price.candidates)) for extreme in (min, max)
         )
