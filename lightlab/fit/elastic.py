@@ -28,9 +28,7 @@ _EVOLUTION = Evolution(generations=40)
 
 
 def once_for_all(task: Task, seconds: float) -> Found:
-    """The sub-network of a supernet that evolution chose, trained on by itself; behind it the other
-    candidates as they were cut out.
-    """
+    """The sub-network that evolution chose, trained on; behind it the others as cut out."""
     clock, images, end = task.clock, task.images, task.clock.spent_s + seconds
     training = SUPERNET * (1 - SAMPLES) * seconds
     clock.enter("training the supernet", training)

@@ -29,7 +29,7 @@ def tried(table: pd.DataFrame, models: pd.DataFrame, target: float, xlabel: str)
         look = {"color": style.GREY if i == 0 else style.COLOURS[0], "ls": "", "ms": 4}
         ax.plot(part["cost"], part["accuracy"], _MARKS[i], mfc="white", label=stage, **look)
     for i, row in enumerate(models.itertuples()):
-        look = {"color": style.COLOURS[(0, 1, 2)[min(i, 2)]], "ls": "", "ms": 9}
+        look = {"color": style.COLOURS[min(i, 2)], "ls": "", "ms": 9}
         label = f"{row.model}{' (delivered)' if row.delivered else ''}"
         ax.plot(row.cost, row.accuracy, "*" if row.delivered else "P", label=label, **look)
     ax.axvline(target, color="black", ls="--", lw=1)
@@ -92,10 +92,7 @@ def classes(table: pd.DataFrame) -> Figure:
 
 
 def examples(table: pd.DataFrame) -> Figure:
-    """Images of the worst classes and what the model says, wrong answers in orange.
-
-    Columns class, said, sure, pixels (height, width, channels in 0..1).
-    """
+    """Images of the worst classes: class, said, sure, pixels (height, width, channels in 0..1)."""
     names = list(dict.fromkeys(table["class"]))
     n_columns = int(table.groupby("class").size().max())
     fig, axes = style.subplots(
@@ -134,22 +131,17 @@ def latency(runs: pd.DataFrame, median_ms: float, target_ms: float = 0) -> Figur
 
 
 def comparison(table: pd.DataFrame) -> Figure:
-    """Test accuracy of the delivered model and of others of the same cost, with intervals.
-
-    Columns model, delivered, accuracy, low, high, latency_ms.
-    """
+    """Test accuracy with intervals: model, delivered, accuracy, low, high, latency_ms."""
     fig, ax = style.subplots(height=0.9 + 0.4 * len(table))
-    at = np.arange(len(table))[::-1]
+    at, labels = np.arange(len(table))[::-1], []
     bars = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
     for y, row, low, high in zip(at, table.itertuples(), *bars, strict=True):
         colour = style.COLOURS[0] if row.delivered else style.GREY
         ax.errorbar(row.accuracy, y, xerr=[[low], [high]], fmt="o", color=colour, ms=6)
         ax.annotate(f"{row.accuracy:.1f} %", (row.accuracy, y), xytext=(0, 6), ha="center",
                     textcoords="offset points", fontsize=8)  # fmt: skip
-    labels = [
-        f"{r.model}{' (delivered)' if r.delivered else ''}, {r.latency_ms:.3g} ms"
-        for r in table.itertuples()
-    ]
+        word = " (delivered)" if row.delivered else ""
+        labels.append(f"{row.model}{word}, {row.latency_ms:.3g} ms")
     ax.set_yticks(at, labels)
     ax.set(xlabel="test accuracy, %, 95 %", ylim=(-0.6, len(table) - 0.3))
     return fig

@@ -6,6 +6,7 @@ still have a high accuracy. Of equally frequent classes both are the same.
 """
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -111,15 +112,9 @@ class Tested:
     def confusion(self) -> pd.DataFrame:
         """Rows true, said, images: every pair of classes, also those that never occur."""
         k = len(self.class_names)
-        counts = np.bincount(self.labels * k + self.said, minlength=k * k).reshape(k, k)
-        return pd.DataFrame(
-            [
-                (a, b, int(counts[i, j]))
-                for i, a in enumerate(self.class_names)
-                for j, b in enumerate(self.class_names)
-            ],
-            columns=["true", "said", "images"],
-        )
+        counts = np.bincount(self.labels * k + self.said, minlength=k * k)
+        pairs = pd.DataFrame(product(self.class_names, repeat=2), columns=["true", "said"])
+        return pairs.assign(images=counts)
 
     def examples(self, images: DataSet) -> pd.DataFrame:
         """Images of the worst classes, the wrong ones first and of these the surest: rows class,

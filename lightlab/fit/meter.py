@@ -44,9 +44,7 @@ class Meter:
         self.target, self.images = target, images
 
     def costs(self, archs: Sequence[Arch], names: Sequence[str] = ()) -> list[dict[str, float]]:
-        """Of each network, by these names, or those of what is limited; latencies are timed in
-        turn.
-        """
+        """Of each network, by name (of what is limited, else); latencies are timed in turn."""
         how: dict[str, Callable[[Sequence[Arch]], Sequence[float]]] = {
             LATENCY: self._latencies,
             MACS: lambda archs: [cost.macs(arch) for arch in archs],
@@ -67,9 +65,7 @@ class Meter:
 
     def widest(self, arch: Arch, most_macs: float) -> Arch | None:
         """`arch` of the greatest width that keeps to the target and has no more than `most_macs`,
-        by halving; None where none does.
-
-        Wider networks are taken to cost more.
+        by halving (wider networks are taken to cost more); None where none does.
         """
         archs = dict.fromkeys(scale(arch, width_mult=float(w)) for w in _WIDTHS)
         archs = [one for one in archs if cost.macs(one) <= most_macs]
@@ -105,9 +101,7 @@ class Meter:
         return Again({k: float(v) for k, v in costs.items()}, timed, single)
 
     def promises(self, network: Network) -> bool:
-        """Whether the file of `network`, measured as a delivered one, keeps to the target with a
-        little of the latency in reserve.
-        """
+        """Whether its file, measured as a delivered one, keeps to the target with some reserve."""
         costs = self.again(network, self.file(network)).costs
         return self.target.kept_by(costs, RESERVE / 2)
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lightlab.fit import elastic, pace
 from lightlab.fit.target import FitError
-from lightlab.fit.task import Finalist, Found, Task
+from lightlab.fit.task import Found, Task
 from lightlab.measure import cost
 from lightlab.methods.once_for_all import baselines
 from lightlab.nets.build import build
@@ -23,9 +23,7 @@ _ENOUGH = 2  # trainings on one core that have to end while a search lasts
 
 
 def random_networks(task: Task, seconds: float) -> Found:
-    """Random networks within the target, trained briefly; the best on the validation images trained
-    to the end.
-    """
+    """Random networks within the target, briefly trained; the best of them to the end."""
     archs = {f"{RANDOM} {i}": arch for i, arch in enumerate(_drawn(task))}
     task.clock.enter("trying random networks", _SHORT * seconds)
     brief = sorted(task.trained(archs, _SHORT * seconds), key=lambda x: x.rank, reverse=True)
@@ -60,7 +58,11 @@ def scaled(task: Task, seconds: float) -> Found:
     task.clock.enter("training scaled designs", seconds)
     found = sorted(task.trained(task.designs, seconds), key=lambda x: x.rank, reverse=True)
     costs = task.meter.costs([one.network.arch for one in found])
-    return Found(found, _design_rows(found, costs))
+    tried = [
+        {"stage": one.name, "arch": str(one.network.arch), "accuracy": one.accuracy, **each}
+        for one, each in zip(found, costs, strict=True)
+    ]
+    return Found(found, pd.DataFrame(tried))
 
 
 def designs(task: Task) -> dict[str, Arch]:
@@ -77,19 +79,10 @@ def designs(task: Task) -> dict[str, Arch]:
     return found
 
 
-def _design_rows(found: list[Finalist], costs: list[dict[str, float]]) -> pd.DataFrame:
-    rows = [
-        {"stage": one.name, "arch": str(one.network.arch), "accuracy": one.accuracy, **each}
-        for one, each in zip(found, costs, strict=True)
-    ]
-    return pd.DataFrame(rows)
-
-
 def chosen(task: Task) -> str:
-    """The method for the time that is left: the designs alone, which end ahead of what a search
-    finds and trains in so little time (benchmarks/fit.md), unless the time would do for both of
-    them on one core until more of it only learns the images by heart: they are then trained as long
-    beside a search, which costs nothing.
+    """The method for the time that is left: the designs alone, which end ahead of a search in so
+    little time (benchmarks/fit.md), unless there is time to train both on one core until more of
+    it only learns the images by heart: trained beside a search they then cost nothing.
     """
     space, n = task.room.space, len(task.images.train)
     arch = space.decode(space.corner())

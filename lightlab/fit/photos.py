@@ -28,14 +28,9 @@ def loaded(spec: str, *, seed: int = 0, n_eval: int | None = None, **how: object
             raise
         return images
     n = len(images.train) + len(images.val)
-    if spec in data.SPECS or n >= FEW or not _cut_from_training(images):
+    # Cut from the training images: their numbers lie among those of these, else behind them.
+    cut = len(images.val) and images.val.groups.min() < images.train.groups.max()
+    if spec in data.SPECS or n >= FEW or not cut:
         return images
     n_val = max(len(images.val), round(_VAL_SHARE * n))
     return data.load(spec, seed=seed, n_val=n_val, **how)
-
-
-def _cut_from_training(images: DataSet) -> bool:
-    """Whether the validation images come from the source's training images: their numbers lie among
-    those of these, else behind them.
-    """
-    return bool(len(images.val)) and bool(images.val.groups.min() < images.train.groups.max())

@@ -34,8 +34,7 @@ def models(fitted: Fitted) -> pd.DataFrame:
 
 def layers(fitted: Fitted) -> pd.DataFrame:
     """The delivered network and what it was compared with, layer by layer, see `layer_rows`."""
-    finalists = {one.name: one.network.arch for one in fitted.finalists}
-    return layer_rows(finalists)
+    return layer_rows({one.name: one.network.arch for one in fitted.finalists})
 
 
 def runs(fitted: Fitted) -> pd.DataFrame:

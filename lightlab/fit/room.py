@@ -54,9 +54,7 @@ class Room:
 
 
 def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
-    """Once-for-all spaces for these images, with units of up to `depth` layers, from the narrowest
-    to the widest.
-    """
+    """Once-for-all spaces, units of up to `depth` layers, from the narrowest to the widest."""
     C, side, _ = images.input_shape
     n_halvings = min(5, max(1, int(math.log2(max(side, 16) / 8))))  # to maps of 4 to 8 px
     channels = CHANNELS[: min(5, max(2, n_halvings + 1))]
@@ -123,18 +121,14 @@ def _n_affordable(widths: list[OfaSpace], most_macs: float) -> int:
 def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
     """Where the target lies in the range of a space, by cost."""
     ends = meter.costs([space.decode(p) for p in (space.smallest(), space.corner())])
-    rows = []
+    rows, stages = [], space.skeleton.stages
+    channels = ", ".join(str(stage.channels) for stage in stages)
     for name, wanted in meter.target.limits.items():
         least, most = (costs[name] for costs in ends)
         position = math.log(wanted / least) / math.log(max(most / least, 1.01))
-        layers = space.skeleton.stages[0].layers
-        rows.append((_channels(space), layers, name, least, most, wanted, position))
+        rows.append((channels, stages[0].layers, name, least, most, wanted, position))
     columns = ["channels", "layers", "cost", "least", "most", "wanted", "position"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _channels(space: OfaSpace) -> str:
-    return ", ".join(str(stage.channels) for stage in space.skeleton.stages)
 
 
 def _with_prices(space: OfaSpace, meter: Meter, offered: pd.DataFrame) -> Room:
@@ -154,10 +148,8 @@ def _sizes(space: OfaSpace, meter: Meter) -> ElasticCosts:
     """Sizes of files, on the line through those of the smallest and of the largest network."""
     ends = [space.smallest(), space.corner()]
     params = ElasticCosts.params(space)
-    (least, most), (few, many) = (
-        [costs[SIZE] for costs in meter.costs([space.decode(p) for p in ends])],
-        params.of(ends),
-    )
+    least, most = (costs[SIZE] for costs in meter.costs([space.decode(p) for p in ends]))
+    few, many = params.of(ends)
     slope = (most - least) / (many - few)
     return ElasticCosts(space, least + slope * (params.fixed - few), slope * params.added)
 
@@ -175,9 +167,7 @@ def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:
 
 
 def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[str, float]]:
-    """What the smallest network, which costs `least` here, would cost on smaller images or in
-    another runtime.
-    """
+    """What the smallest network (`least` here) costs on smaller images, in another runtime."""
     target, half = meter.target, replace(arch, resolution=max(8, arch.resolution // 2))
     if name == SIZE:
         small = meter.integers(meter.exact_file(build(arch)))

@@ -44,12 +44,11 @@ class Fitted:
     """A delivered model and everything that its card says.
 
     `delivered` has the files; `room` the space, `found` what was tried; `answers` what the file of
-    each trained finalist that the target is about says of the test images, which were used once,
-    and FLOAT and INT8 what the two files of the delivered one say; `comparison` a row for each
-    trained finalist: model, delivered, validated, accuracy with low and high, balanced (all in %),
-    latency_ms (timed in turn), macs, size_kb, params, spent_s (all that finding and training it
-    took), arch, these being `finalists`; `failed` why designs are missing, if a training failed;
-    `capped` whether few images ended one early; `phases` the seconds spent.
+    each trained finalist, of the target's kind, says of the test images, used once, and FLOAT and
+    INT8 what the delivered two say; `comparison` a row for each of `finalists`: model, delivered,
+    validated, accuracy with low and high, balanced (all in %), latency_ms (timed in turn), macs,
+    size_kb, params, spent_s (of finding and training it), arch; `failed` why designs are missing,
+    if a training failed; `capped` whether few images ended one early; `phases` the seconds spent.
     """
 
     target: Target
@@ -152,9 +151,7 @@ def _check(images: DataSet, budget_s: float, method: str) -> None:
 def _task(
     images: DataSet, meter: Meter, clock: Clock, seed: int, mirror: bool, share: float
 ) -> Task:
-    """The space for the target, and what all methods share, which have so large a share of the
-    time.
-    """
+    """The space for the target, and what all methods share; they have this share of the time."""
     clock.enter("measuring what networks cost here")
     side = images.input_shape[1]
     recipe = train.Recipe(
@@ -184,10 +181,8 @@ def _trained(
     task: Task, archs: Mapping[str, Arch], under_way: Running | None
 ) -> tuple[list[Finalist], str]:
     """The scaled designs, trained beside the search, or in the time that is left; none, and why,
-    where a training failed: what the search found is worth delivering without them.
-
-    After a long search they are scaled anew: what it found was timed at its end, and the machine's
-    clock may be another one now.
+    where a training failed. After a long search they are scaled anew: what it found was timed at
+    its end, and the machine's clock may be another one now.
     """
     if not archs:
         return [], ""
@@ -236,7 +231,6 @@ def _comparison(
     for name, one in finalists.items():
         accuracy, low, high = tested[name].accuracy
         arch = one.network.arch
-        costs = {"latency_ms": times[name], "macs": cost.macs(arch), "spent_s": took[name]}
         rows.append(
             {
                 "model": name,
@@ -246,7 +240,9 @@ def _comparison(
                 "low": low,
                 "high": high,
                 "balanced": tested[name].balanced,
-                **costs,
+                "latency_ms": times[name],
+                "macs": cost.macs(arch),
+                "spent_s": took[name],
                 "size_kb": len(meter.file(one.network)) / 1000,
                 "params": cost.param_count(arch),
                 "arch": encode(arch),

@@ -92,17 +92,13 @@ class Task:
         return pd.DataFrame(known | costs)
 
     def trained(self, archs: Mapping[str, Arch], seconds: float) -> list[Finalist]:
-        """Networks trained from scratch, all of them together in about so many seconds, side by
-        side where that pays.
-        """
+        """Networks trained from scratch, all in about so many seconds, side by side if it pays."""
         workers = min(len(archs), self.workers) if seconds > _PROCESSES_S else 1
         jobs = self._jobs(archs, seconds, workers)
         return self.finalists(train.fit_each(jobs, workers=workers, progress=False))
 
     def begun(self, archs: Mapping[str, Arch], seconds: float) -> Running:
-        """The same in processes of the background, one for each network, which begin now and end
-        in about so many seconds: what `finalists` waits for.
-        """
+        """The same in background processes, one a network: what `finalists` waits for."""
         jobs = self._jobs(archs, seconds - _STARTING_S, len(archs))
         return train.fit_each(jobs, workers=len(jobs), progress=False, background=True)
 

@@ -22,8 +22,7 @@ COMPARED = {
     "mnasnet.single_objective_slow": ("ratio", "accuracy only", "soft", True),
     "mnasnet.hierarchical_better": ("reward", "soft", "soft, flat", False),
 }
-# … of a table, the whole of it is the flat space; and how much of it is the space's alone,
-# whoever searches it
+# … of a table, the whole of it is the flat space; the last: what the space alone brings
 OF_A_TABLE = COMPARED | {
     "mnasnet.hierarchical_better": ("reward", "soft, tied", "soft", False),
     "random, tied": ("reward", "random, tied", "random", False),
@@ -75,9 +74,8 @@ def kendall(networks: pd.DataFrame, a: str, b: str) -> tuple[float, float, float
 
 
 def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """Best reward so far, and the policy's entropy as a share of its first, by arm and trial.
-
-    Columns arm, trial, best (mean over seeds, with ci_low and ci_high), entropy (mean).
+    """By arm and trial: arm, trial, best reward so far (mean over seeds, ci_low, ci_high), entropy
+    of the policy (mean share of its first).
     """
     some = trials[trials["arm"].isin(arms)].sort_values(["arm", "seed", "trial"])
     by = some.groupby(["arm", "seed"], sort=False)
@@ -110,9 +108,7 @@ def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def sampled(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """What the searches sampled, by arm: n (searches), means of within, p5, median and p95, and the
-    paper's figure 6.
-    """
+    """By arm: n (searches), means of within, p5, median and p95; and the paper's figure 6."""
     by, figure6 = outcomes.groupby("arm", sort=False), _figure6_summary()
     table = by[["within", "p5", "median", "p95"]].mean()
     table.insert(0, "n", by.size())
@@ -122,9 +118,8 @@ def sampled(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def spent(trials: pd.DataFrame) -> pd.DataFrame:
-    """What the searches of an arm cost, a mean over the seeds: arm, trials, networks (different
-    ones), samples (images seen in training), train_macs, seconds (of one core), one latency
-    measurement a network.
+    """What a search cost, means over the seeds: arm, trials, networks (different ones, each timed
+    once), samples (images seen in training), train_macs, seconds (of one core).
     """
     different = trials.drop_duplicates(["arm", "seed", "arch"])
     by = different.groupby(["arm", "seed"], sort=False)
@@ -167,9 +162,8 @@ def gap_table(outcomes: pd.DataFrame) -> pd.DataFrame:
 def summarise(trained: pd.DataFrame) -> pd.DataFrame:
     """Finalists by mean reward: costs, mean accuracy with its interval over the seeds, reward."""
     table = stats.grouped_ci(trained, ["name", "latency_ms", "macs", "params"], "accuracy")
-    table = table.rename(columns={"mean": "accuracy"})
-    means = trained.groupby("name")["reward"].mean()
-    table = table.assign(reward=table["name"].map(means))
+    reward = table["name"].map(trained.groupby("name")["reward"].mean())
+    table = table.rename(columns={"mean": "accuracy"}).assign(reward=reward)
     return table.sort_values("reward", ascending=False)
 
 
@@ -187,10 +181,9 @@ def final_claims(trained: pd.DataFrame) -> dict[str, ArrayLike]:
     """
     means = trained.groupby("name")["reward"].mean()
     variant, v2 = means.loc[list(LAYER_TYPES)].idxmax(), "MobileNetV2, as fast"
-    diversity = stats.paired(trained, "reward", "name", "found", variant)
-    beats = stats.paired(trained, "accuracy", "name", "found", v2)
     as_fast = specialised.comparable(trained, v2, "found")  # timed again
+    beats = stats.paired(trained, "accuracy", "name", "found", v2) if as_fast else []
     return {
-        "mnasnet.layer_diversity": diversity,
-        "mnasnet.beats_mobilenet_v2": beats if as_fast else [],
+        "mnasnet.layer_diversity": stats.paired(trained, "reward", "name", "found", variant),
+        "mnasnet.beats_mobilenet_v2": beats,
     }

@@ -10,11 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lightlab import latency, train
-from lightlab.chapters.ch08_mnasnet.space import (
-    FLAT,
-    HIERARCHICAL,
-    single_layer_variants,
-)
+from lightlab.chapters.ch08_mnasnet.space import FLAT, HIERARCHICAL, single_layer_variants
 from lightlab.data import DataSet
 from lightlab.measure import stats, tabular
 from lightlab.measure.journal import Journal
@@ -105,16 +101,12 @@ def _falling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def soft_exponents(beta: float) -> tuple[float, float]:
-    """alpha and beta of the soft reward for a fitted exponent; the paper's, where `beta` would pay
-    for being slow.
-    """
+    """alpha and beta of the soft reward; the paper's, where `beta` would pay for being slow."""
     return (beta, beta) if beta < 0 else SOFT
 
 
 def proxy(images: DataSet, recipe: train.Recipe, centre: Arch, path: Path, seed: int) -> Proxy:
-    """Judges networks by short training and by latency, timed in turn with `centre`; what it finds
-    is kept in a journal at `path`.
-    """
+    """Judges networks, timed in turn with `centre`, by short training; journal at `path`."""
     notes = Journal(path)
     return Proxy(images, recipe, Meter(centre, journal=notes), notes, seed)
 
@@ -132,10 +124,9 @@ def searches(
 ) -> pd.DataFrame:
     """The trials of every arm and seed, one row per network a search tried.
 
-    Columns of `rewards.run`, and arm, seed, reward (the soft one, whatever the search was after),
-    ratio (latency over the target), front (the search found none as fast and as accurate).
-    `spaces` by the names that the arms have; `batch_size` and `lr` of the controller; `soft` are
-    the exponents of the soft reward.
+    Columns of `rewards.run`, and arm, seed, reward (soft, whatever the search was after), ratio
+    (latency over the target), front (the search found none as fast and as accurate). `spaces` by
+    the arms' names; `batch_size` and `lr` of the controller; `soft`: exponents of the soft reward.
     """
     exponents, ppo, parts = EXPONENTS | {"soft": soft}, PPO(lr, batch_size), []
     for seed, name in tqdm([(s, a) for s in seeds for a in arms], desc="searching", unit="search"):

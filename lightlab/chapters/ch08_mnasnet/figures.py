@@ -183,9 +183,7 @@ def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
 
 
 def proxies(trials: pd.DataFrame) -> Figure:
-    """Accuracy after short training against that after longer: accuracy, longer, ratio (latency
-    over target, as the colour).
-    """
+    """Accuracy after short and after longer training: accuracy, longer, ratio (the colour)."""
     fig, ax = style.subplots(height=3.2, width=0.72 * style.WIDTH_IN)
     look = {"s": 34, "cmap": style.SEQUENTIAL, "edgecolors": "white", "linewidths": 0.6}
     dots = ax.scatter(trials["accuracy"], trials["longer"], c=trials["ratio"], **look)

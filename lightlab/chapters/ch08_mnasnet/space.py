@@ -51,9 +51,7 @@ def flat(skeleton: Skeleton) -> DecisionSpace:
 
 
 def small(images: DataSet, channels: Sequence[int]) -> dict[str, DecisionSpace]:
-    """The hierarchical and the flat space of networks for `images`, with a stage for each of
-    `channels`.
-    """
+    """Both spaces of networks for `images`, with a stage for each of `channels`."""
     in_channels, side, _ = images.input_shape
     skeleton = Skeleton.small(side, in_channels, len(images.class_names), channels)
     return {HIERARCHICAL: MnasNetSpace(skeleton), FLAT: flat(skeleton)}
@@ -64,9 +62,8 @@ def sizes() -> pd.DataFrame:
     the three convolutions of the paper's list and with the four that are searched.
     """
     factorized, per_layer = MnasNetSpace(IMAGENET), flat(IMAGENET)
-    n_options = factorized.n_options[
-        :6
-    ]  # of one block: convolution, kernel, SE, skip, width, layers
+    # of one block: convolution, kernel, SE, skip, width, layers
+    n_options = factorized.n_options[:6]
     listed = int(3 * np.prod(n_options[1:]))
     blocks, layers = len(factorized.n_options) // 6, len(per_layer.n_options) // 6
     rows = [

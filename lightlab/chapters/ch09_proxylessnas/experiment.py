@@ -36,8 +36,8 @@ Entry = tuple[str, int, Arch]
 def small_space(images: DataSet, channels: Sequence[int], layers: int) -> ProxylessSpace:
     """The space for these images: a stage of so many layers for each of `channels`."""
     C, H, _ = images.input_shape
-    classes = len(images.class_names)
-    return ProxylessSpace(Skeleton.small(H, C, classes, channels, layers=layers, widths=(1,)))
+    n_classes = len(images.class_names)
+    return ProxylessSpace(Skeleton.small(H, C, n_classes, channels, layers=layers, widths=(1,)))
 
 
 def kinds(
@@ -60,7 +60,7 @@ def search_many(
     workers: int | None = None,
     resume: Path | None = None,
 ) -> dict[Key, Found]:
-    """A search for each of these devices with these settings, side by side, see `run_beside`."""
+    """A search for each device and settings, side by side, see `run_beside`."""
     calls = {
         key: (space, images, device.price, device.target_ms, settings, key[1])
         for key, (device, settings) in jobs.items()
@@ -82,9 +82,7 @@ def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
 
 
 def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
-    """What stands at every position: network, position, stage, kernel, expand_ratio (both 0 where
-    the block is left out), stride.
-    """
+    """Blocks: network, position, stage, kernel, expand_ratio (both 0 where left out), stride."""
     rows = []
     for name, point in points.items():
         for position, i in zip(space.positions, point, strict=True):
@@ -96,9 +94,7 @@ def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
 
 
 def mnasnet_chose(folder: Path, like: Arch) -> Arch:
-    """The network of highest reward that the soft search of notebook 08 tried, whose results lie in
-    `folder`, for the images of `like`.
-    """
+    """The best of notebook 08's soft search (results: `folder`), for the images of `like`."""
     trials = pd.read_csv(folder / "trials.csv")
     soft = trials[trials["arm"] == "soft"]
     best = soft.loc[soft["reward"].idxmax(), "arch"]
@@ -126,8 +122,7 @@ def baselines(
     """By seed, the network found by target and others of its measured latency: what the search
     without a latency term chose, narrowed; a random network; MobileNetV2's design; `mnasnet`.
     """
-    entries: list[Entry] = []
-    centre = space.decode(space.centre())
+    entries, centre = [], space.decode(space.centre())
     for seed in (s for kind, s in found if kind == BY_TARGET):
         mine, free = found[BY_TARGET, seed], found[FREE, seed].arch
         (ms,) = home.meter([mine.arch])
@@ -148,8 +143,8 @@ def compare(
     recipe: train.Recipe,
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """All `found` networks and the baselines trained alike, timed in turn and tested once: rows as
-    in `specialised.train_each`. `before` is the folder of notebook 08's results.
+    """All `found` networks and the baselines trained alike: rows of `specialised.train_each`.
+    `before` is the folder of notebook 08's results.
     """
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
@@ -165,8 +160,8 @@ def compare_devices(
     home: Device,
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """The networks `fitted` to each setting trained alike and tested once; those for `home` are in
-    `trained` already. Rows as there, name the setting.
+    """The networks `fitted` to each setting trained alike; those for `home` are in `trained`
+    already. Rows as there, name the setting.
     """
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
     tested = specialised.train_each(entries, images, recipe, home.meter, resume=resume)
@@ -204,12 +199,10 @@ def deliver(
     return subnets.deliver(done.network(), images, path)
 
 
-def search_cost(
-    found: Mapping[Key, Found], trained: pd.DataFrame, before: Path, n_networks: int = 8000
-) -> pd.DataFrame:
+def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path) -> pd.DataFrame:
     """What a search took, means over the seeds: kind, samples (images of both splits), macs,
-    seconds (of one core), "over ours" (samples), accuracy (test, %). Beside ours those of notebook
-    08, whose results lie in `before`, as it was and with as many networks as in MnasNet's paper.
+    seconds (of one core), "over ours" (samples), accuracy (test, %). Beside ours notebook 08's,
+    whose results lie in `before`, as it was and with the 8,000 networks of MnasNet's paper.
     """
     columns = ["samples", "macs", "seconds"]
     spent = pd.DataFrame([one.history.iloc[-1] for one in found.values()])
@@ -217,8 +210,8 @@ def search_cost(
     table = spent.groupby("kind", sort=False)[columns].mean()
     paid = pd.read_csv(before / "tables" / "cost.csv").set_index("arm").loc["soft"]
     theirs = paid[["samples", "train_macs", "seconds"]].to_numpy()
-    here, published = "MnasNet here (notebook 08)", f"MnasNet with {n_networks:,} networks"
-    table.loc[here], table.loc[published] = theirs, theirs * n_networks / paid["networks"]
+    here, published = "MnasNet here (notebook 08)", "MnasNet with 8,000 networks"
+    table.loc[here], table.loc[published] = theirs, theirs * 8000 / paid["networks"]
     table["over ours"] = table["samples"] / table.loc[BY_TARGET, "samples"]
     accuracy = trained.groupby("name", sort=False)["accuracy"].mean().rename({MNASNET: here})
     table["accuracy"] = accuracy.reindex(table.index)

@@ -21,10 +21,7 @@ _MARKERS = "o^xsD"
 
 
 def gates(estimates: pd.DataFrame) -> Figure:
-    """Means of the estimated gradients against the exact one, a panel per loss.
-
-    Columns loss, form, logit, exact, mean, ci_low, ci_high.
-    """
+    """Mean estimated gradients and exact ones: loss, form, logit, exact, mean, ci_low, ci_high."""
     losses = list(dict.fromkeys(estimates["loss"]))
     fig, axes = style.subplots(1, len(losses), height=3.1, sharey=True)
     for ax, name in zip(axes, losses, strict=True):
@@ -45,31 +42,21 @@ def gates(estimates: pd.DataFrame) -> Figure:
 
 
 def memory_and_time(steps: pd.DataFrame) -> Figure:
-    """What a step keeps and how long it takes, against the number of candidates.
-
-    Columns form, candidates, mib, ms.
-    """
+    """Memory and time of a step against the number of candidates: form, candidates, mib, ms."""
     fig, axes = style.subplots(1, 2, height=3.0)
-    for form, rows in steps.groupby("form", sort=False):
-        label, colour, marker = FORMS[form]
-        line = "--" if form == "one" else "-"
-        for ax, column in zip(axes, ("mib", "ms"), strict=True):
+    columns = {"mib": "kept for the backward pass, MiB", "ms": "time of a step, ms"}
+    for ax, (column, words) in zip(axes, columns.items(), strict=True):
+        for form, rows in steps.groupby("form", sort=False):
+            label, colour, marker = FORMS[form]
             look = {"color": colour, "marker": marker, "label": label}
-            ax.plot(rows["candidates"], rows[column], line, **look)
-    for ax, words in zip(
-        axes, ("kept for the backward pass, MiB", "time of a step, ms"), strict=True
-    ):
+            ax.plot(rows["candidates"], rows[column], "--" if form == "one" else "-", **look)
         ax.set(xlabel="candidates at every position", ylabel=words, ylim=(0, None))
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 
 
 def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
-    """Four curves of searches over their steps: entropy, λ (where there is one), expected latency,
-    accuracy.
-
-    Columns search, step, entropy (share), latency_weight, expected_ms, accuracy.
-    """
+    """Columns search, step, entropy (share), latency_weight (λ), expected_ms, accuracy."""
     fig, axes = style.subplots(2, 2, height=4.6, sharex=True)
     columns = {
         "entropy": (100, "entropy, % of even chances"),
@@ -91,14 +78,10 @@ def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
 
 
 def shapes(layers: pd.DataFrame) -> Figure:
-    """Networks as rows of blocks: colour the kernel, height the expansion, dots where left out.
-
-    Columns network, position, stage, kernel, expand_ratio (0, 0: left out), stride.
-    """
+    """Blocks: network, stage, kernel (colour), expand_ratio (height, 0: left out), stride."""
     names = list(dict.fromkeys(layers["network"]))
-    fig, axes = style.subplots(
-        len(names), 1, height=0.6 + 0.62 * len(names), sharex=True, squeeze=False
-    )
+    height = 0.6 + 0.62 * len(names)
+    fig, axes = style.subplots(len(names), 1, height=height, sharex=True, squeeze=False)
     for ax, name in zip(axes[:, 0], names, strict=True):
         part = layers[layers["network"] == name].reset_index(drop=True)
         at = part.index + 0.5 * (part["stage"] - 1)
@@ -129,18 +112,11 @@ def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figur
     line = swept.groupby("name")[["latency_ms", "accuracy"]].mean().sort_values("latency_ms")
     left.plot(line["latency_ms"] / target_ms, line["accuracy"], color=style.GREY, lw=1)
     for i, (name, rows) in enumerate(swept.groupby("name", sort=False)):
-        left.plot(
-            rows["latency_ms"] / target_ms,
-            rows["accuracy"],
-            _MARKERS[i % len(_MARKERS)],
-            color=style.COLOURS[i],
-            label=name,
-        )
+        look = {"color": style.COLOURS[i], "marker": _MARKERS[i % len(_MARKERS)], "ls": ""}
+        left.plot(rows["latency_ms"] / target_ms, rows["accuracy"], label=name, **look)
     left.set(title="the price of latency", ylabel="test accuracy, %")
-    for name, colour, marker in zip(
-        dict.fromkeys(trained["name"]), _BASELINES, _MARKERS, strict=False
-    ):
-        rows = trained[trained["name"] == name]
+    baselines = trained.groupby("name", sort=False)
+    for (name, rows), colour, marker in zip(baselines, _BASELINES, _MARKERS, strict=False):
         look = {"color": colour, "marker": marker, "ls": "", "label": name}
         right.plot(rows["latency_ms"] / target_ms, rows["accuracy"], **look)
         right.axhline(rows["accuracy"].mean(), color=colour, lw=0.8, alpha=0.6)
@@ -152,10 +128,7 @@ def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figur
 
 
 def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Latency of every network in every setting, over that of the setting's own; ours, the paper's.
-
-    Columns network, setting, times, latency_ms.
-    """
+    """Latency over that of the setting's own network: network, setting, times; here, published."""
     sizes = [table["setting"].nunique() for table in (cells, published)]
     fig, axes = style.subplots(1, 2, height=3.0, width_ratios=sizes)
     for ax, table, title in zip(axes, (cells, published), ("here", "published"), strict=True):
@@ -177,10 +150,9 @@ def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
 def predicted(points: pd.DataFrame) -> Figure:
     """Predicted against measured latency: predicted_ms, latency_ms, kind."""
     fig, ax = style.subplots(height=3.2, width=0.6 * style.WIDTH_IN)
-    for (kind, rows), colour in zip(
-        points.groupby("kind", sort=False), style.COLOURS, strict=False
-    ):
-        ax.plot(1e3 * rows["latency_ms"], 1e3 * rows["predicted_ms"], "o", color=colour, label=kind)
+    for i, (kind, rows) in enumerate(points.groupby("kind", sort=False)):
+        look = {"color": style.COLOURS[i], "label": kind}
+        ax.plot(1e3 * rows["latency_ms"], 1e3 * rows["predicted_ms"], "o", **look)
     ends = 1e3 * np.array([points["latency_ms"].min(), points["latency_ms"].max()])
     ax.plot(ends, ends, color="black", lw=1)
     ax.set(xlabel="measured, µs", ylabel="predicted, µs")

@@ -184,11 +184,7 @@ def saved_bytes(step: Callable[[], Tensor], but: Iterable[Tensor] = ()) -> int:
 
 
 def cuda_peak_bytes(step: Callable[[], Tensor]) -> float:
-    """Most memory on the first GPU during `step` and its backward pass, above what was there
-    before; NaN without a GPU.
-    """
-    if not torch.cuda.is_available():
-        return math.nan
+    """Most GPU memory during `step` and its backward pass, above what was there before."""
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()

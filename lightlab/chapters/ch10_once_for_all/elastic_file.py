@@ -9,15 +9,12 @@ from lightlab.space.spaces import OfaSpace
 
 
 def save_elastic(network: ElasticNetwork, path: Path | str) -> None:
-    """Write the weights of `network`, and which space they are for, to `path`; WeightsError where
-    that cannot be written.
-    """
+    """Write the weights and the space of `network` to `path`; WeightsError where that fails."""
     weights.write(network, path, network.space.identity())
 
 
 def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
-    """The network over `space` that `save_elastic` wrote, on the CPU, in evaluation mode.
-
+    """The network over `space` that `save_elastic` wrote, on the CPU, in evaluation mode;
     WeightsError where the file is missing, damaged, or of another space.
     """
     state, about = weights.read(path)

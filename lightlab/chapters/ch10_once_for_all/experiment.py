@@ -140,9 +140,7 @@ def calibrate(networks: Mapping[int, ElasticNetwork], images: DataSet) -> pd.Dat
 
 
 def largest_difference(network: ElasticNetwork, n: int, seed: int = 0) -> np.ndarray:
-    """Of the outputs of `n` random sub-networks and of the networks cut out of it, relative to the
-    largest output, (n,).
-    """
+    """Of outputs of `n` random sub-networks, inside and cut out, over the largest output, (n,)."""
     generator, found = torch.Generator().manual_seed(seed), []
     for point in network.space.sample(np.random.default_rng(seed), n):
         network.activate(point)
@@ -280,9 +278,7 @@ def corner_gap(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:
 
 
 def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """The gap of all that is COMPARED: what, mean, ci_low, ci_high, n; and the paper's first one at
-    each corner, in points.
-    """
+    """Of all COMPARED: what, mean, ci_low, ci_high, n; and the paper's first by corner (points)."""
     gaps = {what: corner_gap(corners, *pair) for what, pair in COMPARED.items()}
     return stats.difference_table(gaps), loader.read_csv("ofa_ablation.csv")["gain"]
 

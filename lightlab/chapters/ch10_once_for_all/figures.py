@@ -30,10 +30,7 @@ MODELS = {"perceptrons": 0, "linear": 2, "MACs only": 1}  # their colours
 
 
 def layers(table: pd.DataFrame) -> Figure:
-    """What can be cut from every layer: nested widths, kernels as words, optional layers pale.
-
-    Columns layer, unit, expand, channels, optional, kernels.
-    """
+    """What can be cut: layer, unit, expand, channels, optional (pale), kernels (as words)."""
     fig, ax = style.subplots(height=2.6)
     expands = sorted(table["expand"].unique(), reverse=True)
     shades = dict(zip(expands, np.linspace(0.25, 0.85, len(expands)), strict=True))
@@ -54,10 +51,7 @@ def layers(table: pd.DataFrame) -> Figure:
 
 
 def kernels(values: pd.DataFrame) -> Figure:
-    """One channel's kernel at each size, the centre that it was made from framed.
-
-    Columns kernel, row, column, value.
-    """
+    """One channel's kernel at each size, its centre framed: kernel, row, column, value."""
     sizes = sorted(values["kernel"].unique(), reverse=True)
     fig, axes = style.subplots(1, len(sizes), height=2.5, width=0.75 * style.WIDTH_IN)
     limit = values["value"].abs().max()
@@ -100,10 +94,7 @@ def ordered(importance: pd.DataFrame, cut: pd.DataFrame) -> Figure:
 
 
 def course(history: pd.DataFrame) -> Figure:
-    """Accuracy of the smallest, middle and largest sub-network over a training in phases.
-
-    Columns phase, passes, smallest, middle, largest.
-    """
+    """Accuracy over a training in phases: phase, passes, smallest, middle, largest."""
     fig, ax = style.subplots(height=3.1)
     thousand = history["passes"] / 1000
     for name, colour in ENDS.items():
@@ -134,10 +125,7 @@ def calibration(table: pd.DataFrame) -> Figure:
 
 
 def corners(table: pd.DataFrame) -> Figure:
-    """Accuracy of the eight corners by arm, means over the seeds with every seed as a small mark.
-
-    Columns arm, seed, corner, accuracy.
-    """
+    """Accuracy of the corners by arm, small marks are seeds: arm, seed, corner, accuracy."""
     fig, ax = style.subplots(height=3.6)
     names, arms = (list(dict.fromkeys(table[column])) for column in ("corner", "arm"))
     for k, arm in enumerate(arms):

@@ -68,9 +68,7 @@ def price(space: OfaSpace, settings: Sequence[str], seed: int = 0) -> dict[str, 
 
 
 def targets(costs: ElasticCosts, n: int) -> np.ndarray:
-    """`n` latencies in equal ratios between that of the smallest and the largest network, (n,) ms;
-    the smallest itself is not among them.
-    """
+    """`n` latencies in equal ratios, up to the largest network's, above the smallest's, (n,) ms."""
     least, most = costs.of([costs.space.smallest(), costs.space.corner()])
     return np.geomspace(least, most, n + 1)[1:]
 
@@ -149,9 +147,8 @@ def train_designs(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """All `baselines.families` trained with every seed and tested once. `how`: `train.fit_many`.
-
-    Rows family, arch (as text), seed, validated and accuracy (validation, test; %).
+    """All `baselines.families` trained with every seed and tested once: rows family, arch (as
+    text), seed, validated and accuracy (validation, test; %). `how` goes to `train.fit_many`.
     """
     designs = baselines.families(space, widths)
     entries = [(name, arch, seed) for name, arch in designs for seed in seeds]

@@ -57,9 +57,7 @@ def compressors(
 
 
 def criteria(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
-    """Validation accuracy of evenly pruned networks before any training: rows seed, importance,
-    keep, accuracy (%).
-    """
+    """Of evenly pruned networks, untrained: seed, importance, keep, accuracy (validation, %)."""
     jobs = {
         (seed, importance, keep): (one, importance, keep, seed)
         for (seed, one), importance in product(compressors.items(), IMPORTANCES)
@@ -126,9 +124,7 @@ def gaps(arms: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def integers(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
-    """The trained networks in 32 and in 8 bits, nothing else done: rows seed, bits, tested (%),
-    latency and size (shares of the 32 bits').
-    """
+    """The trained networks in 32 and in 8 bits: seed, bits, tested (%), latency, size (shares)."""
     rows = []
     for (seed, one), bits in product(compressors.items(), (32, 8)):
         found = search.evaluate(one.trained, bits, one.images, one.reference)
@@ -168,7 +164,6 @@ def contest(
 
 
 def _evaluate(one: Compressor | Cutter, point: Point, seed: int) -> pd.DataFrame:
-    """What `point` is worth, as one row."""
     return pd.DataFrame([vars(one(point, seed))])
 
 
@@ -276,11 +271,9 @@ def ways(
     recipe: train.Recipe,
     **how: Any,
 ) -> pd.DataFrame:
-    """Pruning seen as the first step of shrinking: the corners of the full network cut to size by
-    importance and not trained, each trained on by `recipe` and taught by the full network, and of
-    the network in which all were trained together.
-
-    Rows way, seed, corner, accuracy (test, %). `how` goes to `train.fit_many`.
+    """Corners of the full network cut by importance and not trained, each trained on by `recipe`
+    and taught by the full network, and those of the network in which all were trained together:
+    rows way, seed, corner, accuracy (test, %). `how` goes to `train.fit_many`.
     """
     whole = {seed: copy.deepcopy(one.network) for seed, one in full.items()}
     for net in whole.values():

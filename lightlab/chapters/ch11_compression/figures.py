@@ -1,5 +1,6 @@
 """Pictures of compression as search. Data frames in, figures out; accuracies in per cent."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -24,10 +25,7 @@ SIDES = {
 
 
 def criteria(table: pd.DataFrame) -> Figure:
-    """Accuracy of evenly pruned networks before any training.
-
-    Columns importance, keep, mean, ci_low, ci_high.
-    """
+    """Accuracy of evenly pruned networks, untrained: importance, keep, mean, ci_low, ci_high."""
     fig, ax = style.subplots(height=3.0, width=0.75 * style.WIDTH_IN)
     for k, (name, (label, colour, marker)) in enumerate(_CRITERIA.items()):
         part = table[table["importance"] == name].sort_values("keep")
@@ -42,10 +40,7 @@ def criteria(table: pd.DataFrame) -> Figure:
 
 
 def arms(table: pd.DataFrame, trained: float) -> Figure:
-    """Test accuracy by way of training, dots are seeds, the line is the network before pruning.
-
-    Columns arm, seed, accuracy.
-    """
+    """Test accuracy by way of training, line: before pruning. Columns arm, seed, accuracy."""
     names = list(dict.fromkeys(table["arm"]))
     fig, ax = style.subplots(height=0.9 + 0.38 * len(names), width=0.85 * style.WIDTH_IN)
     for y, name in enumerate(reversed(names)):
@@ -65,26 +60,22 @@ def volumes(table: pd.DataFrame) -> Figure:
     for name, (colour, marker, line) in METHODS.items():
         part = table[table["method"] == name]
         ax.plot(part["trial"], part["mean"], line, color=colour, marker=marker, label=name)
-        ax.fill_between(
-            part["trial"], part["ci_low"], part["ci_high"], color=colour, alpha=0.12, lw=0
-        )
+        ends = (part["ci_low"], part["ci_high"])
+        ax.fill_between(part["trial"], *ends, color=colour, alpha=0.12, lw=0)
     ax.set(xlabel="networks tried", ylabel="hypervolume, validation", ylim=(0, None))
     ax.legend(loc="lower right")
     return fig
 
 
 def sides(table: pd.DataFrame) -> Figure:
-    """Left: accuracy against time of what each side found, its front on the validation images
-    joined, small marks what is beaten there.
-    Right: hypervolume over what was spent, a line for each seed, marked at its end.
-
-    Columns side, seed, tested, latency, size, front, spent, hypervolume.
+    """Left: accuracy against time, each side's front on the validation images joined. Right:
+    hypervolume over what was spent, a line for each seed. Columns side, seed, tested, latency,
+    front, spent, hypervolume.
     """
     fig, (left, right) = style.subplots(1, 2, height=3.4)
     for name, part in table.groupby("side", sort=False):
         colour, marker = SIDES[name]
-        best = part[part["front"]].sort_values("latency")
-        rest = part[~part["front"]]
+        best, rest = part[part["front"]].sort_values("latency"), part[~part["front"]]
         left.plot(100 * rest["latency"], rest["tested"], ".", color=colour, ms=3, alpha=0.4)
         left.plot(100 * best["latency"], best["tested"], marker + "-", color=colour, label=name)
         for _, rows in part.groupby("seed"):
@@ -110,8 +101,7 @@ def ways(table: pd.DataFrame) -> Figure:
         at = part["corner"].map(corners.index) + 0.22 * (k - 1)
         ax.plot(at, part["accuracy"], ".", color=colour, ms=3, alpha=0.7)
         mean = part.groupby("corner")["accuracy"].mean().reindex(corners)
-        places = [i + 0.22 * (k - 1) for i in range(len(corners))]
-        ax.plot(places, mean, marker, color=colour, label=name)
+        ax.plot(np.arange(len(corners)) + 0.22 * (k - 1), mean, marker, color=colour, label=name)
     ax.set_xticks(range(len(corners)), [corner.replace(" ", "\n") for corner in corners])
     ax.set(ylabel="test accuracy, %", xlabel="depth, width (expansion) and kernel everywhere")
     ax.grid(axis="x", visible=False)

@@ -84,16 +84,12 @@ class Compressor:
         return cost.PASSES_PER_TRAINING_STEP * self.samples * cost.macs(self.space.trained)
 
     def from_scratch(self, whole: train.Recipe) -> "Compressor":
-        """The same space with new weights for every candidate, trained as long as a compressed one
-        and its predecessor (`whole`) together.
-        """
+        """The same with new weights, trained as long as by `whole` and `recipe` together."""
         longer = replace(whole, epochs=whole.epochs + self.recipe.epochs)
         return replace(self, scratch=True, recipe=longer)
 
     def pruned(self, form: Compressed, seed: int = 0, importance: str = "l1") -> Network:
-        """The smaller network before any training, its running statistics taken anew; `importance`
-        as in `prune`.
-        """
+        """The smaller network, not trained, its running statistics anew; see `prune`."""
         small = prune(self.trained, form.arch, form.blocks, importance, seed)
         return subnets.calibrated(small, self.images.train.x)
 
@@ -120,9 +116,7 @@ class Compressor:
         return good.loc[good["size"].idxmin()]
 
     def deliver(self, point: Point, seed: int, path: Path) -> Compressed:
-        """Write the network of `point` as an ONNX file in its bits; made on one thread, as when it
-        was tried.
-        """
+        """Write `point` as an ONNX file in its bits; made on one thread, as when it was tried."""
         form = self.space.decode(point)
         with torch_threads(1):
             network = self.network(form, seed)
@@ -156,19 +150,15 @@ class Cutter:
 
 
 def evaluate(network: Network, bits: int, images: DataSet, reference: bytes) -> Worth:
-    """`network` as an ONNX model of so many bits, beside the model `reference` for images of their
-    full resolution.
-    """
+    """`network` as an ONNX model of so many bits, beside the full-resolution model `reference`."""
     px = network.arch.resolution
     val, test = (subnets.split_at(part, px) for part in (images.val, images.test))
     model = deploy.onnx_bytes(network, network.arch.input_shape)
     if bits == 8:
         model = deploy.int8_bytes(model, _shown(images, px))
     session = deploy.session(model)
-    right = [
-        100 * float((run(session, part.x).argmax(1) == part.y.numpy()).mean())
-        for part in (val, test)
-    ]
+    said = ((run(session, part.x).argmax(1), part.y.numpy()) for part in (val, test))
+    right = [100 * float((answers == labels).mean()) for answers, labels in said]
     share = _time_share(model, val, reference, images.val)
     return Worth(*right, share, len(model) / len(reference))
 

@@ -40,22 +40,19 @@ class CompressionSpace(DecisionSpace):
         keeps: Sequence[float] = (0.5, 0.75, 1.0),
         kernels: Sequence[int] = (3, 5),
         resolutions: Sequence[int] = (),
-        bits: Sequence[int] = BITS,
     ) -> None:
         self.resolutions = tuple(resolutions) or (skeleton.resolution,)
         self.skeleton = replace(skeleton, resolution=max(self.resolutions))
         self.expand, self.keeps, self.kernels = expand, tuple(keeps), tuple(kernels)
-        for options in (self.keeps, self.kernels, self.resolutions, tuple(bits)):
+        for options in (self.keeps, self.kernels, self.resolutions):
             if list(options) != sorted(set(options)) or not options:
                 raise SpaceError(f"options have to rise, from the smallest on: not {options}")
         if self.keeps[-1] != 1:
             raise SpaceError(f"the largest share that is kept has to be 1, not {self.keeps[-1]:g}")
-        if wrong := set(bits) - set(BITS):
-            raise SpaceError(f"bits are 8 or 32, not {min(wrong)}")
         for i, unit in enumerate(skeleton.maps(), 1):
             if skeleton.mbconv(i - 1, 0, 3, expand).skip_of(unit[0][0]) != "none":
                 raise SpaceError(f"stage {i} begins by adding its input: give it other channels")
-        decisions = [Decision("resolution", self.resolutions), Decision("bits", tuple(bits))]
+        decisions = [Decision("resolution", self.resolutions), Decision("bits", BITS)]
         for i, stage in enumerate(skeleton.stages, 1):
             widths = [make_divisible(stage.channels * share) for share in self.keeps]
             if len(set(widths)) < len(widths):
@@ -124,17 +121,14 @@ class CompressionSpace(DecisionSpace):
         return self.decode(self.point(options))
 
     def uniform(self) -> list[Point]:
-        """The points with the same choice in every stage: what pruning by one ratio can reach.
-
-        A stage of fewer layers than the deepest loses one where that does.
+        """The points with one choice for all stages: what pruning by one ratio can reach. A stage
+        of fewer layers than the deepest loses one where that does.
         """
-        depths = [len(d.options) for d in self.decisions if d.name.endswith("depth")]
+        depths = [stage.layers for stage in self.skeleton.stages]
         deepest = max(depths)
-        found = product(
-            *map(range, (*self.n_options[:2], len(self.keeps), deepest, len(self.kernels)))
-        )
+        n_choices = (*self.n_options[:2], len(self.keeps), deepest, len(self.kernels))
         points = [
             (px, bits, *(i for n in depths for i in (keep, max(0, n - deepest + depth), kernel)))
-            for px, bits, keep, depth, kernel in found
+            for px, bits, keep, depth, kernel in product(*map(range, n_choices))
         ]
         return list(dict.fromkeys(points))

@@ -41,7 +41,8 @@ def play_all(
 def _play(
     rules: Rules, name: str, targets: Sequence[float], budget: float, seed: int
 ) -> pd.DataFrame:
-    return rows_of(name, budget, seed, targets, methods.play(rules, name, targets, budget, seed))
+    picks = methods.METHODS[name].search(rules, targets, budget, seed)
+    return rows_of(name, budget, seed, targets, picks)
 
 
 def by_hand(
@@ -130,9 +131,7 @@ def ranks(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
 
 
 def gap(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """Accuracy of method `a` minus that of `b` at their largest budgets, mean over the targets, by
-    seed, (n,).
-    """
+    """Accuracy of `a` minus `b` at their largest budgets, mean over the targets, by seed, (n,)."""
     means = last(results).groupby(["seed", "method"])["accuracy"].mean().reset_index()
     return stats.paired(means, "accuracy", "method", a, b)
 
@@ -177,8 +176,6 @@ def best_for(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def times_cheaper(results: pd.DataFrame, a: str, b: str) -> tuple[float, float, float]:
-    """How many times as many seconds method `b` took for all targets as `a`: geometric mean over
-    the seeds, and its interval.
-    """
+    """Seconds of `b` over those of `a` for all targets: geometric mean over seeds, interval."""
     total = last(results).groupby(["seed", "method"])["seconds"].sum().reset_index()
     return stats.ratio_ci(stats.paired(total, "seconds", "method", b, a, ratio=True))

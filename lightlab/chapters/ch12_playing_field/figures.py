@@ -21,10 +21,7 @@ LOOKS = {
 
 
 def fronts(results: pd.DataFrame) -> Figure:
-    """Accuracy against measured time of what each method found, means over the seeds joined.
-
-    Columns method, target, seed, accuracy, latency_ms.
-    """
+    """What each method found, means joined: method, target, seed, accuracy, latency_ms."""
     fig, ax = style.subplots(height=3.8)
     for name, part in results.groupby("method", sort=False):
         colour, marker = LOOKS[name]
@@ -42,9 +39,8 @@ def bill(table: pd.DataFrame) -> Figure:
     method, budget, seed, hypervolume, samples, seconds. Those by hand, at no cost, are lines.
     """
     fig, axes = style.subplots(1, 2, height=3.6, sharey=True)
-    for ax, column, words in zip(
-        axes, ("samples", "seconds"), ("images seen", "seconds of one core"), strict=True
-    ):
+    columns = {"samples": "images seen", "seconds": "seconds of one core"}
+    for ax, (column, words) in zip(axes, columns.items(), strict=True):
         for name, part in table.groupby("method", sort=False):
             colour, marker = LOOKS[name]
             mean = part.groupby("budget")[[column, "hypervolume"]].mean()

@@ -228,10 +228,3 @@ def table() -> pd.DataFrame:
     rows = [(name, "nothing", "width, then depth") for name in HANDS]
     rows += [(name, *method[1:]) for name, method in METHODS.items()]
     return pd.DataFrame(rows, columns=["method", "learns from", "latency"])
-
-
-def play(
-    rules: Rules, method: str, targets: Sequence[float], budget: float, seed: int
-) -> list[Pick]:
-    """One of METHODS by its name."""
-    return METHODS[method].search(rules, targets, budget, seed)

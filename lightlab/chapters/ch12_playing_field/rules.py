@@ -67,9 +67,7 @@ class Rules:
         return 100 * train.evaluate(network, self.images.val)["accuracy"]
 
     def targets(self, n: int) -> np.ndarray:
-        """`n` latencies in equal ratios between the fastest network and the slowest, both left out,
-        (n,) ms.
-        """
+        """`n` latencies in equal ratios, strictly between the least and the most, (n,) ms."""
         least, most = (
             self.price.fixed + sum(map(extreme, self.price.candidates)) for extreme in (min, max)
         )
@@ -95,9 +93,7 @@ def spaces(
 
 
 def meter(space: ProxylessSpace, device: str, kept: Path) -> Meter:
-    """Latencies in the setting `device` ("onnxruntime/1/1"); with what lies in the folder `kept`
-    it goes on with the table that it began with.
-    """
+    """Latencies in the setting `device` ("onnxruntime/1/1"); times lie in the folder `kept`."""
     first, setting = space.decode(space.unrank(0)), latency.Setting.of(device)
     return Meter(first, setting, PLAN, Journal(kept / "times.jsonl"))
 

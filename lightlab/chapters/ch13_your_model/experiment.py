@@ -13,9 +13,7 @@ from lightlab.measure import stats
 
 
 def measured(fitted: Fitted, images: DataSet) -> dict[str, tuple[Any, ...]]:
-    """By claim what its record takes: the value, and of a mean over the test images the 95 %
-    interval and their number.
-    """
+    """By claim: the value, and of means over test images the 95 % interval and their number."""
     delivered, answers, n = fitted.delivered, fitted.answers, len(fitted.tested.labels)
     parity = deploy.parity(delivered.finalist.network, delivered.model, images.test.x)
     return {

@@ -57,9 +57,7 @@ def pictures(paths: Iterable[Path], width: int) -> list[np.ndarray]:
 
 
 def clock_s(costs: pd.DataFrame) -> float:
-    """Seconds in which at least one notebook was at work; NaN where one does not say. Columns
-    started, ended.
-    """
+    """Seconds with a notebook at work, NaN where one does not say. Columns started, ended."""
     if costs[["started", "ended"]].isna().to_numpy().any():
         return math.nan
     begins, ends = pd.to_datetime(costs["started"]), pd.to_datetime(costs["ended"])

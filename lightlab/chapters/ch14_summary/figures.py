@@ -14,8 +14,7 @@ _KINDS = [style.COLOURS[i] for i in (0, 4, 3, 5, 6, 7)]  # of what could decide 
 
 
 def undecided(claims: pd.DataFrame) -> Figure:
-    """A square per open claim, a line per notebook, coloured by what could decide it: columns
-    notebook, decided_by."""
+    """A square per open claim, coloured by what could decide it: columns notebook, decided_by."""
     kinds = claims["decided_by"].value_counts().index
     colours = dict(zip(kinds, _KINDS, strict=False))
     fig = scoreboard.squares(claims, "decided_by", colours, lambda line: f"{len(line)} open")

@@ -150,10 +150,11 @@ def test_a_search_s_cost_stands_beside_that_of_sampling(tmp_path):
     trained = pd.DataFrame(
         {"name": [experiment.BY_TARGET, experiment.MNASNET], "accuracy": [70.0, 60.0]}
     )
-    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, tmp_path, 100)
-    assert table["kind"].tolist()[1:] == ["MnasNet here (notebook 08)", "MnasNet with 100 networks"]
-    assert table["samples"].tolist() == [100, 200, 2000]
-    assert table["over ours"].tolist() == [1, 2, 20]
+    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, tmp_path)
+    names = ["MnasNet here (notebook 08)", "MnasNet with 8,000 networks"]
+    assert table["kind"].tolist()[1:] == names
+    assert table["samples"].tolist() == [100, 200, 160_000]
+    assert table["over ours"].tolist() == [1, 2, 1600]
     assert table["accuracy"].tolist()[:2] == [70, 60]
 
 

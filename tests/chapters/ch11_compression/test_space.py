@@ -67,7 +67,6 @@ def test_uniform_points_choose_alike_in_all_stages():
         ({"keeps": (1.0, 0.5)}, "options have to rise"),
         ({"keeps": (0.25, 0.5)}, "the largest share that is kept has to be 1"),
         ({"keeps": (0.9, 1.0)}, "two shares of its 32 channels round to the same"),
-        ({"bits": (4, 8)}, "bits are 8 or 32, not 4"),
         ({"kernels": ()}, "options have to rise"),
     ],
 )

@@ -69,7 +69,7 @@ def test_an_interrupted_race_goes_on(agreed, targets, tmp_path, monkeypatch):
     ended = race(names)
     assert len(ended) == 2
     with monkeypatch.context() as patch:
-        patch.setattr(methods, "play", killed)  # all is known: nothing is searched again
+        patch.setattr(experiment, "rows_of", killed)  # all is known: nothing is searched again
         pd.testing.assert_frame_equal(race(names), ended)
 
 

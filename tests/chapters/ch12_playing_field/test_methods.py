@@ -10,7 +10,8 @@ from lightlab.methods.once_for_all import baselines
 
 @pytest.mark.parametrize("name", methods.METHODS)
 def test_every_method_keeps_to_its_budget_and_limit(agreed, targets, name):
-    begin = methods.play(agreed, name, targets, 3.0, seed=1)
+    search = methods.METHODS[name].search
+    begin = search(agreed, targets, 3.0, seed=1)
     assert len(begin) == 2
     n = len(agreed.images.train)
     for pick, target in zip(begin, targets, strict=True):
@@ -19,7 +20,7 @@ def test_every_method_keeps_to_its_budget_and_limit(agreed, targets, name):
         point = agreed.space.find(pick.arch)
         if name != methods.CONTROLLER:  # it is asked softly
             assert agreed.price.of(point) <= target * 1.0001
-    again = methods.play(agreed, name, targets, 3.0, seed=1)
+    again = search(agreed, targets, 3.0, seed=1)
     assert [p.arch for p in again] == [p.arch for p in begin]
 
 
