@@ -90,13 +90,11 @@ class Proxy:
         validation; NaN where training diverged), samples (images seen in training), train_macs,
         seconds (of one core).
         """
+        found = self.latency_ms(archs)
         texts = [encode(arch) for arch in archs]
-        distinct = dict(zip(texts, archs, strict=True))
-        self._time(distinct)
-        self._train(distinct)
-        latencies = {row["arch"]: row["latency_ms"] for row in self.journal.of("latency")}
+        self._train(dict(zip(texts, archs, strict=True)))
         trained = {row["arch"]: row for row in self.journal.of("training")}
-        rows = [trained[text] | {"latency_ms": latencies[text]} for text in texts]
+        rows = [trained[t] | {"latency_ms": ms} for t, ms in zip(texts, found, strict=True)]
         table = pd.DataFrame(rows, columns=list(COLUMNS))
         return table.astype({"accuracy": float})
 

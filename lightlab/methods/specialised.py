@@ -74,30 +74,30 @@ def train_each(
     )
 
 
-def comparable(trained: pd.DataFrame, name: str, to: str, off: float = 0.1) -> bool:
+def comparable(trained: pd.DataFrame, name: str, to: str) -> bool:
     """Whether the accuracies of `name` and of `to` say which is better at equal latency.
 
-    They do where, with every seed, `name` is as fast, up to the share `off`, or could not be made
-    so but is slower and less accurate all the same, or faster and more accurate: then the
-    difference is at least what it would be.
+    They do where, with every seed, `name` is as fast, up to 10 %, or could not be made so but is
+    slower and less accurate all the same, or faster and more accurate: then the difference is at
+    least what it would be.
     """
     ratio = stats.paired(trained, "latency_ms", "name", name, to, ratio=True)
     gap = stats.paired(trained, "accuracy", "name", name, to)
     beyond = ((ratio > 1) & (gap < 0)) | ((ratio < 1) & (gap > 0))
-    return bool(((np.abs(ratio - 1) < off) | beyond).all())
+    return bool(((np.abs(ratio - 1) < 0.1) | beyond).all())
 
 
-def layer_rows(archs: Mapping[str, Arch], fixed: int = 2) -> pd.DataFrame:
+def layer_rows(archs: Mapping[str, Arch]) -> pd.DataFrame:
     """One row per block: network, op (as a reader calls it), kernel, channels, stride, se.
 
-    The first `fixed` blocks, stem included, are called so: no search decides about them.
+    The op of the stem and of the first block is "fixed": no search decides about them.
     """
     words = {"conv": "convolution", "sep": "separable", "mb": "MBConv"}
     return pd.DataFrame(
         {
             "network": name,
             "op": words[b.op] + (f"{b.expand_ratio:g}" if b.op == "mb" else "")
-            if i >= fixed
+            if i >= 2
             else "fixed",
             "kernel": b.kernel_size,
             "channels": b.out_channels,

@@ -7,18 +7,16 @@ from lightlab.search.draws import SearchError
 from lightlab.search.evolution import NSGA2, RegularizedEvolution
 from lightlab.search.gaussian.bayesopt import BayesianOptimization
 from lightlab.search.random_search import GridSearch, RandomSearch
-from lightlab.search.searcher import Incumbent, Searcher, SearchSpace, Trial
+from lightlab.search.searcher import Searcher, Trial
 
 __all__ = [
     "NSGA2",
     "BayesianOptimization",
     "Controller",
     "GridSearch",
-    "Incumbent",
     "RandomSearch",
     "RegularizedEvolution",
     "SearchError",
-    "SearchSpace",
     "Searcher",
     "Trial",
 ]

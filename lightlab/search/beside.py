@@ -24,14 +24,15 @@ def run_beside(
     kept: Path | None = None,
 ) -> dict[Key, Any]:
     """`function` with each of these arguments, one process a core and one thread each, or in this
-    one where all together take few `macs`; results do not depend on it. With `resume`, a folder,
-    each is also given a `checkpoint` in it. With `kept`, a folder, each gives a data frame, which
-    is written there (Parquet) as soon as it is known, and read when the same jobs are run again.
+    process where all together take few `macs`; results do not depend on it.
+
+    In the folder `resume` each is given a `checkpoint` of its own. In the folder `kept` each one's
+    data frame is written (Parquet) as soon as it is known, and read when the same jobs run again.
     """
     if workers is None:
         workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
     found = pool(max(1, min(workers, len(jobs))))(
-        joblib.delayed(_kept)(
+        joblib.delayed(_one)(
             kept and Path(kept) / f"{i:04d}.parquet",
             function,
             args,
@@ -42,17 +43,16 @@ def run_beside(
     return dict(zip(jobs, found, strict=True))
 
 
-def _kept(path: Path | None, *job: Any) -> Any:
-    if path is None:
-        return _one(*job)
-    if not path.exists():
-        rows: pd.DataFrame = _one(*job)
-        whole_file.write(path, rows.to_parquet)
-    return pd.read_parquet(path)
-
-
-def _one(function: Callable[..., Any], args: tuple | dict, checkpoint: Path | None) -> Any:
+def _one(
+    path: Path | None, function: Callable[..., Any], args: tuple | dict, checkpoint: Path | None
+) -> Any:
+    if path is not None and path.exists():
+        return pd.read_parquet(path)
     positional, named = ((), args) if isinstance(args, dict) else (args, {})
     kept = {} if checkpoint is None else {"checkpoint": checkpoint}
     with torch_threads(1):
-        return function(*positional, **named, **kept)
+        found = function(*positional, **named, **kept)
+    if path is None:
+        return found
+    whole_file.write(path, found.to_parquet)
+    return pd.read_parquet(path)

@@ -39,9 +39,9 @@ class PPO:
 class Policy(nn.Module):
     """Chances of the options of each decision, given those taken before it."""
 
-    def __init__(self, n_options: Sequence[int], hidden: int = 100) -> None:
+    def __init__(self, n_options: Sequence[int]) -> None:
         super().__init__()
-        self.n_options, self.hidden = tuple(n_options), hidden
+        hidden = 100
         self.start = nn.Parameter(torch.empty(1, hidden))
         self.taken = nn.ModuleList(nn.Embedding(n, hidden) for n in n_options[:-1])
         self.cell = nn.LSTMCell(hidden, hidden)

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,8 @@ def unseen(
     space: DecisionSpace,
     draw: Callable[[], Point],
     taken: Container[Point],
-    feasible: Feasible | None = None,
-    rng: np.random.Generator | None = None,
+    feasible: Feasible | None,
+    rng: np.random.Generator,
 ) -> Point | None:
     """A feasible point that is not `taken`, by `draw`; None where there is none left.
 
@@ -34,29 +33,23 @@ def unseen(
     one MAX_UNIFORM uniform points are tried. SearchError where not one point is feasible, as far as
     these tell.
     """
-    rng = rng or np.random.default_rng(0)
-    found = _first(MAX_DRAWS, draw, taken, feasible)
-    if found.point is not None:
-        return found.point
-    if space.size() <= MAX_LISTED:
-        n = space.size()
+    point, any_feasible = _first(MAX_DRAWS, draw, taken, feasible)
+    if point is not None:
+        return point
+    n = space.size()
+    if n <= MAX_LISTED:
         numbers = itertools.count(int(rng.integers(n)))
-        rest = _first(n, lambda: space.unrank(next(numbers) % n), taken, feasible)
+        point, more = _first(n, lambda: space.unrank(next(numbers) % n), taken, feasible)
     else:
-        rest = _first(MAX_UNIFORM, lambda: space.sample(rng), taken, feasible)
-    if rest.point is None and not (found.any_feasible or rest.any_feasible):
+        point, more = _first(MAX_UNIFORM, lambda: space.sample(rng), taken, feasible)
+    if not (any_feasible or more):
         raise SearchError(f"no point of {space!r} was found feasible: loosen the constraint")
-    return rest.point
-
-
-class _Found(NamedTuple):
-    point: Point | None
-    any_feasible: bool
+    return point
 
 
 def _first(
     n: int, draw: Callable[[], Point], taken: Container[Point], feasible: Feasible | None
-) -> _Found:
+) -> tuple[Point | None, bool]:
     """The first of `n` draws that is feasible and not taken, and whether any was feasible."""
     any_feasible = False
     for _ in range(n):
@@ -64,8 +57,8 @@ def _first(
         if feasible is None or feasible(point):
             any_feasible = True
             if point not in taken:
-                return _Found(point, True)
-    return _Found(None, any_feasible)
+                return point, True
+    return None, any_feasible
 
 
 def checked(space: DecisionSpace, trials: Sequence[Trial]) -> list[Trial]:

@@ -34,9 +34,8 @@ class _Evolution(TrialLog):
                 f"population_size and n_initial have to be at least 2, got {population_size} and "
                 f"{n_initial}"
             )
-        self.space, self.seed, self.population_size = space, seed, population_size
-        self.n_initial = n_initial
-        self.feasible = feasible
+        self.space, self.seed, self.feasible = space, seed, feasible
+        self.population_size, self.n_initial = population_size, n_initial
         self._pending: list[Point] = []
         self._chosen: tuple[int, Any] = (-1, None)  # parents, and of how many trials
 
@@ -44,11 +43,7 @@ class _Evolution(TrialLog):
         """`n` points that were not asked before; fewer where the space has no more."""
         asked: list[Point] = []
         taken = {t.config for t in self.trials} | set(self._pending)
-        for _ in range(n):
-            rng = np.random.default_rng([self.seed, len(self.trials), len(self._pending)])
-            point = self._next(taken, rng)
-            if point is None:
-                break
+        while len(asked) < n and (point := self._next(taken)) is not None:
             asked.append(point)
             self._pending.append(point)
             taken.add(point)
@@ -60,13 +55,13 @@ class _Evolution(TrialLog):
         super().tell(told, values, noise_var)
         self._pending = [p for p in self._pending if p not in set(told)]
 
-    def _next(self, taken: set[Point], rng: np.random.Generator) -> Point | None:
+    def _next(self, taken: set[Point]) -> Point | None:
+        rng = np.random.default_rng([self.seed, len(self.trials), len(self._pending)])
         finished = [t for t in self.trials if not t.failed]
         n_begun = len(self.trials) + len(self._pending)
         if n_begun < self.n_initial or len(finished) < 2:
-            return draws.unseen(
-                self.space, lambda: self.space.sample(rng), taken, self.feasible, rng
-            )
+            draw = partial(self.space.sample, rng)
+            return draws.unseen(self.space, draw, taken, self.feasible, rng)
         if self._chosen[0] != len(self.trials):
             values = np.array([t.values for t in finished]) * self.signs
             parents = self._parents([t.config for t in finished], values)

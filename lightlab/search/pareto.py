@@ -56,20 +56,15 @@ def hypervolume(values: np.ndarray, ref_point: np.ndarray) -> float:
     if values.ndim != 2 or values.shape[1] < 2 or ref.shape != values.shape[1:]:
         raise ValueError(f"two objectives or more are needed, got {values.shape} and {ref.shape}")
     values = values[(values > ref).all(1)]
-    if values.shape[1] > 2:
-        return _volume(values[is_non_dominated(values)], ref)
+    if values.shape[1] > 2 and len(values):
+        import torch  # both are slow to import
+        from botorch.utils.multi_objective.hypervolume import Hypervolume
+
+        front = torch.from_numpy(values[is_non_dominated(values)])
+        return float(Hypervolume(torch.from_numpy(ref)).compute(front))
     total, height = 0.0, ref[1]
     for x, y in values[np.argsort(-values[:, 0], kind="stable")]:
         if y > height:
             total += (x - ref[0]) * (y - height)
             height = y
     return float(total)
-
-
-def _volume(front: np.ndarray, ref: np.ndarray) -> float:
-    import torch  # both are slow to import: only for three objectives and more
-    from botorch.utils.multi_objective.hypervolume import Hypervolume
-
-    if not len(front):
-        return 0.0
-    return float(Hypervolume(torch.from_numpy(ref)).compute(torch.from_numpy(front)))

@@ -9,9 +9,7 @@ import optuna
 from numpy.typing import ArrayLike
 
 from lightlab.search.searcher import TrialLog
-from lightlab.space.hyper import Choice, Float, HyperSpace, Int
-
-Distribution = optuna.distributions.BaseDistribution
+from lightlab.space.hyper import Choice, Dimension, Float, HyperSpace
 
 
 class OptunaSearch(TrialLog):
@@ -36,19 +34,17 @@ class OptunaSearch(TrialLog):
         self._distributions = {n: _distribution(d) for n, d in space.dimensions.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            chosen = (
-                optuna.samplers.TPESampler(seed=seed, n_startup_trials=n_initial)
-                if sampler == "tpe"
-                else optuna.samplers.GPSampler(
-                    seed=seed, n_startup_trials=n_initial, deterministic_objective=deterministic
-                )
-            )
+            how: dict[str, Any] = {"seed": seed, "n_startup_trials": n_initial}
+            if sampler == "tpe":
+                chosen = optuna.samplers.TPESampler(**how)
+            else:
+                chosen = optuna.samplers.GPSampler(**how, deterministic_objective=deterministic)
         direction = "maximize" if maximize else "minimize"
         self._study = optuna.create_study(sampler=chosen, direction=direction)
         self._running: list[tuple[dict[str, Any], optuna.Trial]] = []
 
     def ask(self, n: int = 1) -> list[dict[str, Any]]:
-        """`n` points."""
+        """`n` points of the sampler's choice."""
         asked = []
         for _ in range(n):
             trial = self._study.ask(self._distributions)
@@ -67,10 +63,7 @@ class OptunaSearch(TrialLog):
         super().tell(configs, values, noise_var)
         for config, value in zip(configs, np.ravel(np.asarray(values, dtype=float)), strict=True):
             at = next((i for i, (c, _) in enumerate(self._running) if c == config), None)
-            if at is None:
-                trial = self._foreign(config)
-            else:
-                _, trial = self._running.pop(at)
+            trial = self._foreign(config) if at is None else self._running.pop(at)[1]
             if np.isfinite(value):
                 self._study.tell(trial, float(value))
             else:
@@ -87,13 +80,9 @@ class OptunaSearch(TrialLog):
         return self._study.ask(self._distributions)
 
 
-def _distribution(dimension: Any) -> Distribution:
-    if isinstance(dimension, Float):
-        return optuna.distributions.FloatDistribution(
-            dimension.low, dimension.high, log=dimension.log
-        )
-    if isinstance(dimension, Int):
-        return optuna.distributions.IntDistribution(
-            dimension.low, dimension.high, log=dimension.log
-        )
-    return optuna.distributions.CategoricalDistribution(tuple(range(len(dimension.options))))
+def _distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution:
+    of = optuna.distributions
+    if isinstance(dimension, Choice):
+        return of.CategoricalDistribution(tuple(range(len(dimension.options))))
+    kind = of.FloatDistribution if isinstance(dimension, Float) else of.IntDistribution
+    return kind(dimension.low, dimension.high, log=dimension.log)

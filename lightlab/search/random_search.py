@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,6 @@ from lightlab.search import draws
 from lightlab.search.searcher import SearchSpace, Trial, TrialLog, keys
 from lightlab.space.decisions import DecisionSpace
 from lightlab.space.hyper import HyperSpace
-
-MAX_DRAWS = 100  # draws per point before a repeat is accepted, in a space nearly used up
 
 
 class RandomSearch(TrialLog):
@@ -35,8 +34,8 @@ class RandomSearch(TrialLog):
             raise ValueError("`feasible` is for spaces of decisions")
         self.space, self.seed, self.feasible = space, seed, feasible
         told = [t.config for t in self.trials]
-        self._points = set(told) if isinstance(space, DecisionSpace) else set()
-        self._taken = set(keys(space.to_cube(told))) if told else set()
+        self._points = set(told) if decisions else set()
+        self._taken = set() if decisions else set(keys(space.to_cube(told)))
         self._n_asked = len(told)
 
     def ask(self, n: int = 1) -> list[Any]:
@@ -59,13 +58,12 @@ class RandomSearch(TrialLog):
         rng = np.random.default_rng([self.seed, self._n_asked])
         self._n_asked += 1
         if isinstance(self.space, DecisionSpace):
-            point = draws.unseen(
-                self.space, lambda: self.space.sample(rng), self._points, self.feasible, rng
-            )
+            draw = partial(self.space.sample, rng)
+            point = draws.unseen(self.space, draw, self._points, self.feasible, rng)
             if point is not None:
                 self._points.add(point)
             return point
-        for _ in range(MAX_DRAWS):
+        for _ in range(draws.MAX_DRAWS):  # then a repeat is accepted
             point = self.space.sample(rng, 1)[0]
             key = keys(self.space.to_cube([point]))[0]
             if key not in self._taken:
@@ -91,7 +89,7 @@ class GridSearch(TrialLog):
         super().__init__(maximize, trials)
         points = space.grid(levels)
         order = np.random.default_rng(seed).permutation(len(points))
-        told = set(keys(space.to_cube([t.config for t in self.trials]))) if self.trials else set()
+        told = set(keys(space.to_cube([t.config for t in self.trials])))
         names = keys(space.to_cube(points))
         self._left = [points[i] for i in order if names[i] not in told]
 

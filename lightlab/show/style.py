@@ -28,8 +28,6 @@ _METHODS = {
     "grid": (COLOURS[4], "D", ":"),
     "tpe": (COLOURS[2], "^", "-."),
     "optuna-gp": (COLOURS[1], "v", "-"),
-    "evolution": (COLOURS[3], "P", "-"),
-    "hand": (COLOURS[6], "*", "-"),
 }
 
 _RC = {

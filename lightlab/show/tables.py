@@ -21,7 +21,8 @@ def write(df: pd.DataFrame, folder: Path, name: str, caption: str, digits: int =
     flat.to_csv(paths[0], index=False)
     bars = shown.map(lambda text: text.replace("|", r"\|"))
     # as text: tabulate would make 1.1 of the version 1.10
-    text = bars.to_markdown(index=False, disable_numparse=True, colalign=_aligned(flat))
+    sides = _sides(flat) if len(flat) else None
+    text = bars.to_markdown(index=False, disable_numparse=True, colalign=sides)
     paths[1].write_text(f"{text}\n\n{caption}\n", encoding="utf-8")
     style = shown.map(_latex_escape).rename(columns=_latex_escape).style.hide(axis="index")
     latex = style.to_latex(hrules=True, caption=_latex_escape(caption), label=f"tab:{name}")
@@ -33,10 +34,9 @@ def html(df: pd.DataFrame, digits: int = 3) -> str:
     """The table as plain HTML, values rounded, text escaped; numbers flush right, words left."""
     flat = _flat(df)
     shown = rounded(flat, digits)
-    sides = ["right" if pd.api.types.is_numeric_dtype(t) else "left" for t in flat.dtypes]
 
     def row(tag: str, values: Iterable[object]) -> str:
-        cells = zip(values, sides, strict=True)
+        cells = zip(values, _sides(flat), strict=True)
         return "".join(f'<{tag} style="text-align:{s}">{escape(str(v))}</{tag}>' for v, s in cells)
 
     body = "".join(f"<tr>{row('td', r)}</tr>" for r in shown.itertuples(index=False, name=None))
@@ -59,9 +59,8 @@ def _flat(df: pd.DataFrame) -> pd.DataFrame:
     return df.reset_index() if any(n is not None for n in df.index.names) else df
 
 
-def _aligned(df: pd.DataFrame) -> list[str] | None:
-    numeric = [pd.api.types.is_numeric_dtype(d) for d in df.dtypes]
-    return ["right" if n else "left" for n in numeric] if len(df) else None
+def _sides(df: pd.DataFrame) -> list[str]:
+    return ["right" if pd.api.types.is_numeric_dtype(d) else "left" for d in df.dtypes]
 
 
 def _latex_escape(text: object) -> str:

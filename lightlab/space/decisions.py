@@ -144,15 +144,8 @@ class DecisionSpace:
         np.put_along_axis(out, index + starts, 1.0, axis=1)
         return out
 
-    def rank(self, point: Point) -> int:
-        """The number of `point`, 0 to size() − 1, the last decision counting fastest."""
-        number = 0
-        for index, n in zip(point, self.n_options, strict=True):
-            number = number * n + index
-        return number
-
     def unrank(self, number: int) -> Point:
-        """The point of that number."""
+        """The point of that number, 0 to size() − 1, the last decision counting fastest."""
         index = []
         for n in reversed(self.n_options):
             number, last = divmod(number, n)

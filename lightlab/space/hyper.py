@@ -36,10 +36,6 @@ class Float:
     def __post_init__(self) -> None:
         _check_range(self, self.low < self.high, self.low > 0)
 
-    @property
-    def size(self) -> float:
-        return math.inf
-
     def column(self, name: str) -> Column:
         return Column(name)
 
@@ -70,12 +66,8 @@ class Int:
         whole = all(isinstance(v, int | np.integer) for v in (self.low, self.high))
         _check_range(self, whole and self.low <= self.high, self.low > 0)
 
-    @property
-    def size(self) -> float:
-        return self.high - self.low + 1
-
     def column(self, name: str) -> Column:
-        if self.size > MAX_LEVELS:
+        if self.high - self.low >= MAX_LEVELS:
             return Column(name)
         return Column(name, tuple(self.encode(v) for v in range(self.low, self.high + 1)))
 
@@ -106,10 +98,6 @@ class Choice:
         object.__setattr__(self, "options", tuple(self.options))
         if not self.options or any(o in self.options[:i] for i, o in enumerate(self.options)):
             raise ValueError(f"Choice needs different options, got {self.options}")
-
-    @property
-    def size(self) -> float:
-        return len(self.options)
 
     def column(self, name: str) -> Column:
         return Column(name, tuple(self.encode(o) for o in self.options), ordered=False)
@@ -144,11 +132,6 @@ class HyperSpace:
 
     def __repr__(self) -> str:
         return f"HyperSpace({self.dimensions})"
-
-    @property
-    def size(self) -> float:
-        """Number of different points; inf with a Float."""
-        return math.prod(d.size for d in self.dimensions.values())
 
     def to_cube(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Places in the unit cube, (n, d). ValueError names the point that is not of this space."""

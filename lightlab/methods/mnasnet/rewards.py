@@ -41,7 +41,7 @@ def reward(
     return accuracy * ratio ** np.where(ratio <= 1, alpha, beta)
 
 
-def exponent(times_slower: float = 2.0, relative_gain: float = 0.05) -> float:
+def exponent(times_slower: float, relative_gain: float) -> float:
     """The exponent at which a network `times_slower` is worth as much if its accuracy is higher by
     `relative_gain`: (1 + gain) · times^β = 1 (section 3). ValueError on values that have none.
     """

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from lightlab.space.arch import Arch, Block, scale
-from lightlab.space.spaces import OfaSpace, Skeleton, like_mobilenet_v2, like_mobilenet_v3
+from lightlab.space.arch import Arch, scale
+from lightlab.space.spaces import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
 
 MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
 
@@ -21,17 +21,14 @@ def families(
     designs = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
     found = []
     for name, frame in designs.items():
-        whole = frame.arch(_blocks(frame, space.expands[-1], depth))
+        blocks = [
+            frame.mbconv(i, j, 5 if stage.se_ratio else 3, space.expands[-1])
+            for i, stage in enumerate(frame.stages)
+            for j in range(stage.layers)[:depth]
+        ]
+        whole = frame.arch(blocks)
         scaled = [
             scale(whole, width_mult=w, resolution=px) for w in widths for px in space.resolutions
         ]
         found += [(name, arch) for arch in dict.fromkeys(scaled)]
     return found
-
-
-def _blocks(frame: Skeleton, expand: float, depth: int | None) -> list[Block]:
-    return [
-        frame.mbconv(i, j, 5 if stage.se_ratio else 3, expand)
-        for i, stage in enumerate(frame.stages)
-        for j in range(stage.layers)[:depth]
-    ]

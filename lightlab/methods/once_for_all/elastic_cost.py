@@ -48,13 +48,6 @@ class ElasticCosts:
         return cls._priced(space, 1)
 
     @classmethod
-    def size_kb(cls, space: OfaSpace) -> "ElasticCosts":
-        """Of its parameters as float32, in units of 1,000 bytes."""
-        params = cls.params(space)
-        share = cost.BYTES_PER_NUMBER / 1000
-        return cls(space, share * params.fixed, share * params.added)
-
-    @classmethod
     def latency_ms(cls, space: OfaSpace, table: LookupTable) -> "ElasticCosts":
         """What `table` predicts; LatencyError names a layer that it does not hold."""
         return cls.over(space, table.predict, table.added_ms)
@@ -62,11 +55,11 @@ class ElasticCosts:
     @classmethod
     def _priced(cls, space: OfaSpace, which: int) -> "ElasticCosts":
         prices = cost.Prices()
-
-        def added(block: Block, channels: int, size: int) -> float:
-            return prices.maps(channels, size)[block][which]
-
-        return cls.over(space, lambda arch: prices(arch)[which], added)
+        return cls.over(
+            space,
+            lambda arch: prices(arch)[which],
+            lambda block, channels, size: prices.maps(channels, size)[block][which],
+        )
 
     def of(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
         """Of each network, (n,)."""
@@ -78,8 +71,7 @@ class ElasticCosts:
 
     def least(self) -> tuple[float, Point]:
         """The smallest cost that there is, exactly, and a network that has it."""
-        found = [self._least(i) for i in range(len(self.fixed))]
-        return min(found)
+        return min(self._least(i) for i in range(len(self.fixed)))
 
     def _least(self, resolution: int) -> tuple[float, Point]:
         """Unit by unit: they do not depend on each other."""
@@ -97,7 +89,7 @@ class ElasticCosts:
         return total, tuple(point)
 
 
-def elastic_table(space: OfaSpace, plan: Plan | None = None, **how: object) -> LookupTable:
+def elastic_table(space: OfaSpace, plan: Plan, **how: object) -> LookupTable:
     """The look-up table of all layers of `space`; `how` as in `LookupTable.build`."""
     uniform = [
         space.decode(space.corner(None, expand, kernel, resolution))
@@ -105,7 +97,7 @@ def elastic_table(space: OfaSpace, plan: Plan | None = None, **how: object) -> L
         for kernel in space.kernels
         for expand in space.expands
     ]
-    return LookupTable.build(uniform, **({"plan": plan} if plan else {}), **how)
+    return LookupTable.build(uniform, plan=plan, **how)
 
 
 def _layers(space: OfaSpace, resolution: int, added: Added) -> list:

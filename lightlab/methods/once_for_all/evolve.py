@@ -6,6 +6,7 @@ Candidates beyond the limit are drawn again, never punished.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -105,32 +106,22 @@ def evolve(
     space: OfaSpace,
     score: Score,
     limits: Limits,
-    settings: Evolution | None = None,
+    settings: Evolution = Evolution(),
     seed: int = 0,
 ) -> Chosen:
     """The network of highest `score` within `limits` that evolution finds."""
-    how = settings or Evolution()
-    rng = np.random.default_rng(seed)
+    how, rng = settings, np.random.default_rng(seed)
     n_parents = max(2, round(how.parents * how.population))
     n_mutated = round(how.mutated * how.population)
-    people = limits.draw(how.population, lambda n: _random(space, n, rng))
+    people = limits.draw(how.population, partial(_random, space, rng))
     worth = score(people)
     for _ in range(how.generations):
         best = np.argsort(-worth, kind="stable")[:n_parents]
         parents, kept = people[best], worth[best]
-
-        def mutants(n: int, parents: np.ndarray = parents) -> np.ndarray:
-            return _mutants(space, parents, n, how, rng)
-
-        def crossed(n: int, parents: np.ndarray = parents) -> np.ndarray:
-            return _crossed(parents, n, rng)
-
-        parts = [
-            limits.draw(n, make)
-            for n, make in ((n_mutated, mutants), (how.population - n_mutated, crossed))
-            if n
-        ]
-        children = np.concatenate(parts)
+        mutants = partial(_mutants, space, parents, how, rng)
+        crossed = partial(_crossed, parents, rng)
+        makers = (n_mutated, mutants), (how.population - n_mutated, crossed)
+        children = np.concatenate([limits.draw(n, make) for n, make in makers if n])
         people = np.concatenate([parents, children])
         worth = np.concatenate([kept, score(children)])
     return _best(space, people, worth, how.calls)
@@ -143,7 +134,7 @@ def random_search(
     rng = np.random.default_rng(seed)
     kept, worth = [], []
     for i in range(math.ceil(calls / 100)):
-        points = limits.draw(min(100, calls - 100 * i), lambda n: _random(space, n, rng))
+        points = limits.draw(min(100, calls - 100 * i), partial(_random, space, rng))
         values = score(points)
         kept.append(points[values.argmax()])
         worth.append(float(values.max()))
@@ -156,21 +147,21 @@ def _best(space: OfaSpace, people: np.ndarray, worth: np.ndarray, calls: int) ->
     return Chosen(point, float(worth[at]), calls)
 
 
-def _random(space: OfaSpace, n: int, rng: np.random.Generator) -> np.ndarray:
+def _random(space: OfaSpace, rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.integers(space.n_options, size=(n, len(space.n_options)))
 
 
 def _mutants(
-    space: OfaSpace, parents: np.ndarray, n: int, how: Evolution, rng: np.random.Generator
+    space: OfaSpace, parents: np.ndarray, how: Evolution, rng: np.random.Generator, n: int
 ) -> np.ndarray:
     """`n` parents with some decisions taken anew."""
     chance = np.full(parents.shape[1], how.p_gene)
     chance[0] = how.p_resolution
     chosen = parents[rng.integers(len(parents), size=n)]
-    return np.where(rng.random(chosen.shape) < chance, _random(space, n, rng), chosen)
+    return np.where(rng.random(chosen.shape) < chance, _random(space, rng, n), chosen)
 
 
-def _crossed(parents: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def _crossed(parents: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
     """Every decision from one or the other of two parents."""
     a, b = parents[rng.integers(len(parents), size=(2, n))]
     return np.where(rng.random(a.shape) < 0.5, a, b)

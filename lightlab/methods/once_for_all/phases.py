@@ -92,17 +92,17 @@ def progressive(passes: float, fall: float = 1.0) -> tuple[Phase, ...]:
     return tuple(replace(p, epochs=p.epochs * share, lr=p.lr**fall) for p in phases)
 
 
-def uniform(passes: float, n_subnets: int = 2) -> tuple[Phase, ...]:
+def uniform(passes: float) -> tuple[Phase, ...]:
     """Everything open from the first step on. Two sub-networks a step, as in the paper's phases on
     average: as many passes are as many steps.
     """
-    return (Phase("uniform", ALL, ALL, ALL, passes / n_subnets, n_subnets=n_subnets),)
+    return (Phase("uniform", ALL, ALL, ALL, passes / 2, n_subnets=2),)
 
 
 def sandwich(passes: float, n_subnets: int = 3) -> tuple[Phase, ...]:
     """The sandwich rule from the first step on."""
-    how = {"n_subnets": n_subnets, "rule": "sandwich"}
-    return (Phase("sandwich", ALL, ALL, ALL, passes / n_subnets, **how),)
+    epochs = passes / n_subnets
+    return (Phase("sandwich", ALL, ALL, ALL, epochs, n_subnets=n_subnets, rule="sandwich"),)
 
 
 def draw(space: OfaSpace, phase: Phase, generator: torch.Generator) -> list[Point]:

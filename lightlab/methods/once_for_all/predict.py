@@ -29,7 +29,7 @@ class Predictor(Protocol):
 class MLP:
     """An ensemble of perceptrons that share nothing but the data; their spread is the uncertainty.
 
-    `members` networks of three layers of `hidden` units, trained together by Adam for `steps` full
+    `members` networks of three layers of 400 units, trained together by Adam for `steps` full
     batches, with the first author's rate of 1e-3, and an output that begins at the mean. His weight
     decay of 1e-4 is for 16,000 samples: with 240 it leaves nearly twice the error of DECAY
     (benchmarks/once_for_all.md). ValueError for fewer than LEAST_SAMPLES samples.
@@ -40,7 +40,6 @@ class MLP:
         codes: np.ndarray,
         accuracy: np.ndarray,
         *,
-        hidden: int = 400,
         members: int = 3,
         steps: int = 150,
         decay: float = DECAY,
@@ -51,7 +50,7 @@ class MLP:
         self._mean, self._scale = float(y.mean()), float(y.std()) or 1.0
         target = torch.from_numpy((y - self._mean) / self._scale).float()
         generator = torch.Generator().manual_seed(seed)
-        sizes = [X.shape[1], hidden, hidden, hidden, 1]
+        sizes = [X.shape[1], 400, 400, 400, 1]
         self._layers = [
             (_drawn(members, a, b, generator), torch.zeros(members, 1, b, requires_grad=True))
             for a, b in pairwise(sizes)

@@ -53,7 +53,6 @@ def shrink(
     start: ElasticNetwork | None = None,
     teacher: ElasticNetwork | None = None,
     seed: int = 0,
-    n_calibrate: int = subnets.N_CALIBRATE,
     n_rows: int = N_ROWS,
     checkpoint: Path | None = None,
 ) -> Shrunk:
@@ -69,14 +68,13 @@ def shrink(
 
     SearchError and TrainError on what cannot be trained, DivergedError where the loss is no number.
     """
-    run = _Run(space, images, phases, recipe, start, teacher, seed, n_calibrate, n_rows)
+    run = _Run(space, images, phases, recipe, start, teacher, seed, n_rows)
     keeper = None
     if checkpoint is not None:
         rest = {"seed": seed, "phases": [asdict(p) for p in phases], "space": space.identity()}
-        rest |= {"n_calibrate": n_calibrate, "n_rows": n_rows}
-        keeper = Keeper(
-            checkpoint, identity(run.net, images.train, images.val, recipe, teacher, **rest)
-        )
+        rest |= {"n_calibrate": subnets.N_CALIBRATE, "n_rows": n_rows}
+        own = identity(run.net, images.train, images.val, recipe, teacher, **rest)
+        keeper = Keeper(checkpoint, own)
         if keeper.path.exists():
             run.restore(*keeper.read())
     while not run.done:
@@ -127,7 +125,6 @@ class _Run:
         start: ElasticNetwork | None,
         teacher: ElasticNetwork | None,
         seed: int,
-        n_calibrate: int,
         n_rows: int,
     ) -> None:
         if recipe.precision != "float32":
@@ -148,7 +145,7 @@ class _Run:
         self.net.to(device)
         self.teacher = None if teacher is None else copy.deepcopy(teacher).train().to(device)
         self.images, self.phases, self.seed = images, tuple(phases), seed
-        self.n_calibrate, self.n_rows, self.base = n_calibrate, n_rows, recipe
+        self.n_rows, self.base = n_rows, recipe
         self.batches = resume.Batches(images.train.to(device))
         self.generator = torch.Generator().manual_seed(seed)
         self.values = {"phase": 0, "step": 0, "steps": 0, "passes": 0, "macs": 0, "seconds": 0.0}
@@ -252,9 +249,7 @@ class _Run:
         middle = [n // 2 for n in space.n_options]
         points = {"smallest": space.smallest(), "middle": middle, "largest": space.corner()}
         points = points if self.n_rows else {}
-        found = subnets.accuracies(
-            self.net, points.values(), images.train.x, images.val, self.n_calibrate
-        )
+        found = subnets.accuracies(self.net, points.values(), images.train.x, images.val)
         self.rows.append(
             {
                 "phase": self.phases[self.values["phase"] - (self.values["step"] == 0)].name,

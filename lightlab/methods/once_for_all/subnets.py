@@ -43,8 +43,8 @@ def specialise(
     images: Tensor,
     n_calibrate: int | None = N_CALIBRATE,
 ) -> Network:
-    """The sub-network as a network of its own, in evaluation mode, its running statistics taken
-    from `n_calibrate` of the training `images`, always the same ones; None keeps the supernet's.
+    """The sub-network as a network of its own, in evaluation mode, `calibrated` on `n_calibrate` of
+    the training `images`; None keeps the supernet's running statistics.
     """
     network = supernet.extract(arch).to(memory_format=torch.channels_last).eval()
     return network if n_calibrate is None else calibrated(network, images, n_calibrate)

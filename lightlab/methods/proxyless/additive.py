@@ -47,11 +47,11 @@ class Additive:
     def macs(cls, space: ProxylessSpace) -> "Additive":
         """Multiply-accumulates of one image."""
         prices = cost.Prices()
-
-        def added(block: Block, at: Position) -> float:
-            return prices.maps(at.in_channels, at.in_size)[block][0]
-
-        return cls.over(space, lambda arch: prices(arch)[0], added)
+        return cls.over(
+            space,
+            lambda arch: prices(arch)[0],
+            lambda block, at: prices.maps(at.in_channels, at.in_size)[block][0],
+        )
 
     @classmethod
     def latency_ms(cls, space: ProxylessSpace, table: LookupTable) -> "Additive":
@@ -77,11 +77,11 @@ class Additive:
         return self.fixed + torch.stack(parts).sum()
 
 
-def look_up_table(space: ProxylessSpace, plan: Plan | None = None, **how: object) -> LookupTable:
+def look_up_table(space: ProxylessSpace, plan: Plan, **how: object) -> LookupTable:
     """The table of all candidates of `space`; `how` as in `LookupTable.build`."""
     n = max(space.n_options)
     pure = [space.decode([min(i, m - 1) for m in space.n_options]) for i in range(n)]
-    return LookupTable.build(pure, **({"plan": plan} if plan else {}), **how)
+    return LookupTable.build(pure, plan=plan, **how)
 
 
 def priced(
@@ -102,7 +102,7 @@ def priced(
 
 
 def _calibrated(
-    space: ProxylessSpace, meter: Meter, n: int, seed: int = 0
+    space: ProxylessSpace, meter: Meter, n: int, seed: int
 ) -> tuple[LookupTable, dict[Point, float]]:
     """The look-up table of all candidates in the setting of `meter`, measured now and calibrated on
     `n` networks of the space: the smallest, the largest, and random ones, which alone are too alike

@@ -69,16 +69,10 @@ def search(
         chosen(run.chances())  # refuses a target that nothing keeps to before the search, not after
     keeper = None
     if checkpoint is not None:
-        rest = {
-            "seed": seed,
-            "settings": asdict(settings),
-            "target_ms": target_ms,
-            "latency": asdict(latency),
-        }
-        keeper = Keeper(
-            checkpoint,
-            identity(run.net, images.train, images.val, settings.recipe, None, **rest),
-        )
+        rest = {"seed": seed, "settings": asdict(settings)}
+        rest |= {"target_ms": target_ms, "latency": asdict(latency)}
+        own = identity(run.net, images.train, images.val, settings.recipe, None, **rest)
+        keeper = Keeper(checkpoint, own)
         if keeper.path.exists():
             run.restore(*keeper.read())
     every = max(1, run.plan.n_steps // _N_ROWS)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from lightlab.methods.proxyless.additive import Additive
 from lightlab.search.draws import SearchError
@@ -29,8 +30,8 @@ def likeliest_within(
     for chances, costs in zip(probabilities, rows, strict=True):
         # above the cheapest: a calibrated table may hold costs below 0
         steps = [int(np.ceil(n * (cost - min(costs)) / target_ms)) for cost in costs]
-        reached = [
-            _shifted(best, step) + np.log(max(chance, 1e-300))
+        reached = [  # by spending `step` more
+            F.pad(best, (step, 0), value=-torch.inf)[: left + 1] + np.log(max(chance, 1e-300))
             for chance, step in zip(chances, steps, strict=True)
         ]
         best, taken = torch.stack(reached).max(0)
@@ -40,11 +41,3 @@ def likeliest_within(
         point.append(int(taken[at]))
         at -= steps[point[-1]]
     return tuple(reversed(point))
-
-
-def _shifted(values: torch.Tensor, by: int) -> torch.Tensor:
-    """What is reached by spending `by` more."""
-    out = torch.full_like(values, -torch.inf)
-    if by < len(values):
-        out[by:] = values[: len(values) - by]
-    return out

@@ -34,8 +34,6 @@ WIDTH_RULES = {
     "mnasnet": WidthRule(_divisible, "fixed"),
     "scaled": WidthRule(_divisible, "scales"),
 }
-
-
 MAX_WIDTH_MULT = 1000  # beyond it no layer would fit into any memory
 
 

@@ -62,9 +62,8 @@ def like_mobilenet_v3(skeleton: Skeleton) -> Skeleton:
 def like_mobilenet_v2(skeleton: Skeleton) -> Skeleton:
     """`skeleton` with ReLU6 and without squeeze-excite, as MobileNetV2 has it."""
     stages = tuple(replace(stage, act="relu6", se_ratio=0) for stage in skeleton.stages)
-    stem, first = replace(skeleton.stem, act="relu6"), skeleton.first
-    first = tuple(replace(block, act="relu6", se_ratio=0) for block in first)
-    head = replace(skeleton.head, act="relu6")
+    stem, head = (replace(part, act="relu6") for part in (skeleton.stem, skeleton.head))
+    first = tuple(replace(block, act="relu6", se_ratio=0) for block in skeleton.first)
     return replace(skeleton, stem=stem, first=first, stages=stages, head=head)
 
 
@@ -133,10 +132,9 @@ class OfaSpace(DecisionSpace):
         options = self.options(point)
         found: list[Block | None] = []
         for i, depths in enumerate(self.depths):
-            unit = str(i + 1)
             for j in range(depths[-1]):
-                kernel, expand = (options[f"{unit}.{j + 1}.{w}"] for w in ("kernel", "expand"))
-                stands = j < options[f"{unit}.depth"]
+                kernel, expand = (options[f"{i + 1}.{j + 1}.{w}"] for w in ("kernel", "expand"))
+                stands = j < options[f"{i + 1}.depth"]
                 found.append(self.skeleton.mbconv(i, j, kernel, expand) if stands else None)
         return found
 
@@ -211,20 +209,17 @@ class OfaSpace(DecisionSpace):
             raise SpaceError("it has another stem, first or last block, head or input")
         point, at = [self._index(0, arch.resolution)], 0
         for i, options in enumerate(self.depths):
-            column, layers = len(point), []
-            while at < len(searched) and len(layers) < options[-1]:
-                block = searched[at]
+            layers = []
+            for block in searched[at : at + options[-1]]:
                 if block != skeleton.mbconv(i, len(layers), block.kernel_size, block.expand_ratio):
                     break
                 layers.append(block)
-                at += 1
-            point.append(self._index(column, len(layers)))
-            for j in range(options[-1]):
-                if j >= len(layers):
-                    point += [0, 0]
-                    continue
-                point.append(self._index(len(point), layers[j].kernel_size))
-                point.append(self._index(len(point), layers[j].expand_ratio))
+            at += len(layers)
+            point.append(self._index(len(point), len(layers)))
+            for block in layers:
+                point.append(self._index(len(point), block.kernel_size))
+                point.append(self._index(len(point), block.expand_ratio))
+            point += [0, 0] * (options[-1] - len(layers))
         if at < len(searched):
             raise SpaceError(f"no layer is left for {searched[at]}")
         return tuple(point)

@@ -90,9 +90,7 @@ class ProxylessSpace(DecisionSpace):
         return tuple(extreme(range(len(of)), key=lambda i: size(of[i])) for of in blocks)
 
     def find(self, arch: Arch) -> Point:
-        """A point that decodes to `arch`, blocks left out as late as can be; SpaceError says where
-        there is none.
-        """
+        """A point that decodes to `arch`, blocks left out as late as can be; SpaceError without."""
         skeleton = self.skeleton
         first, last = len(skeleton.first), len(arch.blocks) - len(skeleton.last)
         searched = arch.blocks[first:last]
@@ -100,15 +98,13 @@ class ProxylessSpace(DecisionSpace):
             raise SpaceError("it has another stem, first or last block, head or input")
         point, at = [], 0
         for position in self.positions:
-            options = list(position.candidates.items())
+            blocks = list(position.candidates.values())
             here = searched[at] if at < len(searched) else None
-            index = next((i for i, (_, block) in enumerate(options) if block == here), None)
-            if index is None:
-                index = next((i for i, (_, block) in enumerate(options) if block is None), None)
-            if index is None:
+            taken = here if here in blocks else None
+            if taken not in blocks:
                 raise SpaceError(f"{position.name} has no candidate {here}, and cannot be left out")
-            point.append(index)
-            at += options[index][1] is not None
+            point.append(blocks.index(taken))
+            at += taken is not None
         if at < len(searched):
             raise SpaceError(f"no block is left for {searched[at]}")
         return tuple(point)
@@ -124,15 +120,8 @@ class ProxylessSpace(DecisionSpace):
         if len(widths) != len(PROXYLESS.stages):
             raise SpaceError(f"{len(widths)} widths, not {len(PROXYLESS.stages)}")
         stages = [replace(s, channels=w) for s, w in zip(PROXYLESS.stages, widths, strict=True)]
-        return cls(
-            replace(
-                PROXYLESS,
-                stem=arch.stem,
-                first=arch.blocks[:1],
-                stages=tuple(stages),
-                head=arch.head,
-            )
-        )
+        own = {"stem": arch.stem, "first": arch.blocks[:1], "head": arch.head}
+        return cls(replace(PROXYLESS, stages=tuple(stages), **own))
 
 
 def _positions(

@@ -36,12 +36,6 @@ def test_sums_over_layers_are_the_costs_of_networks(costs, of):
     assert costs.of(points).tolist() == [of(SPACE.decode(p)) for p in points.tolist()]
 
 
-def test_sizes_are_four_bytes_a_parameter():
-    point = SPACE.smallest()
-    wanted = 4 * cost.param_count(SPACE.decode(point)) / 1000
-    assert ElasticCosts.size_kb(SPACE).of([point])[0] == pytest.approx(wanted)
-
-
 def test_the_least_cost_is_the_least():
     costs = ElasticCosts.macs(TINY)
     everything = np.array([TINY.unrank(i) for i in range(TINY.size())])
