@@ -39,17 +39,16 @@ def check(
         verdict, note = _verdict(claim["holds_in"], low, high, strict=claim["kind"] == "order")
         if claim["kind"] == "test" and verdict == NOT_REPRODUCED:
             verdict, note = INCONCLUSIVE, "not told apart, which does not show that they are equal"
-    if profile in loader.PROFILES and _below(profile, claim["profile"]):
-        note = f"means something from the profile {claim['profile']} on" + (
-            f"; {note}" * bool(note)
-        )
+    notes = [claim.get("note", ""), note]
+    order = loader.PROFILES
+    if profile in order and order.index(profile) < order.index(claim["profile"]):
+        notes.insert(1, f"means something from the profile {claim['profile']} on")
         verdict = INCONCLUSIVE
     ours = {"value": value, "ci_low": low, "ci_high": high, "n": n or int(samples.size)}
     ours = {
         k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in ours.items()
     }
-    note = "; ".join(filter(None, (claim.get("note", ""), note)))
-    return claim | ours | {"verdict": verdict, "note": note}
+    return claim | ours | {"verdict": verdict, "note": "; ".join(filter(None, notes))}
 
 
 def _verdict(
@@ -66,7 +65,3 @@ def _verdict(
     if high < floor or low > ceiling:
         return NOT_REPRODUCED, ""
     return INCONCLUSIVE, "the interval reaches over the claim's edge"
-
-
-def _below(profile: str, lowest: str) -> bool:
-    return loader.PROFILES.index(profile) < loader.PROFILES.index(lowest)

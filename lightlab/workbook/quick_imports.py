@@ -1,13 +1,6 @@
-"""Imported first by the command line and by attempts, for its effect.
-
-jsonschema looks for rfc3987_syntax to check IRIs, which no notebook holds; that module builds a
-grammar when imported, more than half of the start of every process. None in sys.modules makes the
-import fail, and jsonschema then goes without the check.
-"""
+"""papermill without what it imports for nothing."""
 
 import sys
-
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def import_papermill() -> None:

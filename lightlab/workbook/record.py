@@ -96,6 +96,11 @@ def _cells(notebook: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+
+
 def _by_itself(
     project: Project, notebook: str, namespace: Mapping[str, Any]
 ) -> tuple[dict[str, Any], str | None]:
@@ -176,12 +181,11 @@ class Record:
         return os.path.normpath(Project.find().root / Path(name).expanduser())
 
     def unfinished(self, name: str) -> Path:
-        """A folder for long work to go on from where it was killed: what this notebook, with the
-        same values, code and data, and the same cells up to the one that asks for it (as saved
-        now), left there. It is removed when the notebook has finished.
+        """A folder for long work, which goes on from what it left there when it was killed. The
+        folder is another one with other values, code or data, or other cells up to the one that
+        asks for it (as saved now); it is removed when the notebook has finished.
         """
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+        _check_name(name)
         asks = re.compile(rf"unfinished\(\s*['\"]{re.escape(name)}['\"]")
         cells = _cells(self._source)
         places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
@@ -277,9 +281,8 @@ class Record:
         """
         if id not in self._published:
             raise KeyError(f"no claim {id!r} in published/claims/{self.notebook}.yaml")
-        self._claims[id] = claims.check(
-            self._published[id], measured, self.profile, interval, n
-        ) | {"notebook": self.notebook}
+        checked = claims.check(self._published[id], measured, self.profile, interval, n)
+        self._claims[id] = checked | {"notebook": self.notebook}
         files.write_json(self.folder / "claims.json", list(self._claims.values()))
 
     def finish(self) -> display.Shown:
@@ -287,13 +290,9 @@ class Record:
         missing = [c for c in self._published if c not in self._claims]
         if missing:
             raise ValueError(f"claims without a measurement: {', '.join(missing)}")
-        promised = [
-            f
-            for k in ("figures", "tables", "artifacts")
-            for e in self._saved[k]
-            for f in e["files"]
-        ]
-        absent = [f for f in promised if not (self.folder / f).is_file()]
+        entries = [e for kind in ("figures", "tables", "artifacts") for e in self._saved[kind]]
+        promised = [name for entry in entries for name in entry["files"]]
+        absent = [name for name in promised if not (self.folder / name).is_file()]
         if absent:
             raise FileNotFoundError(f"promised but not written: {', '.join(absent)}")
         self._saved["finished"] = True
@@ -304,8 +303,7 @@ class Record:
         return display.claims(list(self._claims.values()))
 
     def _folder(self, kind: str, name: str) -> Path:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+        _check_name(name)
         folder = self.folder / kind
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -120,9 +120,8 @@ def _excerpt(error: Any) -> str:
 
 def markdown(source: str, attachments: dict[str, Any] | None = None) -> str:
     """Notebook Markdown as HTML, formulas as MathML."""
-    return MarkdownWithMath(renderer=_Renderer(escape=False, attachments=attachments)).render(
-        source
-    )
+    renderer = _Renderer(escape=False, attachments=attachments)
+    return MarkdownWithMath(renderer=renderer).render(source)
 
 
 class _Renderer(IPythonRenderer):

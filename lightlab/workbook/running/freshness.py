@@ -6,7 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Mapping
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +123,7 @@ def _data_files(folder: Path) -> list[Path]:
 def _pins_hash(root: Path) -> str:
     """The pins of the workbook and the versions that are really installed."""
     pins = root / "constraints.txt"
-    versions = {}
-    for package in manifest.PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return files.digest([files.sha256(pins) if pins.is_file() else None, versions])
+    return files.digest([files.sha256(pins) if pins.is_file() else None, manifest.versions()])
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
