@@ -21,12 +21,11 @@ def check(
 ) -> dict[str, Any]:
     """The claim with our value, its 95 % interval, n, the verdict and what limits it.
 
-    `measured` is a number (deterministic: its interval is itself) or one value per seed, for
-    claims of the kind `order` the differences paired by seed. A number from `n` samples with a
-    95 % `interval` of its own (a bootstrap's, say) brings both. The claim is reproduced where the
-    whole interval lies in `holds_in`, not reproduced where it lies outside, else inconclusive; the
-    edge of an order ("higher", "faster") lies outside: a difference of nothing is no gain. Of the
-    kind `test` the number is a p: above the level nothing is shown, neither that they are equal.
+    `measured` is a number (deterministic: its interval is itself) or one value per seed; of the
+    kind `order` the differences paired by seed. A number from `n` samples may bring a 95 %
+    `interval` of its own. Reproduced: the whole interval lies in `holds_in`; not reproduced: it
+    lies outside; else inconclusive. The edge of an order lies outside: no difference is no gain.
+    Of the kind `test` the number is a p: above the level it does not show that they are equal.
     """
     x = np.asarray(measured, dtype=float)
     samples = x.ravel()

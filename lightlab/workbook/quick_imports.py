@@ -4,9 +4,8 @@ import sys
 
 
 def import_papermill() -> None:
-    """Without pyarrow's file systems, which papermill wants for notebooks in Hadoop only: half of
-    its time. Whoever needs them later finds them.
-    """
+    """Without pyarrow's file systems, half of its time, which are for notebooks in Hadoop only;
+    whoever imports them later finds them."""
     hidden = sys.modules.setdefault("pyarrow.fs", None) is None  # type: ignore[arg-type]
     try:
         import papermill  # noqa: F401

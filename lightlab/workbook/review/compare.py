@@ -47,10 +47,9 @@ class Difference:
 
 
 def verify(recorded: Path, fresh: Path) -> list[Difference]:
-    """What of a unit's tables and claims did not come out again; empty: everything did.
+    """What of a unit's tables and claims did not come out again; both are folders of units.
 
-    `recorded` and `fresh` are folders of units. Columns marked volatile are not compared, a
-    column's tolerance is absolute, other numbers have to agree to a relative 1e-6.
+    Volatile columns are not compared; a tolerance is absolute, else it is a relative 1e-6.
     """
     return [d for d in cells(_unit(recorded), _unit(fresh)) if d.verdict not in (IDENTICAL, WITHIN)]
 
@@ -260,9 +259,8 @@ def _compare_figures(a: Unit, b: Unit, found: Changes) -> None:
 
 
 def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:
-    """Write the page that shows `run_a` and `run_b` side by side; returns its path.
-
-    By default it lies beside the folder of `run_b`. Figures are linked, not copied.
+    """Write the page that shows two runs side by side, by default beside the folder of `run_b`;
+    returns its path. Figures are linked, not copied.
     """
     run_a, run_b = Path(run_a).resolve(), Path(run_b).resolve()
     out = Path(out or run_b.parent / f"compare-{run_a.name}-{run_b.name}.html").resolve()

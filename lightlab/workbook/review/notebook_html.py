@@ -26,7 +26,7 @@ _EXCERPT_LINES = 14
 def convert(source: Path, context: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The page of an executed notebook, and what the index tells of it: title and traceback.
 
-    `context` holds what the frame shows (unit, run, state, files). ValueError: not a notebook.
+    `context` is for the frame: unit, run, papers, is_partial. ValueError: not a notebook.
     """
     nb = nbformat.read(source, as_version=4)
     cells = [_cell(cell, index) for index, cell in enumerate(nb.cells)]

@@ -19,9 +19,9 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
     with `only` just these notebooks of the runs, beside what the reference holds already.
 
     A notebook that an earlier run holds already, or in `only` one of another profile than the
-    reference's, stands beside it as `<notebook>@run=<run>`. Returns the names of larger files that
-    were left out. WorkbookError where a notebook is not in a good state: a reference has to be
-    whole; where no run holds one of `only`, or there is no reference to add it to.
+    reference's, stands beside it as `<notebook>@run=<run>`. Returns the files left out as too
+    large. WorkbookError where a notebook is not in a good state, where no run holds one of `only`,
+    or where there is no reference to add it to.
     """
     runs = [results.read(folder) for folder in run_folders]
     taken = [(run, u) for run in runs for u in run.units if not only or u.notebook in only]

@@ -16,9 +16,8 @@ _NOTE = ".site.json"  # beside notebook.html: what it was made from, and what th
 
 
 def build(run_dir: Path) -> Path:
-    """Write the site of the run in `run_dir` and return its index.html.
-
-    Notebooks that did not change are not rendered again. WorkbookError without a run.json.
+    """Write the site of the run in `run_dir` and return its index.html; what did not change is
+    not rendered again. WorkbookError without a run.json.
     """
     run = results.read(Path(run_dir))
     cards = [_card(run, unit) for unit in run.units]

@@ -151,9 +151,7 @@ def recheck(units: Sequence[Unit]) -> dict[str, float]:
 
 
 def draw_scoreboard(run_folder: Path) -> None:
-    """Draw the verdicts of a run as scoreboard.svg in its folder, if it has any: one picture for a
-    README.
-    """
+    """Draw a run's verdicts, if any, as scoreboard.svg in its folder: a picture for a README."""
     path = run_folder / "scoreboard.svg"
     path.unlink(missing_ok=True)
     units = [u for u in results.read(run_folder).units if "@" not in u.name and u.claims]

@@ -127,9 +127,8 @@ def _pins_hash(root: Path) -> str:
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
-    """Size and time of every file that a value names as `parquet:`, `imagefolder:` or `csv:`, or of
-    a folder that is the value of `dataset`.
-    """
+    """Name, size and time of every file of the data that a value names: as `parquet:`,
+    `imagefolder:` or `csv:`, or as the folder that is the value of `dataset`."""
     found = []
     for name, value in values.items():
         scheme, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")

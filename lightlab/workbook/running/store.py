@@ -122,9 +122,7 @@ def recorded(folder: Path) -> dict | None:
 
 
 def took_s(folder: Path, name: str) -> float:
-    """Seconds that a unit took last time, in the run of `folder` or else in the reference; 0 where
-    neither knows.
-    """
+    """Seconds that a unit took last time in this run, else in the reference; 0: neither knows."""
     for place in (folder / name, folder.parent / "reference" / name):
         if facts := recorded(place):
             return float(facts.get("seconds") or 0)
