@@ -167,7 +167,7 @@ class Run:
     def _take(self, event: Event, sorter: TopologicalSorter) -> None:
         name, state = event.unit, self.states[event.unit]
         state.cell, state.cells = event.status.get("cell"), event.status.get("cells", 0)
-        self._told(name, event.status)  # in the end the last lines of the log, while it lies there
+        self._told(name, event.status)  # before the log moves: its last lines, too
         if not event.ended:
             return
         attempt = self._attempts.pop(name)

@@ -37,15 +37,12 @@ def held(run_folder: Path, to_write: bool = True) -> Iterator[None]:
         try:
             if to_write:  # else a full disk could not be cleaned
                 if shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
-                    what, hint = (
-                        f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk",
-                        "free some space and run again",
-                    )
+                    what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
+                    hint = "free some space and run again"
                     raise WorkbookError(Fault(str(run_folder), what, hint))
                 lock.truncate(0)
-                lock.write(
-                    f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
-                )
+                holder = f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
+                lock.write(holder)
                 lock.flush()
         except OSError as e:
             raise WorkbookError(Fault(str(run_folder), f"cannot be written: {e.strerror}")) from e
