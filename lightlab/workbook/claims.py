@@ -21,12 +21,11 @@ def check(
 ) -> dict[str, Any]:
     """The claim with our value, its 95 % interval, n, the verdict and what limits it.
 
-    `measured` is a number (deterministic: its interval is itself) or one value per seed, for
-    claims of the kind `order` the differences paired by seed. A number from `n` samples with a
-    95 % `interval` of its own (a bootstrap's, say) brings both. The claim is reproduced where the
-    whole interval lies in `holds_in`, not reproduced where it lies outside, else inconclusive; the
-    edge of an order ("higher", "faster") lies outside: a difference of nothing is no gain. Of the
-    kind `test` the number is a p: above the level nothing is shown, neither that they are equal.
+    `measured` is a number (deterministic: its interval is itself) or one value per seed; of the
+    kind `order` the differences paired by seed. A number from `n` samples may bring a 95 %
+    `interval` of its own. Reproduced: the whole interval lies in `holds_in`; not reproduced: it
+    lies outside; else inconclusive. The edge of an order lies outside: no difference is no gain.
+    Of the kind `test` the number is a p: above the level it does not show that they are equal.
     """
     x = np.asarray(measured, dtype=float)
     samples = x.ravel()
@@ -39,17 +38,16 @@ def check(
         verdict, note = _verdict(claim["holds_in"], low, high, strict=claim["kind"] == "order")
         if claim["kind"] == "test" and verdict == NOT_REPRODUCED:
             verdict, note = INCONCLUSIVE, "not told apart, which does not show that they are equal"
-    if profile in loader.PROFILES and _below(profile, claim["profile"]):
-        note = f"means something from the profile {claim['profile']} on" + (
-            f"; {note}" * bool(note)
-        )
+    notes = [claim.get("note", ""), note]
+    order = loader.PROFILES
+    if profile in order and order.index(profile) < order.index(claim["profile"]):
+        notes.insert(1, f"means something from the profile {claim['profile']} on")
         verdict = INCONCLUSIVE
     ours = {"value": value, "ci_low": low, "ci_high": high, "n": n or int(samples.size)}
     ours = {
         k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in ours.items()
     }
-    note = "; ".join(filter(None, (claim.get("note", ""), note)))
-    return claim | ours | {"verdict": verdict, "note": note}
+    return claim | ours | {"verdict": verdict, "note": "; ".join(filter(None, notes))}
 
 
 def _verdict(
@@ -66,7 +64,3 @@ def _verdict(
     if high < floor or low > ceiling:
         return NOT_REPRODUCED, ""
     return INCONCLUSIVE, "the interval reaches over the claim's edge"
-
-
-def _below(profile: str, lowest: str) -> bool:
-    return loader.PROFILES.index(profile) < loader.PROFILES.index(lowest)

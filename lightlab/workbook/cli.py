@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-import lightlab.workbook.quick_imports  # noqa: F401
 from lightlab.workbook import housekeeping
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import RESERVED, Project
 from lightlab.workbook.tools import deployment, networks
 from lightlab.workbook.tools import fit as fitting
+from lightlab.workbook.tools.common import out, table
 
 app = typer.Typer(
     help="Run the notebooks of this workbook, check their claims, review and compare the results; "
@@ -26,8 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(networks.arch, name="arch")
-# without markup: names, values and causes are shown as they are, brackets and all
-out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
 
 Notebooks = Annotated[
@@ -109,12 +106,10 @@ def list_() -> None:
     """The notebooks: what each needs, and the state and age of its last results."""
     from lightlab.workbook.running import overview
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("notebook", "needs", "last run", "state", "age", "time"):
-        table.add_column(column)
+    rows = table("notebook", "needs", "last run", "state", "age", "time")
     for row in overview.rows(Project.find()):
-        table.add_row(*row)
-    out.print(table)
+        rows.add_row(*row)
+    out.print(rows)
 
 
 @app.command()
@@ -131,13 +126,11 @@ def params(
     if profile:
         project.check_profile(profile)
     resolved = values_of.resolve(project, project.select([notebook])[0], profile)
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "type", "default", "allowed", "value", "from", "meaning"):
-        table.add_column(column)
+    rows = table("name", "type", "default", "allowed", "value", "from", "meaning")
     for p in resolved.schema.values():
         value, source = str(resolved.values[p.name]), resolved.sources[p.name]
-        table.add_row(p.name, p.type, str(p.default), p.allowed, value, source, p.help)
-    out.print(table)
+        rows.add_row(p.name, p.type, str(p.default), p.allowed, value, source, p.help)
+    out.print(rows)
 
 
 app.command()(housekeeping.report)

@@ -69,12 +69,12 @@ def claims(checked: list[dict[str, Any]]) -> Shown:
     rows = "".join(_row(claim) for claim in checked)
     return Shown(
         f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>',
-        "\n".join(f"{c['verdict']}: {c['id']}, {' '.join(_ours(c))}" for c in checked),
+        "\n".join(f"{c['verdict']}: {c['id']}, {' '.join(ours(c))}" for c in checked),
     )
 
 
 def _row(claim: dict[str, Any]) -> str:
-    value, interval = _ours(claim)
+    value, interval = ours(claim)
     verdict = f"{numbers.SIGNS[claim['verdict']]} {claim['verdict']}"
     details = "<br>".join(escape(text) for text in (interval, claim["measured"]) if text)
     cells = (
@@ -87,7 +87,7 @@ def _row(claim: dict[str, Any]) -> str:
     return f'<tr id="claim-{escape(claim["id"])}">{row}</tr>'
 
 
-def _ours(claim: dict[str, Any]) -> tuple[str, str]:
+def ours(claim: dict[str, Any]) -> tuple[str, str]:
     """Our value with its unit; its interval with n."""
     value, interval = numbers.measured(claim)
     unit = claim.get("unit", "") if claim["value"] is not None else ""

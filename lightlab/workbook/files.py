@@ -62,10 +62,14 @@ def digest(value: Any) -> str:
 def sync_folder(folder: Path) -> None:
     """fsync every file below `folder` and the folders themselves, before a rename publishes it."""
     for path in [*folder.rglob("*"), folder]:
-        if path.is_symlink():
-            continue
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        if not path.is_symlink():
+            sync(path)
+
+
+def sync(path: Path) -> None:
+    """fsync one file or folder."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

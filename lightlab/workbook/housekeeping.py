@@ -24,8 +24,7 @@ def compare(run_a: RunName, run_b: RunName) -> None:
     """A page with two runs side by side: parameters, table cells, verdicts, figures."""
     from lightlab.workbook.review import compare as pages
 
-    page = pages.build(existing(run_a), existing(run_b), None)
-    out.print(f"Comparison: {page}", soft_wrap=True)
+    out.print(f"Comparison: {pages.build(existing(run_a), existing(run_b))}", soft_wrap=True)
 
 
 def bless(

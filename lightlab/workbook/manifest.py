@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +28,7 @@ def provenance(root: Path) -> dict[str, Any]:
     """Code, versions and machine, as JSON."""
     return git(root) | {
         "python": platform.python_version(),
-        "packages": {p: metadata.version(p) for p in PACKAGES if _installed(p)},
+        "packages": {p: version for p, version in versions().items() if version},
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads": _threads(),
@@ -39,21 +40,18 @@ def provenance(root: Path) -> dict[str, Any]:
 
 def git(root: Path) -> dict[str, Any]:
     """Commit and whether tracked files differ from it; None where this is no git checkout."""
+    commit = _printed("git", "-C", str(root), "rev-parse", "HEAD")
+    dirty = _printed("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_dirty": None if dirty is None else bool(dirty)}
 
-    def ask(*words: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
 
-    dirty = ask("status", "--porcelain", "--untracked-files=no")
-    return {
-        "git_commit": ask("rev-parse", "HEAD"),
-        "git_dirty": None if dirty is None else bool(dirty),
-    }
+def _printed(*command: str) -> str | None:
+    """What a command prints; None where it fails, takes ten seconds or is not installed."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -76,28 +74,19 @@ def damaged(folder: Path, manifest: dict[str, Any]) -> list[str]:
 
 def write_interactive(folder: Path, notebook: str, params: dict[str, Any]) -> None:
     """The manifest of a record made without the runner: no key, so never taken as up to date."""
-    files.write_json(
-        folder / "manifest.json",
-        {
-            "schema": 1,
-            "unit": notebook,
-            "notebook": notebook,
-            "status": "ok",
-            "cause": None,
-            "params": params,
-            "provenance": provenance(Path.cwd()),
-            "ended": now(),
-            "files": hashes(folder),
-        },
-    )
+    facts = {"schema": 1, "unit": notebook, "notebook": notebook, "status": "ok", "cause": None}
+    facts |= {"params": params, "provenance": provenance(Path.cwd())}
+    facts |= {"ended": now(), "files": hashes(folder)}
+    files.write_json(folder / "manifest.json", facts)
 
 
-def _installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def versions() -> dict[str, str | None]:
+    """The installed version of each of `PACKAGES`, or None."""
+    found: dict[str, str | None] = dict.fromkeys(PACKAGES)
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def _threads() -> int | None:
@@ -116,13 +105,5 @@ def _cpu() -> str:
 
 def _gpu() -> str | None:
     """The first GPU's name by nvidia-smi, so that torch need not be imported here."""
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip().splitlines()[0] if done.returncode == 0 and done.stdout else None
+    names = _printed("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return names.splitlines()[0] if names else None

@@ -36,13 +36,15 @@ class Resolved:
     sources: dict[str, str]
 
 
-class _Values(yaml.SafeLoader):
-    """YAML's safe loader, but a key written twice is an error and not the last one's, and 010 and
-    1:30 are no octal eight and no ninety (YAML 1.1): an integer is what people read as one."""
+_INT = "tag:yaml.org,2002:int"
 
-    _INT = "tag:yaml.org,2002:int"
+
+class _Values(yaml.SafeLoader):
+    """YAML's safe loader, but a key written twice is an error, and 010 and 1:30 are not the eight
+    and the ninety that YAML 1.1 makes of them: integers are decimal."""
+
     yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:int"]
+        first: [(tag, regexp) for tag, regexp in found if tag != _INT]
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -56,22 +58,14 @@ class _Values(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Values.add_implicit_resolver(_Values._INT, re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
-_Values.add_constructor(_Values._INT, lambda loader, node: int(loader.construct_scalar(node)))
-
-
-def _parse(text: str) -> Any:
-    loader = _Values(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+_Values.add_implicit_resolver(_INT, re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
+_Values.add_constructor(_INT, lambda loader, node: int(loader.construct_scalar(node)))
 
 
 def load_file(path: Path, shown: str) -> dict[str, Any]:
     """A flat YAML mapping; WorkbookError where the file is missing or does not parse."""
     try:
-        loaded = _parse(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), _Values)
     except FileNotFoundError as e:
         raise WorkbookError(Fault(shown, "there is no such file")) from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: 2026-99-99, say
@@ -125,7 +119,7 @@ def from_text(parameter: Parameter, text: str) -> Any:
     if parameter.type == "list[str]":
         return [item.strip().strip("'\"") for item in text.strip()[1:-1].split(",") if item.strip()]
     try:
-        return _parse(text)
+        return yaml.load(text, _Values)
     except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
@@ -135,9 +129,7 @@ def check(
 ) -> tuple[dict[str, Any], list[Fault]]:
     """The values that are right, in their declared types, and a fault for each that is not."""
     faults = []
-    for name in values:
-        if name in schema:
-            continue
+    for name in (n for n in values if n not in schema):
         reason = bad_name(name) or "unknown parameter"
         faults.append(Fault(where, f"{name!r}: {reason}", nearest(str(name), schema)))
     known = {n: v for n, v in values.items() if n in schema}
@@ -184,7 +176,8 @@ def _allowed_by(p: Parameter) -> Any:
     def check_value(value: Any) -> Any:
         if p.choices and str(value) not in p.choices:
             raise ValueError(f"not one of {p.allowed}; {nearest(str(value), p.choices)}")
-        if isinstance(value, float) and not (math.isfinite(value) or _inf_named(p, value)):
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not (finite or (math.isinf(value) and p.allows_inf)):
             raise ValueError("NaN and infinity are not allowed")
         if (p.low is not None and (value < p.low or (p.low_open and value == p.low))) or (
             p.high is not None and (value > p.high or (p.high_open and value == p.high))
@@ -193,10 +186,6 @@ def _allowed_by(p: Parameter) -> Any:
         return value
 
     return check_value
-
-
-def _inf_named(p: Parameter, value: float) -> bool:
-    return math.isinf(value) and p.allows_inf
 
 
 def _reason(error: Mapping[str, Any], schema: dict[str, Parameter]) -> str:

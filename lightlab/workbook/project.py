@@ -42,10 +42,6 @@ class Project:
         return {p.stem: p for p in sorted((self.root / "notebooks").glob("[0-9]*.ipynb"))}
 
     @property
-    def profiles(self) -> list[str]:
-        return sorted(p.name for p in (self.root / "params").iterdir() if p.is_dir())
-
-    @property
     def results(self) -> Path:
         return self.root / "results"
 
@@ -71,8 +67,9 @@ class Project:
         return self.root / "params" / profile / f"{notebook}.yaml"
 
     def check_profile(self, profile: str) -> None:
-        if profile not in self.profiles:
-            hint = nearest(profile, self.profiles)
+        profiles = sorted(p.name for p in (self.root / "params").iterdir() if p.is_dir())
+        if profile not in profiles:
+            hint = nearest(profile, profiles)
             raise WorkbookError(Fault("profile", f"there is no profile {profile!r}", hint))
 
     def run_folder(self, run: str) -> Path:
@@ -92,9 +89,8 @@ def needs(notebook: Path) -> list[str]:
     """The notebooks whose results `notebook` reads, from its metadata `lightlab.needs`."""
     found = _settings(notebook).get("needs", [])
     if not (isinstance(found, list) and all(isinstance(n, str) for n in found)):
-        raise WorkbookError(
-            Fault(f"notebooks/{notebook.name}", "`needs` has to be a list of names")
-        )
+        what = "`needs` has to be a list of names"
+        raise WorkbookError(Fault(f"notebooks/{notebook.name}", what))
     return found
 
 
@@ -102,9 +98,8 @@ def alone(notebook: Path) -> bool:
     """True where `notebook` measures time, so that nothing may run beside it: `lightlab.alone`."""
     found = _settings(notebook).get("alone", False)
     if not isinstance(found, bool):
-        raise WorkbookError(
-            Fault(f"notebooks/{notebook.name}", f"`alone` has to be true or false, not {found!r}")
-        )
+        what = f"`alone` has to be true or false, not {found!r}"
+        raise WorkbookError(Fault(f"notebooks/{notebook.name}", what))
     return found
 
 

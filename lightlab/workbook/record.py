@@ -36,10 +36,8 @@ _PACKAGE = Path(str(resources.files("lightlab")))
 
 
 def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
-    """Open the record of `notebook`; `namespace` is the notebook's globals(), for its parameters.
-
-    Outside the runner the parameters are checked here against the notebook's own parameters
-    cell; WorkbookError lists what is wrong with them.
+    """Open the record of `notebook`; `namespace` is its globals(), for its parameters. Outside the
+    runner they are checked against its parameters cell: WorkbookError lists what is wrong.
     """
     style.use()
     if OUT in os.environ:
@@ -96,6 +94,11 @@ def _cells(notebook: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+
+
 def _by_itself(
     project: Project, notebook: str, namespace: Mapping[str, Any]
 ) -> tuple[dict[str, Any], str | None]:
@@ -132,17 +135,9 @@ class Record:
         self.seed = int(values.get("seed", 0))
         self._published = loader.claims(notebook)
         self._claims: dict[str, dict[str, Any]] = {}
-        self._saved: dict[str, Any] = {
-            "schema": 1,
-            "notebook": notebook,
-            "finished": False,
-            "seed": self.seed,
-            "data": [],
-            "figures": [],
-            "tables": [],
-            "artifacts": [],
-            "trials": None,
-        }
+        self._saved: dict[str, Any] = {"schema": 1, "notebook": notebook, "finished": False}
+        self._saved |= {"seed": self.seed, "data": [], "figures": [], "tables": []}
+        self._saved |= {"artifacts": [], "trials": None}
         self._write()
 
     def rng(self, tag: str = "") -> np.random.Generator:
@@ -150,9 +145,8 @@ class Record:
         return np.random.default_rng([self.seed, zlib.crc32(tag.encode())])
 
     def inputs(self, notebook: str) -> list[Path]:
-        """The result folders of a notebook that this one needs, one for each sweep point.
-
-        FileNotFoundError where it has not been run; outside the runner its interactive result.
+        """The result folders of a notebook that this one needs, one for each sweep point; outside
+        the runner its interactive one. FileNotFoundError where it has not been run.
         """
         task = files.read_json(self.folder / "task.json")
         if task:
@@ -164,10 +158,7 @@ class Record:
         return found
 
     def locate(self, spec: str) -> str:
-        """A data set's name whose path, if it has one, counts from the workbook's root.
-
-        As the runner reads it: a kernel in JupyterLab stands in another folder.
-        """
+        """A data set's name; its path, if any, from the workbook's root, as the runner reads it."""
         scheme, colon, path = spec.partition(":")
         return f"{scheme}:{self.path(path)}" if colon and scheme != "hf" else spec
 
@@ -176,12 +167,10 @@ class Record:
         return os.path.normpath(Project.find().root / Path(name).expanduser())
 
     def unfinished(self, name: str) -> Path:
-        """A folder for long work to go on from where it was killed: what this notebook, with the
-        same values, code and data, and the same cells up to the one that asks for it (as saved
-        now), left there. It is removed when the notebook has finished.
+        """A folder where long work goes on from when it was killed: another one with other values,
+        code, data or (saved) cells up to the one that asks. Removed when the notebook has finished.
         """
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+        _check_name(name)
         asks = re.compile(rf"unfinished\(\s*['\"]{re.escape(name)}['\"]")
         cells = _cells(self._source)
         places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
@@ -202,10 +191,7 @@ class Record:
     def figure(
         self, fig: Figure, name: str, *, caption: str, data: pd.DataFrame | None = None
     ) -> display.Shown:
-        """Save a figure as SVG and PNG with its plotted data as CSV; shows it with its caption.
-
-        The record says which function drew it, and which cell asked for it.
-        """
+        """Save a figure (SVG, PNG), its data (CSV), who drew it and in which cell; shows it."""
         drawn = _drawn_by(getattr(fig, "drawn_by", None))
         cell = _cell_of(sys._getframe(1), self._source)
         folder = self._folder("figures", name)
@@ -240,14 +226,12 @@ class Record:
             raise ValueError(f"table {name}: there are no columns {sorted(unknown)}")
         paths = tables.write(df, self._folder("tables", name).resolve(), name, caption, digits)
         entry = {"name": name, "caption": caption, "files": self._names(paths)}
-        rules = {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
-        self._note("tables", entry | rules)
+        entry |= {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
+        self._note("tables", entry)
         return display.table(df, name, caption, digits)
 
     def knob(self, draw: Callable[..., Figure], **controls: Any) -> "Knob":
-        """The figure that `draw` returns, below controls that redraw it, see `show.knob`. Nothing
-        is saved.
-        """
+        """The figure of `draw`, below controls that redraw it (`show.knob`). Nothing is saved."""
         from lightlab.show.knob import knob  # ipywidgets: only where there is something to turn
 
         return knob(draw, **controls)
@@ -271,15 +255,13 @@ class Record:
         interval: tuple[float, float] | None = None,
         n: int | None = None,
     ) -> None:
-        """Hand over what was measured for a published claim; the verdict is computed from it.
-
-        One value per seed, or a number, with its 95 % `interval` and `n` where it has such.
+        """Hand over what was measured for a published claim: one value per seed, or a number with
+        its 95 % `interval` and `n` where it has such. The verdict is computed from it.
         """
         if id not in self._published:
             raise KeyError(f"no claim {id!r} in published/claims/{self.notebook}.yaml")
-        self._claims[id] = claims.check(
-            self._published[id], measured, self.profile, interval, n
-        ) | {"notebook": self.notebook}
+        checked = claims.check(self._published[id], measured, self.profile, interval, n)
+        self._claims[id] = checked | {"notebook": self.notebook}
         files.write_json(self.folder / "claims.json", list(self._claims.values()))
 
     def finish(self) -> display.Shown:
@@ -287,13 +269,9 @@ class Record:
         missing = [c for c in self._published if c not in self._claims]
         if missing:
             raise ValueError(f"claims without a measurement: {', '.join(missing)}")
-        promised = [
-            f
-            for k in ("figures", "tables", "artifacts")
-            for e in self._saved[k]
-            for f in e["files"]
-        ]
-        absent = [f for f in promised if not (self.folder / f).is_file()]
+        entries = [e for kind in ("figures", "tables", "artifacts") for e in self._saved[kind]]
+        promised = [name for entry in entries for name in entry["files"]]
+        absent = [name for name in promised if not (self.folder / name).is_file()]
         if absent:
             raise FileNotFoundError(f"promised but not written: {', '.join(absent)}")
         self._saved["finished"] = True
@@ -304,8 +282,7 @@ class Record:
         return display.claims(list(self._claims.values()))
 
     def _folder(self, kind: str, name: str) -> Path:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+        _check_name(name)
         folder = self.folder / kind
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -8,6 +8,7 @@ second time as Python.
 import ast
 import builtins
 import keyword
+import logging
 import math
 import re
 from collections.abc import Iterator
@@ -19,15 +20,8 @@ from lightlab.workbook import quick_imports
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import read_notebook
 
-TYPES: dict[str, Any] = {
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "str": str,
-    "list[int]": list[int],
-    "list[float]": list[float],
-    "list[str]": list[str],
-}
+TYPES = {"int": int, "float": float, "bool": bool, "str": str}  # of a value or a list's items
+_DECLARED = (*TYPES, "list[int]", "list[float]", "list[str]")
 _LIMITS = re.compile(r"\s*([\[(])([^\[\]()]*)([\])])\s*$")
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|inf)"
 _RANGE = re.compile(rf"\s*({_NUMBER})?\s*\.\.\s*({_NUMBER})?\s*$")
@@ -103,8 +97,6 @@ def read(notebook: Path) -> dict[str, Parameter]:
 
 
 def _inspect(notebook: Path) -> dict[str, dict]:
-    import logging
-
     quick_imports.import_papermill()  # slow: only when a schema is read
     from papermill import inspect_notebook
 
@@ -124,8 +116,9 @@ def _statements(source: str) -> Iterator[tuple[int, str, str | tuple[str, Any]]]
             yield node.lineno, ast.unparse(node)[:40], "write `name: type = literal  # meaning`"
             continue
         annotation = ast.unparse(node.annotation)
-        if annotation not in TYPES:
-            yield node.lineno, node.target.id, f"type {annotation}: use one of {', '.join(TYPES)}"
+        if annotation not in _DECLARED:
+            reason = f"type {annotation}: use one of {', '.join(_DECLARED)}"
+            yield node.lineno, node.target.id, reason
             continue
         try:
             yield node.lineno, node.target.id, (annotation, ast.literal_eval(node.value))

@@ -47,10 +47,9 @@ class Difference:
 
 
 def verify(recorded: Path, fresh: Path) -> list[Difference]:
-    """What of a unit's tables and claims did not come out again; empty: everything did.
+    """What of a unit's tables and claims did not come out again; both are folders of units.
 
-    `recorded` and `fresh` are folders of units. Columns marked volatile are not compared, a
-    column's tolerance is absolute, other numbers have to agree to a relative 1e-6.
+    Volatile columns are not compared; a tolerance is absolute, else it is a relative 1e-6.
     """
     return [d for d in cells(_unit(recorded), _unit(fresh)) if d.verdict not in (IDENTICAL, WITHIN)]
 
@@ -63,40 +62,41 @@ def cells(a: Unit, b: Unit) -> Iterator[Difference]:
     """Every compared cell and claim of two results of a unit, the equal ones too."""
     if not a.record and not b.record:  # a notebook that saves nothing
         return
-    for unit, verdict in ((a, ADDED), (b, MISSING)):
-        if not unit.record:
-            yield Difference(a.name, "record.json", None, None, verdict)
-            return
+    if not (a.record and b.record):
+        yield _in_one(a, "record.json", recorded=bool(a.record))
+        return
     ours, theirs = a.tables(), b.tables()
     for name in ours | theirs:
         if name in ours and name in theirs:
             yield from _table(a, b, name)
         else:
-            verdict = MISSING if name in ours else ADDED
-            yield Difference(a.name, f"table {name}", None, None, verdict)
+            yield _in_one(a, f"table {name}", recorded=name in ours)
     yield from _claims(a, b)
+
+
+def _in_one(unit: Unit, place: str, recorded: bool) -> Difference:
+    """What only one result has: the recorded one, or else the fresh one."""
+    return Difference(unit.name, place, None, None, MISSING if recorded else ADDED)
 
 
 def _table(a: Unit, b: Unit, name: str) -> Iterator[Difference]:
     entry = a.tables()[name]
     paths = [unit.path(unit.tables()[name], "csv") for unit in (a, b)]
-    for path, verdict in zip(paths, (ADDED, MISSING), strict=True):
-        if path is None:
-            yield Difference(a.name, f"table {name}, its CSV", None, None, verdict)
-            return
+    if None in paths:
+        yield _in_one(a, f"table {name}, its CSV", recorded=paths[0] is not None)
+        return
     (columns, rows), (new_columns, new_rows) = map(results.read_csv, paths)
     volatile = set(entry.get("volatile", ()))
     for column in dict.fromkeys(columns + new_columns):
         if (column in columns) != (column in new_columns) and column not in volatile:
-            verdict = MISSING if column in columns else ADDED
-            yield Difference(a.name, f"table {name}, column {column}", None, None, verdict)
+            yield _in_one(a, f"table {name}, column {column}", recorded=column in columns)
     shared = [c for c in columns if c in new_columns and c not in volatile]
     old = [{c: row[columns.index(c)] for c in shared} for row in rows]
     new = [{c: row[new_columns.index(c)] for c in shared} for row in new_rows]
     for label, left, right in _aligned(old, new):
         place = f"table {name}, {label}"
         if left is None or right is None:
-            yield Difference(a.name, place, None, None, ADDED if left is None else MISSING)
+            yield _in_one(a, place, recorded=left is not None)
             continue
         for column in shared:
             allowed = entry.get("tolerance", {}).get(column)
@@ -168,8 +168,7 @@ def _claims(a: Unit, b: Unit) -> Iterator[Difference]:
     before, after = ({c["id"]: c for c in unit.claims} for unit in (a, b))
     for name in before | after:
         if name not in before or name not in after:
-            verdict = ADDED if name not in before else MISSING
-            yield Difference(a.name, f"claim {name}", None, None, verdict)
+            yield _in_one(a, f"claim {name}", recorded=name in before)
             continue
         old, new = before[name], after[name]
         same = IDENTICAL if old["verdict"] == new["verdict"] else MOVED
@@ -260,9 +259,8 @@ def _compare_figures(a: Unit, b: Unit, found: Changes) -> None:
 
 
 def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:
-    """Write the page that shows `run_a` and `run_b` side by side; returns its path.
-
-    By default it lies beside the folder of `run_b`. Figures are linked, not copied.
+    """Write the page that shows two runs side by side, by default beside the folder of `run_b`;
+    returns its path. Figures are linked, not copied.
     """
     run_a, run_b = Path(run_a).resolve(), Path(run_b).resolve()
     out = Path(out or run_b.parent / f"compare-{run_a.name}-{run_b.name}.html").resolve()
@@ -272,17 +270,12 @@ def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:
             path = figure[side]
             figure[side] = path and Path(os.path.relpath(path, out.parent)).as_posix()
     sides = [_side(results.read(folder), out) for folder in (run_a, run_b)]
-    moved = Counter(d.verdict for d in found.cells)
-    verdicts = sum(old.get("verdict") != new.get("verdict") for _, old, new in found.claims)
-    page = html.page(
-        "compare.html.j2",
-        sides=sides,
-        found=found,
-        moved=moved,
-        n_verdicts=verdicts,
-        shown=_CELLS_SHOWN,
-    )
-    files.write_text(out, page)
+    counts = {
+        "moved": Counter(d.verdict for d in found.cells),
+        "n_verdicts": sum(x.get("verdict") != y.get("verdict") for _, x, y in found.claims),
+        "shown": _CELLS_SHOWN,
+    }
+    files.write_text(out, html.page("compare.html.j2", sides=sides, found=found, **counts))
     return out
 
 

@@ -19,7 +19,8 @@ from markupsafe import Markup, escape
 from lightlab.show import numbers
 from lightlab.show.numbers import measured, number
 
-_TEMPLATES = resources.files("lightlab.workbook.review") / "templates"
+_REVIEW = resources.files("lightlab.workbook.review")
+_TEMPLATES = _REVIEW / "templates"
 
 
 def page(template: str, **values: Any) -> str:
@@ -27,9 +28,12 @@ def page(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+@functools.cache
 def fingerprint() -> str:
     """Changes when a template or this package's way of writing pages does."""
-    return _environment().globals["fingerprint"]
+    sources = [p for p in sorted(_TEMPLATES.iterdir(), key=str) if p.is_file()]
+    sources += [_REVIEW / n for n in ("html.py", "notebook_html.py")]
+    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sources)).hexdigest()[:16]
 
 
 @functools.cache
@@ -41,7 +45,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    style, script = (_read(n) for n in ("site.css", "site.js"))
+    style, script = (
+        (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("site.css", "site.js")
+    )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     env.globals |= {
         "style": Markup(style),
@@ -49,7 +55,6 @@ def _environment() -> jinja2.Environment:
         "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
         "img-src 'self' file: data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'",
-        "fingerprint": _fingerprint(),
         "signs": numbers.SIGNS,
         "measured": measured,
         "interval_mark": interval_mark,
@@ -61,18 +66,6 @@ def _environment() -> jinja2.Environment:
     return env
 
 
-def _read(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _fingerprint() -> str:
-    sources = [p for p in sorted(_TEMPLATES.iterdir(), key=str) if p.is_file()]
-    sources += [
-        resources.files("lightlab.workbook.review") / n for n in ("html.py", "notebook_html.py")
-    ]
-    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sources)).hexdigest()[:16]
-
-
 def href(path: Any) -> str:
     """A relative path as a link: a name can neither leave HTML nor turn into another scheme."""
     return quote(str(path), safe="/")
@@ -80,11 +73,10 @@ def href(path: Any) -> str:
 
 def interval_mark(claim: dict[str, Any]) -> dict[str, float] | None:
     """Where a claim's range and our interval lie on a line from 0 to 100; None: nothing to draw."""
-    ours = [claim.get(k) for k in ("ci_low", "value", "ci_high")]
-    if claim.get("value") is None or not claim.get("holds_in"):
+    value, band = claim.get("value"), claim.get("holds_in")
+    if value is None or not band:
         return None
-    ours = [claim["value"] if x is None else x for x in ours]
-    band = claim["holds_in"]
+    ours = [value if x is None else x for x in (claim.get("ci_low"), value, claim.get("ci_high"))]
     points = [float(x) for x in (*ours, *band) if x is not None]
     span = max(points) - min(points)
     if not span:

@@ -26,7 +26,7 @@ _EXCERPT_LINES = 14
 def convert(source: Path, context: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The page of an executed notebook, and what the index tells of it: title and traceback.
 
-    `context` holds what the frame shows (unit, run, state, files). ValueError: not a notebook.
+    `context` is for the frame: unit, run, papers, is_partial. ValueError: not a notebook.
     """
     nb = nbformat.read(source, as_version=4)
     cells = [_cell(cell, index) for index, cell in enumerate(nb.cells)]
@@ -120,9 +120,8 @@ def _excerpt(error: Any) -> str:
 
 def markdown(source: str, attachments: dict[str, Any] | None = None) -> str:
     """Notebook Markdown as HTML, formulas as MathML."""
-    return MarkdownWithMath(renderer=_Renderer(escape=False, attachments=attachments)).render(
-        source
-    )
+    renderer = _Renderer(escape=False, attachments=attachments)
+    return MarkdownWithMath(renderer=renderer).render(source)
 
 
 class _Renderer(IPythonRenderer):

@@ -19,18 +19,22 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
     with `only` just these notebooks of the runs, beside what the reference holds already.
 
     A notebook that an earlier run holds already, or in `only` one of another profile than the
-    reference's, stands beside it as `<notebook>@run=<run>`. Returns the names of larger files that
-    were left out. WorkbookError where a notebook is not in a good state: a reference has to be
-    whole; where no run holds one of `only`, or there is no reference to add it to.
+    reference's, stands beside it as `<notebook>@run=<run>`. Returns the files left out as too
+    large. WorkbookError where a notebook is not in a good state, where no run holds one of `only`,
+    or where there is no reference to add it to.
     """
     runs = [results.read(folder) for folder in run_folders]
     taken = [(run, u) for run in runs for u in run.units if not only or u.notebook in only]
-    faults = [*(_fault(run, reference) for run in runs), _unfinished(taken)]
-    faults += [
-        Fault(name, "is in none of these runs") for name in only if name not in _notebooks(taken)
+    faults = [
+        Fault(str(run.folder), "is the reference itself")
+        for run in runs
+        if run.folder.resolve() == reference.resolve()
     ]
-    if any(faults):
-        raise WorkbookError([f for f in faults if f])
+    faults += _unfinished(taken)
+    held = {unit.notebook for _, unit in taken}
+    faults += [Fault(name, "is in none of these runs") for name in only if name not in held]
+    if faults:
+        raise WorkbookError(faults)
     new = reference.with_name(f".{reference.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     about, entries = runs[0].about, {}
@@ -62,20 +66,10 @@ def _entry(run: results.Run, unit: results.Unit) -> dict[str, Any]:
     return next(entry for entry in run.about["units"] if entry["unit"] == unit.name)
 
 
-def _notebooks(taken: list[tuple[results.Run, results.Unit]]) -> set[str]:
-    return {unit.notebook for _, unit in taken}
-
-
-def _fault(run: results.Run, reference: Path) -> Fault | None:
-    if run.folder.resolve() == reference.resolve():
-        return Fault(str(run.folder), "is the reference itself")
-    return None
-
-
-def _unfinished(taken: list[tuple[results.Run, results.Unit]]) -> Fault | None:
+def _unfinished(taken: list[tuple[results.Run, results.Unit]]) -> list[Fault]:
     bad = [unit.name for _, unit in taken if unit.state not in results.FINISHED]
     folders = {str(run.folder) for run, unit in taken if unit.name in bad}
-    return Fault(", ".join(sorted(folders)), f"not finished: {', '.join(bad)}") if bad else None
+    return [Fault(", ".join(sorted(folders)), f"not finished: {', '.join(bad)}")] if bad else []
 
 
 def _copy(unit: results.Unit, to: Path) -> list[str]:

@@ -16,9 +16,8 @@ _NOTE = ".site.json"  # beside notebook.html: what it was made from, and what th
 
 
 def build(run_dir: Path) -> Path:
-    """Write the site of the run in `run_dir` and return its index.html.
-
-    Notebooks that did not change are not rendered again. WorkbookError without a run.json.
+    """Write the site of the run in `run_dir` and return its index.html; what did not change is
+    not rendered again. WorkbookError without a run.json.
     """
     run = results.read(Path(run_dir))
     cards = [_card(run, unit) for unit in run.units]
@@ -26,7 +25,8 @@ def build(run_dir: Path) -> Path:
     counts = {v: sum(c["verdict"] == v for c in claims) for v in numbers.SIGNS}
     text = html.page("index.html.j2", run=run, cards=cards, claims=claims, counts=counts)
     index = run.folder / "index.html"
-    _write_if_new(index, text)
+    if not index.is_file() or index.read_text(encoding="utf-8") != text:
+        files.write_text(index, text)
     return index
 
 
@@ -69,17 +69,14 @@ def _render(run: Run, unit: Unit, folder: Path) -> Page | None:
     if not source.is_file():
         return None
     papers = _papers(folder)
-    key = hashlib.sha256(f"{files.sha256(source)} {html.fingerprint()} {papers}".encode())
+    made_of = f"{files.sha256(source)} {html.fingerprint()} {papers}"
+    key = hashlib.sha256(made_of.encode()).hexdigest()
     note = files.read_json(folder / _NOTE)
-    if not (
-        target.is_file() and isinstance(note, dict) and note.get("made_from") == key.hexdigest()
-    ):
-        note = {"made_from": key.hexdigest()} | _convert(run, unit, source, target, papers)
+    if not (target.is_file() and isinstance(note, dict) and note.get("made_from") == key):
+        note = {"made_from": key} | _convert(run, unit, source, target, papers)
         files.write_json(folder / _NOTE, note)
-    name = folder.name
-    return Page(
-        f"{name}/notebook.html", name, note["title"], note["traceback"], note["cell"], papers
-    )
+    link = f"{folder.name}/notebook.html"
+    return Page(link, folder.name, note["title"], note["traceback"], note["cell"], papers)
 
 
 def _convert(run: Run, unit: Unit, source: Path, target: Path, papers: tuple) -> dict[str, Any]:
@@ -139,8 +136,3 @@ def _table(unit: Unit, entry: dict[str, Any]) -> dict[str, Any]:
     numeric = [all(numbers.number_like(r[i]) for r in rows) for i in range(len(header))]
     shown = {"header": header, "rows": rows[:_ROWS_SHOWN], "n_rows": len(rows), "numeric": numeric}
     return _saved(unit, entry, ("csv", "tex", "md")) | shown
-
-
-def _write_if_new(path: Path, text: str) -> None:
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        files.write_text(path, text)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lightlab.published import loader
 from lightlab.show import numbers, scoreboard, style
-from lightlab.workbook import manifest
+from lightlab.workbook import display, manifest
 from lightlab.workbook.claims import INCONCLUSIVE
 from lightlab.workbook.faults import Fault, WorkbookError
 from lightlab.workbook.project import Project, needs, read_notebook
@@ -82,10 +82,8 @@ def _published(claim: dict[str, Any]) -> str:
 
 def _ours(claim: dict[str, Any]) -> str:
     """Our value with its unit, its 95 % interval, n."""
-    value, interval = numbers.measured(claim)
-    unit = claim["unit"] if claim["value"] is not None else ""
-    told = f"{value} {unit}".strip()
-    return told + (" " if interval.startswith("[") else ", " * bool(interval)) + interval
+    value, interval = display.ours(claim)
+    return value + (" " if interval.startswith("[") else ", " * bool(interval)) + interval
 
 
 def _decided_by(claim: dict[str, Any]) -> str:
@@ -148,18 +146,12 @@ def recheck(units: Sequence[Unit]) -> dict[str, float]:
     seconds = time.perf_counter() - begun
     paths = [unit.folder / name for unit in units for name in unit.manifest["files"]]
     size = sum(path.stat().st_size for path in paths if path.is_file())
-    return {
-        "files": len(paths),
-        "mib": size / 2**20,
-        "damaged": len(damaged),
-        "seconds": seconds,
-    }
+    counts = {"files": len(paths), "mib": size / 2**20, "damaged": len(damaged)}
+    return counts | {"seconds": seconds}
 
 
 def draw_scoreboard(run_folder: Path) -> None:
-    """Draw the verdicts of a run as scoreboard.svg in its folder, if it has any: one picture for a
-    README.
-    """
+    """Draw a run's verdicts, if any, as scoreboard.svg in its folder: a picture for a README."""
     path = run_folder / "scoreboard.svg"
     path.unlink(missing_ok=True)
     units = [u for u in results.read(run_folder).units if "@" not in u.name and u.claims]

@@ -6,7 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Mapping
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -123,19 +123,12 @@ def _data_files(folder: Path) -> list[Path]:
 def _pins_hash(root: Path) -> str:
     """The pins of the workbook and the versions that are really installed."""
     pins = root / "constraints.txt"
-    versions = {}
-    for package in manifest.PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return files.digest([files.sha256(pins) if pins.is_file() else None, versions])
+    return files.digest([files.sha256(pins) if pins.is_file() else None, manifest.versions()])
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
-    """Size and time of every file that a value names as `parquet:`, `imagefolder:` or `csv:`, or of
-    a folder that is the value of `dataset`.
-    """
+    """Name, size and time of every file of the data that a value names: as `parquet:`,
+    `imagefolder:` or `csv:`, or as the folder that is the value of `dataset`."""
     found = []
     for name, value in values.items():
         scheme, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")

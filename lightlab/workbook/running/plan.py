@@ -41,9 +41,8 @@ def make(
     names, wants = _with_needs(project, project.select(wanted))
     overrides, sweep = overrides or {}, sweep or {}
     units: dict[str, Unit] = {}
-    faults: list[Fault] = []
     unused = {*overrides, *sweep}
-    faults += [Fault("-p / --sweep", f"{n!r} is given to both") for n in overrides if n in sweep]
+    faults = [Fault("-p / --sweep", f"{n!r} is given to both") for n in overrides if n in sweep]
     declared: set[str] = set()
     for name in names:
         try:
@@ -53,7 +52,8 @@ def make(
             own = {k: v for k, v in overrides.items() if k in schema}
             axes = {k: v for k, v in sweep.items() if k in schema}
             unused -= {*own, *axes}
-            for point in _points(axes):
+            for choice in itertools.product(*axes.values()):
+                point = dict(zip(axes, choice, strict=True))
                 values = params.resolve(project, name, profile, own | point).values
                 unit = Unit(_unit_name(name, point), name, values, (), point, own | point, single)
                 units[unit.name] = unit
@@ -88,10 +88,6 @@ def _with_needs(project: Project, wanted: list[str]) -> tuple[list[str], dict[st
     for name in wanted:
         visit(name, ())
     return order, wants
-
-
-def _points(axes: Mapping[str, list[str]]) -> list[dict[str, str]]:
-    return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
 
 
 def _unit_name(notebook: str, point: Mapping[str, str]) -> str:

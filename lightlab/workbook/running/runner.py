@@ -44,9 +44,8 @@ class State:
 
 @dataclass(frozen=True)
 class Options:
-    """How to run; `force` ignores what is up to date, `retries` is for kernels that died. With
-    `only` nothing but these notebooks runs: what they need is taken as it lies there, even where it
-    is out of date.
+    """How to run. `force`: what is up to date, too. `retries`: of a kernel that died. `only`: no
+    notebooks but these; what they need is taken as it is, even where it is out of date.
     """
 
     profile: str
@@ -84,8 +83,7 @@ class Run:
             store.recover(self.folder)
             sorter = TopologicalSorter({n: set(u.needs) for n, u in self.units.items()})
             sorter.prepare()
-            queue: list[str] = []
-            held: list[str] = []
+            queue, held = list[str](), list[str]()
             try:
                 while sorter.is_active():
                     self._fill(queue, held, sorter)
@@ -139,6 +137,8 @@ class Run:
         return CURRENT, None
 
     def _begin(self, name: str, why: str | None) -> None:
+        import joblib  # only where something runs
+
         unit, state = self.units[name], self.states[name]
         folder = store.new_attempt(self.folder, name)
         task = {
@@ -151,7 +151,8 @@ class Run:
             "params": unit.values,
             "typed": unit.typed,
             "limits": asdict(self.options.limits),
-            "cores": self._cores(unit),
+            # that its own worker processes may use together
+            "cores": max(1, joblib.cpu_count() // (1 if unit.alone else self.options.jobs)),
             "hashes": freshness.hashes(self.project, unit, self.folder),
             "inputs": {n: str(self.folder / n) for n in unit.needs},
         }
@@ -163,19 +164,12 @@ class Run:
         self._executor.submit(name, folder)
         self._told(name)
 
-    def _cores(self, unit: Unit) -> int:
-        """The cores that the unit's own worker processes may use together."""
-        import joblib
-
-        return max(1, joblib.cpu_count() // (1 if unit.alone else self.options.jobs))
-
     def _take(self, event: Event, sorter: TopologicalSorter) -> None:
         name, state = event.unit, self.states[event.unit]
         state.cell, state.cells = event.status.get("cell"), event.status.get("cells", 0)
+        self._told(name, event.status)  # before the log moves: its last lines, too
         if not event.ended:
-            self._told(name, event.status)
             return
-        self._told(name, event.status)  # the last lines of the log, while it lies there
         attempt = self._attempts.pop(name)
         facts = store.recorded(attempt) or {}
         ok = event.error is None and facts.get("status") == "ok"
@@ -199,10 +193,8 @@ class Run:
 
     def _stop(self) -> None:
         self._executor.cancel(list(self._attempts))
-        for name in self._attempts:
-            self.states[name].state = CANCELLED
-        for state in self.states.values():
-            if state.state == "waiting":
+        for name, state in self.states.items():
+            if name in self._attempts or state.state == "waiting":
                 state.state = CANCELLED
         store.recover(self.folder)
 

@@ -35,10 +35,11 @@ def held(run_folder: Path, to_write: bool = True) -> Iterator[None]:
             hint = "wait for it, or give this run another name with --name"
             raise WorkbookError(Fault(str(run_folder), f"is held by {holder}", hint)) from None
         try:
-            if to_write and shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
-                what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
-                raise WorkbookError(Fault(str(run_folder), what, "free some space and run again"))
             if to_write:  # else a full disk could not be cleaned
+                if shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
+                    what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
+                    hint = "free some space and run again"
+                    raise WorkbookError(Fault(str(run_folder), what, hint))
                 lock.truncate(0)
                 holder = f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
                 lock.write(holder)
@@ -98,11 +99,7 @@ def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
         forget_failure(run_folder, unit)
         for kept in (run_folder / _UNFINISHED).glob(f"{unit}~*"):
             shutil.rmtree(kept, ignore_errors=True)
-    fd = os.open(run_folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    files.sync(run_folder)
     return place
 
 
@@ -122,9 +119,7 @@ def recorded(folder: Path) -> dict | None:
 
 
 def took_s(folder: Path, name: str) -> float:
-    """Seconds that a unit took last time, in the run of `folder` or else in the reference; 0 where
-    neither knows.
-    """
+    """Seconds that a unit took last time in this run, else in the reference; 0: neither knows."""
     for place in (folder / name, folder.parent / "reference" / name):
         if facts := recorded(place):
             return float(facts.get("seconds") or 0)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lightlab.workbook import params
 from lightlab.workbook.faults import Fault, WorkbookError
@@ -11,31 +12,30 @@ from lightlab.workbook.running.plan import Unit
 
 
 def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
-    """The run's units with their recorded values, profiles and compute threads (sums come out in
-    another order with another number of threads). What the wanted ones need comes along; what a
-    reference has of other runs (`of_other_runs`) does not, for what those needed is not there.
+    """The run's units with their recorded values, profiles and compute threads (on which the order
+    of sums depends). What the wanted ones need comes along; what a reference has of other runs
+    (`of_other_runs`) does not, for what those needed is not there.
 
-    WorkbookError where the run has no finished result, or where a notebook or a value that was
-    recorded does not exist any more.
+    WorkbookError where the run has no finished result, or a recorded notebook or value is gone.
     """
     names = _with_needs(run, set(project.select(wanted))) if wanted else None
     units, faults, others = [], [], of_other_runs(run)
-    for folder in sorted(p.parent for p in run.glob("*/manifest.json")):
-        facts = store.recorded(folder)
-        if not facts or facts["status"] != "ok" or "hashes" not in facts:
+    for name, facts in _recorded(run).items():
+        if facts.get("status") != "ok" or "hashes" not in facts:
+            continue
+        if (names is not None and name not in names) or name in others:
             continue
         notebook = facts["notebook"]
-        if (names is not None and folder.name not in names) or folder.name in others:
-            continue
         if notebook not in project.notebooks:
-            faults.append(Fault(str(folder), f"there is no notebooks/{notebook}.ipynb any more"))
+            what = f"there is no notebooks/{notebook}.ipynb any more"
+            faults.append(Fault(str(run / name), what))
             continue
         schema = params.read(project.notebooks[notebook])
-        values, wrong = params.check(schema, facts["params"], f"{folder.name}/manifest.json")
+        values, wrong = params.check(schema, facts["params"], f"{name}/manifest.json")
         faults += wrong
         needs, single = tuple(facts.get("needs", ())), alone(project.notebooks[notebook])
         how = {"profile": facts["profile"], "threads": facts["provenance"]["threads"]}
-        units.append(Unit(folder.name, notebook, values, needs, alone=single, **how))
+        units.append(Unit(name, notebook, values, needs, alone=single, **how))
     if not units and not faults:
         faults.append(Fault(str(run), "has no finished results to verify"))
     if faults:
@@ -52,10 +52,9 @@ def of_other_runs(run: Path) -> list[str]:
 def other_machines(recorded: Path, fresh: Path) -> str:
     """What to make of differences where another processor recorded the run; empty: it was this."""
     before, now = (
-        {facts["provenance"]["cpu"] for p in run.glob("*/manifest.json")
-         if (facts := store.recorded(p.parent)) and "provenance" in facts}
+        {f["provenance"]["cpu"] for f in _recorded(run).values() if "provenance" in f}
         for run in (recorded, fresh)
-    )  # fmt: skip
+    )
     if before <= now:
         return ""
     return (
@@ -65,10 +64,15 @@ def other_machines(recorded: Path, fresh: Path) -> str:
     )
 
 
+def _recorded(run: Path) -> dict[str, dict[str, Any]]:
+    """The manifests of a run's units by name; one that cannot be read is empty."""
+    folders = sorted(path.parent for path in run.glob("*/manifest.json"))
+    return {folder.name: store.recorded(folder) or {} for folder in folders}
+
+
 def _with_needs(run: Path, notebooks: set[str]) -> set[str]:
     """The recorded units of these notebooks and, in turn, those that they read."""
-    recorded = {p.parent.name: store.recorded(p.parent) or {} for p in run.glob("*/manifest.json")}
-    found: set[str] = set()
+    recorded, found = _recorded(run), set[str]()
     ahead = [n for n, facts in recorded.items() if facts.get("notebook") in notebooks]
     while ahead:
         name = ahead.pop()

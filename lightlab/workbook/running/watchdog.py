@@ -37,8 +37,8 @@ class Cause:
 
 
 def end_processes(tag: str) -> None:
-    """Kill every process of the attempt `tag`, whatever session or group it moved to; look again
-    until none is there, for what was started during a look was not seen by it."""
+    """Kill every process of the attempt `tag`, in whatever session or group; look again until none
+    is there, for a look misses what is started during it."""
     deadline = time.monotonic() + _GRACE_S  # one that waits for its disk outlives even SIGKILL
     found = True
     while found and time.monotonic() < deadline:

@@ -28,11 +28,8 @@ def contents(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> d
     """What its user is given, by path: the models, a script that runs one, the card, pictures."""
     delivered, drawn = fitted.delivered, pictures(fitted, images)
     text = markdown(fitted, images, licence, title)
-    texts = {
-        "run_model.py": snippet(fitted),
-        "card.md": text,
-        "card.html": html(text, title, drawn),
-    }
+    page = html(text, title, drawn)
+    texts = {"run_model.py": snippet(fitted), "card.md": text, "card.html": page}
     models = {MODEL: delivered.model}
     if delivered.keeps_int8:
         models[INT8] = delivered.int8
@@ -46,13 +43,11 @@ def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
 
     style.use()
     name, most = report.cost_shown(fitted)
-    tested, again = fitted.tested, fitted.delivered.again
+    tested, timed = fitted.tested, fitted.delivered.again.latency
     return {
         "confusion": plots.confusion(tested.confusion),
         "examples": plots.examples(tested.examples(images)),
-        "latency": plots.latency(
-            report.runs(fitted), again.latency.median_ms, fitted.target.latency_ms
-        ),
+        "latency": plots.latency(report.runs(fitted), timed.median_ms, fitted.target.latency_ms),
         "comparison": plots.comparison(fitted.comparison),
         "layers": plots.networks(report.layers(fitted)),
         "tried": plots.tried(report.tried(fitted), report.models(fitted), most, name),
@@ -101,9 +96,8 @@ def html(text: str, title: str, pictures: dict[str, bytes]) -> str:
     """The card as a page of its own, its pictures (PNG by path) inside."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-    body = MarkdownWithMath(
-        renderer=IPythonRenderer(escape=True, exclude_anchor_links=True)
-    ).render(text)
+    renderer = IPythonRenderer(escape=True, exclude_anchor_links=True)
+    body = MarkdownWithMath(renderer=renderer).render(text)
 
     def inside(match: re.Match) -> str:
         content = base64.b64encode(pictures[match[1]]).decode()

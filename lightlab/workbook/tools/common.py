@@ -13,6 +13,7 @@ from lightlab.workbook.faults import Fault, WorkbookError
 if TYPE_CHECKING:
     from lightlab.space.arch import Arch
 
+# without markup: names, values and causes are shown as they are, brackets and all
 out = Console(highlight=False, markup=False)
 
 NAME = "A name of `lightlab arch list`, or a network's text."

@@ -71,7 +71,7 @@ def export(
         facts = _facts(network, data)
         made = deploy.export_onnx(network.arch, network, Path(folder, "fp32.onnx"), **facts)
         if loaded := facts.get("data"):
-            _print_parity(_checked(deploy.parity(network, made, loaded.val.x)))
+            _print_parity(deploy.parity(network, made, loaded.val.x))
         if int8:
             made = _integers(made, loaded, method=calibration, weight_bits=weight_bits)
         deploy.write_bytes(target, made.read_bytes())
@@ -167,21 +167,15 @@ def _integers(exact: Path, loaded: "DataSet", **how: Any) -> Path:
     return small
 
 
-def _checked(found: dict[str, float]) -> dict[str, float]:
-    """`found` by `deploy.parity`; WorkbookError where the file is not that network."""
-    if found["top1_agreement"] < MIN_SAME:
-        what = f"the file gives the network's class for {found['top1_agreement']:.2%} of the images"
-        raise WorkbookError(Fault("export", what, "nothing was written"))
-    return found
-
-
 def _print_parity(found: dict[str, float]) -> None:
-    same, images = f"{found['top1_agreement']:.2%}", f"{found['n']:,} validation images"
-    out.print(
-        f"against PyTorch on {images}: same class {same}, "
-        f"largest difference of a logit {found['max_abs_diff']:.1e}",
-        soft_wrap=True,
-    )
+    """What `deploy.parity` found; WorkbookError where the file is not that network."""
+    same = f"{found['top1_agreement']:.2%}"
+    if found["top1_agreement"] < MIN_SAME:
+        what = f"the file gives the network's class for {same} of the images"
+        raise WorkbookError(Fault("export", what, "nothing was written"))
+    images, most = f"{found['n']:,} validation images", f"{found['max_abs_diff']:.1e}"
+    line = f"against PyTorch on {images}: same class {same}, largest difference of a logit {most}"
+    out.print(line, soft_wrap=True)
 
 
 def _print_before_after(found: Any) -> None:

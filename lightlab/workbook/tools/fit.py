@@ -89,9 +89,7 @@ def fit(
 
 @contextmanager
 def _lost() -> Iterator[None]:
-    """A training that diverged, or another search that cannot go on, is told in one line; and that
-    nothing was written where it was stopped.
-    """
+    """A search that cannot go on is told in one line, and one that is stopped wrote nothing."""
     from lightlab.search.draws import SearchError
     from lightlab.train import DivergedError, JobError
 
@@ -105,9 +103,7 @@ def _lost() -> Iterator[None]:
 
 
 class Screen:
-    """What is done now, the best so far and the time left: a line that lives in a terminal, a line
-    for every phase elsewhere.
-    """
+    """Phase, best so far and time left: a live line in a terminal, else a line for every phase."""
 
     def __init__(self) -> None:
         self._update: Update | None = None

@@ -75,10 +75,11 @@ def _print_totals(found: "Arch", name: str | None) -> None:
     counted_there = "macs" in printed or "params" in printed
     columns = ("total", "counted", "published") if counted_there else ("total", "counted")
     rows = table(*columns, right=columns[1:])
-    kinds = (("macs", cost.MACS_CONVENTIONS, cost.macs),)
-    kinds += (("params", cost.PARAM_CONVENTIONS, cost.param_count),)
-    for kind, conventions, count in kinds:
-        label = {"macs": "MACs", "params": "parameters"}[kind]
+    kinds = (
+        ("macs", "MACs", cost.MACS_CONVENTIONS, cost.macs),
+        ("params", "parameters", cost.PARAM_CONVENTIONS, cost.param_count),
+    )
+    for kind, label, conventions, count in kinds:
         theirs = f"{printed[kind]}M" if kind in printed else ""
         reproducing = printed.get(f"{kind}_convention")
         for convention in conventions:
