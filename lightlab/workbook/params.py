@@ -65,7 +65,7 @@ _Values.add_constructor(_INT, lambda loader, node: int(loader.construct_scalar(n
 def load_file(path: Path, shown: str) -> dict[str, Any]:
     """A flat YAML mapping; WorkbookError where the file is missing or does not parse."""
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), _Values)
+        loaded = _Values(path.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError as e:
         raise WorkbookError(Fault(shown, "there is no such file")) from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: 2026-99-99, say
@@ -119,7 +119,7 @@ def from_text(parameter: Parameter, text: str) -> Any:
     if parameter.type == "list[str]":
         return [item.strip().strip("'\"") for item in text.strip()[1:-1].split(",") if item.strip()]
     try:
-        return yaml.load(text, _Values)
+        return _Values(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
