@@ -53,14 +53,11 @@ class Evolution:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The best network found, what the predictor says of it, how often that was asked, and the
-    best after every generation.
-    """
+    """The best network found, what the predictor says of it, and how often that was asked."""
 
     point: Point
     score: float
     calls: int
-    trace: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,10 @@ def evolve(
     n_parents = max(2, round(how.parents * how.population))
     n_mutated = round(how.mutated * how.population)
     people = limits.draw(how.population, lambda n: _random(space, n, rng))
-    worth, trace = score(people), []
+    worth = score(people)
     for _ in range(how.generations):
         best = np.argsort(-worth, kind="stable")[:n_parents]
         parents, kept = people[best], worth[best]
-        trace.append(float(kept[0]))
 
         def mutants(n: int, parents: np.ndarray = parents) -> np.ndarray:
             return _mutants(space, parents, n, how, rng)
@@ -137,7 +133,7 @@ def evolve(
         children = np.concatenate(parts)
         people = np.concatenate([parents, children])
         worth = np.concatenate([kept, score(children)])
-    return _best(space, people, worth, how.calls, trace)
+    return _best(space, people, worth, how.calls)
 
 
 def random_search(
@@ -145,22 +141,19 @@ def random_search(
 ) -> Chosen:
     """The best of as many random networks within the limits, in batches of a hundred."""
     rng = np.random.default_rng(seed)
-    kept, worth, trace = [], [], []
+    kept, worth = [], []
     for i in range(math.ceil(calls / 100)):
         points = limits.draw(min(100, calls - 100 * i), lambda n: _random(space, n, rng))
         values = score(points)
         kept.append(points[values.argmax()])
         worth.append(float(values.max()))
-        trace.append(max(worth))
-    return _best(space, np.array(kept), np.array(worth), calls, trace)
+    return _best(space, np.array(kept), np.array(worth), calls)
 
 
-def _best(
-    space: OfaSpace, people: np.ndarray, worth: np.ndarray, calls: int, trace: list[float]
-) -> Chosen:
+def _best(space: OfaSpace, people: np.ndarray, worth: np.ndarray, calls: int) -> Chosen:
     at = int(worth.argmax())
     point = tuple(space.canonical(people[at : at + 1])[0].tolist())
-    return Chosen(point, float(worth[at]), calls, (*trace, float(worth[at])))
+    return Chosen(point, float(worth[at]), calls)
 
 
 def _random(space: OfaSpace, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -91,7 +91,6 @@ def test_evolution_keeps_to_its_limits_and_beats_chance():
     assert best.score == pytest.approx(cost.macs(arch) / 1e6)
     assert best.score > chance.score
     assert best.score > 248
-    assert list(best.trace) == sorted(best.trace)
     assert best.calls == chance.calls == settings.calls == 4100
     assert evolve(SPACE, size, limits, settings) == best
 
