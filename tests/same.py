@@ -7,11 +7,14 @@ that are declared volatile neither. Its runs are kept below .cache/same/.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lightlab.workbook.faults import WorkbookError
+from lightlab.workbook.project import Project
 from lightlab.workbook.review import compare, results
 from lightlab.workbook.review.compare import IDENTICAL, WITHIN
 from lightlab.workbook.review.results import Unit
@@ -23,10 +26,14 @@ CLAIM = ("verdict", "value", "ci_low", "ci_high", "n")
 
 
 def smoke(tree: Path, name: str, notebooks: Iterable[str] = ()) -> Path:
-    """The folder of smoke's results by the code in `tree`; what is up to date is not run again."""
+    """The folder of smoke's results by the code in `tree`; what is up to date is not run again.
+
+    It ends this program where a notebook fails.
+    """
     words = [sys.executable, "-m", "lightlab", "run", *notebooks, "--profile", "smoke"]
     env = os.environ | {"PYTHONPATH": str(tree), "LIGHTLAB_ROOT": str(tree)}
-    subprocess.run([*words, "--name", name], cwd=tree, env=env, check=True)
+    if subprocess.run([*words, "--name", name], cwd=tree, env=env).returncode:
+        sys.exit(f"same: nothing was compared, for smoke did not end well in {tree}")
     return tree / "results" / name
 
 
@@ -38,8 +45,11 @@ def runs_of(commit: str) -> list[Path]:
         sys.exit(f"same: there is no commit {commit!r} here; name one: make same COMMIT=HEAD~1")
     tree = ROOT / ".cache" / "same" / sha[:12]
     if not tree.exists():
-        subprocess.run(["git", "clone", "-q", "--shared", str(ROOT), str(tree)], check=True)
-        subprocess.run(["git", "-C", str(tree), "checkout", "-q", sha], check=True)
+        part = tree.with_suffix(".part")  # of one that was stopped halfway
+        shutil.rmtree(part, ignore_errors=True)
+        subprocess.run(["git", "clone", "-q", "--shared", "-n", str(ROOT), str(part)], check=True)
+        subprocess.run(["git", "-C", str(part), "checkout", "-q", sha], check=True)
+        part.rename(tree)
     done = [tree / "results" / name for name in ("first", "second", "third")]
     for run in done:
         if not all(u.has_results for u in units(run)) or not units(run):
@@ -87,9 +97,14 @@ def moved(a: Path, b: Path, chosen: set[str]) -> Iterator[tuple[str, str]]:
 
 def main(commit: str, notebooks: list[str]) -> None:
     """Compare all notebooks, or only these; exit code 1 where something moved."""
+    try:
+        chosen = set(Project(ROOT).select(notebooks))
+    except WorkbookError as error:
+        sys.exit(f"same: {error}")
     first, *others = runs_of(commit)
     here = smoke(ROOT, "smoke", notebooks)
-    chosen = {name for name in os.listdir(here) if not notebooks or name[:2] in notebooks}
+    if not notebooks:
+        chosen |= {u.name for u in units(first)}  # those, too, that are no longer here
     noise = {place for other in others for place, _ in moved(first, other, chosen)}
     found = {place: what for place, what in moved(first, here, chosen) if place not in noise}
     for place, what in found.items():
@@ -101,4 +116,6 @@ def main(commit: str, notebooks: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("same: name a commit, then notebooks if not all: make same COMMIT=HEAD~1")
     main(sys.argv[1], sys.argv[2:])
