@@ -30,7 +30,7 @@ def write(network: nn.Module, path: Path | str, about: dict[str, str]) -> None:
     cannot be written.
     """
     state = {k: v.detach().cpu() for k, v in network.state_dict().items()}
-    turned = [k for k, v in state.items() if v.stride() != torch.empty(v.shape).stride()]
+    turned = [k for k, v in state.items() if _is_turned(v)]
     state = {k: v.contiguous() for k, v in state.items()}
     text = about | {"channels_last": json.dumps(turned)}
     try:
@@ -47,7 +47,7 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
-            turned = json.loads(about.pop("channels_last", "[]"))
+            turned = set(json.loads(about.pop("channels_last", "[]")))
             state = {
                 name: _copy(file.get_tensor(name), name in turned)
                 for name in file.keys()  # noqa: SIM118
@@ -59,6 +59,12 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path}: its memory formats cannot be read ({error})") from None
     return state, about
+
+
+def _is_turned(value: Tensor) -> bool:
+    """Whether `value` lies with its channels last and in no other way."""
+    last = value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
+    return last and value.stride() != torch.empty(value.shape, device="meta").stride()
 
 
 def _copy(value: Tensor, channels_last: bool) -> Tensor:
@@ -91,6 +97,12 @@ def load_network(path: Path | str) -> Network:
             network = Network(decode(text))
     except (ArchError, RuntimeError) as error:  # the latter where no memory could hold a layer
         raise WeightsError(f"{path}: {str(error).splitlines()[0]}") from None
+    fill(network, state, path)
+    return network.eval()
+
+
+def fill(network: nn.Module, state: dict[str, Tensor], path: Path | str) -> None:
+    """Give `network` the weights that `read` found in `path`; WeightsError if they do not fit."""
     wanted = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
     found = {name: (value.shape, value.dtype) for name, value in state.items()}
     if differing := sorted(n for n in wanted.keys() | found if wanted.get(n) != found.get(n)):
@@ -102,4 +114,3 @@ def load_network(path: Path | str) -> Network:
     if broken := not_finite(state):
         raise WeightsError(f"{path}: {broken[0]} holds NaN or infinity")
     network.load_state_dict(state, assign=True)
-    return network.eval()

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import tokenize
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
@@ -76,16 +77,29 @@ def _drawn_by(code: CodeType | None) -> dict[str, Any]:
         "function": f"{path.stem}.{code.co_qualname}",
         "file": path.relative_to(_PACKAGE.parent).as_posix(),
         "line": code.co_firstlineno,
-        "source": inspect.getsource(code),
+        "source": _source(code),
     }
 
 
+def _source(code: CodeType) -> str:
+    """The text of a function; empty where its file was changed while the kernel ran."""
+    try:
+        text = inspect.getsource(code)
+    except (OSError, SyntaxError, tokenize.TokenError):
+        return ""
+    return text if f"def {code.co_name}(" in text else ""
+
+
 def _cell_of(frame: FrameType | None, notebook: Path) -> int | None:
-    """The number among `notebook`'s code cells, from 1, of the one that runs; None: of no saved."""
+    """The number of the cell that runs among `notebook`'s code cells, from 1; None: not saved."""
     while frame and frame.f_globals.get("__name__") != "__main__":
         frame = frame.f_back
     text = "".join(linecache.getlines(frame.f_code.co_filename)).strip() if frame else ""
-    return next((i for i, cell in enumerate(_cells(notebook), 1) if cell.strip() == text), None)
+    try:
+        cells = _cells(notebook)
+    except (OSError, KeyError, WorkbookError):  # moved, or being written just now
+        return None
+    return next((i for i, cell in enumerate(cells, 1) if cell.strip() == text), None)
 
 
 def _cells(notebook: Path) -> list[str]:

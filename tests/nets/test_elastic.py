@@ -9,6 +9,7 @@ from torch import nn
 
 from lightlab.chapters.ch10_once_for_all.elastic_file import load_elastic, save_elastic
 from lightlab.measure import cost
+from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork, recalibrate
 from lightlab.nets.elastic_layers import ElasticConv
 from lightlab.nets.weights import WeightsError
@@ -178,6 +179,9 @@ def test_a_file_keeps_the_network(memory_format, tmp_path):
         load_elastic(path, SPACES["proxyless"])
     with pytest.raises(WeightsError, match="no such file"):
         load_elastic(tmp_path / "other.safetensors", net.space)
+    weights.write(lively(net.space).half(), path, net.space.identity())
+    with pytest.raises(WeightsError, match=r"float16, not \(.*\) float32"):
+        load_elastic(path, net.space)
     path.write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="is no safetensors file"):
         load_elastic(path, net.space)

@@ -40,6 +40,15 @@ def test_a_loaded_network_can_be_trained_further(network, tmp_path):
     assert all(p.grad is not None for p in again.parameters())
 
 
+def test_weights_that_lie_in_a_way_of_their_own_are_kept_all_the_same(tmp_path):
+    network = build(ARCH, seed=5)
+    turned = network.classifier.weight.detach().t().contiguous().t()
+    network.classifier.weight = torch.nn.Parameter(turned)
+    assert not turned.is_contiguous()
+    save_weights(network, tmp_path / "n.safetensors")
+    assert torch.equal(load_network(tmp_path / "n.safetensors").classifier.weight, turned)
+
+
 def _bytes(path):
     path.write_bytes(b"no weights at all")
 

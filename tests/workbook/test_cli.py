@@ -112,6 +112,8 @@ def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbo
     printed = workbook("verify", "quick", code=1)
     assert "another one" in printed
     assert "adds up in another order" in printed
+    printed = workbook("verify", "quick", "--notebook", "01")
+    assert "another one" not in printed  # of a notebook that was not asked for
 
 
 def test_compare_writes_a_page(workbook):

@@ -4,11 +4,13 @@ import json
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from lightlab.published import loader
+from lightlab.show import marks
 from lightlab.workbook import claims, manifest, record
 from lightlab.workbook.faults import WorkbookError
 
@@ -230,3 +232,18 @@ def test_a_figure_says_which_function_drew_it_and_which_cell_asked(workbook):
         text = page.read_text()
         assert "drawn by <code>marks.pictures</code>, lightlab/show/marks.py:" in text
         assert "def pictures(" in text
+
+
+def test_a_figure_is_kept_whatever_became_of_its_code_and_its_notebook(run, workbook, monkeypatch):
+    def changed(_):
+        raise OSError("lineno is out of bounds")
+
+    monkeypatch.setattr(record.inspect, "getsource", changed)
+    (workbook.root / "notebooks" / "01_a.ipynb").unlink()
+    run.figure(marks.pictures(np.zeros((1, 4, 4)), ["a"]), "zeros", caption="Zeros.")
+    (figure,) = saved(run)["figures"]
+    assert figure["drawn_by"]["function"] == "marks.pictures"
+    assert (figure["drawn_by"]["source"], figure["cell"]) == ("", None)
+    monkeypatch.setattr(record.inspect, "getsource", lambda _: "def another():\n    pass\n")
+    run.figure(marks.pictures(np.zeros((1, 4, 4)), ["a"]), "zeros", caption="Zeros.")
+    assert saved(run)["figures"][0]["drawn_by"]["source"] == ""

@@ -20,13 +20,10 @@ def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
     state, about = weights.read(path)
     mine = space.identity()
     if about != mine:
-        other = [key for key in mine if about.get(key) != mine[key]]
+        other = sorted(key for key in mine.keys() | about if about.get(key) != mine.get(key))
         raise WeightsError(
             f"{path}: is no once-for-all network of this space, it differs in {', '.join(other)}"
         )
     network = ElasticNetwork(space)
-    try:
-        network.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: {str(error).splitlines()[0]}") from None
+    weights.fill(network, state, path)
     return network.eval()

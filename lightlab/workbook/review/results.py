@@ -73,8 +73,9 @@ class Unit:
         return {t["name"]: t for t in self.record.get("tables", [])}
 
     def figures(self) -> dict[str, dict[str, Any]]:
-        """The recorded figures by name."""
-        return {f["name"]: f for f in self.record.get("figures", [])}
+        """The recorded figures by name. Earlier versions did not say who drew them."""
+        unsaid = {"drawn_by": {}, "cell": None}
+        return {f["name"]: unsaid | f for f in self.record.get("figures", [])}
 
 
 @dataclass(frozen=True)

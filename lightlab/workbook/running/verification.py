@@ -51,9 +51,11 @@ def of_other_runs(run: Path) -> list[str]:
 
 def other_machines(recorded: Path, fresh: Path) -> str:
     """What to make of differences where another processor recorded the run; empty: it was this."""
+    old, new = _recorded(recorded), _recorded(fresh)
+    both = old.keys() & new
     before, now = (
-        {f["provenance"]["cpu"] for f in _recorded(run).values() if "provenance" in f}
-        for run in (recorded, fresh)
+        {facts[name].get("provenance", {}).get("cpu", "an unknown one") for name in both}
+        for facts in (old, new)
     )
     if before <= now:
         return ""

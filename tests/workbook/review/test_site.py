@@ -384,6 +384,17 @@ def test_an_older_failure_is_not_told_of_a_skipped_notebook(run_folder, tmp_path
     assert "Everything below is older" in text
 
 
+def test_a_run_of_an_earlier_version_is_shown(run_folder, tmp_path):
+    """It does not say who drew its figures, and is not asked."""
+    run = shutil.copytree(run_folder, tmp_path / "quick")
+    path = run / FIRST / "record.json"
+    saved = json.loads(path.read_text())
+    for figure in saved["figures"]:
+        del figure["drawn_by"], figure["cell"]
+    path.write_text(json.dumps(saved))
+    assert "regret-0" in site.build(run).read_text()
+
+
 def test_a_killed_kernel_shows_the_end_of_its_log(run_folder, tmp_path):
     run = shutil.copytree(run_folder, tmp_path / "quick")
     source = run / f"{BROKEN}.failed" / "notebook.ipynb"
