@@ -4,18 +4,14 @@ Under `lightlab run` everything goes to the run's folder; in JupyterLab or raw p
 `results/interactive/<notebook>/`.
 """
 
-import inspect
-import linecache
 import os
 import re
 import shutil
 import sys
-import tokenize
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +22,9 @@ from numpy.typing import ArrayLike
 
 from lightlab.published import loader
 from lightlab.show import style, tables
-from lightlab.workbook import claims, display, files, manifest
+from lightlab.workbook import claims, display, files, manifest, origin
 from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import NAME, OUT, PROFILE, Project, read_notebook
+from lightlab.workbook.project import NAME, OUT, PROFILE, Project
 
 if TYPE_CHECKING:
     from lightlab.show.knob import Knob
@@ -66,46 +62,6 @@ def _under_runner(notebook: str, folder: Path) -> "Record":
         raise WorkbookError(Fault("record.start", "was called before in this notebook"))
     kept, source = Path(task["unfinished"]), Path(task["source"])
     return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept, source)
-
-
-def _drawn_by(code: CodeType | None) -> dict[str, Any]:
-    """Where the function stands that drew a figure, and its source; empty: not in this package."""
-    path = Path(code.co_filename) if code else Path()
-    if not path.is_relative_to(_PACKAGE):
-        return {}
-    return {
-        "function": f"{path.stem}.{code.co_qualname}",
-        "file": path.relative_to(_PACKAGE.parent).as_posix(),
-        "line": code.co_firstlineno,
-        "source": _source(code),
-    }
-
-
-def _source(code: CodeType) -> str:
-    """The text of a function; empty where its file was changed while the kernel ran."""
-    try:
-        text = inspect.getsource(code)
-    except (OSError, SyntaxError, tokenize.TokenError):
-        return ""
-    return text if f"def {code.co_name}(" in text else ""
-
-
-def _cell_of(frame: FrameType | None, notebook: Path) -> int | None:
-    """The number of the cell that runs among `notebook`'s code cells, from 1; None: not saved."""
-    while frame and frame.f_globals.get("__name__") != "__main__":
-        frame = frame.f_back
-    text = "".join(linecache.getlines(frame.f_code.co_filename)).strip() if frame else ""
-    try:
-        cells = _cells(notebook)
-    except (OSError, KeyError, WorkbookError):  # moved, or being written just now
-        return None
-    return next((i for i, cell in enumerate(cells, 1) if cell.strip() == text), None)
-
-
-def _cells(notebook: Path) -> list[str]:
-    """The text of its code cells."""
-    cells = read_notebook(notebook)["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 def _check_name(name: str) -> None:
@@ -186,7 +142,7 @@ class Record:
         """
         _check_name(name)
         asks = re.compile(rf"unfinished\(\s*['\"]{re.escape(name)}['\"]")
-        cells = _cells(self._source)
+        cells = origin.cells(self._source)
         places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
         before = cells[: max(places, default=None)]
         folder = self._unfinished / f"{name}-{files.digest(before)[:8]}"
@@ -206,8 +162,8 @@ class Record:
         self, fig: Figure, name: str, *, caption: str, data: pd.DataFrame | None = None
     ) -> display.Shown:
         """Save a figure (SVG, PNG), its data (CSV), who drew it and in which cell; shows it."""
-        drawn = _drawn_by(getattr(fig, "drawn_by", None))
-        cell = _cell_of(sys._getframe(1), self._source)
+        drawn = origin.drawn_by(getattr(fig, "drawn_by", None))
+        cell = origin.cell_of(sys._getframe(1), self._source)
         folder = self._folder("figures", name)
         paths = [folder / f"{name}.svg", folder / f"{name}.png"]
         fig.savefig(paths[0], metadata={"Date": None, "Title": name, "Description": caption})
