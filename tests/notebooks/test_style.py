@@ -55,6 +55,30 @@ def test_no_outputs_no_long_functions_no_plots_by_hand(name):
         assert "/home/" not in source
 
 
+def imported(name: str) -> list[str]:
+    """What a notebook imports from the package."""
+    nodes = ast.walk(ast.parse("\n".join(code(name))))
+    ours = [n for n in nodes if isinstance(n, ast.ImportFrom) and n.module.startswith("lightlab")]
+    return [alias.name for node in ours for alias in node.names]
+
+
+def test_notebooks_import_few_names():
+    counts = sorted(len(imported(name)) for name in NOTEBOOKS)
+    assert counts[-1] <= 10
+    assert counts[len(counts) // 2] <= 7
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_room_is_small(name):
+    """A few files, and no more lines than one reads in an hour."""
+    files = sorted((PROJECT.root / "lightlab" / "chapters" / f"ch{name}").glob("*.py"))
+    lines = [len(file.read_text(encoding="utf-8").splitlines()) for file in files]
+    assert {"__init__.py", "experiment.py"} <= {file.name for file in files}
+    assert len(files) <= 5
+    assert max(lines) <= 300
+    assert sum(lines) <= (1150 if name < "04" else 900)
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_the_order_of_a_notebook(name):
     first = cells(name)[0]
