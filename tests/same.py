@@ -85,7 +85,7 @@ def moved(a: Path, b: Path, chosen: set[str]) -> Iterator[tuple[str, str]]:
         before, after = ({c["id"]: c for c in unit.claims} for unit in (x, y))
         for claim, key in ((c, k) for c in sorted(before | after) for k in CLAIM):
             values = [side.get(claim, {}).get(key) for side in (before, after)]
-            if compare._agree(*map(str, values), None) not in (IDENTICAL, WITHIN):
+            if compare.agree(*map(str, values), None) not in (IDENTICAL, WITHIN):
                 yield f"{name}: claim {claim}, {key}", f"{values[0]} → {values[1]}"
         for figure in sorted(x.figures() | y.figures()):
             svgs = [u.folder / "figures" / f"{figure}.svg" for u in (x, y)]

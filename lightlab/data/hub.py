@@ -45,7 +45,7 @@ class Records:
 
     def __getitem__(self, rows: slice) -> list[dict[str, Any]]:
         found = [one or {"bytes": None, "path": None} for one in self.column[rows]]
-        return [{**one, "name": self._name(one, i)} for i, one in enumerate(found, rows.start)]
+        return [{**one, "name": self._name(one, i)} for i, one in enumerate(found, rows.start or 0)]
 
     def _name(self, found: dict[str, Any], i: int) -> str:
         path = found["path"]

@@ -10,7 +10,7 @@ from lightlab.show import style
 
 
 def pictures(pictures: np.ndarray, titles: Sequence[object], ncols: int = 8) -> Figure:
-    """Grey pictures (N, H, W) in a row or more, each under its title."""
+    """Pictures, grey (N, H, W) or in colour (N, H, W, 3), in rows, each under its title."""
     nrows = -(-len(pictures) // ncols)
     fig, axes = style.subplots(nrows, ncols, height=1.15 * nrows, squeeze=False)
     for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):

@@ -11,17 +11,17 @@ from typing import Any
 from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.project import read_notebook
 
-_PACKAGE = Path(str(resources.files("lightlab")))
+PACKAGE = Path(str(resources.files("lightlab")))
 
 
 def drawn_by(code: CodeType | None) -> dict[str, Any]:
     """Where the function stands that drew a figure, and its source; empty: not in this package."""
     path = Path(code.co_filename) if code else Path()
-    if not path.is_relative_to(_PACKAGE):
+    if not path.is_relative_to(PACKAGE):
         return {}
     return {
         "function": f"{path.stem}.{code.co_qualname}",
-        "file": path.relative_to(_PACKAGE.parent).as_posix(),
+        "file": path.relative_to(PACKAGE.parent).as_posix(),
         "line": code.co_firstlineno,
         "source": _source(code),
     }

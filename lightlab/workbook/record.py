@@ -10,7 +10,6 @@ import shutil
 import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,6 @@ from lightlab.workbook.project import NAME, OUT, PROFILE, Project
 
 if TYPE_CHECKING:
     from lightlab.show.knob import Knob
-
-_PACKAGE = Path(str(resources.files("lightlab")))
 
 
 def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
@@ -50,8 +47,10 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
 
 def _code() -> list[list[Any]]:
     """Names and times of lightlab's modules: long work goes on only under the same code."""
-    modules = sorted(_PACKAGE.rglob("*.py"))
-    return [[path.relative_to(_PACKAGE).as_posix(), path.stat().st_mtime_ns] for path in modules]
+    modules = sorted(origin.PACKAGE.rglob("*.py"))
+    return [
+        [path.relative_to(origin.PACKAGE).as_posix(), path.stat().st_mtime_ns] for path in modules
+    ]
 
 
 def _under_runner(notebook: str, folder: Path) -> "Record":

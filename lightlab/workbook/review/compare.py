@@ -100,7 +100,7 @@ def _table(a: Unit, b: Unit, name: str) -> Iterator[Difference]:
             continue
         for column in shared:
             allowed = entry.get("tolerance", {}).get(column)
-            verdict = _agree(left[column], right[column], allowed)
+            verdict = agree(left[column], right[column], allowed)
             where = f"{place}, {column}"
             yield Difference(a.name, where, left[column], right[column], verdict, allowed)
 
@@ -138,7 +138,8 @@ def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
         yield from (columns[:i] for i in range(1, len(columns) + 1))
 
 
-def _agree(a: str, b: str, allowed: float | None) -> str:
+def agree(a: str, b: str, allowed: float | None) -> str:
+    """How two cells agree: identical, within tolerance (`allowed` is absolute), or moved."""
     if a == b:
         return IDENTICAL
     x, y = _number(a), _number(b)
@@ -175,7 +176,7 @@ def _claims(a: Unit, b: Unit) -> Iterator[Difference]:
         yield Difference(a.name, f"claim {name}, verdict", old["verdict"], new["verdict"], same)
         if old["ci_low"] == old["ci_high"] == old["value"]:
             x, y = ("" if c["value"] is None else repr(c["value"]) for c in (old, new))
-            yield Difference(a.name, f"claim {name}, value", x, y, _agree(x, y, None))
+            yield Difference(a.name, f"claim {name}, value", x, y, agree(x, y, None))
 
 
 @dataclass(frozen=True)

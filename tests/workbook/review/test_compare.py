@@ -67,9 +67,9 @@ def test_a_cell_out_of_tolerance_is_told_with_both_values(tmp_path):
 
 
 def test_without_a_tolerance_a_relative_1e6_is_allowed():
-    assert compare._agree("1000000", "1000000.9", None) == compare.WITHIN
-    assert compare._agree("1000000", "1000001.1", None) == compare.MOVED
-    assert compare._agree("0.0", "1e-300", None) == compare.MOVED
+    assert compare.agree("1000000", "1000000.9", None) == compare.WITHIN
+    assert compare.agree("1000000", "1000001.1", None) == compare.MOVED
+    assert compare.agree("0.0", "1e-300", None) == compare.MOVED
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_without_a_tolerance_a_relative_1e6_is_allowed():
     ],
 )
 def test_agreement_of_odd_cells(a, b, verdict):
-    assert compare._agree(a, b, 0.5) == verdict
+    assert compare.agree(a, b, 0.5) == verdict
 
 
 def test_rows_are_matched_by_their_text_not_their_order(tmp_path):
