@@ -45,10 +45,10 @@ def _source(drawn: dict[str, Any]) -> str:
     if not drawn:
         return ""
     where = f"<code>{escape(drawn['function'])}</code>, {escape(drawn['file'])}:{drawn['line']}"
-    return (
-        f'<details class="drawn"><summary>drawn by {where}</summary>'
-        f"<pre>{escape(drawn['source'])}</pre></details>"
-    )
+    if not drawn["source"]:
+        return f'<p class="drawn">drawn by {where}</p>'
+    text = f"<pre>{escape(drawn['source'])}</pre>"
+    return f'<details class="drawn"><summary>drawn by {where}</summary>{text}</details>'
 
 
 def table(df: pd.DataFrame, name: str, caption: str, digits: int) -> Shown:

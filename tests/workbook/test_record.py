@@ -240,7 +240,9 @@ def test_a_figure_is_kept_whatever_became_of_its_code_and_its_notebook(run, work
 
     monkeypatch.setattr(origin.inspect, "getsource", changed)
     (workbook.root / "notebooks" / "01_a.ipynb").unlink()
-    run.figure(marks.pictures(np.zeros((1, 4, 4)), ["a"]), "zeros", caption="Zeros.")
+    shown = run.figure(marks.pictures(np.zeros((1, 4, 4)), ["a"]), "zeros", caption="Zeros.")
+    assert "drawn by <code>marks.pictures</code>" in shown.data
+    assert "<pre>" not in shown.data
     (figure,) = saved(run)["figures"]
     assert figure["drawn_by"]["function"] == "marks.pictures"
     assert (figure["drawn_by"]["source"], figure["cell"]) == ("", None)
