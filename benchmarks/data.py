@@ -18,7 +18,9 @@ import torch
 from lightlab import data, train
 from lightlab.measure import cache, cost, stats
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, adapt, catalog
+from lightlab.space import scaling
+from lightlab.space.arch import Arch
+from lightlab.space.scaling import adapt
 
 RECIPE = train.Recipe(epochs=8, batch_size=128, lr=0.2, weight_decay=5e-4, label_smoothing=0.1)
 CASES = [  # network, width multiplier, resolution
@@ -63,7 +65,7 @@ def measure(seeds: int, n_train: int) -> pd.DataFrame:
 
 def network(kind: str, width: float, resolution: int) -> Arch:
     """MobileNetV1's layers for small grey images, or the twin with full convolutions."""
-    arch = catalog.get("mobilenet_32_shallow", width_mult=width)
+    arch = scaling.get("mobilenet_32_shallow", width_mult=width)
     if kind == "full":
         arch = replace(arch, blocks=[replace(block, op="conv") for block in arch.blocks])
     return adapt(arch, resolution=resolution, in_channels=1, n_classes=10, min_map=1)

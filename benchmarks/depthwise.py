@@ -18,7 +18,8 @@ from lightlab.measure.threads import torch_threads
 from lightlab.nets import depthwise
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
-from lightlab.space.spaces import ProxylessSpace, Skeleton
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 PAGE = Path(__file__).with_suffix(".md")
 OURS, PLAIN, BEFORE = "in strips", "PyTorch's own", "before"

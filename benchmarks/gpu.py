@@ -23,8 +23,10 @@ from lightlab.chapters.ch09_proxylessnas.hardware import published_crossed
 from lightlab.measure import cost
 from lightlab.measure.threads import torch_threads
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, catalog, scale
-from lightlab.space.spaces import Skeleton
+from lightlab.space import scaling
+from lightlab.space.arch import Arch
+from lightlab.space.scaling import scale
+from lightlab.space.skeleton import Skeleton
 from lightlab.train import descent
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -32,7 +34,7 @@ STEPS, ROUNDS, BATCH = 10, 7, 64
 DEVICES = ("cpu", "cuda")
 SETTINGS = ("cuda/1/1", "cuda/1/8", "cuda/1/128", "onnxruntime/1/1")
 RELEASED = {
-    name: catalog.get(f"proxyless_{arch}")
+    name: scaling.get(f"proxyless_{arch}")
     for name, arch in {"GPU": "gpu", "CPU": "cpu", "phone": "mobile"}.items()
 }
 
@@ -58,7 +60,7 @@ def steps(arch: Arch, on: str) -> Callable[[], float]:
 
 def where_it_pays() -> list[str]:
     """A row per network: step on one core and on the GPU, and the median ratio of rounds."""
-    rows, base = [], catalog.get("mobilenet_32")
+    rows, base = [], scaling.get("mobilenet_32")
     with torch_threads(1):
         for px, width in ((16, 0.25), (16, 0.5), (16, 1.0), (32, 0.5), (32, 1.0)):
             arch = replace(scale(base, width_mult=width), resolution=px)

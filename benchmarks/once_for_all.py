@@ -23,7 +23,8 @@ from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
 from lightlab.methods.once_for_all.subnets import corners
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton
+from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
+from lightlab.space.skeleton import Skeleton
 from lightlab.train import descent
 
 PAGE = Path(__file__).with_suffix(".md")

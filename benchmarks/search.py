@@ -27,7 +27,8 @@ from lightlab.search import (
     Searcher,
     pareto,
 )
-from lightlab.space.spaces import IMAGENET, MACRO, MnasNetSpace
+from lightlab.space.mnasnet import IMAGENET, MnasNetSpace
+from lightlab.space.skeleton import MACRO
 
 TABLE = Path(__file__).parents[2] / "shared/data/nas_bench_macro_cifar10.csv.gz"
 PAGE = Path(__file__).with_suffix(".md")

@@ -15,7 +15,7 @@ import torch
 
 from lightlab import latency
 from lightlab.chapters.ch09_proxylessnas import gates
-from lightlab.space.spaces import Skeleton
+from lightlab.space.skeleton import Skeleton
 
 PAGE = Path(__file__).with_suffix(".md")
 NAMES = {

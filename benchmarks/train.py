@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, Dataset
 from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.nets.build import build
-from lightlab.space.arch import catalog
+from lightlab.space import scaling
 
 CIFAR = "parquet:" + str(Path(__file__).parents[2] / "shared/data/cifar10")
 RECIPE = train.Recipe(
@@ -119,7 +119,7 @@ def one(way: str, width: float, n_images: int, threads: int) -> dict[str, float 
     """
     torch.set_num_threads(threads)
     split = data.load(CIFAR, n_train=n_images, n_val=0, n_test=1).train
-    model = build(catalog.get("mobilenet_32", width_mult=width))
+    model = build(scaling.get("mobilenet_32", width_mult=width))
     took = cpu = 0.0
     note = "float32"
     for part in (split.take(slice(640)), split):
@@ -178,7 +178,7 @@ def many(rounds: int, n_images: int) -> str:
     recipe = dataclasses.replace(RECIPE, epochs=1)
     rows = []
     for width in (0.25, 0.5):
-        arch = catalog.get("mobilenet_32", width_mult=width)
+        arch = scaling.get("mobilenet_32", width_mult=width)
         jobs = [train.Job(arch, split, recipe, seed=seed) for seed in range(4)]
         train.fit_many(
             [dataclasses.replace(j, split=split.take(slice(256))) for j in jobs], workers=2
@@ -208,7 +208,7 @@ def budget(seconds: float, width: float, seed: int = 0) -> str:
     torch.set_num_threads(os.cpu_count() or 1)
     loads = [os.getloadavg()[0]]
     ds = data.load(CIFAR, n_val=0)
-    arch = catalog.get("mobilenet_32", width_mult=width)
+    arch = scaling.get("mobilenet_32", width_mult=width)
     recipe = dataclasses.replace(RECIPE, precision="auto", epochs=100 * 128 / len(ds.train))
     trial = train.fit(build(arch, seed=seed), ds.train, recipe, seed=seed)
     rate = trial["samples"].iloc[-1] / trial["seconds"].iloc[-1]

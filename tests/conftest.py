@@ -8,7 +8,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from lightlab.space.arch import Arch, Block, Head
+from lightlab.space.arch import Arch, Head
+from lightlab.space.blocks import Block
 
 # A first example can take a hundred times as long as the next, on a shared machine any can.
 settings.register_profile("lightlab", deadline=None)

@@ -13,7 +13,9 @@ from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.methods.proxyless.additive import Additive, look_up_table
 from lightlab.methods.proxyless.architect import Settings
 from lightlab.methods.proxyless.run import _Search, search
-from lightlab.space.spaces import OfaSpace, ProxylessSpace, Skeleton
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 from lightlab.train import device
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

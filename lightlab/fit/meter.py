@@ -14,7 +14,8 @@ from lightlab.latency.engines import onnx_runner
 from lightlab.latency.runtimes import SESSIONS, random_images
 from lightlab.measure import cost
 from lightlab.nets.build import Network, build
-from lightlab.space.arch import Arch, scale
+from lightlab.space.arch import Arch
+from lightlab.space.scaling import scale
 
 # Choices compare fastest samples, which others on the machine do not change; the delivered file has
 # to keep to its limit in the median, which lies some per cent higher, as two sessions also differ.

@@ -18,7 +18,8 @@ from lightlab.methods.once_for_all.serving import priced
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import OfaSpace, Skeleton
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.skeleton import Skeleton
 
 CHANNELS = (16, 24, 40, 80, 112)  # of the units at width 1
 WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)

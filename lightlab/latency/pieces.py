@@ -12,7 +12,8 @@ from torch import nn
 
 from lightlab.nets.blocks import activation
 from lightlab.nets.build import build_block
-from lightlab.space.arch import Arch, Block, decode, decode_block, encode, encode_block
+from lightlab.space.arch import Arch, decode, encode
+from lightlab.space.blocks import Block, decode_block, encode_block
 
 
 @dataclass(frozen=True, slots=True)

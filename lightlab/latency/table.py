@@ -13,7 +13,8 @@ from lightlab.latency.runtimes import runner
 from lightlab.latency.setting import LatencyError, Setting
 from lightlab.latency.timing import FASTEST, Plan, interleave
 from lightlab.measure import cost, stats
-from lightlab.space.arch import Arch, Block, block_layers
+from lightlab.space.arch import Arch, block_layers
+from lightlab.space.blocks import Block
 
 WAYS = ("calibrated", "corrected", "sum")
 

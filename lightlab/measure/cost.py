@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
-from lightlab.space.arch import Arch, Block, Head, Layer, block_layers, head_layers, layers
+from lightlab.space.arch import Arch, Head, Layer, block_layers, head_layers, layers
+from lightlab.space.blocks import Block
 
 # A training step is a forward pass, and a backward pass of about two (gradients by activations and
 # by weights): the usual count, e.g. Kaplan et al. 2020, section 2.1.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import MACRO
+from lightlab.space.skeleton import MACRO
 
 _COLUMNS = {"mean_acc": "accuracy", "flops": "macs", "params": "params"}
 

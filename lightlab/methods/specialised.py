@@ -9,7 +9,8 @@ import pandas as pd
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.space.arch import Arch, decode, encode, scale
+from lightlab.space.arch import Arch, decode, encode
+from lightlab.space.scaling import scale
 
 _PLAN = latency.Plan(rounds=12, sample_ms=0.3, min_busy=0)
 WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightlab.nets.depthwise import DepthwiseConv2d
-from lightlab.space.arch import Block
+from lightlab.space.blocks import Block
 
 ACTIVATIONS = {
     "relu": nn.ReLU,

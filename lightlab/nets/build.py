@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from lightlab.nets.blocks import ConvBNAct, activation, build_block
-from lightlab.space.arch import Arch, catalog
+from lightlab.space import scaling
+from lightlab.space.arch import Arch
 
 
 class Network(nn.Module):
@@ -92,8 +93,8 @@ def build_named(
     dropout: float = 0.0,
 ) -> Network:
     """The catalog's network `name`, initialised as its paper's code does; ArchError as there."""
-    arch = catalog.get(name, width_mult=width_mult, resolution=resolution)
-    return build(arch, seed=seed, init=catalog.entry(name).init, dropout=dropout)
+    arch = scaling.get(name, width_mult=width_mult, resolution=resolution)
+    return build(arch, seed=seed, init=scaling.entry(name).init, dropout=dropout)
 
 
 def _he(

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from lightlab.nets.blocks import ConvBNAct, PlainConv, SqueezeExcite
 from lightlab.nets.build import Network, blank
-from lightlab.space.arch import Arch, ArchError, Block
+from lightlab.space.arch import Arch
+from lightlab.space.blocks import ArchError, Block
 
 IMPORTANCES = ("l1", "bn_scale", "random")
 

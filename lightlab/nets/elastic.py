@@ -9,7 +9,7 @@ from lightlab.nets.build import Network, blank, initialise
 from lightlab.nets.elastic_layers import ElasticMBConv
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point, SpaceError
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 
 class ElasticNetwork(Network):

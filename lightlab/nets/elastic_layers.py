@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from lightlab.nets import depthwise
 from lightlab.nets.blocks import ConvBNAct, MBConv, SqueezeExcite
-from lightlab.space.arch import Block
+from lightlab.space.blocks import Block
 
 
 def falling(worth: Tensor, bounds: Iterable[int]) -> Tensor:

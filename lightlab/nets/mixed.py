@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from lightlab.nets.blocks import build_block
 from lightlab.nets.build import Network, initialise
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import Position, ProxylessSpace
+from lightlab.space.proxyless import Position, ProxylessSpace
 
 FORMS = ("sum", "all", "two", "reinforce")
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from lightlab.nets import whole_file
 from lightlab.nets.build import Network
-from lightlab.space.arch import ArchError, decode, encode
+from lightlab.space.arch import decode, encode
+from lightlab.space.blocks import ArchError
 
 
 class WeightsError(ValueError):

@@ -19,7 +19,8 @@ from lightlab.fit.task import Finalist, Task
 from lightlab.latency import LatencyError
 from lightlab.measure import cost
 from lightlab.nets.build import build
-from lightlab.space.arch import decode, scale
+from lightlab.space.arch import decode
+from lightlab.space.scaling import scale
 from lightlab.train import DivergedError, Recipe
 
 

@@ -27,7 +27,7 @@ from lightlab.methods.once_for_all import baselines, shrinking
 from lightlab.methods.once_for_all.baselines import MOBILENET_V2
 from lightlab.nets.build import build
 from lightlab.search import beside
-from lightlab.space.arch import scale
+from lightlab.space.scaling import scale
 from lightlab.train import history
 from lightlab.workbook.tools import card
 

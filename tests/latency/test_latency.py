@@ -13,7 +13,9 @@ from lightlab.latency import timing
 from lightlab.latency.timing import Plan, Visits
 from lightlab.latency.timings import Timings
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, Block, scale
+from lightlab.space.arch import Arch
+from lightlab.space.blocks import Block
+from lightlab.space.scaling import scale
 
 SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=10)
 QUICK = Plan(rounds=6, samples=2, sample_ms=0.2, warmup_ms=0.5)

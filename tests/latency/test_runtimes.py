@@ -14,7 +14,8 @@ from lightlab import latency
 from lightlab.latency import engines, measuring, runtimes
 from lightlab.latency.timing import Plan, Sessions
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, Block
+from lightlab.space.arch import Arch
+from lightlab.space.blocks import Block
 
 SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=10)
 QUICK = Plan(rounds=6, samples=1, sample_ms=0.1, warmup_ms=0.1)

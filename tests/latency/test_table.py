@@ -10,8 +10,10 @@ from lightlab.latency.pieces import Joint, joints, module, pieces_of
 from lightlab.latency.timing import Plan
 from lightlab.measure import cost
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, Block, Head, catalog, layers
-from lightlab.space.spaces import MACRO
+from lightlab.space import scaling
+from lightlab.space.arch import Arch, Head, layers
+from lightlab.space.blocks import Block
+from lightlab.space.skeleton import MACRO
 
 TINY = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), Head(16), n_classes=10)
 QUICK = Plan(rounds=2, samples=1, sample_ms=0, warmup_ms=0, min_busy=0)
@@ -59,7 +61,7 @@ def network_ms(arch):
 
 
 def test_pieces_follow_each_other_and_hold_every_mac():
-    for arch in (TINY, catalog.get("mnasnet_a1"), catalog.get("mobilenet_v3_small")):
+    for arch in (TINY, scaling.get("mnasnet_a1"), scaling.get("mobilenet_v3_small")):
         found = pieces_of(arch)
         assert len(found) == len(arch.blocks) + 2 + bool(arch.head.features)
         names = [layer.name.split(".")[0] for layer in layers(arch)]
@@ -74,7 +76,7 @@ def test_pieces_follow_each_other_and_hold_every_mac():
 
 
 def test_equal_blocks_on_equal_maps_are_one_entry():
-    keys = {p.key for p in pieces_of(catalog.get("mobilenet_v1"))}
+    keys = {p.key for p in pieces_of(scaling.get("mobilenet_v1"))}
     assert "sep_k3_s1_c512 @ 512x14" in keys
     assert len(keys) == 15 - 4  # of 13 blocks five are equal; stem and head
 
@@ -90,7 +92,7 @@ def _weights(graph):
 
 @pytest.mark.parametrize("name", ["mnasnet_small", "mobilenet_v3_small"])
 def test_joined_pieces_are_the_network_that_is_exported(name):
-    arch = catalog.get(name, resolution=32)
+    arch = scaling.get(name, resolution=32)
     joined = onnx.load_from_string(graphs.graph(arch, arch.input_shape))
     whole = onnx.load_from_string(deploy.onnx_bytes(build(arch), arch.input_shape))
     onnx.checker.check_model(joined, full_check=True)

@@ -14,7 +14,10 @@ from torch.fx.passes.shape_prop import ShapeProp
 from lightlab.measure import cost
 from lightlab.nets import small
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, Block, Head, adapt, catalog, decode, encode, layers
+from lightlab.space import scaling
+from lightlab.space.arch import Arch, Head, decode, encode, layers
+from lightlab.space.blocks import Block
+from lightlab.space.scaling import adapt
 
 
 def test_a_linear_layer_costs_its_matrix():
@@ -157,7 +160,7 @@ def test_an_unknown_convention_is_refused(call):
 
 
 def test_the_table_of_layers_adds_up():
-    arch = catalog.get("mobilenet_v3_small")
+    arch = scaling.get("mobilenet_v3_small")
     table = cost.layer_table(arch)
     assert table["macs"].sum() == cost.macs(arch)
     assert table["weights"].sum() == cost.param_count(arch, "weights_only")
@@ -210,16 +213,16 @@ def test_activation_memory_is_that_of_the_traced_graph(arch):
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mnasnet_a1", "ofa_max"])
 def test_activation_memory_of_known_networks(name):
-    arch = adapt(catalog.get(name), resolution=64, in_channels=3, n_classes=10)
+    arch = adapt(scaling.get(name), resolution=64, in_channels=3, n_classes=10)
     assert cost.activation_bytes(arch) == _peak(build(arch), arch.input_shape)
 
 
 def test_activation_memory_of_mobilenet_by_hand():
     """The widest moment: the first pointwise convolution, 32 and 64 maps of 112 x 112."""
-    assert cost.activation_bytes(catalog.get("mobilenet_v1")) == 4 * (32 + 64) * 112**2
+    assert cost.activation_bytes(scaling.get("mobilenet_v1")) == 4 * (32 + 64) * 112**2
 
 
 def test_decoded_copies_are_priced_alike():
-    arch = catalog.get("mnasnet_a1")
+    arch = scaling.get("mnasnet_a1")
     prices = cost.Prices()
     assert prices(arch) == prices(decode(encode(arch))) == (311_579_072, 3_887_038)

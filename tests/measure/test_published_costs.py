@@ -8,7 +8,9 @@ import pytest
 
 from lightlab.measure import cost
 from lightlab.published import loader
-from lightlab.space.arch import block_layers, catalog, decode_block
+from lightlab.space import scaling
+from lightlab.space.arch import block_layers
+from lightlab.space.blocks import decode_block
 
 # As counted by others: the papers' pages of this project, and for V2 and V3 public implementations.
 MACS_MILLIONS = {  # name: (convention, millions)
@@ -64,9 +66,9 @@ def _table(name: str, *printed: str) -> pd.DataFrame:
 MILLIONS = ("macs_millions", "params_millions")
 PRINTED = [
     (name, what)
-    for name in catalog.names()
+    for name in scaling.names()
     for what in ("macs", "params")
-    if what in catalog.entry(name).published
+    if what in scaling.entry(name).published
 ]
 
 
@@ -79,24 +81,24 @@ def test_digits_that_were_printed_count():
 @pytest.mark.parametrize("name", MACS_MILLIONS)
 def test_mult_adds_are_those_that_others_count(name):
     convention, millions = MACS_MILLIONS[name]
-    assert _prints_as(cost.macs(catalog.get(name), convention) / 1e6, millions)
+    assert _prints_as(cost.macs(scaling.get(name), convention) / 1e6, millions)
 
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_parameters_to_the_last_one(name):
     convention, params = PARAMS[name]
-    assert cost.param_count(catalog.get(name), convention) == params
+    assert cost.param_count(scaling.get(name), convention) == params
 
 
 @pytest.mark.parametrize("name", PARAMS_MILLIONS)
 def test_parameters_in_millions(name):
     convention, millions = PARAMS_MILLIONS[name]
-    assert _prints_as(cost.param_count(catalog.get(name), convention) / 1e6, millions)
+    assert _prints_as(cost.param_count(scaling.get(name), convention) / 1e6, millions)
 
 
 @pytest.mark.parametrize(("name", "what"), PRINTED)
 def test_the_catalogues_numbers_come_out_under_their_convention_and_no_other_is_claimed(name, what):
-    entry = catalog.entry(name)
+    entry = scaling.entry(name)
     count = cost.macs if what == "macs" else cost.param_count
     conventions = cost.MACS_CONVENTIONS if what == "macs" else cost.PARAM_CONVENTIONS
     matches = {
@@ -110,9 +112,9 @@ def test_numbers_that_no_convention_gives_are_these():
     """V2 and V3-Large: the papers cut or counted otherwise (see the notes in the catalogue)."""
     missing = {
         (name, what)
-        for name in catalog.names()
+        for name in scaling.names()
         for what in ("macs", "params")
-        if catalog.entry(name).published.get(f"{what}_convention", "") is None
+        if scaling.entry(name).published.get(f"{what}_convention", "") is None
     }
     assert missing == {
         ("mobilenet_v2", "macs"),
@@ -129,7 +131,7 @@ OURS = RESULTS[RESULTS["arch"].notna()]
 
 @pytest.mark.parametrize("row", list(OURS.itertuples()), ids=lambda row: f"{row.table}-{row.model}")
 def test_tables_4_to_9_of_mobilenet(row):
-    arch = catalog.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
+    arch = scaling.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
     assert _prints_as(cost.macs(arch, row.macs_convention) / 1e6, row.macs_millions)
     assert _prints_as(cost.param_count(arch, row.params_convention) / 1e6, row.params_millions)
 
@@ -144,7 +146,7 @@ def test_no_one_convention_gives_all_of_mobilenets_mult_adds():
     """4866, 290 and 76 come out without the classifier only, 569, 418 and others only with it."""
     needs = {}
     for row in OURS.drop_duplicates("macs_millions").itertuples():
-        arch = catalog.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
+        arch = scaling.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
         needs[row.macs_millions] = {
             c
             for c in ("conv", "conv+fc")
@@ -156,7 +158,7 @@ def test_no_one_convention_gives_all_of_mobilenets_mult_adds():
 
 def test_table_2_of_mobilenet_and_its_misprint():
     """Shares of mult-adds and weights by layer type: all but the 1.19 that should be 1.91."""
-    table = cost.layer_table(catalog.get("mobilenet_v1")).groupby("role")[["macs", "weights"]].sum()
+    table = cost.layer_table(scaling.get("mobilenet_v1")).groupby("role")[["macs", "weights"]].sum()
     shares = 100 * table / table.sum()
     for row in _table("mobilenet_table2.csv", "macs_percent", "params_percent").itertuples():
         ours = shares.loc[row.role]
@@ -189,7 +191,7 @@ def test_figure_4_of_mobilenet_has_its_sixteen_points():
 )
 def test_widths_are_those_of_tf_slim(width_mult, millions):
     """Its README counts weights and three vectors per normalisation (inferred, papers' page)."""
-    arch = catalog.get("mobilenet_v1", width_mult=width_mult)
+    arch = scaling.get("mobilenet_v1", width_mult=width_mult)
     weights, trainable = (cost.param_count(arch, c) for c in cost.PARAM_CONVENTIONS)
     normalised = (trainable - weights - arch.n_classes) // 2
     assert _prints_as((weights + 3 * normalised) / 1e6, millions)
@@ -208,32 +210,32 @@ def test_widths_are_those_of_tf_slim(width_mult, millions):
 )
 def test_scaled_networks_have_the_parameters_that_others_count(name, width_mult, params):
     """MnasNet's README to two digits; the rest as in public implementations (6.11, 3.99, 2.04M)."""
-    assert cost.param_count(catalog.get(name, width_mult=width_mult)) == params
+    assert cost.param_count(scaling.get(name, width_mult=width_mult)) == params
 
 
 def test_table_4_of_mnasnet():
     """V2 at 0.35 and search2 come out; A1 at 0.35 counts 61.7M where 63 is printed."""
     table = _table("mnasnet_table4.csv", *MILLIONS).dropna(subset="arch").set_index("arch")
     counts = {
-        name: cost.macs(catalog.get(name, width_mult=row.width_mult)) / 1e6
+        name: cost.macs(scaling.get(name, width_mult=row.width_mult)) / 1e6
         for name, row in table.iterrows()
     }
     printed = table["macs_millions"]
     assert _prints_as(counts["mobilenet_v2"], printed["mobilenet_v2"])
     assert _prints_as(counts["mnasnet_small"], printed["mnasnet_small"])
     assert counts["mnasnet_a1"] == pytest.approx(61.682, abs=1e-3)
-    v2 = cost.param_count(catalog.get("mobilenet_v2", width_mult=0.35), "weights_only")
+    v2 = cost.param_count(scaling.get("mobilenet_v2", width_mult=0.35), "weights_only")
     assert _prints_as(v2 / 1e6, table.loc["mobilenet_v2", "params_millions"])
-    a1 = cost.param_count(catalog.get("mnasnet_a1", width_mult=0.35))
+    a1 = cost.param_count(scaling.get("mnasnet_a1", width_mult=0.35))
     assert _prints_as(a1 / 1e6, table.loc["mnasnet_a1", "params_millions"])
 
 
 def test_tables_and_catalogue_print_the_same():
     for row in loader.read_csv("mnasnet_table6.csv").itertuples():
-        published = catalog.entry(row.arch).published
+        published = scaling.entry(row.arch).published
         assert (published["top1"], published["latency_ms"]) == (row.top1, row.latency_ms)
     for row in loader.read_csv("proxyless_cross_hardware.csv").itertuples():
-        published = catalog.entry(row.arch).published
+        published = scaling.entry(row.arch).published
         assert (published["top1"], published["latency_ms"]) == (row.top1, row.phone_latency_ms)
 
 
@@ -246,7 +248,7 @@ def test_corners_of_ofa(row):
     """Eight at width 1.0 and at 1.2, and the smallest at 128 and 160 px."""
     row = OFA.iloc[row]
     name = f"ofa_d{row.depth:.0f}_w{row.expand_ratio:.0f}_k{row.kernel_size:.0f}"
-    arch = catalog.get(name, width_mult=row.width_mult, resolution=int(row.resolution))
+    arch = scaling.get(name, width_mult=row.width_mult, resolution=int(row.resolution))
     assert _prints_as(cost.macs(arch) / 1e6, row.macs_millions)
     assert _prints_as(cost.param_count(arch) / 1e6, row.params_millions)
 

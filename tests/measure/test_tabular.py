@@ -10,7 +10,7 @@ import pytest
 
 from lightlab.measure import cost, tabular
 from lightlab.search import BayesianOptimization, Controller, RandomSearch, RegularizedEvolution
-from lightlab.space.spaces import MACRO, MACRO_TIED
+from lightlab.space.skeleton import MACRO, MACRO_TIED
 
 REAL = Path(__file__).parents[3] / "shared/data/nas_bench_macro_cifar10.csv.gz"
 needs_table = pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there")

@@ -17,7 +17,8 @@ from lightlab.methods import proxy
 from lightlab.methods.mnasnet import rewards
 from lightlab.search import Controller
 from lightlab.space.arch import encode
-from lightlab.space.spaces import MnasNetSpace, Skeleton
+from lightlab.space.mnasnet import MnasNetSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32]))
 RECIPE = train.Recipe(epochs=1, batch_size=32, lr=0.1)

@@ -5,7 +5,8 @@ import pytest
 from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.methods import specialised
-from lightlab.space.spaces import MnasNetSpace, Skeleton
+from lightlab.space.mnasnet import MnasNetSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32, 64]))
 

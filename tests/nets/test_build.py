@@ -8,7 +8,9 @@ from torch import nn
 
 from lightlab.nets.blocks import activation
 from lightlab.nets.build import INITS, build, build_block, build_named
-from lightlab.space.arch import Arch, Block, catalog, decode, encode_block, layers
+from lightlab.space import scaling
+from lightlab.space.arch import Arch, decode, layers
+from lightlab.space.blocks import Block, encode_block
 
 SMALL = decode(
     "r17x2 conv_k3_s2_c8_hswish conv_k3_s1_c8_skip sep_k5_s1_c8_skip mb_k3_s1_e1_c8_se0.25"
@@ -83,7 +85,7 @@ def test_weights_depend_on_the_seed_and_on_nothing_else(init):
 
 def test_he_normal_by_fan_out_keeps_gradients_at_their_size():
     """Standard deviation sqrt(2 / (k² · outputs per group)); biases 0, normalisations 1 and 0."""
-    network = build(catalog.get("mnasnet_a1"), seed=3, init="fan_out")
+    network = build(scaling.get("mnasnet_a1"), seed=3, init="fan_out")
     first = network.stem.conv.weight
     assert first.std().item() == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.05)
     depthwise = network.blocks[-1].depthwise.conv.weight
@@ -108,7 +110,7 @@ def test_a_named_network_begins_as_in_its_papers_code():
     assert kernels.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
     slim = build_named("mobilenet_v2", width_mult=0.5, resolution=96)
     assert slim.blocks[3].project.conv.weight.abs().max() <= 0.18
-    assert slim.arch == catalog.get("mobilenet_v2", width_mult=0.5, resolution=96)
+    assert slim.arch == scaling.get("mobilenet_v2", width_mult=0.5, resolution=96)
 
 
 def test_slims_normal_is_cut_at_two_deviations():

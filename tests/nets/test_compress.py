@@ -12,8 +12,10 @@ from torch import nn
 from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.nets.build import build
 from lightlab.nets.compress import _producers, kept_channels, prune, ties
-from lightlab.space.arch import ArchError, decode
-from lightlab.space.spaces import Skeleton, like_mobilenet_v3
+from lightlab.space.arch import decode
+from lightlab.space.blocks import ArchError
+from lightlab.space.once_for_all import like_mobilenet_v3
+from lightlab.space.skeleton import Skeleton
 
 SKELETON = Skeleton.small(24, 1, 5, [16, 32], layers=2, widths=(1,))
 SPACES = {

@@ -13,9 +13,10 @@ from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork, recalibrate
 from lightlab.nets.elastic_layers import ElasticConv
 from lightlab.nets.weights import WeightsError
-from lightlab.space.arch import catalog
+from lightlab.space import scaling
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton, like_mobilenet_v3
+from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
+from lightlab.space.skeleton import Skeleton
 
 PLAIN = Skeleton.small(16, 3, 10, [16, 24], layers=2, widths=(1,))
 SPACES = {
@@ -68,7 +69,7 @@ def test_a_sub_network_is_the_network_cut_out(style, seed, training):
 def test_the_published_supernet_has_the_published_weights():
     net = ElasticNetwork(OfaSpace(OFA_MOBILENET_V3))
     assert sum(p.numel() for p in net.parameters()) == 7_664_760 + 20 * (625 + 81)
-    arch = catalog.get("ofa_d2_w3_k3")
+    arch = scaling.get("ofa_d2_w3_k3")
     assert net.extract(arch).arch == arch
 
 
@@ -146,7 +147,7 @@ def test_another_size_of_image_is_refused():
 def test_an_arch_outside_the_space_is_refused():
     net = NETS["proxyless"]
     with pytest.raises(SpaceError, match="another stem"):
-        net.activate(catalog.get("ofa_max"))
+        net.activate(scaling.get("ofa_max"))
     with pytest.raises(SpaceError):
         net.extract((0,) * 3)
 

@@ -13,7 +13,8 @@ from lightlab.chapters.ch09_proxylessnas.gates import saved_bytes
 from lightlab.nets.build import build
 from lightlab.nets.mixed import FORMS, Supernet, binary_gates
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import PROXYLESS, ProxylessSpace, Skeleton
+from lightlab.space.proxyless import PROXYLESS, ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 3, 10, [16, 24], widths=(1,)))
 

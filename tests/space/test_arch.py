@@ -12,24 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightlab.space.arch import (
-    WIDTH_RULES,
-    Arch,
+from lightlab.space import scaling
+from lightlab.space.arch import Arch, Head, decode, encode, layers
+from lightlab.space.blocks import (
     ArchError,
     Block,
-    Head,
-    adapt,
-    catalog,
-    decode,
     decode_block,
     decode_blocks,
-    encode,
     encode_block,
     encode_blocks,
-    layers,
     make_divisible,
-    scale,
 )
+from lightlab.space.scaling import WIDTH_RULES, adapt, scale
 
 TINY = "r33x1 conv_k3_s2_c8 mb_k5_s2_e2.3_c16_se0.25x_hswish mb_k3_s1_e6_c16*2 head_h9nobias_n3"
 
@@ -176,9 +170,9 @@ def test_scaling_refuses_what_has_no_meaning(change, says):
 
 
 def test_equal_values_have_one_text_whatever_their_type():
-    arch = catalog.get("mobilenet_v1", resolution=160)
+    arch = scaling.get("mobilenet_v1", resolution=160)
     for same in (160.0, np.int64(160), np.float32(160)):
-        other = catalog.get("mobilenet_v1", resolution=same)
+        other = scaling.get("mobilenet_v1", resolution=same)
         assert other == arch
         assert (other.arch_id, encode(other)) == (arch.arch_id, encode(arch))
     block = Block("mb", 8.0, kernel_size=np.int64(3), stride=1.0)
@@ -266,7 +260,7 @@ def test_fitting_refuses_what_has_no_meaning(change):
 
 def test_mobilenet_on_small_images_loses_its_last_strides():
     fitted = adapt(
-        decode(encode(catalog.get("mobilenet_v1"))), resolution=32, in_channels=1, n_classes=10
+        decode(encode(scaling.get("mobilenet_v1"))), resolution=32, in_channels=1, n_classes=10
     )
     strides = [b.stride for b in fitted.blocks if b.out_channels >= 512]
     assert strides == [2, 1, 1, 1, 1, 1, 1, 1]

@@ -12,9 +12,12 @@ from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.chapters.ch08_mnasnet.space import flat
 from lightlab.measure import cost
 from lightlab.published import loader
-from lightlab.space.arch import Block, catalog, layers
+from lightlab.space import scaling
+from lightlab.space.arch import layers
+from lightlab.space.blocks import Block
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import IMAGENET, MACRO, MnasNetSpace, Skeleton, Stage
+from lightlab.space.mnasnet import IMAGENET, MnasNetSpace
+from lightlab.space.skeleton import MACRO, Skeleton, Stage
 
 SPACE = MnasNetSpace(IMAGENET)
 SMALL = MnasNetSpace(Skeleton.small(32, 3, 10, [32, 64]))
@@ -40,7 +43,7 @@ def test_the_drawn_sizes_are_those_of_the_spaces_that_are_searched():
 
 
 def test_the_centre_is_mobilenet_v2():
-    centre, v2 = SPACE.decode(SPACE.centre()), catalog.get("mobilenet_v2")
+    centre, v2 = SPACE.decode(SPACE.centre()), scaling.get("mobilenet_v2")
     assert cost.macs(centre) == cost.macs(v2)
     assert cost.param_count(centre) == cost.param_count(v2)
     relu = tuple(replace(b, act="relu") for b in v2.blocks)
@@ -49,7 +52,7 @@ def test_the_centre_is_mobilenet_v2():
 
 @pytest.mark.parametrize("name", ["mnasnet_a1", "mnasnet_b1", "mnasnet_mbconv6_k3"])
 def test_published_networks_lie_in_the_space_with_the_widths_that_they_have(name):
-    arch = catalog.get(name)
+    arch = scaling.get(name)
     found = WIDER.decode(WIDER.find(arch))
     assert cost.layer_table(found).equals(cost.layer_table(arch))
 
@@ -69,12 +72,12 @@ def test_published_networks_lie_in_the_space_with_the_widths_that_they_have(name
 )
 def test_none_lies_in_the_space_as_it_is_stated_and_it_is_said_why(name, says):
     with pytest.raises(SpaceError, match=says):
-        SPACE.find(catalog.get(name))
+        SPACE.find(scaling.get(name))
 
 
 def test_every_published_mnasnet_is_named_above():
     named = {"a1", "b1", "small", "mbconv3_k3", "mbconv3_k5", "mbconv6_k3", "mbconv6_k5"}
-    assert {n.removeprefix("mnasnet_") for n in catalog.names() if "mnasnet" in n} == named
+    assert {n.removeprefix("mnasnet_") for n in scaling.names() if "mnasnet" in n} == named
 
 
 @given(st.integers(0, SMALL.size() - 1))

@@ -9,15 +9,10 @@ from hypothesis import strategies as st
 
 from lightlab.measure import cost
 from lightlab.published import loader
-from lightlab.space.arch import catalog
+from lightlab.space import scaling
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import (
-    OFA_MOBILENET_V3,
-    OFA_PROXYLESS,
-    OfaSpace,
-    Skeleton,
-    like_mobilenet_v3,
-)
+from lightlab.space.once_for_all import OFA_MOBILENET_V3, OFA_PROXYLESS, OfaSpace, like_mobilenet_v3
+from lightlab.space.skeleton import Skeleton
 
 RESOLUTIONS = range(128, 225, 4)
 PAPER = OfaSpace(OFA_MOBILENET_V3, resolutions=RESOLUTIONS)
@@ -42,7 +37,7 @@ def test_the_corners_are_those_of_the_catalog():
     for depth in (2, 4):
         for expand in (3, 6):
             for kernel in (3, 7):
-                arch = catalog.get(f"ofa_d{depth}_w{expand}_k{kernel}")
+                arch = scaling.get(f"ofa_d{depth}_w{expand}_k{kernel}")
                 point = PAPER.corner(depth, expand, kernel)
                 assert PAPER.decode(point) == arch
                 assert PAPER.decode(PAPER.find(arch)) == arch

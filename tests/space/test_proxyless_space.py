@@ -8,9 +8,12 @@ import pytest
 from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.measure import cost
 from lightlab.published import loader
-from lightlab.space.arch import Block, catalog
+from lightlab.space import scaling
+from lightlab.space.blocks import Block
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import PROXYLESS, ZERO, ProxylessSpace, Skeleton, whereabouts
+from lightlab.space.mnasnet import whereabouts
+from lightlab.space.proxyless import PROXYLESS, ZERO, ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(PROXYLESS)
 SMALL = ProxylessSpace(Skeleton.small(32, 3, 10, [16, 24], layers=3, widths=(1,)))
@@ -40,7 +43,7 @@ def test_an_even_choice_costs_what_the_paper_s_page_computed():
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_released_networks_lie_in_the_space_with_the_widths_that_they_have(name):
-    arch = catalog.get(name)
+    arch = scaling.get(name)
     space = ProxylessSpace.of_widths(arch)
     assert space.size() == SPACE.size()
     assert space.decode(space.find(arch)) == arch
@@ -90,4 +93,4 @@ def test_what_lies_outside_is_named(change, says):
 
 def test_widths_that_do_not_fit_the_stages_are_refused():
     with pytest.raises(SpaceError, match="widths, not 6"):
-        ProxylessSpace.of_widths(catalog.get("mobilenet_v1"))
+        ProxylessSpace.of_widths(scaling.get("mobilenet_v1"))

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from lightlab import data, train
-from lightlab.space.arch import adapt, catalog
+from lightlab.space import scaling
+from lightlab.space.scaling import adapt
 from lightlab.train.training import Training
 
 RECIPE = train.Recipe(epochs=2, batch_size=32)
@@ -15,7 +16,7 @@ RECIPE = train.Recipe(epochs=2, batch_size=32)
 @pytest.fixture(scope="module")
 def jobs() -> list[train.Job]:
     digits = data.load("digits", n_train=96, n_val=0, n_test=50, resolution=16)
-    arch = catalog.get("mobilenet_32", width_mult=0.125)
+    arch = scaling.get("mobilenet_32", width_mult=0.125)
     arch = adapt(arch, resolution=16, in_channels=1, n_classes=10)
     return [train.Job(arch, digits.train, RECIPE, seed=s, test=digits.test) for s in range(2)]
 
@@ -48,7 +49,7 @@ def test_what_had_ended_is_not_trained_again_and_what_was_cut_off_goes_on(
 def test_another_network_in_a_job_s_place_begins_anew(jobs, tmp_path, monkeypatch):
     """As when a network that is as fast is chosen again after a kill: its width may be another."""
     train.fit_many(jobs, workers=1, resume=tmp_path)
-    other = replace(jobs[0], network=adapt(catalog.get("mobilenet_32", width_mult=0.25),
+    other = replace(jobs[0], network=adapt(scaling.get("mobilenet_32", width_mult=0.25),
                                            resolution=16, in_channels=1, n_classes=10))  # fmt: skip
     descend, steps = Training._descend, []
 

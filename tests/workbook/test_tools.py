@@ -10,7 +10,8 @@ from PIL import Image
 from lightlab import deploy
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
-from lightlab.space.arch import catalog, decode
+from lightlab.space import scaling
+from lightlab.space.arch import decode
 
 DIGITS = "r8x1 conv_k3_s2_c8 sep_k3_s1_c8 head_n10"
 
@@ -46,7 +47,7 @@ def one_line(printed):
 
 def test_the_list_names_every_network_with_its_costs(lightlab):
     printed = lightlab("arch", "list")
-    for name in (*catalog.names(), *catalog.ALIASES):
+    for name in (*scaling.names(), *scaling.ALIASES):
         assert name in printed
     row = next(line for line in printed.splitlines() if line.startswith("mnasnet_a1"))
     assert row.split()[1:4] == ["224", "311.58M", "3.89M"]
@@ -61,7 +62,7 @@ def test_a_network_is_shown_layer_by_layer_beside_what_was_printed(lightlab):
     assert ["MACs,", "conv+fc", "568,740,352", "569M"] in totals
     assert ["parameters,", "weights_only", "4,209,088", "4.2M"] in totals
     assert "70.6 % top-1" in printed
-    assert str(catalog.get("mobilenet_v1")) in printed
+    assert str(scaling.get("mobilenet_v1")) in printed
 
 
 def test_a_number_that_no_convention_gives_stands_alone(lightlab):
@@ -180,7 +181,7 @@ def test_random_weights_are_exported_only_when_asked_for(lightlab, tmp_path):
     lightlab("export", "mobilenet_32", "m.onnx", "--random-weights", "--width", "0.25")
     facts = deploy.Predictor(tmp_path / "m.onnx").facts
     assert facts.class_names[-1] == str(len(facts.class_names) - 1)
-    assert facts.input_shape == catalog.get("mobilenet_32").input_shape
+    assert facts.input_shape == scaling.get("mobilenet_32").input_shape
 
 
 def test_latency_prints_milliseconds_and_says_whether_they_differ(lightlab):

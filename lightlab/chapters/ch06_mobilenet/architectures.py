@@ -10,7 +10,9 @@ import pandas as pd
 
 from lightlab.data import DataSet
 from lightlab.measure import cost
-from lightlab.space.arch import adapt, catalog, decode, encode
+from lightlab.space import scaling
+from lightlab.space.arch import decode, encode
+from lightlab.space.scaling import adapt
 
 FULL, SEPARABLE, AS_MANY_MACS = "full", "separable", "separable, as many MACs"
 THIN, SHALLOW = "thin", "shallow"
@@ -30,7 +32,7 @@ def network(
     """
     channels, side, _ = images.input_shape
     arch = adapt(
-        catalog.get(_SOURCES.get(name, "mobilenet_32"), width_mult=width_mult),
+        scaling.get(_SOURCES.get(name, "mobilenet_32"), width_mult=width_mult),
         resolution=resolution or side,
         in_channels=channels,
         n_classes=len(images.class_names),

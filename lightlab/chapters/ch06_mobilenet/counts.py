@@ -10,7 +10,9 @@ import pandas as pd
 from lightlab.measure import cost
 from lightlab.nets.build import build_block
 from lightlab.published import loader
-from lightlab.space.arch import Block, block_layers, catalog, decode_block
+from lightlab.space import scaling
+from lightlab.space.arch import block_layers
+from lightlab.space.blocks import Block, decode_block
 
 QUANTITIES = {"macs": "MACs (M)", "params": "parameters (M)"}
 CONVENTIONS = {
@@ -47,7 +49,7 @@ def savings_counted(kernels: Iterable[int], channels: Iterable[int]) -> pd.DataF
 
 def shares(width_mult: float = 1.0, resolution: int = 224) -> pd.DataFrame:
     """A MobileNet by type of layer: role, macs, weights, macs_percent, params_percent."""
-    arch = catalog.get("mobilenet_v1", width_mult=width_mult, resolution=resolution)
+    arch = scaling.get("mobilenet_v1", width_mult=width_mult, resolution=resolution)
     table = cost.layer_table(arch).groupby("role")[["macs", "weights"]].sum()
     table = table.reindex(ROLES, fill_value=0).reset_index()
     table["macs_percent"] = 100 * table["macs"] / table["macs"].sum()
@@ -81,7 +83,7 @@ def networks() -> pd.DataFrame:
     once = once.agg(table=("table", lambda t: ", ".join(dict.fromkeys(t))), model=("model", "last"))
     rows: list[dict[str, Any]] = []
     for row in once.itertuples():
-        arch = catalog.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
+        arch = scaling.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
         macs = {c: cost.macs(arch, c) for c in CONVENTIONS["macs"]}
         params = {c: cost.param_count(arch, c) for c in CONVENTIONS["params"]}
         rows += _compared(row.table, row.model, row, {"macs": macs, "params": params})
@@ -143,7 +145,7 @@ def summary(compared: pd.DataFrame) -> pd.DataFrame:
 
 def misprints() -> pd.DataFrame:
     """What is misprinted, with the numbers that show it: where, printed, should_be, why."""
-    v1 = catalog.get("mobilenet_v1")
+    v1 = scaling.get("mobilenet_v1")
     last = replace(v1.blocks[-1], stride=2)
     macs = cost.macs(v1) / 1e6
     with_2 = cost.macs(replace(v1, blocks=(*v1.blocks[:-1], last))) / 1e6
@@ -169,5 +171,5 @@ def figure4() -> pd.DataFrame:
     paper = loader.read_csv("mobilenet_figure4.csv").assign(seed=0)
     paper["accuracy"] = paper["mean"] = paper["top1"]
     knobs = zip(paper["width_mult"], paper["resolution"], strict=True)
-    archs = [catalog.get("mobilenet_v1", width_mult=w, resolution=r) for w, r in knobs]
+    archs = [scaling.get("mobilenet_v1", width_mult=w, resolution=r) for w, r in knobs]
     return paper.assign(macs=[cost.macs(arch) for arch in archs])

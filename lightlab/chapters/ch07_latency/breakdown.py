@@ -13,7 +13,8 @@ from lightlab.latency import LatencyError, LookupTable, Setting, Timings, agreem
 from lightlab.latency.engines import onnx_session
 from lightlab.latency.runtimes import random_images
 from lightlab.measure import cost, stats
-from lightlab.space.arch import Arch, Block, Head, layers
+from lightlab.space.arch import Arch, Head, layers
+from lightlab.space.blocks import Block
 
 MIN_HELD_OUT = 10
 _WIDTHS, _STRIDES = (16, 24, 40, 80, 96), (1, 2, 2, 1, 2)

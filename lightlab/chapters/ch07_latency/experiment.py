@@ -20,7 +20,9 @@ from lightlab.measure import cost, stats
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
 from lightlab.published import loader
-from lightlab.space.arch import Arch, adapt, catalog, without_se
+from lightlab.space import scaling
+from lightlab.space.arch import Arch
+from lightlab.space.scaling import adapt, without_se
 
 _TABLE_6, _DEVICES = "mnasnet_table6.csv", "proxyless_cross_hardware.csv"
 MIN_NETWORKS = 6  # fewer say nothing about ranks
@@ -51,11 +53,11 @@ def networks(
     """Networks for images of `resolution` px: `names` of the catalog and those that begin as one of
     `families`, A1 without squeeze-excite, MobileNetV1 and V2 of other `widths`.
     """
-    chosen = [n for n in catalog.names() if n in names or n.startswith(tuple(families))]
-    found = {name: catalog.get(name, resolution=resolution) for name in chosen}
+    chosen = [n for n in scaling.names() if n in names or n.startswith(tuple(families))]
+    found = {name: scaling.get(name, resolution=resolution) for name in chosen}
     found["mnasnet_a1 without se"] = without_se(found["mnasnet_a1"])
     for width, name in itertools.product(widths, ("mobilenet_v1", "mobilenet_v2")):
-        scaled = catalog.get(name, width_mult=width, resolution=resolution)
+        scaled = scaling.get(name, width_mult=width, resolution=resolution)
         found[f"{name} x{width:g}"] = scaled
     return found
 
@@ -204,7 +206,7 @@ def train_and_quantise(
     """
     weights, *onnx = files
     channels, side, _ = images.input_shape
-    small = catalog.get("mobilenet_32", width_mult=width_mult)
+    small = scaling.get("mobilenet_32", width_mult=width_mult)
     classes = len(images.class_names)
     small = adapt(small, resolution=side, in_channels=channels, n_classes=classes)
     network = build(small, seed=seed)

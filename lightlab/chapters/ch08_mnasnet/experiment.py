@@ -23,7 +23,7 @@ from lightlab.search.controller import PPO, Controller
 from lightlab.search.random_search import RandomSearch
 from lightlab.space.arch import Arch, decode, encode
 from lightlab.space.decisions import DecisionSpace
-from lightlab.space.spaces import MACRO, MACRO_TIED
+from lightlab.space.skeleton import MACRO, MACRO_TIED
 
 EXPONENTS = {"soft": SOFT, "hard": HARD, "none": (0.0, 0.0)}  # "none" leaves the accuracy alone
 _PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0)

@@ -9,10 +9,17 @@ import pandas as pd
 
 from lightlab.data import DataSet
 from lightlab.measure import cost
-from lightlab.space.arch import Arch, catalog
+from lightlab.space import scaling
+from lightlab.space.arch import Arch
 from lightlab.space.decisions import DecisionSpace
-from lightlab.space.spaces import IMAGENET, MnasNetSpace, Skeleton, Stage, whereabouts
-from lightlab.space.spaces.mnasnet import layer_decisions, stage_blocks
+from lightlab.space.mnasnet import (
+    IMAGENET,
+    MnasNetSpace,
+    layer_decisions,
+    stage_blocks,
+    whereabouts,
+)
+from lightlab.space.skeleton import Skeleton, Stage
 
 HIERARCHICAL, FLAT = "hierarchical", "flat"
 # MnasNet table 6: the layer types that stand throughout, each with its options.
@@ -79,13 +86,13 @@ def published_networks() -> pd.DataFrame:
     """Whether the networks that the paper found lie in its space, or why not: network, and a column
     for the widths that it states and for those with two more.
     """
-    names = [n for n in catalog.names() if n.startswith("mnasnet_")]
+    names = [n for n in scaling.names() if n.startswith("mnasnet_")]
     wider = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
     two = {
         "widths 0.75, 1, 1.25, as stated": MnasNetSpace(IMAGENET),
         "with 7/6 and 1.2 as well": wider,
     }
-    found = {k: [whereabouts(space, catalog.get(n)) for n in names] for k, space in two.items()}
+    found = {k: [whereabouts(space, scaling.get(n)) for n in names] for k, space in two.items()}
     return pd.DataFrame({"network": names} | found)
 
 
@@ -101,7 +108,7 @@ def random_costs(n: int, seed: int = 0) -> pd.DataFrame:
 def known_costs() -> dict[str, int]:
     """MACs of MobileNetV2 and of two networks that MnasNet found, at 224 px."""
     known = {"MobileNetV2": "mobilenet_v2", "MnasNet-A1": "mnasnet_a1", "MnasNet-B1": "mnasnet_b1"}
-    return {name: cost.macs(catalog.get(n)) for name, n in known.items()}
+    return {name: cost.macs(scaling.get(n)) for name, n in known.items()}
 
 
 def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:

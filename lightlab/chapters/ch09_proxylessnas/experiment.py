@@ -20,9 +20,12 @@ from lightlab.methods.proxyless.run import Found, search, training_macs
 from lightlab.published import loader
 from lightlab.search.beside import run_beside
 from lightlab.search.draws import SearchError
-from lightlab.space.arch import Arch, catalog, decode, scaling
+from lightlab.space import scaling
+from lightlab.space.arch import Arch, decode
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import INSIDE, ProxylessSpace, Skeleton, whereabouts
+from lightlab.space.mnasnet import INSIDE, whereabouts
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 FREE, BY_TARGET, REINFORCE = "λ = 0", "λ by target", "REINFORCE"
 FOUND, NARROWED = "found", "no latency term, narrowed"
@@ -220,7 +223,7 @@ def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path)
 
 def released_inside() -> int:
     """How many of the paper's three networks have a point in the ImageNet space of their widths."""
-    archs = [catalog.get(f"proxyless_{device}") for device in ("mobile", "gpu", "cpu")]
+    archs = [scaling.get(f"proxyless_{device}") for device in ("mobile", "gpu", "cpu")]
     return sum(whereabouts(ProxylessSpace.of_widths(a), a) == INSIDE for a in archs)
 
 

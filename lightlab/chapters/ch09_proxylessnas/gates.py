@@ -22,7 +22,8 @@ from lightlab import train
 from lightlab.measure import stats
 from lightlab.measure.threads import torch_threads
 from lightlab.nets.mixed import FORMS, MixedOp, Supernet
-from lightlab.space.spaces import Position, ProxylessSpace, Skeleton
+from lightlab.space.proxyless import Position, ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 BY, LOGITS, WANTED = (1.0, -0.5, 0.4), (0.5, 0.1, -0.4), 0.6
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {

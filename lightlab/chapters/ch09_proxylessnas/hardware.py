@@ -16,7 +16,7 @@ from lightlab.methods.proxyless.additive import Additive, predictions, priced
 from lightlab.published import loader
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import ProxylessSpace
+from lightlab.space.proxyless import ProxylessSpace
 
 PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
 

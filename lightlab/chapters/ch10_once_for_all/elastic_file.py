@@ -5,7 +5,7 @@ from pathlib import Path
 from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.nets.weights import WeightsError
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 
 def save_elastic(network: ElasticNetwork, path: Path | str) -> None:

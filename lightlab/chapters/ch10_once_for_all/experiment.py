@@ -19,7 +19,8 @@ from lightlab.methods.once_for_all.phases import expected_macs, progressive, san
 from lightlab.methods.once_for_all.shrinking import N_ROWS, Shrunk
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
-from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace, Skeleton, like_mobilenet_v3
+from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
+from lightlab.space.skeleton import Skeleton
 
 PROGRESSIVE, UNIFORM, SANDWICH = "progressive", "uniform", "sandwich"
 EVEN = "progressive, equal rates"  # all phases begin at the first one's rate

@@ -25,7 +25,7 @@ from lightlab.published import loader
 from lightlab.search import pareto
 from lightlab.space.arch import decode, encode
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
 STREAM = 7919  # another stream than that of the samples that the predictor learnt from

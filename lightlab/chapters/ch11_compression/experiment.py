@@ -27,7 +27,7 @@ from lightlab.nets.compress import IMPORTANCES
 from lightlab.search import RandomSearch, pareto
 from lightlab.search.beside import run_beside
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 TAUGHT, LABELS = "pruned, taught", "pruned, labels only"
 SHORT, LONG = "from scratch, as long", "from scratch, the whole length"

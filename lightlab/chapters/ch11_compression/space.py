@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
-from lightlab.space.arch import Arch, Block, make_divisible
+from lightlab.space.arch import Arch
+from lightlab.space.blocks import Block, make_divisible
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
-from lightlab.space.spaces.skeleton import Skeleton
+from lightlab.space.skeleton import Skeleton
 
 BITS = (8, 32)
 

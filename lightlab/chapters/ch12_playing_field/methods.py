@@ -28,7 +28,7 @@ from lightlab.search import BayesianOptimization, RandomSearch, RegularizedEvolu
 from lightlab.search.controller import PPO, Controller
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import ZERO
+from lightlab.space.proxyless import ZERO
 
 V2, V3 = "MobileNetV2 by hand", "MobileNetV3 by hand"
 HANDS = (V2, V3)

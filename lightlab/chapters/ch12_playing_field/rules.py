@@ -15,7 +15,9 @@ from lightlab.methods.proxyless.additive import Additive, priced
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace, ProxylessSpace, Skeleton
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
 N_TIMED = 12  # random networks, for the table's calibration and as many for its check

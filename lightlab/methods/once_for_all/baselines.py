@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from lightlab.space.arch import Arch, scale
-from lightlab.space.spaces import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
+from lightlab.space.arch import Arch
+from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
+from lightlab.space.scaling import scale
 
 MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from lightlab.latency import LookupTable, Plan
 from lightlab.measure import cost
-from lightlab.space.arch import Arch, Block
+from lightlab.space.arch import Arch
+from lightlab.space.blocks import Block
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 Added = Callable[[Block, int, int], float]  # of a block for maps of so many channels and pixels
 

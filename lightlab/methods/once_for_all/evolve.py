@@ -13,7 +13,7 @@ import numpy as np
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.search.draws import SearchError
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 Score = Callable[[np.ndarray], np.ndarray]  # of points (n, decisions), (n,)
 MAX_DRAWS = 200  # batches of candidates, of which the first within the limits are taken

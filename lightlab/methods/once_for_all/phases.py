@@ -11,7 +11,7 @@ from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.published import loader
 from lightlab.search.draws import SearchError
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 RULES = ("uniform", "sandwich")
 

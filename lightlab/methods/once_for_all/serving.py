@@ -13,7 +13,7 @@ from lightlab.methods.once_for_all.elastic_cost import ElasticCosts, elastic_tab
 from lightlab.methods.once_for_all.evolve import Score
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.beside import run_beside
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.beside import Key, run_beside
 from lightlab.search.draws import SearchError
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 from lightlab.train import descent, resume
 from lightlab.train.checkpoint import Keeper, identity
 from lightlab.train.checks import check

@@ -19,7 +19,7 @@ from lightlab.nets.elastic import ElasticNetwork, recalibrate
 from lightlab.search.beside import run_beside
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import OfaSpace
+from lightlab.space.once_for_all import OfaSpace
 
 N_CALIBRATE = 2000  # training images, as in the authors' code
 

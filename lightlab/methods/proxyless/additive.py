@@ -16,9 +16,10 @@ from torch import Tensor
 from lightlab.latency import LookupTable, Plan
 from lightlab.measure import cost
 from lightlab.methods.proxy import Meter
-from lightlab.space.arch import Arch, Block
+from lightlab.space.arch import Arch
+from lightlab.space.blocks import Block
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import Position, ProxylessSpace
+from lightlab.space.proxyless import Position, ProxylessSpace
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from lightlab.methods.proxyless.within import likeliest_within
 from lightlab.nets.mixed import Supernet
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.space.spaces import ProxylessSpace
+from lightlab.space.proxyless import ProxylessSpace
 from lightlab.train import descent, resume
 from lightlab.train.checkpoint import Keeper, identity
 from lightlab.train.checks import check

@@ -27,11 +27,13 @@ Resolution = Annotated[
 
 def find(name: str, width: float, resolution: int | None) -> "Arch":
     """The network of that name or text, scaled; ArchError where there is none."""
-    from lightlab.space.arch import catalog, decode, scale
+    from lightlab.space import scaling
+    from lightlab.space.arch import decode
+    from lightlab.space.scaling import scale
 
     if " " in name.strip():
         return scale(decode(name), width_mult=width, resolution=resolution)
-    return catalog.get(name, width_mult=width, resolution=resolution)
+    return scaling.get(name, width_mult=width, resolution=resolution)
 
 
 @contextmanager

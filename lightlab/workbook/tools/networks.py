@@ -20,17 +20,18 @@ arch = typer.Typer(
 def list_() -> None:
     """All networks by name, with MACs and parameters, and the paper that each comes from."""
     # not `measure.cost`, which gives the same numbers after PyTorch's seconds
-    from lightlab.space.arch import catalog, layers
+    from lightlab.space import scaling
+    from lightlab.space.arch import layers
 
     rows = table("name", "px", "MACs", "parameters", "source", right=("px", "MACs", "parameters"))
-    for name in catalog.names():
-        entry = catalog.entry(name)
+    for name in scaling.names():
+        entry = scaling.entry(name)
         found = layers(entry.arch)
         macs, params = sum(x.macs for x in found), sum(x.trainable for x in found)
         px, paper = str(entry.arch.resolution), re.split(r" \(|, ", entry.source)[0]
         rows.add_row(name, px, millions(macs), millions(params), paper)
     out.print(rows)
-    aliases = ", ".join(f"{short} is {name}" for short, name in catalog.ALIASES.items())
+    aliases = ", ".join(f"{short} is {name}" for short, name in scaling.ALIASES.items())
     out.print(f"MACs with squeeze-excite; parameters that are trained; {aliases}.", soft_wrap=True)
     out.print("Table and page of each: `lightlab arch show NAME`.")
 
@@ -65,10 +66,11 @@ def show(
 def _print_totals(found: "Arch", name: str | None) -> None:
     """MACs and parameters by convention, beside the published number where `name` has one."""
     from lightlab.measure import cost
-    from lightlab.space.arch import ArchError, catalog
+    from lightlab.space import scaling
+    from lightlab.space.blocks import ArchError
 
     try:
-        entry = catalog.entry(name) if name else None
+        entry = scaling.entry(name) if name else None
     except ArchError:  # the text of a network, which no paper names
         entry = None
     printed = entry.published if entry else {}

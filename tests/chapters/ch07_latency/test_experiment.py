@@ -12,7 +12,9 @@ from lightlab.chapters.ch07_latency import experiment
 from lightlab.latency.timing import Visits
 from lightlab.latency.timings import Timings
 from lightlab.nets.build import build
-from lightlab.space.arch import Arch, Block, catalog
+from lightlab.space import scaling
+from lightlab.space.arch import Arch
+from lightlab.space.blocks import Block
 
 SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=10)
 QUICK = latency.Plan(rounds=4, samples=2, sample_ms=0.2, warmup_ms=0.5)
@@ -43,7 +45,7 @@ def test_a_setting_that_cannot_be_is_said(wrong):
 
 
 def test_the_papers_networks_are_timed_and_what_a_parameter_adds():
-    names = {*experiment.compared(), "ofa_pixel1_20ms"} & {*catalog.names()}
+    names = {*experiment.compared(), "ofa_pixel1_20ms"} & {*scaling.names()}
     assert {"mobilenet_v1", "mnasnet_a1", "mnasnet_mbconv6_k3", "proxyless_cpu"} <= names
     found = experiment.networks(names, ["mobilenet_v3"], [0.5], 64)
     assert {"mobilenet_v3_small", "mobilenet_v2 x0.5", "mnasnet_a1 without se"} <= set(found)

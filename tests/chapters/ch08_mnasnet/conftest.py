@@ -6,7 +6,7 @@ import pytest
 
 from lightlab.chapters.ch08_mnasnet import comparison, experiment
 from lightlab.space.arch import encode
-from lightlab.space.spaces import MACRO, MACRO_TIED
+from lightlab.space.skeleton import MACRO, MACRO_TIED
 
 
 def judge(archs):

@@ -10,7 +10,7 @@ from lightlab import data, train
 from lightlab.chapters.ch08_mnasnet import comparison, experiment, space
 from lightlab.measure import stats, tabular
 from lightlab.methods.mnasnet import rewards
-from lightlab.space.spaces import MACRO
+from lightlab.space.skeleton import MACRO
 
 TABLE = Path(__file__).parents[4] / "shared/data/nas_bench_macro_cifar10.csv.gz"
 needs_table = pytest.mark.skipif(not TABLE.is_file(), reason=f"{TABLE} is not there")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from lightlab.chapters.ch08_mnasnet import space
 from lightlab.space.arch import layers
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import IMAGENET, MnasNetSpace, Skeleton
+from lightlab.space.mnasnet import IMAGENET, MnasNetSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE, FLAT = MnasNetSpace(IMAGENET), space.flat(IMAGENET)
 SMALL = MnasNetSpace(Skeleton.small(16, 1, 10, [32, 64]))

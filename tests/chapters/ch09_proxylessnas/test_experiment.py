@@ -14,7 +14,8 @@ from lightlab.methods.proxyless.additive import Additive
 from lightlab.methods.proxyless.run import Found, search
 from lightlab.search.draws import SearchError
 from lightlab.space.arch import decode, encode
-from lightlab.space.spaces import ProxylessSpace, Skeleton
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
 PRICE = Additive.macs(SPACE)

@@ -6,7 +6,8 @@ import pandas as pd
 from lightlab.chapters.ch09_proxylessnas import experiment, gates, hardware
 from lightlab.chapters.ch09_proxylessnas import figures as plots
 from lightlab.nets.mixed import FORMS
-from lightlab.space.spaces import ProxylessSpace, Skeleton
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lightlab.chapters.ch09_proxylessnas import gates
-from lightlab.space.spaces import Skeleton
+from lightlab.space.skeleton import Skeleton
 
 
 def test_estimates_of_the_toy_are_what_closed_forms_say():

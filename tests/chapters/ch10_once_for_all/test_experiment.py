@@ -7,7 +7,7 @@ import pytest
 from lightlab.chapters.ch10_once_for_all import experiment
 from lightlab.methods.once_for_all import phases, subnets
 from lightlab.methods.once_for_all.shrinking import shrink_many
-from lightlab.space.spaces import like_mobilenet_v3
+from lightlab.space.once_for_all import like_mobilenet_v3
 
 
 def test_the_small_space_is_for_these_images(task):

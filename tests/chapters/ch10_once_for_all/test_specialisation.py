@@ -10,7 +10,7 @@ from lightlab.latency import Plan
 from lightlab.methods.once_for_all import baselines
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.methods.once_for_all.serving import Priced, Samples
-from lightlab.space.spaces import OFA_MOBILENET_V3, OfaSpace
+from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
 MACS = ElasticCosts.macs(SPACE)

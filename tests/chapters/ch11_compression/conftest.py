@@ -9,7 +9,7 @@ from lightlab import data, train
 from lightlab.chapters.ch11_compression import experiment
 from lightlab.chapters.ch11_compression.search import Worth
 from lightlab.chapters.ch11_compression.space import CompressionSpace
-from lightlab.space.spaces import Skeleton
+from lightlab.space.skeleton import Skeleton
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.measure import cost
 from lightlab.space.arch import encode
 from lightlab.space.decisions import SpaceError
-from lightlab.space.spaces import OfaSpace, Skeleton
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.skeleton import Skeleton
 
 FRAME = Skeleton.small(32, 3, 10, [32, 64], layers=2, widths=(1,))
 SPACE = CompressionSpace.small((3, 32, 32), 10, [32, 64], 2, 4, (0.25, 0.5, 1.0))

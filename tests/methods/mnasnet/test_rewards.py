@@ -12,7 +12,8 @@ from lightlab.measure import cost
 from lightlab.methods.mnasnet import rewards
 from lightlab.search import Controller, RandomSearch, RegularizedEvolution, SearchError
 from lightlab.space.decisions import Decision, DecisionSpace
-from lightlab.space.spaces import MnasNetSpace, Skeleton
+from lightlab.space.mnasnet import MnasNetSpace
+from lightlab.space.skeleton import Skeleton
 
 
 @pytest.mark.parametrize(

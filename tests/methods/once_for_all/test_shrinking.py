@@ -15,7 +15,8 @@ from lightlab.methods.once_for_all.phases import Phase
 from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.draws import SearchError
-from lightlab.space.spaces import OfaSpace, Skeleton
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = OfaSpace(
     Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2), (12, 16)

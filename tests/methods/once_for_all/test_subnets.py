@@ -6,7 +6,8 @@ import torch
 from lightlab import data, deploy, train
 from lightlab.methods.once_for_all import phases, serving, subnets
 from lightlab.methods.once_for_all.shrinking import shrink
-from lightlab.space.spaces import OfaSpace, Skeleton
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = OfaSpace(Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2))
 

@@ -13,7 +13,8 @@ from lightlab.measure.journal import Journal
 from lightlab.methods.proxy import Meter
 from lightlab.methods.proxyless.additive import Additive, look_up_table, predictions, priced
 from lightlab.space.arch import Arch, encode
-from lightlab.space.spaces import ProxylessSpace, Skeleton
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 3, 10, [16, 24], widths=(1,)))
 POINTS = SPACE.sample(np.random.default_rng(0), 20)

@@ -12,7 +12,8 @@ from lightlab.methods.proxyless.architect import Architect, Settings, keep_mass
 from lightlab.methods.proxyless.run import search
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.draws import SearchError
-from lightlab.space.spaces import ProxylessSpace, Skeleton
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16], widths=(1,)))
 PRICE = Additive.macs(SPACE)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightlab.space.arch import Arch, Block, Head, decode_block
+from lightlab.space.arch import Arch, Head
+from lightlab.space.blocks import Block, decode_block
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
-from lightlab.space.spaces.skeleton import Skeleton, Stage
+from lightlab.space.skeleton import Skeleton, Stage
 
 DESIGNS = {f"k{k}_e{e}": (k, e) for k in (3, 5, 7) for e in (3, 6)}  # kernel, expansion
 ZERO = "zero"

@@ -10,9 +10,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from lightlab.space.arch import Arch, Block, Head, decode_block, make_divisible
+from lightlab.space.arch import Arch, Head
+from lightlab.space.blocks import Block, decode_block, make_divisible
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
-from lightlab.space.spaces.skeleton import WIDTHS, Skeleton, Stage
+from lightlab.space.skeleton import WIDTHS, Skeleton, Stage
 
 # The paper lists three convolutions but counts 432 designs: MBConv with both its expansions.
 OPS = ("conv", "sep", "mb_e3", "mb_e6")

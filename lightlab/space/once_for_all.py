@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from lightlab.space.arch import Arch, Block, Head, decode_block, encode
+from lightlab.space.arch import Arch, Head, encode
+from lightlab.space.blocks import Block, decode_block
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
-from lightlab.space.spaces.proxyless import PROXYLESS
-from lightlab.space.spaces.skeleton import Skeleton, Stage
+from lightlab.space.proxyless import PROXYLESS
+from lightlab.space.skeleton import Skeleton, Stage
 
 KERNELS, EXPANDS, DEPTHS = (3, 5, 7), (3, 4, 6), (2, 3, 4)
 RESOLUTIONS = tuple(range(128, 225, 4))
