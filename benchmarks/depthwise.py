@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from lightlab import latency
 from lightlab.measure.threads import torch_threads
-from lightlab.nets import depthwise
+from lightlab.nets import blocks
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 from lightlab.space.proxyless import ProxylessSpace
@@ -45,16 +45,16 @@ def step_ms(arch: Arch) -> dict[str, float]:
     network = build(arch).train().to(memory_format=torch.channels_last)
     x = torch.randn(BATCH, *arch.input_shape).contiguous(memory_format=torch.channels_last)
     y = torch.arange(BATCH) % arch.n_classes
-    ways = {PLAIN: plain, BEFORE: padded, OURS: depthwise.convolve}
+    ways = {PLAIN: plain, BEFORE: padded, OURS: blocks.convolve}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(WARM_UP + STEPS):
         for name, way in ways.items():
-            depthwise.convolve = way
+            blocks.convolve = way
             begin = time.process_time()
             network.zero_grad()
             F.cross_entropy(network(x), y).backward()
             seconds[name].append(time.process_time() - begin)
-    depthwise.convolve = ways[OURS]
+    blocks.convolve = ways[OURS]
     return {name: 1e3 * float(np.median(s[WARM_UP:])) for name, s in seconds.items()}
 
 

@@ -1,13 +1,112 @@
-"""The data sets that need neither a file nor a network: scanned digits, plain or in clutter."""
+"""Data sets that need neither a file nor a network: scikit-learn's 8x8 digits, plain or in clutter.
 
-from dataclasses import asdict
+Cluttered digits are real digits among fragments of others, drawn from a seed; the idea is that of
+the cluttered MNIST images of Mnih et al. (2014, "Recurrent models of visual attention"). Plain
+digits are solved by any small network; these are not, so that width, resolution and operator of a
+network show in its accuracy.
+"""
+
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
-from lightlab.data import clutter, cuts
+from lightlab.data import splits
 from lightlab.data.splits import DataError
 from lightlab.measure import cache
+
+CANVAS_PX = 32
+MAX_DIFFICULTY = 2.0
+_BLOCK = 500  # images per random stream: the first n images do not depend on how many are drawn
+
+
+@dataclass(frozen=True)
+class Clutter:
+    """What is drawn around and done to a digit on the canvas of 32x32 pixels."""
+
+    digit_px: tuple[float, float] = (10.0, 18.0)  # side of the digit, drawn uniformly
+    wander: float = 1.0  # share of the free room in which a digit is put; 0 is the middle
+    rotation: float = 0.5  # largest angle in rad, either way
+    fragments: int = 4  # pieces of other digits
+    fragment_px: float = 4.0  # side of a piece, which is a quarter of another digit
+    noise: float = 0.1  # standard deviation of Gaussian noise; ink is 1, paper 0
+
+    @classmethod
+    def at(cls, difficulty: float) -> "Clutter":
+        """Clutter by one number: 0 plain digits in the middle, 1 the default, 2 twice the clutter.
+
+        ValueError outside 0..2.
+        """
+        if not 0 <= difficulty <= MAX_DIFFICULTY:
+            raise ValueError(f"difficulty must lie in 0..{MAX_DIFFICULTY:g}, got {difficulty}")
+        base, within = cls(), min(difficulty, 1.0)  # size and place cannot vary more than fully
+        middle = sum(base.digit_px) / 2
+        return cls(
+            digit_px=tuple(middle + within * (side - middle) for side in base.digit_px),
+            wander=base.wander * within,
+            rotation=base.rotation * difficulty,
+            fragments=round(base.fragments * difficulty),
+            noise=base.noise * difficulty,
+        )
+
+
+def draw(digits: np.ndarray, n: int, clutter: Clutter, seed: list[int]) -> tuple[Tensor, Tensor]:
+    """`n` pictures from `digits` (D, 8, 8) in 0..1: uint8 (n, 1, 32, 32), and the digits' indices.
+
+    Equal arguments give equal pictures, and the first pictures of a longer draw are those of a
+    shorter one. Computed in float64, so that rounding to 8 bits is the same on every machine.
+    """
+    source = torch.from_numpy(digits).double()[:, None]
+    blocks = [
+        _draw_block(source, clutter, np.random.default_rng([*seed, start]))
+        for start in range(0, max(n, 1), _BLOCK)
+    ]
+    images, chosen = (torch.cat(part)[:n] for part in zip(*blocks, strict=True))
+    return images, chosen
+
+
+def _draw_block(
+    source: Tensor, clutter: Clutter, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """One block of pictures from its own random stream."""
+    k = clutter.fragments
+    chosen = torch.from_numpy(rng.integers(len(source), size=_BLOCK))
+    side = rng.uniform(*clutter.digit_px, size=_BLOCK)
+    canvas = _place(source[chosen], side, clutter.rotation, clutter.wander, rng)
+    if k:
+        others = source[torch.from_numpy(rng.integers(len(source), size=_BLOCK * k))]
+        pieces = _crop(others, source.shape[-1] // 2, rng)
+        side = np.full(_BLOCK * k, clutter.fragment_px)
+        placed = _place(pieces, side, clutter.rotation, 1.0, rng)
+        canvas = torch.maximum(canvas, placed.view(_BLOCK, k, CANVAS_PX, CANVAS_PX).amax(1, True))
+    canvas += clutter.noise * torch.from_numpy(rng.standard_normal(canvas.shape))
+    return (canvas.clamp(0, 1) * 255).round().to(torch.uint8), chosen
+
+
+def _place(
+    pieces: Tensor, side: np.ndarray, rotation: float, wander: float, rng: np.random.Generator
+) -> Tensor:
+    """Each piece (N, 1, s, s) scaled to `side` pixels, turned, and put somewhere on the canvas."""
+    angle = torch.from_numpy(rng.uniform(-rotation, rotation, size=(len(pieces), 1, 1)))
+    zoom = torch.from_numpy(CANVAS_PX / side).view(-1, 1, 1)
+    room = wander * (1 - 1 / zoom)  # in units of half a canvas, which is what grid_sample counts in
+    centre_x, centre_y = (room * torch.from_numpy(rng.uniform(-1, 1, room.shape)) for _ in "xy")
+    line = (torch.arange(CANVAS_PX) + 0.5) * (2 / CANVAS_PX) - 1
+    x, y = zoom * (line - centre_x), zoom * (line[:, None] - centre_y)
+    cos, sin = angle.cos(), angle.sin()
+    grid = torch.stack([cos * x + sin * y, cos * y - sin * x], dim=-1)
+    return F.grid_sample(pieces, grid, align_corners=False)
+
+
+def _crop(images: Tensor, side: int, rng: np.random.Generator) -> Tensor:
+    """A random square of `side` pixels out of each image (N, 1, s, s)."""
+    windows = images.squeeze(1).unfold(1, side, 1).unfold(2, side, 1)  # (N, places, places, ...)
+    top, left = torch.from_numpy(rng.integers(windows.shape[1], size=(2, len(images))))
+    return windows[torch.arange(len(images)), top, left][:, None]
+
 
 SPECS = ("digits", "cluttered-digits")
 RESOLUTIONS = range(8, 65)
@@ -28,14 +127,14 @@ def read(
     """What was drawn, as settings that name it, and uint8 images, labels and groups per split."""
     most = POOLS if spec == "digits" else dict.fromkeys(POOLS, MAX_IMAGES)
     sizes = {
-        part: cuts.size(spec, part, asked[part], default, most[part])
+        part: splits.size(spec, part, asked[part], default, most[part])
         for part, default in _DEFAULT_SIZES[spec].items()
     }
     settings = {"spec": spec, "version": _VERSION, "seed": seed, "sizes": sizes}
     if spec == "digits":
         return settings, _digits(seed, sizes)
     try:
-        style = clutter.Clutter.at(difficulty)
+        style = Clutter.at(difficulty)
     except ValueError as error:
         raise DataError(str(error)) from None
     settings["clutter"] = asdict(style)
@@ -67,13 +166,13 @@ def _digits(seed: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
     return raw
 
 
-def _cluttered(settings: dict, style: clutter.Clutter) -> dict[str, np.ndarray]:
+def _cluttered(settings: dict, style: Clutter) -> dict[str, np.ndarray]:
     """The cluttered pictures, from the cache if they were drawn before."""
 
     def make() -> dict[str, np.ndarray]:
         source, raw = _scans(), {}
         for tag, (name, pool) in enumerate(_pools(settings["seed"]).items(), start=1):
-            images, index = clutter.draw(
+            images, index = draw(
                 source.images[pool] / 16, settings["sizes"][name], style, [settings["seed"], tag]
             )
             chosen = index.numpy()

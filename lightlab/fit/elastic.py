@@ -16,7 +16,7 @@ from lightlab.methods.once_for_all.evolve import Evolution, Score, evolve
 from lightlab.methods.once_for_all.phases import sandwich
 from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 
 NAME = "once-for-all"

@@ -11,7 +11,7 @@ from lightlab.fit.task import Found, Task
 from lightlab.measure import cost
 from lightlab.methods.once_for_all import baselines
 from lightlab.nets.build import build
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.arch import Arch
 from lightlab.train.recipe import plan
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from lightlab.nets.blocks import activation
-from lightlab.nets.build import build_block
+from lightlab.nets.blocks import activation, build_block
 from lightlab.space.arch import Arch, decode, encode
 from lightlab.space.blocks import Block, decode_block, encode_block
 

@@ -1,15 +1,202 @@
-"""Once-for-All's network: one set of weights of which every sub-network takes a part."""
+"""Once-for-All's network: one set of weights of which every sub-network takes a part.
 
-from collections.abc import Sequence
+Cai et al. 2020, section 3.3: a layer of kernel 5 has the centre of the kernel of 7 times a learnt
+matrix, one of kernel 3 the centre of that; a narrower layer the first channels; a shallower unit
+the first layers.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from lightlab.nets import blocks
+from lightlab.nets.blocks import ConvBNAct, MBConv, SqueezeExcite
 from lightlab.nets.build import Network, blank, initialise
-from lightlab.nets.elastic_layers import ElasticMBConv
 from lightlab.space.arch import Arch
+from lightlab.space.blocks import Block
 from lightlab.space.decisions import Point, SpaceError
 from lightlab.space.once_for_all import OfaSpace
+
+
+def falling(worth: Tensor, bounds: Iterable[int]) -> Tensor:
+    """The order in which `worth` (n,) falls between each two of the bounds, 0 and n being some."""
+    edges = sorted({*bounds, 0, len(worth)})
+    parts = [(low, worth[low:high]) for low, high in pairwise(edges)]
+    return torch.cat([low + part.argsort(descending=True, stable=True) for low, part in parts])
+
+
+class ElasticConv(ConvBNAct):
+    """A convolution with normalisation of which the first `active_in` and `active_out` channels
+    take part, with kernel `active_kernel`, one of `kernels`, made from the largest.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernels: Sequence[int] = (1,), **how: object
+    ) -> None:
+        super().__init__(in_channels, out_channels, max(kernels), **how)
+        self.kernels = tuple(sorted(kernels, reverse=True))
+        self.transforms = nn.ParameterDict(
+            {str(k): nn.Parameter(torch.eye(k**2)) for k in self.kernels[1:]}
+        )
+        self.active_in, self.active_out = in_channels, out_channels
+        self.active_kernel = self.kernels[0]
+
+    def weight(self) -> Tensor:
+        """The active kernel, (active_out, active_in or 1, k, k)."""
+        full = self.conv.weight
+        if self.active_out < len(full):
+            full = full[: self.active_out]
+        if self.conv.groups == 1 and self.active_in < full.shape[1]:
+            full = full[:, : self.active_in]
+        for k in self.kernels[1 : self.kernels.index(self.active_kernel) + 1]:
+            rim = (full.shape[-1] - k) // 2
+            centre = full[..., rim:-rim, rim:-rim]
+            full = F.linear(centre.flatten(2), self.transforms[str(k)]).view(centre.shape)
+        return full
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """With the active kernel alone."""
+        weight, stride = self.weight(), self.conv.stride[0]
+        if self.training and self.conv.groups > 1:
+            return blocks.convolve(x, weight, stride)
+        groups = len(weight) if self.conv.groups > 1 else 1
+        return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.convolve(x)
+        if self.active_out == self.norm.num_features:
+            return self.act(self.norm(x))
+        norm, n = self.norm, self.active_out
+        x = F.batch_norm(
+            x,
+            norm.running_mean[:n],
+            norm.running_var[:n],
+            norm.weight[:n],
+            norm.bias[:n],
+            norm.training,
+            norm.momentum,
+            norm.eps,
+        )
+        return self.act(x)
+
+    @torch.no_grad()
+    def sort(self, order: Tensor, inputs: bool) -> None:
+        """Put the channels, of the input or of the output, into this order."""
+        if inputs:
+            self.conv.weight.copy_(self.conv.weight[:, order])
+            return
+        self.conv.weight.copy_(self.conv.weight[order])
+        for values in (*self.norm.parameters(), self.norm.running_mean, self.norm.running_var):
+            values.copy_(values[order])
+
+    @torch.no_grad()
+    def hand_over(self, to: ConvBNAct) -> None:
+        """Copy the active part into an ordinary layer of that shape."""
+        n = self.active_out
+        to.conv.weight.copy_(self.weight())
+        for name, value in to.norm.state_dict().items():
+            mine = self.norm.state_dict()[name]
+            value.copy_(mine[:n] if mine.ndim else mine)
+
+
+class ElasticSqueezeExcite(SqueezeExcite):
+    """Squeeze-excite for the first `active` channels through the first `squeezed`."""
+
+    def __init__(self, channels: int, squeezed: int, gate: str) -> None:
+        super().__init__(channels, squeezed, gate)
+        self.active, self.squeezed = channels, squeezed
+
+    def parts(self) -> tuple[Tensor, ...]:
+        """Active weight and bias of the reducing and of the restoring layer."""
+        n, m = self.active, self.squeezed
+        reduce, restore = self.reduce, self.restore
+        return reduce.weight[:m, :n], reduce.bias[:m], restore.weight[:n, :m], restore.bias[:n]
+
+    def forward(self, x: Tensor) -> Tensor:
+        reduce, reduce_bias, restore, restore_bias = self.parts()
+        squeezed = self.act(F.conv2d(F.adaptive_avg_pool2d(x, 1), reduce, reduce_bias))
+        return x * self.gate(F.conv2d(squeezed, restore, restore_bias))
+
+    @torch.no_grad()
+    def sort(self, order: Tensor, bounds: Iterable[int]) -> None:
+        """Put the channels into this order, and the squeezed ones into that of their importance,
+        between these bounds.
+        """
+        reduce, restore = self.reduce, self.restore
+        inner = falling(restore.weight.abs().sum((0, 2, 3)), bounds)
+        reduce.weight.copy_(reduce.weight[inner][:, order])
+        reduce.bias.copy_(reduce.bias[inner])
+        restore.weight.copy_(restore.weight[order][:, inner])
+        restore.bias.copy_(restore.bias[order])
+
+    @torch.no_grad()
+    def hand_over(self, to: SqueezeExcite) -> None:
+        """Copy the active part into an ordinary layer of that shape."""
+        theirs = (to.reduce.weight, to.reduce.bias, to.restore.weight, to.restore.bias)
+        for mine, other in zip(self.parts(), theirs, strict=True):
+            other.copy_(mine)
+
+
+class ElasticMBConv(MBConv):
+    """An inverted bottleneck with elastic kernel and width, which may also be left out."""
+
+    def __init__(self, block: Block, in_channels: int, kernels: Sequence[int]) -> None:
+        super().__init__(block, in_channels)
+        hidden, act = block.hidden_channels(in_channels), block.act
+        self.block, self.in_channels, self.active = block, in_channels, True
+        if block.expand_ratio != 1:
+            self.expand = ElasticConv(in_channels, hidden, act=act)
+        self.depthwise = ElasticConv(
+            hidden, hidden, kernels, stride=block.stride, groups=hidden, act=act
+        )
+        if squeezed := block.squeezed_channels(in_channels):
+            self.se = ElasticSqueezeExcite(hidden, squeezed, block.se_of)
+        self.project = ElasticConv(hidden, block.out_channels, act="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.active else x
+
+    def activate(self, block: Block | None) -> None:
+        """Be this block, of the same channels and stride, until another is; None: leave it out."""
+        self.active = block is not None
+        if block is None:
+            return
+        hidden = block.hidden_channels(self.in_channels)
+        if isinstance(self.expand, ElasticConv):
+            self.expand.active_out = hidden
+        self.depthwise.active_in = self.depthwise.active_out = hidden
+        self.depthwise.active_kernel = block.kernel_size
+        self.project.active_in = hidden
+        if isinstance(self.se, ElasticSqueezeExcite):
+            self.se.active, self.se.squeezed = hidden, block.squeezed_channels(self.in_channels)
+
+    def importance(self) -> Tensor:
+        """Of every hidden channel: the L1 norm of what the projection makes of it, (hidden,)."""
+        return self.project.conv.weight.detach().abs().sum((0, 2, 3))
+
+    def sort(self, opened: Sequence[float] = (), generator: torch.Generator | None = None) -> None:
+        """As `ElasticNetwork.sort_channels`; what the whole block computes stays the same."""
+        worth = self.importance()
+        if generator is not None:
+            worth = torch.rand(len(worth), generator=generator).to(worth)
+        narrower = [replace(self.block, expand_ratio=expand) for expand in opened]
+        order = falling(worth, [b.hidden_channels(self.in_channels) for b in narrower])
+        if isinstance(self.expand, ElasticConv):
+            self.expand.sort(order, inputs=False)
+        self.depthwise.sort(order, inputs=False)
+        if isinstance(self.se, ElasticSqueezeExcite):
+            self.se.sort(order, [b.squeezed_channels(self.in_channels) for b in narrower])
+        self.project.sort(order, inputs=True)
+
+    def hand_over(self, to: MBConv) -> None:
+        """Copy the active part into an ordinary block of that shape."""
+        for name, part in self.named_children():
+            if isinstance(part, ElasticConv | ElasticSqueezeExcite):
+                part.hand_over(getattr(to, name))
 
 
 class ElasticNetwork(Network):

@@ -3,11 +3,10 @@
 `Controller` is imported when it is first asked for: it alone needs PyTorch.
 """
 
-from lightlab.search.draws import SearchError
 from lightlab.search.evolution import NSGA2, RegularizedEvolution
 from lightlab.search.gaussian.bayesopt import BayesianOptimization
 from lightlab.search.random_search import GridSearch, RandomSearch
-from lightlab.search.searcher import Searcher, Trial
+from lightlab.search.searcher import Searcher, SearchError, Trial
 
 __all__ = [
     "NSGA2",

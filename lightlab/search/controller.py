@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from lightlab.search import draws
+from lightlab.search import searcher
 from lightlab.search.searcher import Trial, TrialLog
 from lightlab.space.decisions import DecisionSpace, Point
 
@@ -88,7 +88,7 @@ class Controller(TrialLog):
         maximize: bool = True,
         ppo: PPO = PPO(),
         trials: Sequence[Trial] = (),
-        feasible: draws.Feasible | None = None,
+        feasible: searcher.Feasible | None = None,
     ) -> None:
         super().__init__(maximize)
         if len(self.signs) != 1:
@@ -104,7 +104,7 @@ class Controller(TrialLog):
         self._pending: set[Point] = set()
         self._drawn: list[Point] = []
         self._n_refills = 0
-        for trial in draws.checked(space, trials):
+        for trial in searcher.checked(space, trials):
             self.tell([trial.config], [trial.values], None)
 
     def ask(self, n: int = 1) -> list[Point]:
@@ -114,7 +114,7 @@ class Controller(TrialLog):
         asked: list[Point] = []
         for _ in range(n):
             draw = partial(self._draw, taken)
-            point = draws.unseen(self.space, draw, taken, self.feasible, rng)
+            point = searcher.unseen(self.space, draw, taken, self.feasible, rng)
             if point is None:
                 break
             asked.append(point)

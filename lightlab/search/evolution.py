@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lightlab.search import draws, pareto
+from lightlab.search import pareto, searcher
 from lightlab.search.searcher import Trial, TrialLog
 from lightlab.space.decisions import DecisionSpace, Point
 
@@ -26,9 +26,9 @@ class _Evolution(TrialLog):
         population_size: int,
         n_initial: int,
         trials: Sequence[Trial],
-        feasible: draws.Feasible | None,
+        feasible: searcher.Feasible | None,
     ) -> None:
-        super().__init__(maximize, draws.checked(space, trials))
+        super().__init__(maximize, searcher.checked(space, trials))
         if min(population_size, n_initial) < 2:
             raise ValueError(
                 f"population_size and n_initial have to be at least 2, got {population_size} and "
@@ -61,13 +61,13 @@ class _Evolution(TrialLog):
         n_begun = len(self.trials) + len(self._pending)
         if n_begun < self.n_initial or len(finished) < 2:
             draw = partial(self.space.sample, rng)
-            return draws.unseen(self.space, draw, taken, self.feasible, rng)
+            return searcher.unseen(self.space, draw, taken, self.feasible, rng)
         if self._chosen[0] != len(self.trials):
             values = np.array([t.values for t in finished]) * self.signs
             parents = self._parents([t.config for t in finished], values)
             self._chosen = len(self.trials), parents
         draw = partial(self._child, self._chosen[1], rng)
-        return draws.unseen(self.space, draw, taken, self.feasible, rng)
+        return searcher.unseen(self.space, draw, taken, self.feasible, rng)
 
     def _parents(self, points: list[Point], values: np.ndarray) -> Any:
         """Who may have children, of the finished `points` (n) with `values` (n, m)."""
@@ -94,7 +94,7 @@ class RegularizedEvolution(_Evolution):
         tournament_size: int = 10,
         n_initial: int = 10,
         trials: Sequence[Trial] = (),
-        feasible: draws.Feasible | None = None,
+        feasible: searcher.Feasible | None = None,
     ) -> None:
         super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
         if len(self.signs) != 1:
@@ -131,7 +131,7 @@ class NSGA2(_Evolution):
         population_size: int = 40,
         n_initial: int = 20,
         trials: Sequence[Trial] = (),
-        feasible: draws.Feasible | None = None,
+        feasible: searcher.Feasible | None = None,
     ) -> None:
         super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
         self._kept: list[int] = []  # the best of the first `_n_ranked` finished trials

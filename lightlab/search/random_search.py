@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightlab.search import draws
+from lightlab.search import searcher
 from lightlab.search.searcher import SearchSpace, Trial, TrialLog, keys
 from lightlab.space.decisions import DecisionSpace
 from lightlab.space.hyper import HyperSpace
@@ -26,10 +26,10 @@ class RandomSearch(TrialLog):
         seed: int = 0,
         maximize: bool | tuple[bool, ...] = True,
         trials: Sequence[Trial] = (),
-        feasible: draws.Feasible | None = None,
+        feasible: searcher.Feasible | None = None,
     ) -> None:
         decisions = isinstance(space, DecisionSpace)
-        super().__init__(maximize, draws.checked(space, trials) if decisions else trials)
+        super().__init__(maximize, searcher.checked(space, trials) if decisions else trials)
         if feasible is not None and not decisions:
             raise ValueError("`feasible` is for spaces of decisions")
         self.space, self.seed, self.feasible = space, seed, feasible
@@ -59,11 +59,11 @@ class RandomSearch(TrialLog):
         self._n_asked += 1
         if isinstance(self.space, DecisionSpace):
             draw = partial(self.space.sample, rng)
-            point = draws.unseen(self.space, draw, self._points, self.feasible, rng)
+            point = searcher.unseen(self.space, draw, self._points, self.feasible, rng)
             if point is not None:
                 self._points.add(point)
             return point
-        for _ in range(draws.MAX_DRAWS):  # then a repeat is accepted
+        for _ in range(searcher.MAX_DRAWS):  # then a repeat is accepted
             point = self.space.sample(rng, 1)[0]
             key = keys(self.space.to_cube([point]))[0]
             if key not in self._taken:

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from sklearn.datasets import load_digits
 
 from lightlab import data
-from lightlab.data import clutter, splits
+from lightlab.data import embedded, splits
 
 SMALL = {"n_train": 60, "n_val": 20, "n_test": 30}
 
@@ -67,7 +67,7 @@ def test_equal_seeds_equal_pictures_and_other_seeds_others():
 
 def test_pictures_are_the_same_on_every_machine():
     """A constant: other pictures under the same version would make recorded results wrong."""
-    images, index = clutter.draw(load_digits().images[:50] / 16, 40, clutter.Clutter(), [7])
+    images, index = embedded.draw(load_digits().images[:50] / 16, 40, embedded.Clutter(), [7])
     assert int(images.long().sum()) == 1_153_236
     assert int(index.sum()) == 1_123
 
@@ -102,8 +102,8 @@ def test_difficulty_zero_is_a_clean_digit_in_the_middle():
 @given(seed=st.integers(0, 10**6), side=st.floats(8, 30), wander=st.floats(0, 1))
 def test_a_digit_stays_on_the_canvas(seed, side, wander):
     """Upright, its ink is what it was before: none is cut off at the border."""
-    style = clutter.Clutter((side, side), wander, rotation=0, fragments=0, noise=0)
-    images, _ = clutter.draw(np.ones((1, 8, 8)), 5, style, [seed])
+    style = embedded.Clutter((side, side), wander, rotation=0, fragments=0, noise=0)
+    images, _ = embedded.draw(np.ones((1, 8, 8)), 5, style, [seed])
     ink = images.double().sum((1, 2, 3)) / 255
     assert torch.allclose(ink, torch.full_like(ink, side**2), rtol=0.06)
 
@@ -111,7 +111,7 @@ def test_a_digit_stays_on_the_canvas(seed, side, wander):
 def test_twelve_thousand_pictures_in_seconds():
     """The bar is 3 s of quiet time; a busy machine may take twice as much processor time."""
     start = time.process_time()
-    clutter.draw(load_digits().images / 16, 12_000, clutter.Clutter(), [0])
+    embedded.draw(load_digits().images / 16, 12_000, embedded.Clutter(), [0])
     assert time.process_time() - start < 6
 
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_had_is_said_in_a_line(arguments, words):
 
 def test_the_second_time_comes_from_the_cache(folder, monkeypatch):
     first = data.load(**SMALL)
-    monkeypatch.setattr(clutter, "draw", None)
+    monkeypatch.setattr(embedded, "draw", None)
     assert torch.equal(data.load(**SMALL).train.x, first.train.x)
     assert data.load(resolution=16, **SMALL).train.x.shape[-1] == 16  # one drawing, all sizes
     assert [p.suffix for p in folder.iterdir()] == [".safetensors"]

@@ -17,7 +17,7 @@ from pyarrow import parquet
 from torch.nn import functional as F
 
 from lightlab import data
-from lightlab.data import cuts, decode, folders, hub, splits
+from lightlab.data import decode, folders, hub, splits
 
 CIFAR10 = Path(__file__).parents[3] / "shared" / "data" / "cifar10"
 PARTS = ("train", "val", "test")
@@ -197,7 +197,7 @@ def test_sizes_take_the_first_images_of_larger_ones(folder):
 @pytest.mark.parametrize("counts", [(10, 10), (40, 4), (7, 5, 3, 1)])
 def test_every_stretch_of_the_order_holds_the_classes_in_proportion(counts, rng):
     labels = np.repeat(np.arange(len(counts)), counts)
-    order = cuts.even_order(labels, rng)
+    order = splits.even_order(labels, rng)
     assert sorted(order) == list(range(len(labels)))
     for n in range(len(labels) + 1):
         expected = n / len(labels) * np.array(counts)

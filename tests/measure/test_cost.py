@@ -12,8 +12,7 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from lightlab.measure import cost
-from lightlab.nets import small
-from lightlab.nets.build import build
+from lightlab.nets.build import build, cnn, mlp
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, Head, decode, encode, layers
 from lightlab.space.blocks import Block
@@ -21,7 +20,7 @@ from lightlab.space.scaling import adapt
 
 
 def test_a_linear_layer_costs_its_matrix():
-    model = small.mlp(64, (30,), 10)
+    model = mlp(64, (30,), 10)
     assert cost.count_macs(model, (1, 8, 8)) == 64 * 30 + 30 * 10
     assert cost.param_count(model) == 64 * 30 + 30 + 30 * 10 + 10
 
@@ -53,7 +52,7 @@ def test_the_separable_convolution_saves_what_howard_et_al_say():
 
 
 def test_counting_changes_nothing_and_needs_no_memory():
-    model = small.cnn(8).train()
+    model = cnn(8).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     cost.count_macs(model, (1, 4096, 4096))  # a real pass would write half a gigabyte
     assert model.training
@@ -61,7 +60,7 @@ def test_counting_changes_nothing_and_needs_no_memory():
 
 
 def test_only_what_is_trained_counts_as_parameter():
-    model = small.cnn(4)
+    model = cnn(4)
     everything = cost.param_count(model)
     next(model.parameters()).requires_grad_(False)
     assert cost.param_count(model) == everything - 4 * 9

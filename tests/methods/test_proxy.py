@@ -13,8 +13,7 @@ import pytest
 from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.measure.journal import Journal
-from lightlab.methods import proxy
-from lightlab.methods.mnasnet import rewards
+from lightlab.methods import mnasnet, proxy
 from lightlab.search import Controller
 from lightlab.space.arch import encode
 from lightlab.space.mnasnet import MnasNetSpace
@@ -122,8 +121,8 @@ def search(path):
     """Twelve networks by a controller; trials as one would save them."""
     images = data.load("digits", n_train=100, n_val=60, n_test=60, resolution=16)
     judge = proxy.Proxy(images, replace(RECIPE, epochs=4), Clock(), Journal(path), workers=1)
-    value = lambda rows: rewards.reward(rows["accuracy"], rows["latency_ms"], 0.1)  # noqa: E731
-    return rewards.run(Controller(SPACE, seed=0), SPACE, judge, value, 12, 4)
+    value = lambda rows: mnasnet.reward(rows["accuracy"], rows["latency_ms"], 0.1)  # noqa: E731
+    return mnasnet.run(Controller(SPACE, seed=0), SPACE, judge, value, 12, 4)
 
 
 def test_a_kill_at_any_moment_loses_at_most_the_trial_under_way(tmp_path):

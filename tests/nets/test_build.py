@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lightlab.nets.blocks import activation
-from lightlab.nets.build import INITS, build, build_block, build_named
+from lightlab.nets.blocks import activation, build_block
+from lightlab.nets.build import INITS, build, build_named
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode, layers
 from lightlab.space.blocks import Block, encode_block

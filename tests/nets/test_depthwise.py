@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from lightlab.nets import depthwise
+from lightlab.nets import blocks
 from lightlab.nets.blocks import ConvBNAct
 
 
@@ -24,7 +24,7 @@ def test_outputs_are_the_same_and_gradients_agree(kernel, stride, size):
     x = torch.randn(size, generator=generator).to(memory_format=torch.channels_last)
     weight = torch.randn(size[1], 1, kernel, kernel, generator=generator)
     found = []
-    for convolve in (plain, depthwise.convolve):
+    for convolve in (plain, blocks.convolve):
         leaves = [v.detach().clone().requires_grad_() for v in (x, weight)]
         out = convolve(*leaves, stride)
         grad = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
@@ -39,25 +39,25 @@ def test_gradients_are_those_of_finite_differences():
     weight = torch.randn(2, 1, 5, 5, dtype=torch.float64, requires_grad=True)
     for stride in (1, 2):
         assert torch.autograd.gradcheck(
-            lambda a, b, s=stride: depthwise.convolve(a, b, s), (x, weight)
+            lambda a, b, s=stride: blocks.convolve(a, b, s), (x, weight)
         )
 
 
 @pytest.mark.parametrize("frozen", ["x", "weight"])
 def test_only_what_is_asked_for_is_computed(frozen, monkeypatch):
-    asked, backward = [], depthwise._backward
+    asked, backward = [], blocks._backward
     monkeypatch.setattr(
-        depthwise, "_backward", lambda *args: asked.append(args[-1]) or backward(*args)
+        blocks, "_backward", lambda *args: asked.append(args[-1]) or backward(*args)
     )
     x, weight = torch.randn(1, 2, 8, 8), torch.randn(2, 1, 7, 7)
     (weight if frozen == "x" else x).requires_grad_()
-    depthwise.convolve(x, weight, 1).sum().backward()
+    blocks.convolve(x, weight, 1).sum().backward()
     assert asked == ([1] * 3 if frozen == "x" else [0])
 
 
 def test_layers_use_it_in_training_only(monkeypatch):
     layer, called = ConvBNAct(4, 4, 5, groups=4), []
-    monkeypatch.setattr(depthwise, "convolve", lambda *args: called.append(1) or plain(*args))
+    monkeypatch.setattr(blocks, "convolve", lambda *args: called.append(1) or plain(*args))
     x = torch.randn(2, 4, 8, 8)
     layer.train()(x)
     layer.eval()(x)

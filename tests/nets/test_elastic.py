@@ -10,8 +10,7 @@ from torch import nn
 from lightlab.chapters.ch10_once_for_all.elastic_file import load_elastic, save_elastic
 from lightlab.measure import cost
 from lightlab.nets import weights
-from lightlab.nets.elastic import ElasticNetwork, recalibrate
-from lightlab.nets.elastic_layers import ElasticConv
+from lightlab.nets.elastic import ElasticConv, ElasticNetwork, recalibrate
 from lightlab.nets.weights import WeightsError
 from lightlab.space import scaling
 from lightlab.space.decisions import SpaceError

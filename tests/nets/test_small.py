@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from lightlab.measure import cost
-from lightlab.nets import small
+from lightlab.nets import build
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        small.mlp(256, (20, 10), 7),
-        small.cnn(4, n_out=7),
-        small.cnn(5, dropout=0.2, depth=2, pool=4, n_out=7),
+        build.mlp(256, (20, 10), 7),
+        build.cnn(4, n_out=7),
+        build.cnn(5, dropout=0.2, depth=2, pool=4, n_out=7),
     ],
 )
 def test_images_in_logits_out(model):
@@ -22,7 +22,7 @@ def test_images_in_logits_out(model):
     assert all(p.grad is not None for p in model.parameters())
 
 
-@pytest.mark.parametrize("build", [small.cnn, lambda seed: small.mlp(9, seed=seed)])
+@pytest.mark.parametrize("build", [build.cnn, lambda seed: build.mlp(9, seed=seed)])
 def test_weights_depend_on_the_seed_and_on_nothing_else(build):
     torch.manual_seed(4)
     expected = torch.rand(2)
@@ -38,6 +38,6 @@ def test_cnn_channels_double():
     """9·(1·w + w·2w + 2w·4w) weights, two per channel for normalisation, the linear layer."""
     w = 6
     convolutions = 9 * (w + 2 * w * w + 8 * w * w)
-    assert cost.param_count(small.cnn(w)) == convolutions + 2 * 7 * w + 4 * w * 10 + 10
-    wide = small.cnn(w, depth=1, pool=3)
+    assert cost.param_count(build.cnn(w)) == convolutions + 2 * 7 * w + 4 * w * 10 + 10
+    wide = build.cnn(w, depth=1, pool=3)
     assert cost.param_count(wide) == 9 * w + 2 * w + 9 * w * 10 + 10

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from lightlab.search.peers import OptunaSearch
+from lightlab.search.optuna_search import OptunaSearch
 from lightlab.space.hyper import Choice, Float, HyperSpace, Int
 
 SPACE = HyperSpace(

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from lightlab import data, train
-from lightlab.nets import small
+from lightlab.nets import build
 
 RECIPE = train.Recipe(epochs=2, batch_size=50, shift=1, flip=True)
 
@@ -40,7 +40,7 @@ def begin(digits, tmp_path):
 
 
 def cnn(seed=2):
-    return small.cnn(8, dropout=0.3, depth=2, seed=seed)
+    return build.cnn(8, dropout=0.3, depth=2, seed=seed)
 
 
 def cut_at(step):
@@ -103,7 +103,7 @@ def test_other_data_and_another_network_are_refused(begin, digits):
     reversed_ = digits.train.take(torch.arange(399, -1, -1))
     with pytest.raises(train.TrainError, match=r"it differs in training images: give"):
         begin(cnn(), split=reversed_)
-    for other in (cnn(seed=3), small.cnn(4, depth=2)):
+    for other in (cnn(seed=3), build.cnn(4, depth=2)):
         with pytest.raises(train.TrainError, match=r"it differs in network(, macs_per_image)?: "):
             begin(other)
 

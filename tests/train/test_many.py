@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from lightlab import data, train
-from lightlab.nets import small
+from lightlab.nets import build
 from lightlab.space.arch import decode
 
 FAST = train.Recipe(epochs=1, batch_size=50, shift=1)
-CNN = functools.partial(small.cnn, 8, 0.3, depth=2)
+CNN = functools.partial(build.cnn, 8, 0.3, depth=2)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_functions_of_a_notebook_and_few_short_jobs_in_this_process(digits):
 
     def network(seed):
         made.append(os.getpid())
-        return small.mlp(64, (8,), seed=seed)
+        return build.mlp(64, (8,), seed=seed)
 
     train.fit_many([train.Job(network, digits.train, FAST, seed=s) for s in (0, 1)])
     assert set(made) == {os.getpid()}
@@ -85,7 +85,7 @@ def test_a_failure_names_its_job(jobs, digits, workers):
 
 
 def test_a_network_that_does_not_fit_is_known_before_any_training(digits):
-    wide = train.Job(functools.partial(small.mlp, 63), digits.train, FAST)
+    wide = train.Job(functools.partial(build.mlp, 63), digits.train, FAST)
     with pytest.raises(train.JobError, match="job 0: RuntimeError"):
         train.fit_many([wide])
 
@@ -105,7 +105,7 @@ def test_a_killed_process_is_one_clear_line(digits):
     def dying(seed):
         if os.getpid() != here:
             os.kill(os.getpid(), signal.SIGKILL)
-        return small.mlp(64, (8,), seed=seed)
+        return build.mlp(64, (8,), seed=seed)
 
     with pytest.raises(train.JobError, match=r"a training process died.* fewer workers"):
         train.fit_many([train.Job(dying, digits.train, FAST) for _ in range(2)], workers=2)

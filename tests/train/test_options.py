@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lightlab import data, train
-from lightlab.nets import small
-from lightlab.nets.build import build
+from lightlab.nets.build import build, cnn, mlp
 from lightlab.space.arch import decode
 from lightlab.train import descent, precision, teacher, training
 from lightlab.train.augment import augment, flip, shift
@@ -102,12 +101,12 @@ def test_the_loss_with_a_teacher():
 def test_a_teacher_teaches_what_the_labels_do_not(digits):
     """Labels are all 0 here; the teacher, network or logits, knows the digits."""
     blank = data.Split(digits.train.x, torch.zeros_like(digits.train.y), digits.train.groups)
-    known = small.mlp(64)
+    known = mlp(64)
     train.fit(known, digits.train, train.Recipe(epochs=10, batch_size=50))
     known.train()
     recipe = train.Recipe(epochs=10, batch_size=50, teacher_weight=1.0)
     answers = train.logits(known, digits.train)
-    students = [small.mlp(64, seed=1) for _ in range(2)]
+    students = [mlp(64, seed=1) for _ in range(2)]
     for student, source in zip(students, (known, answers), strict=True):
         train.fit(student, blank, recipe, teacher=source)
     assert known.training  # as it was
@@ -139,7 +138,7 @@ def test_sixteen_bits_spare_depthwise_convolutions_and_nothing_stays_behind():
 def test_sixteen_bits_train_as_well(digits):
     losses = {}
     for kind in ("float32", "bfloat16"):
-        model = small.cnn(8, depth=2)
+        model = cnn(8, depth=2)
         history = train.fit(
             model, digits.train, train.Recipe(epochs=5, batch_size=50, lr=0.1, precision=kind)
         )
@@ -160,7 +159,7 @@ def test_auto_takes_the_faster_and_says_so(digits, monkeypatch, slow, chosen):
         return now[0]
 
     monkeypatch.setattr(precision.time, "perf_counter", clock)
-    plain = small.cnn(4, dropout=0.5, depth=2)
+    plain = cnn(4, dropout=0.5, depth=2)
     found, times = precision.faster(plain, lambda m: m(digits.train.x[:50]).square().mean())
     assert found == chosen
     assert set(times) == {"float32_ms", "bfloat16_ms"}
@@ -170,7 +169,7 @@ def test_auto_trains_as_the_precision_that_it_chose(digits, monkeypatch):
     monkeypatch.setattr(precision, "LEAST_STEPS", 1)
     histories = {}
     for kind in ("auto", "float32", "bfloat16"):
-        model = small.cnn(8, dropout=0.3, depth=2)
+        model = cnn(8, dropout=0.3, depth=2)
         recipe = train.Recipe(epochs=1, batch_size=50, precision=kind)
         histories[kind] = train.fit(model, digits.train, recipe)
     auto = histories["auto"]
@@ -181,22 +180,22 @@ def test_auto_trains_as_the_precision_that_it_chose(digits, monkeypatch):
 
 def test_short_trainings_are_not_timed(digits):
     recipe = train.Recipe(epochs=1, batch_size=50, precision="auto")
-    history = train.fit(small.cnn(4, depth=2), digits.train, recipe)
+    history = train.fit(cnn(4, depth=2), digits.train, recipe)
     assert history.attrs == {"precision": "float32"}
 
 
 @pytest.mark.parametrize(
     ("make", "arguments", "words"),
     [
-        (lambda: small.mlp(64, (), 5), {}, r"training labels 0 to 9 do not fit .* 5 outputs"),
-        (lambda: small.mlp(63), {}, r"the network cannot take images of 1×8×8 \(C×H×W\): "),
+        (lambda: mlp(64, (), 5), {}, r"training labels 0 to 9 do not fit .* 5 outputs"),
+        (lambda: mlp(63), {}, r"the network cannot take images of 1×8×8 \(C×H×W\): "),
         (lambda: nn.Conv2d(1, 2, 9), {}, r"cannot take images of 1×8×8"),
         (lambda: nn.Conv2d(1, 2, 3), {}, r"answers with \(1, 2, 6, 6\), not with"),
-        (lambda: small.mlp(64), {"teacher": small.mlp(64, (), 7)}, "7 classes, the network 10"),
-        (lambda: small.mlp(64), {"teacher": small.mlp(99)}, "the teacher cannot take images"),
-        (lambda: small.mlp(64), {"teacher": torch.zeros(3, 10)}, r"logits are \(3, 10\), but 400"),
+        (lambda: mlp(64), {"teacher": mlp(64, (), 7)}, "7 classes, the network 10"),
+        (lambda: mlp(64), {"teacher": mlp(99)}, "the teacher cannot take images"),
+        (lambda: mlp(64), {"teacher": torch.zeros(3, 10)}, r"logits are \(3, 10\), but 400"),
         (
-            lambda: small.mlp(64),
+            lambda: mlp(64),
             {"recipe": train.Recipe(shift=8)},
             "nothing of images of 8 px",
         ),
@@ -231,21 +230,21 @@ def test_other_images_are_checked_before_the_training(digits, change, words, mon
     monkeypatch.setattr(training.Training, "_descend", never)
     wrong = change(digits.val)
     with pytest.raises(train.TrainError, match=words):
-        train.fit(small.mlp(64), digits.train, train.Recipe(), val=wrong)
-    job = train.Job(functools.partial(small.mlp, 64), digits.train, train.Recipe(), test=wrong)
+        train.fit(mlp(64), digits.train, train.Recipe(), val=wrong)
+    job = train.Job(functools.partial(mlp, 64), digits.train, train.Recipe(), test=wrong)
     with pytest.raises(train.JobError, match=words):
         train.fit_many([job])
 
 
 def test_networks_and_images_that_cannot_be_trained(digits):
-    frozen = small.mlp(64).requires_grad_(False)
+    frozen = mlp(64).requires_grad_(False)
     for nothing in (frozen, nn.Flatten()):
         with pytest.raises(train.TrainError, match="no parameter to train"):
             train.fit(nothing, digits.train, train.Recipe())
     holed = data.Split(digits.train.x.clone(), digits.train.y, digits.train.groups)
     holed.x[3, 0, 0, 0] = math.nan
     with pytest.raises(train.TrainError, match="training images hold NaN"):
-        train.fit(small.mlp(64), holed, train.Recipe())
+        train.fit(mlp(64), holed, train.Recipe())
 
 
 @pytest.mark.parametrize(
@@ -260,23 +259,23 @@ def test_networks_and_images_that_cannot_be_trained(digits):
 )
 def test_impossible_arguments(digits, wrong, words):
     with pytest.raises(train.TrainError, match=words):
-        train.fit(small.mlp(64), digits.train, SHORT, **wrong)
+        train.fit(mlp(64), digits.train, SHORT, **wrong)
 
 
 def test_a_divergence_in_the_last_step_is_told(digits):
     hot = train.Recipe(epochs=0.01, batch_size=100, lr=1e30, warmup=0)  # one step
     with pytest.raises(train.DivergedError, match="after the last step: lower lr"):
-        train.fit(small.mlp(64), digits.train, dataclasses.replace(hot, weight_decay=1e20))
+        train.fit(mlp(64), digits.train, dataclasses.replace(hot, weight_decay=1e20))
     with pytest.raises(train.DivergedError, match="validation loss is"):
-        train.fit(small.cnn(4, depth=2), digits.train, hot, val=digits.val)
-    job = train.Job(functools.partial(small.cnn, 4, depth=2), digits.train, hot, test=digits.test)
+        train.fit(cnn(4, depth=2), digits.train, hot, val=digits.val)
+    job = train.Job(functools.partial(cnn, 4, depth=2), digits.train, hot, test=digits.test)
     with pytest.raises(train.JobError, match="DivergedError"):
         train.fit_many([job])
 
 
 def test_infinity_on_purpose_is_no_divergence(digits):
     """As in the masks of attention."""
-    model = small.mlp(64)
+    model = mlp(64)
     model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
     train.fit(model, digits.train, SHORT)
     assert model.mask.isinf().any()
@@ -298,18 +297,18 @@ def test_numbers_of_any_type_are_taken(tmp_path):
 
 
 def test_a_teachers_logits_may_carry_a_gradient(digits):
-    logits = small.mlp(64)(digits.train.x)
+    logits = mlp(64)(digits.train.x)
     assert logits.requires_grad
-    job = train.Job(functools.partial(small.mlp, 64), digits.train, SHORT, teacher=logits)
+    job = train.Job(functools.partial(mlp, 64), digits.train, SHORT, teacher=logits)
     alone, beside = (train.fit_many([job, job], workers=n) for n in (1, 2))
     assert alone[0].history["loss"].equals(beside[0].history["loss"])
 
 
 def test_a_teacher_keeps_its_statistics_and_its_mode(digits):
-    network = small.cnn(4, depth=2, dropout=0.5).train()
+    network = cnn(4, depth=2, dropout=0.5).train()
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    first = train.fit(small.cnn(4, depth=2), digits.train, SHORT, teacher=network)
-    again = train.fit(small.cnn(4, depth=2), digits.train, SHORT, teacher=network)
+    first = train.fit(cnn(4, depth=2), digits.train, SHORT, teacher=network)
+    again = train.fit(cnn(4, depth=2), digits.train, SHORT, teacher=network)
     assert network.training
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     assert first["loss"].equals(again["loss"])  # its dropout is off
@@ -338,7 +337,7 @@ def test_label_smoothing_against_its_closed_form():
 
 def test_maps_are_stored_channels_last(digits):
     """The layout that convolutions on a CPU and on tensor cores are fastest in."""
-    network, known = small.cnn(4, depth=2), small.cnn(4, depth=2, seed=1)
+    network, known = cnn(4, depth=2), cnn(4, depth=2, seed=1)
     seen = []
 
     def note(module, inputs):
@@ -359,10 +358,10 @@ def test_empty_splits_and_labels_outside(digits):
     wrong = data.Split(wrong.x, wrong.y - 10, wrong.groups)
     for part, words in ((empty, "cannot train on 0 images"), (wrong, "training labels -10 to")):
         with pytest.raises(train.TrainError, match=words):
-            train.fit(small.mlp(64), part, train.Recipe())
+            train.fit(mlp(64), part, train.Recipe())
     for part, words in ((empty, "on an empty split"), (wrong, "validation labels -10 to")):
         with pytest.raises(train.TrainError, match=words):
-            train.fit(small.mlp(64), digits.train, train.Recipe(), val=part)
+            train.fit(mlp(64), digits.train, train.Recipe(), val=part)
 
 
 @pytest.mark.parametrize(

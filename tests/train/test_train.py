@@ -9,7 +9,7 @@ from torch import nn
 
 from lightlab import data, train
 from lightlab.measure import cost
-from lightlab.nets import small
+from lightlab.nets import build
 from lightlab.train import descent
 
 FAST = train.Recipe(epochs=2, batch_size=50, lr=0.1, weight_decay=1e-3, shift=1)
@@ -21,7 +21,7 @@ def digits():
 
 
 def fitted(digits, seed=0, **arguments):
-    model = small.cnn(8, dropout=0.3, depth=2)
+    model = build.cnn(8, dropout=0.3, depth=2)
     history = train.fit(model, digits.train, FAST, seed=seed, **arguments)
     return model, history.drop(columns="seconds")
 
@@ -45,7 +45,7 @@ def test_no_global_random_state(digits):
 
 def test_digits_are_learnt(digits):
     """Several times better than chance on digits never seen: the loop really trains."""
-    model = small.cnn(16)
+    model = build.cnn(16)
     train.fit(model, digits.train, train.Recipe(epochs=15, batch_size=50, lr=0.2))
     assert train.evaluate(model, digits.test)["accuracy"] > 0.8
 
@@ -77,13 +77,13 @@ def test_rows_when_asked_for_and_a_callback_that_sees_them(digits):
 def test_samples_are_those_of_the_history(digits):
     for batch_size, epochs in ((64, 1.5), (399, 3), (1000, 1), (7, 0.01)):
         recipe = train.Recipe(epochs=epochs, batch_size=batch_size, lr=0.01)
-        history = train.fit(small.mlp(64), digits.train, recipe)
+        history = train.fit(build.mlp(64), digits.train, recipe)
         assert history["samples"].iloc[-1] == train.samples(recipe, len(digits.train))
 
 
 def test_a_loss_that_is_no_number_stops_with_its_step(digits):
     with pytest.raises(train.DivergedError, match=r"the loss is nan at step \d+ of 16 .*lower lr"):
-        train.fit(small.cnn(), digits.train, train.Recipe(epochs=2, batch_size=50, lr=1e8))
+        train.fit(build.cnn(), digits.train, train.Recipe(epochs=2, batch_size=50, lr=1e8))
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_impossible_recipes(wrong, words):
 
 def test_too_few_images(digits):
     with pytest.raises(ValueError, match="cannot train on 1 images"):
-        train.fit(small.mlp(64), digits.train.take(slice(1)), FAST)
+        train.fit(build.mlp(64), digits.train.take(slice(1)), FAST)
     with pytest.raises(ValueError, match="empty split"):
-        train.evaluate(small.mlp(64), digits.val.take(slice(0)))
+        train.evaluate(build.mlp(64), digits.val.take(slice(0)))
 
 
 def test_evaluate_is_the_mean_over_all_images_whatever_the_batch(digits):
-    model = small.mlp(64)
+    model = build.mlp(64)
     outputs = model(digits.test.x)
     assert torch.allclose(train.logits(model, digits.test, batch_size=7), outputs, atol=1e-5)
     result = train.evaluate(model, digits.test)
@@ -123,7 +123,7 @@ def test_evaluate_is_the_mean_over_all_images_whatever_the_batch(digits):
 
 
 def test_evaluation_leaves_the_mode_alone(digits):
-    model = small.cnn(dropout=0.5).train()
+    model = build.cnn(dropout=0.5).train()
     first = train.logits(model, digits.val)
     assert model.training
     assert torch.equal(
@@ -146,7 +146,7 @@ def test_the_learning_rate_is_a_triangle(n, warmup):
 def test_one_step_is_nesterov_without_decay_of_biases():
     """By hand (Sutskever et al. 2013 in PyTorch's form): w - lr (g + momentum · g) at step one."""
     recipe = train.Recipe(epochs=1, batch_size=4, lr=0.5, momentum=0.9, weight_decay=0.1, warmup=0)
-    model = small.mlp(4, (), 3, seed=2)
+    model = build.mlp(4, (), 3, seed=2)
     weight, bias = (p.detach().clone() for p in model.parameters())
     split = data.Split(torch.randn(4, 1, 2, 2), torch.tensor([0, 1, 2, 0]), torch.arange(4))
     rate = descent.learning_rate(1, 1, recipe)

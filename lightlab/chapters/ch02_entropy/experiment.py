@@ -15,7 +15,7 @@ from lightlab.chapters.ch02_entropy.disorder import log2_arrangements, occupatio
 from lightlab.chapters.ch02_entropy.information import Probs, entropy, expected_length, huffman_code
 from lightlab.data import DataSet
 from lightlab.measure import stats
-from lightlab.nets import small
+from lightlab.nets import build
 from lightlab.published import loader
 
 
@@ -254,7 +254,7 @@ def train_network(
     and of `weights_in_bits`), and its weights at both ends (moment, weight).
     """
     images, test, rows = dataset.train, dataset.test, []
-    model = small.mlp(images.x[0].numel(), (hidden,), seed=seed)
+    model = build.mlp(images.x[0].numel(), (hidden,), seed=seed)
     n_steps = round(recipe.epochs * (len(images) // min(recipe.batch_size, len(images))))
     stops = {0} | {round(s) for s in np.geomspace(1, max(1, n_steps), 24)}
 

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from lightlab.chapters.ch04_gaussian_process.problems import Problem, problem
 from lightlab.measure import stats
 from lightlab.search.gaussian.bayesopt import BayesianOptimization
-from lightlab.search.peers import OptunaSearch
+from lightlab.search.optuna_search import OptunaSearch
 from lightlab.search.random_search import GridSearch, RandomSearch
 from lightlab.search.searcher import Searcher
 from lightlab.space.hyper import HyperSpace

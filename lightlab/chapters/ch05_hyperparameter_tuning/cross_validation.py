@@ -11,7 +11,7 @@ from torch import nn
 from lightlab import train
 from lightlab.data import DataSet, Split, k_folds
 from lightlab.measure import cost
-from lightlab.nets import small
+from lightlab.nets import build
 from lightlab.space.hyper import Config
 
 
@@ -81,7 +81,7 @@ class CrossValidation:
         return Score(tuple(folds), mean, noise_var, float(np.mean(held_out)))
 
     def _network(self, config: Config, seed: int) -> nn.Module:
-        return small.cnn(config["width"], config["dropout"], **self._shape, seed=seed)
+        return build.cnn(config["width"], config["dropout"], **self._shape, seed=seed)
 
     def _recipe(self, config: Config) -> train.Recipe:
         names = ("lr", "weight_decay", "label_smoothing", "batch_size")

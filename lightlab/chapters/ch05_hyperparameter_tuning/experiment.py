@@ -15,7 +15,7 @@ from lightlab.measure import stats
 from lightlab.search import BayesianOptimization, GridSearch, RandomSearch, Searcher, Trial
 from lightlab.search.gaussian.acquisition import expected_improvement
 from lightlab.search.gaussian.surrogate import Surrogate
-from lightlab.search.peers import OptunaSearch
+from lightlab.search.optuna_search import OptunaSearch
 from lightlab.space.hyper import Config, HyperSpace
 
 GRID_LEVELS = 3

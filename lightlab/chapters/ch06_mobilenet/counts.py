@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lightlab.measure import cost
-from lightlab.nets.build import build_block
+from lightlab.nets.blocks import build_block
 from lightlab.published import loader
 from lightlab.space import scaling
 from lightlab.space.arch import block_layers

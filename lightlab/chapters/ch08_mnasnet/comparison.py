@@ -8,10 +8,9 @@ from numpy.typing import ArrayLike
 
 from lightlab.chapters.ch08_mnasnet.space import LAYER_TYPES
 from lightlab.measure import stats
-from lightlab.methods import specialised
-from lightlab.methods.mnasnet import rewards
+from lightlab.methods import mnasnet, specialised
 from lightlab.published import loader
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 
 TARGET_MS = 75.0  # of the paper's searches, on a Pixel 1
 # The comparisons that claims are about: what (a column of `outcomes`), the arms, whether as a ratio
@@ -59,7 +58,7 @@ def published_gaps() -> dict[str, float]:
     """What the paper's figure 6 and table 5 have for the comparisons (rewards computed)."""
     hard, soft = (_figure6_summary().loc[reward] for reward in ("hard", "soft"))
     single, cells, blocks = loader.read_csv("mnasnet_table5.csv").to_dict("records")
-    reward = [rewards.reward(row["top1"], row["latency_ms"], TARGET_MS) for row in (blocks, cells)]
+    reward = [mnasnet.reward(row["top1"], row["latency_ms"], TARGET_MS) for row in (blocks, cells)]
     return {
         "mnasnet.hard_within": (hard - soft)["share_within_percent"] / 100,
         "mnasnet.hard_median": (hard / soft)["median_ms"],

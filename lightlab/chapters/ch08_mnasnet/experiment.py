@@ -14,9 +14,8 @@ from lightlab.chapters.ch08_mnasnet.space import FLAT, HIERARCHICAL, single_laye
 from lightlab.data import DataSet
 from lightlab.measure import stats, tabular
 from lightlab.measure.journal import Journal
-from lightlab.methods import specialised
-from lightlab.methods.mnasnet import rewards
-from lightlab.methods.mnasnet.rewards import HARD, SOFT, Judge
+from lightlab.methods import mnasnet, specialised
+from lightlab.methods.mnasnet import HARD, SOFT, Judge
 from lightlab.methods.proxy import Meter, Proxy
 from lightlab.search import pareto
 from lightlab.search.controller import PPO, Controller
@@ -70,9 +69,9 @@ def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFram
     grid = grid.to_frame(index=False, name=["accuracy", "ratio"])
     curves, surface = [], []
     for kind, exponents in (("hard", HARD), ("soft", soft)):
-        line = rewards.reward(0.5, ms, 80.0, *exponents)
+        line = mnasnet.reward(0.5, ms, 80.0, *exponents)
         curves.append(pd.DataFrame({"kind": kind, "latency_ms": ms, "reward": line}))
-        plane = rewards.reward(grid["accuracy"], grid["ratio"], 1, *exponents)
+        plane = mnasnet.reward(grid["accuracy"], grid["ratio"], 1, *exponents)
         surface.append(grid.assign(kind=kind, reward=plane))
     return pd.concat(curves), pd.concat(surface)
 
@@ -133,7 +132,7 @@ def searches(
         arm, space = arms[name], spaces[arms[name].space]
         searcher = Controller(space, seed, ppo=ppo) if arm.learns else RandomSearch(space, seed)
         value = partial(_value, target_ms, exponents[arm.reward])
-        found = rewards.run(searcher, space, judge, value, n_trials, batch_size)
+        found = mnasnet.run(searcher, space, judge, value, n_trials, batch_size)
         found["reward"] = np.nan
         fine = found["accuracy"].notna()
         found.loc[fine, "reward"] = _value(target_ms, soft, found[fine])
@@ -143,7 +142,7 @@ def searches(
 
 
 def _value(target_ms: float, exponents: tuple[float, float], rows: pd.DataFrame) -> np.ndarray:
-    return rewards.reward(rows["accuracy"], rows["latency_ms"], target_ms, *exponents)
+    return mnasnet.reward(rows["accuracy"], rows["latency_ms"], target_ms, *exponents)
 
 
 def _front(trials: pd.DataFrame) -> np.ndarray:

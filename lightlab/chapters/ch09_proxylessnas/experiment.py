@@ -12,14 +12,14 @@ from lightlab.chapters.ch09_proxylessnas.hardware import Device
 from lightlab.data import DataSet
 from lightlab.measure import stats
 from lightlab.methods import specialised
-from lightlab.methods.mnasnet.rewards import reward
+from lightlab.methods.mnasnet import reward
 from lightlab.methods.once_for_all import subnets
 from lightlab.methods.proxyless.additive import Additive
 from lightlab.methods.proxyless.architect import Settings
 from lightlab.methods.proxyless.run import Found, search, training_macs
 from lightlab.published import loader
 from lightlab.search.beside import run_beside
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode
 from lightlab.space.decisions import Point

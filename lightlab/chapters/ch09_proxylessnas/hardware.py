@@ -10,7 +10,7 @@ import pandas as pd
 
 from lightlab import latency
 from lightlab.measure.journal import Journal
-from lightlab.methods.mnasnet.rewards import reward
+from lightlab.methods.mnasnet import reward
 from lightlab.methods.proxy import Meter
 from lightlab.methods.proxyless.additive import Additive, predictions, priced
 from lightlab.published import loader

@@ -15,8 +15,7 @@ import pandas as pd
 
 from lightlab import train
 from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
-from lightlab.methods import specialised
-from lightlab.methods.mnasnet import rewards
+from lightlab.methods import mnasnet, specialised
 from lightlab.methods.once_for_all import baselines, evolve, phases, predict, serving, subnets
 from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.methods.proxyless.architect import Settings
@@ -88,7 +87,7 @@ def _try(
     begin, tried = time.process_time(), []
     while len(tried) < n_trials and (asked := searching.ask(1)):
         accuracy, ms = rules.validate(candidate(asked[0])), rules.price.of(asked[0])
-        reward = float(rewards.reward(accuracy, ms, target)) if name == CONTROLLER else accuracy
+        reward = float(mnasnet.reward(accuracy, ms, target)) if name == CONTROLLER else accuracy
         searching.tell(asked, [reward])
         tried.append((asked[0], ms, accuracy))
     arch = rules.space.decode(best(tried, target))

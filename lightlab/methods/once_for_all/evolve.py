@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 

@@ -9,7 +9,7 @@ import torch
 from lightlab.measure import cost
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.published import loader
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 

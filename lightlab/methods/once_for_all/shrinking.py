@@ -20,7 +20,7 @@ from lightlab.methods.once_for_all import subnets
 from lightlab.methods.once_for_all.phases import Phase, draw, expected_macs, progressive
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.beside import Key, run_beside
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.train import descent, resume

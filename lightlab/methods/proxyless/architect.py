@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lightlab import train
-from lightlab.methods.mnasnet.rewards import reward
+from lightlab.methods.mnasnet import reward
 from lightlab.methods.proxyless.additive import Additive
 from lightlab.nets.mixed import FORMS, Supernet
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from lightlab.methods.proxyless.additive import Additive
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 
 

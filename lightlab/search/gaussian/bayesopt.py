@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from lightlab.search import draws
+from lightlab.search import searcher
 from lightlab.search.gaussian import acqopt, surrogate
 from lightlab.search.gaussian.surrogate import LogEI, Surrogate
 from lightlab.search.searcher import Incumbent, SearchSpace, Trial, TrialLog, keys
@@ -37,7 +37,7 @@ class BayesianOptimization(TrialLog):
         n_initial: int | None = None,
         trials: Sequence[Trial] = (),
         ref_point: Sequence[float] | None = None,
-        feasible: draws.Feasible | None = None,
+        feasible: searcher.Feasible | None = None,
     ) -> None:
         super().__init__(maximize, trials)
         decisions = isinstance(space, DecisionSpace)
@@ -131,7 +131,7 @@ class BayesianOptimization(TrialLog):
         if isinstance(self.space, DecisionSpace):
             space, told = self.space, [t.config for t in self.trials] + self.pending
             draw = lambda: space.sample(rng)  # noqa: E731
-            return draws.unseen(space, draw, {tuple(p) for p in told}, self.feasible, rng)
+            return searcher.unseen(space, draw, {tuple(p) for p in told}, self.feasible, rng)
         for _ in range(MAX_DRAWS):
             point = self.space.sample(rng, 1)[0]
             if self._keys([point])[0] not in taken:

@@ -90,7 +90,7 @@ def fit(
 @contextmanager
 def _lost() -> Iterator[None]:
     """A search that cannot go on is told in one line, and one that is stopped wrote nothing."""
-    from lightlab.search.draws import SearchError
+    from lightlab.search.searcher import SearchError
     from lightlab.train import DivergedError, JobError
 
     try:

@@ -8,7 +8,7 @@ import torch
 
 from lightlab import data
 from lightlab.chapters.ch02_entropy import disorder, experiment, information
-from lightlab.nets import small
+from lightlab.nets import build
 
 
 def rng() -> np.random.Generator:
@@ -153,7 +153,7 @@ def test_rulers_of_the_weights() -> None:
 
 
 def test_weights_are_matrices_only() -> None:
-    assert experiment.weights(small.mlp(4, (3,), 2)).shape == (4 * 3 + 3 * 2,)
+    assert experiment.weights(build.mlp(4, (3,), 2)).shape == (4 * 3 + 3 * 2,)
 
 
 def test_train_networks() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lightlab import data, train
 from lightlab.chapters.ch05_hyperparameter_tuning import cross_validation
 from lightlab.chapters.ch05_hyperparameter_tuning.cross_validation import CrossValidation
-from lightlab.nets import small
+from lightlab.nets import build
 
 OF_TRAINING = {"lr": 0.3, "weight_decay": 5e-4, "label_smoothing": 0.0, "batch_size": 16}
 CONFIG = OF_TRAINING | {"width": 4, "dropout": 0.0}
@@ -25,7 +25,7 @@ def problem(digits, seed=0):
 
 def by_hand(split, seed=0):
     """The network of CONFIG trained on `split`, and its history."""
-    model = small.cnn(4, depth=2, seed=seed)
+    model = build.cnn(4, depth=2, seed=seed)
     return model, train.fit(model, split, train.Recipe(epochs=4, **OF_TRAINING), seed=seed)
 
 

@@ -9,7 +9,7 @@ import pytest
 from lightlab import data, train
 from lightlab.chapters.ch08_mnasnet import comparison, experiment, space
 from lightlab.measure import stats, tabular
-from lightlab.methods.mnasnet import rewards
+from lightlab.methods import mnasnet
 from lightlab.space.skeleton import MACRO
 
 TABLE = Path(__file__).parents[4] / "shared/data/nas_bench_macro_cifar10.csv.gz"
@@ -33,7 +33,7 @@ def test_the_fitted_exponent_is_that_of_the_networks():
     assert low < -0.2 < high
     assert low < beta < high
     assert high - low < 0.05
-    worth = rewards.reward(accuracy, ms, 1.0, beta, beta)
+    worth = mnasnet.reward(accuracy, ms, 1.0, beta, beta)
     assert abs(np.corrcoef(np.log(worth), np.log(ms))[0, 1]) < 1e-9
     for bad in (trials[:2], trials.assign(latency_ms=1.0), trials.assign(accuracy=np.nan)):
         with pytest.raises(ValueError, match="too few"):
@@ -42,19 +42,19 @@ def test_the_fitted_exponent_is_that_of_the_networks():
 
 def test_being_slow_is_never_paid_for():
     assert experiment.soft_exponents(-0.3) == (-0.3, -0.3)
-    assert experiment.soft_exponents(0.1) == rewards.SOFT
+    assert experiment.soft_exponents(0.1) == mnasnet.SOFT
 
 
 def test_every_arm_has_its_budget_and_its_own_reward(trials):
     assert set(trials["arm"]) == set(experiment.ARMS)
     assert (trials.groupby(["arm", "seed"]).size() == 60).all()
-    soft = rewards.reward(trials["accuracy"], trials["latency_ms"], 0.5)
+    soft = mnasnet.reward(trials["accuracy"], trials["latency_ms"], 0.5)
     np.testing.assert_allclose(trials["reward"], soft)
     alone = trials[trials["arm"] == "accuracy only"]
     assert alone["value"].equals(alone["accuracy"])
     hard = trials[trials["arm"] == "hard"]
     np.testing.assert_allclose(
-        hard["value"], rewards.reward(hard["accuracy"], hard["latency_ms"], 0.5, *rewards.HARD)
+        hard["value"], mnasnet.reward(hard["accuracy"], hard["latency_ms"], 0.5, *mnasnet.HARD)
     )
 
 

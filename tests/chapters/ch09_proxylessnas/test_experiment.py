@@ -12,7 +12,7 @@ from lightlab.chapters.ch09_proxylessnas.hardware import Device
 from lightlab.measure import cost
 from lightlab.methods.proxyless.additive import Additive
 from lightlab.methods.proxyless.run import Found, search
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.arch import decode, encode
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton

@@ -10,7 +10,7 @@ from lightlab.measure import cost
 from lightlab.methods.once_for_all import baselines, predict, serving
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts, elastic_table
 from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 

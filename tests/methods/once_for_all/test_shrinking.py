@@ -14,7 +14,7 @@ from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
 from lightlab.methods.once_for_all.phases import Phase
 from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 

@@ -11,7 +11,7 @@ from lightlab.methods.proxyless.additive import Additive
 from lightlab.methods.proxyless.architect import Architect, Settings, keep_mass
 from lightlab.methods.proxyless.run import search
 from lightlab.nets.mixed import FORMS, Supernet
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 

@@ -7,7 +7,7 @@ import pytest
 
 from lightlab.methods.proxyless.additive import Additive
 from lightlab.methods.proxyless.within import likeliest_within
-from lightlab.search.draws import SearchError
+from lightlab.search.searcher import SearchError
 
 
 def test_the_likeliest_network_within_a_limit_is_found_exactly():

@@ -7,8 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lightlab.measure import cost
-from lightlab.search.draws import SearchError
-from lightlab.search.searcher import Searcher
+from lightlab.search.searcher import Searcher, SearchError
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import DecisionSpace
 

@@ -1,1 +1,0 @@
-"""MnasNet: a controller, and measured latency in its reward."""
