@@ -1,5 +1,6 @@
-"""`load`: one spec, one data set in memory. Images from outside are read and decoded once, kept whole,
-then cut as asked.
+"""`load`: one spec, one data set in memory.
+
+Images from outside are read and decoded once, kept whole, then cut as asked.
 """
 
 import json

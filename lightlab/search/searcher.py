@@ -1,4 +1,4 @@
-"""What a searcher is: it is asked for points, none of which it has taken yet, and told their values."""
+"""What a searcher is: asked for points, none of which it has taken yet, and told their values."""
 
 import itertools
 import math
