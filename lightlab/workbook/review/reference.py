@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightlab.workbook import files
-from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Fault, WorkbookError
 from lightlab.workbook.review import results
 
 _PAPERS = ("manifest.json", "claims.json", "params.yaml")

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Fault, WorkbookError
 from lightlab.workbook.tools import model_folder
 from lightlab.workbook.tools.common import millions, one_line, out, size, table, told
 
