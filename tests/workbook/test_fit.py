@@ -99,8 +99,7 @@ def again(model):
     """The target is kept in a fresh process, up to what two sessions with one graph differ by."""
     program = (
         "import sys; from lightlab.latency import Setting, time_runners\n"
-        "from lightlab.latency.engines import onnx_runner\n"
-        "from lightlab.latency.runtimes import random_images\n"
+        "from lightlab.latency.runtimes import onnx_runner, random_images\n"
         "model = open(sys.argv[1], 'rb').read(); s = Setting()\n"
         "run = onnx_runner(model, s, random_images(1, (3, 32, 32)), 3)\n"
         "print(time_runners({'m': run}, s, estimate='fastest').latency_ms['m'])"
