@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from lightlab import deploy
 from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.fit import photos, run
-from lightlab.train import history
+from lightlab.train import training
 from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.tools import card, model_folder
 from lightlab.workbook.tools import fit as fitting
@@ -68,7 +68,7 @@ def lightlab(monkeypatch, in_process, places):
     # a budget of processor time: what others do on the machine does not matter
     monkeypatch.setattr(run, "fit", partial(run.fit, now=time.process_time))
     monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=time.process_time))
-    monkeypatch.setattr(history, "time", SimpleNamespace(perf_counter=time.process_time))
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=time.process_time))
     return in_process
 
 
