@@ -11,10 +11,10 @@ from lightlab.fit import pace
 from lightlab.fit.room import N_SUBNETS
 from lightlab.fit.task import Finalist, Found, Task
 from lightlab.measure import cost
-from lightlab.methods.once_for_all import predict, serving, subnets
-from lightlab.methods.once_for_all.evolve import Evolution, Score, evolve
-from lightlab.methods.once_for_all.phases import sandwich
+from lightlab.methods import accuracy_predictor, subnets
 from lightlab.methods.once_for_all.shrinking import shrink
+from lightlab.methods.phases import sandwich
+from lightlab.methods.subnet_search import Evolution, Score, evolve
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
@@ -36,9 +36,10 @@ def once_for_all(task: Task, seconds: float) -> Found:
     each = pace.evaluation_s(net, images, clock.now)
     n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
     clock.enter("trying sub-networks", n * each)
-    samples = serving.sample(net, images, n, task.seed, task.workers)
-    score = serving.scorer(
-        net.space, predict.MLP(samples.codes(net.space), samples.accuracy, seed=task.seed)
+    samples = accuracy_predictor.sample(net, images, n, task.seed, task.workers)
+    score = accuracy_predictor.scorer(
+        net.space,
+        accuracy_predictor.MLP(samples.codes(net.space), samples.accuracy, seed=task.seed),
     )
     clock.enter("evolution")
     networks = [subnets.specialise(net, p, images.train.x) for p in candidates(task, score)]

@@ -9,7 +9,7 @@ from lightlab.fit import elastic, pace
 from lightlab.fit.target import FitError
 from lightlab.fit.task import Found, Task
 from lightlab.measure import cost
-from lightlab.methods.once_for_all import baselines
+from lightlab.methods import comparison
 from lightlab.nets.build import build
 from lightlab.search.searcher import SearchError
 from lightlab.space.arch import Arch
@@ -73,7 +73,7 @@ def designs(task: Task) -> dict[str, Arch]:
     space, found = task.room.space, dict[str, Arch]()
     most = cost.macs(space.decode(space.corner()))
     for depth in range(max(map(max, space.depths)), 0, -1):
-        for name, arch in baselines.families(space, [1.0], depth):
+        for name, arch in comparison.families(space, [1.0], depth):
             if name not in found and (widest := task.meter.widest(arch, most)) is not None:
                 found[name] = widest
     return found

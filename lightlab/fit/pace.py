@@ -7,7 +7,7 @@ from dataclasses import replace
 from lightlab import train
 from lightlab.data import DataSet, Split
 from lightlab.fit.clock import Now
-from lightlab.methods.once_for_all import subnets
+from lightlab.methods import subnets
 from lightlab.nets.build import Network
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.train.recipe import plan

@@ -12,9 +12,9 @@ from lightlab.fit.clock import Now
 from lightlab.fit.meter import Meter
 from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
 from lightlab.measure import cost
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.evolve import Limits
-from lightlab.methods.once_for_all.serving import priced
+from lightlab.methods.accuracy_predictor import priced
+from lightlab.methods.price import ElasticCosts
+from lightlab.methods.subnet_search import Limits
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import SpaceError
