@@ -10,8 +10,7 @@ import numpy as np
 from lightlab import deploy, latency
 from lightlab.data import DataSet
 from lightlab.fit.target import LATENCY, MACS, SIZE, Target
-from lightlab.latency.engines import onnx_runner
-from lightlab.latency.runtimes import SESSIONS, random_images
+from lightlab.latency.runtimes import SESSIONS, onnx_runner, random_images
 from lightlab.measure import cost
 from lightlab.nets.build import Network, build
 from lightlab.space.arch import Arch

@@ -29,7 +29,7 @@ from lightlab.methods.once_for_all import shrinking
 from lightlab.nets.build import build
 from lightlab.search import beside
 from lightlab.space.scaling import scale
-from lightlab.train import history
+from lightlab.train import training
 from lightlab.workbook.tools import card
 
 
@@ -50,7 +50,7 @@ def processor_time():
     """Budgets are of processor time here: what others do on the machine does not matter."""
     with pytest.MonkeyPatch.context() as patch:
         processor = SimpleNamespace(perf_counter=time.process_time, process_time=time.process_time)
-        for module in (history, shrinking):
+        for module in (training, shrinking):
             patch.setattr(module, "time", processor)
         yield
 
@@ -177,7 +177,7 @@ def test_trainings_last_as_long_as_they_may_or_end_early_for_few_images(images, 
     def capped(seconds):
         clock = Clock(60)
         task = Task(images, chosen, meter, clock, train.Recipe(1, batch_size=32), 0)
-        for training in (
+        for step in (
             lambda: elastic.supernet(task, seconds),
             lambda: elastic.tuned(
                 task, task_of_fit.Finalist("", build(arch), 0.0, 9.0, 0), seconds
@@ -185,7 +185,7 @@ def test_trainings_last_as_long_as_they_may_or_end_early_for_few_images(images, 
             lambda: task.trained({"a": arch, "b": arch}, seconds),
         ):
             clock.capped, begin = False, time.process_time()
-            training()
+            step()
             yield clock.capped, time.process_time() - begin
 
     assert [early for early, _ in capped(60.0)] == [True] * 3

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from lightlab import deploy
 from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.fit import photos, run
-from lightlab.train import history
+from lightlab.train import training
 from lightlab.workbook.faults import WorkbookError
 from lightlab.workbook.tools import card, model_folder
 from lightlab.workbook.tools import fit as fitting
@@ -68,7 +68,7 @@ def lightlab(monkeypatch, in_process, places):
     # a budget of processor time: what others do on the machine does not matter
     monkeypatch.setattr(run, "fit", partial(run.fit, now=time.process_time))
     monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=time.process_time))
-    monkeypatch.setattr(history, "time", SimpleNamespace(perf_counter=time.process_time))
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=time.process_time))
     return in_process
 
 
@@ -99,8 +99,7 @@ def again(model):
     """The target is kept in a fresh process, up to what two sessions with one graph differ by."""
     program = (
         "import sys; from lightlab.latency import Setting, time_runners\n"
-        "from lightlab.latency.engines import onnx_runner\n"
-        "from lightlab.latency.runtimes import random_images\n"
+        "from lightlab.latency.runtimes import onnx_runner, random_images\n"
         "model = open(sys.argv[1], 'rb').read(); s = Setting()\n"
         "run = onnx_runner(model, s, random_images(1, (3, 32, 32)), 3)\n"
         "print(time_runners({'m': run}, s, estimate='fastest').latency_ms['m'])"
