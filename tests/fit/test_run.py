@@ -15,10 +15,9 @@ from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.data import DataSet, Split
 from lightlab.deploy import session
 from lightlab.deploy.export import run as answers_of
-from lightlab.fit import elastic, judge, methods, pace, report, room, run
+from lightlab.fit import budget, evaluate, methods, report, room, run
 from lightlab.fit import task as task_of_fit
-from lightlab.fit.clock import Clock
-from lightlab.fit.meter import Meter
+from lightlab.fit.budget import Clock, Meter
 from lightlab.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.fit.target import MACS, SIZE, FitError, Target
 from lightlab.fit.task import Task
@@ -83,7 +82,7 @@ def test_a_loose_target_leaves_a_space_whose_supernet_can_be_trained(images, mon
     """As many steps as a small network needs, however few or many images an epoch has."""
     layers, each = 0.01, 1e-8  # seconds of a step, for all layers and for each MAC
     a_step = lambda network, *_: layers + each * cost.macs(network.arch)  # noqa: E731
-    monkeypatch.setattr(pace, "network_step_s", a_step)
+    monkeypatch.setattr(budget, "network_step_s", a_step)
     middle = room.spaces(images)[len(room.spaces(images)) // 2]
     macs = cost.macs(middle.decode(middle.corner()))
     recipe, rate = train.Recipe(1, batch_size=32), macs / (layers + each * macs)
@@ -178,8 +177,8 @@ def test_trainings_last_as_long_as_they_may_or_end_early_for_few_images(images, 
         clock = Clock(60)
         task = Task(images, chosen, meter, clock, train.Recipe(1, batch_size=32), 0)
         for step in (
-            lambda: elastic.supernet(task, seconds),
-            lambda: elastic.tuned(
+            lambda: methods.supernet(task, seconds),
+            lambda: methods.tuned(
                 task, task_of_fit.Finalist("", build(arch), 0.0, 9.0, 0), seconds
             ),
             lambda: task.trained({"a": arch, "b": arch}, seconds),
@@ -210,7 +209,7 @@ def test_a_target_about_integers_is_judged_by_their_file(images):
 
 def test_the_default_searches_where_designs_are_trained_to_their_end_beside_it(images, monkeypatch):
     """MOST_EPOCHS of eight steps take 24 s."""
-    monkeypatch.setattr(pace, "network_step_s", lambda *_: 0.01)
+    monkeypatch.setattr(budget, "network_step_s", lambda *_: 0.01)
     space, recipe = room.spaces(images)[0], train.Recipe(1, batch_size=32)
 
     def of(seconds, designs):
@@ -274,7 +273,7 @@ def test_other_methods_find_networks_within_the_target(method, images):
     clock, meter = Clock(60, now=time.process_time), Meter(TARGET, images)
     chosen = room.choose(images, meter, 2e6)
     recipe = train.Recipe(1, batch_size=32)
-    task = Task(judge.balanced(images), chosen, meter, clock, recipe, seed=0)
+    task = Task(evaluate.balanced(images), chosen, meter, clock, recipe, seed=0)
     found = METHODS[method](replace(task, designs=methods.designs(task)), 2.0)
     assert all(TARGET.kept_by(c) for c in meter.costs([x.network.arch for x in found.finalists]))
     assert len(found.tried) == (9 if method == RANDOM else 2)
