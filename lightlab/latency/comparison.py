@@ -8,13 +8,24 @@ import numpy as np
 import pandas as pd
 
 from lightlab.latency.setting import LatencyError, NoisyError, Setting
-from lightlab.latency.timing import Visits
 from lightlab.measure import stats
 
 # rank correlation between two halves of the rounds, below which ranks are luck
 MIN_SPLIT_HALF = 0.9
 NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apart
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
+
+
+@dataclass
+class Visits:
+    """What the rounds gave: for every network a value in ms per run and round, and the counts."""
+
+    names: list[str]
+    ms: list[list[float]]  # median of a visit's samples
+    fastest: list[list[float]]  # least of them
+    runs: np.ndarray  # timed runs per network
+    disturbed: np.ndarray  # visits that were kept although disturbed, per network
+    repeated: np.ndarray  # visits that were made again, per network
 
 
 @dataclass(frozen=True)

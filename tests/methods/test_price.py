@@ -10,8 +10,8 @@ from lightlab.latency import table as tables
 from lightlab.latency.pieces import joints, pieces_of
 from lightlab.measure import cost
 from lightlab.measure.journal import Journal
-from lightlab.methods.proxy import Meter
-from lightlab.methods.proxyless.additive import Additive, look_up_table, predictions, priced
+from lightlab.methods.mnasnet import Meter
+from lightlab.methods.price import Additive, look_up_table, predictions, priced
 from lightlab.space.arch import Arch, encode
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton

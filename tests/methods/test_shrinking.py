@@ -9,10 +9,10 @@ import torch
 
 from lightlab import data, train
 from lightlab.measure import cost
-from lightlab.methods.once_for_all import phases, subnets
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.phases import Phase
+from lightlab.methods import phases, subnets
 from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
+from lightlab.methods.phases import Phase
+from lightlab.methods.price import ElasticCosts
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
@@ -202,7 +202,7 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
 
 PROGRAM = """
 import sys
-from tests.methods.once_for_all.test_shrinking import killed
+from tests.methods.test_shrinking import killed
 killed(sys.argv[1])
 """
 
