@@ -65,13 +65,16 @@ class Unit:
         paths = [self.folder / n for n in names]
         return [p.name for p in paths if p.exists() and files.read_json(p) is None]
 
-    def path(self, entry: dict[str, Any], ending: str) -> Path | None:
-        """The file of a recorded figure or table that ends so, where it is really there."""
-        for name in entry["files"]:
-            path = self.folder / name
-            if path.suffix == f".{ending}" and path.is_file():
-                return path
-        return None
+    def path(self, entry: dict[str, Any], *endings: str) -> Path | None:
+        """The file of a recorded figure or table that ends so and is there; the first such ending
+        counts."""
+        paths = [
+            self.folder / name
+            for ending in endings
+            for name in entry["files"]
+            if name.endswith(f".{ending}")
+        ]
+        return next((path for path in paths if path.is_file()), None)
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """The recorded tables by name."""
@@ -102,15 +105,9 @@ def read(folder: Path) -> Run:
     if not isinstance(about, dict):
         raise WorkbookError(Fault(str(folder), "is no finished run: run.json cannot be read"))
     units = [
-        Unit(
-            name=u["unit"],
-            notebook=u["notebook"],
-            folder=folder / u["unit"],
-            state=u["state"],
-            seconds=u.get("seconds"),
-            cause=u.get("cause"),
-        )
+        Unit(name, u["notebook"], folder / name, u["state"], u.get("seconds"), u.get("cause"))
         for u in about.get("units", [])
+        for name in [u["unit"]]
     ]
     return Run(folder, about, sorted(units, key=lambda u: _natural(u.name)))
 
