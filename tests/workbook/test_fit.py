@@ -17,8 +17,8 @@ from lightlab import deploy
 from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.fit import photos, run
 from lightlab.train import training
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.tools import card, model_folder
+from lightlab.workbook.project import WorkbookError
+from lightlab.workbook.tools import card, fit
 from lightlab.workbook.tools import fit as fitting
 
 SHAPES = ("cross", "disc", "triangle")
@@ -173,12 +173,12 @@ def test_a_model_that_cannot_be_written_where_it_should_is_kept(monkeypatch, tmp
     for name, what in (("theirs", "no model of"), ("mine", "mine: No space left on device")):
         with monkeypatch.context() as patch:
             patch.setattr(card, "contents", lambda *_: made)
-            patch.setattr(model_folder, "_facts", lambda *_: b"facts")
-            patch.setattr(model_folder.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
+            patch.setattr(fit, "_facts", lambda *_: b"facts")
+            patch.setattr(fit.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
             if name == "mine":
-                monkeypatch.setattr(model_folder.files, "sync_folder", full)
+                monkeypatch.setattr(fit.files, "sync_folder", full)
             with pytest.raises(WorkbookError) as caught:
-                model_folder.write(tmp_path / name, None, None, "")
+                fit.write(tmp_path / name, None, None, "")
         (fault,) = caught.value.faults
         assert what in str(fault)
         assert f"the model is in {spare / name}" in str(fault)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from lightlab.workbook import manifest
-from lightlab.workbook.running.watchdog import TAG, end_processes
+from lightlab.workbook.running.executor import TAG, end_processes
 
 pytestmark = pytest.mark.chaos
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from lightlab import data, deploy, train
-from lightlab.methods.once_for_all import phases, serving, subnets
+from lightlab.methods import accuracy_predictor, phases, subnets
 from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = OfaSpace(Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2))
+SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_corners_of_several_networks_are_evaluated_side_by_side(images, net):
 
 
 def test_samples_are_distinct_and_independent_of_workers(images, net):
-    found = serving.sample(net, images, 12)
+    found = accuracy_predictor.sample(net, images, 12)
     assert len({tuple(p) for p in found.points.tolist()}) == 12
     again = subnets.accuracies(net, found.points.tolist(), images.train.x, images.val)
     assert found.accuracy == pytest.approx(again)

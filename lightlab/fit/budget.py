@@ -1,27 +1,133 @@
-"""What networks and files really cost here, in each way that a target limits."""
+"""A budget of time, and what things take here: seconds, and the costs that a target limits."""
 
+import copy
+import math
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from lightlab import deploy, latency
-from lightlab.data import DataSet
+from lightlab import deploy, latency, train
+from lightlab.data import DataSet, Split
 from lightlab.fit.target import LATENCY, MACS, SIZE, Target
 from lightlab.latency.runtimes import SESSIONS, onnx_runner, random_images
 from lightlab.measure import cost
+from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
+from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch
 from lightlab.space.scaling import scale
+from lightlab.train.recipe import plan
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is done now, for about how many seconds, the best found so far in words ("" before
+    there is any), and the seconds of the budget that are left.
+    """
+
+    phase: str
+    expected_s: float
+    best: str
+    left_s: float
+
+
+Tell = Callable[[Update], None]
+Now = Callable[[], float]  # seconds since whenever
+
+
+class Clock:
+    """Counts the `budget_s` down from now on, phase by phase; of wall clock, or what `now` counts.
+
+    `best` is the best found so far in words, set by whoever finds it; `capped` says whether a
+    training ended since more of it would only learn the images by heart.
+    """
+
+    def __init__(
+        self, budget_s: float, tell: Tell | None = None, now: Now = time.monotonic
+    ) -> None:
+        self.budget_s, self.best, self.capped, self.now = budget_s, "", False, now
+        self._tell, self._begin = tell, now()
+        self._phases: list[tuple[str, float]] = []  # and when each began
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since the start."""
+        return self.now() - self._begin
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of the budget that are left, 0 where it is spent."""
+        return max(0.0, self.budget_s - self.spent_s)
+
+    def enter(self, phase: str, expected_s: float = 0) -> None:
+        """A phase begins, and that before it has ended."""
+        self._phases.append((phase, self.spent_s))
+        if self._tell is not None:
+            self._tell(Update(phase, expected_s, self.best, self.left_s))
+
+    def since_s(self, phase: str) -> float:
+        """Seconds since that phase began last; infinite where it never did."""
+        return self.spent_s - max((t for p, t in self._phases if p == phase), default=-math.inf)
+
+    def table(self) -> pd.DataFrame:
+        """Seconds by phase, in their order; the last one lasts until now."""
+        ends = [begin for _, begin in self._phases[1:]] + [self.spent_s]
+        rows = [(p, end - begin) for (p, begin), end in zip(self._phases, ends, strict=True)]
+        table = pd.DataFrame(rows, columns=["phase", "seconds"])
+        return table.groupby("phase", sort=False)["seconds"].sum().reset_index()
+
+
+_FEW, _STEPS = 2, 6
+_LEAST = 0.3  # share of a run that its further steps take at least: noise is no gift of time
+
+
+def step_s(run: Callable[[int], object], now: Now) -> float:
+    """Seconds of one more step of `run(steps)`, what it does but once apart.
+
+    The first run makes everything ready and does not count; of two short ones beside the long one
+    the faster does: taken for slow by chance, steps would seem to cost nothing.
+    """
+
+    def seconds(steps: int) -> float:
+        begin = now()
+        run(steps)
+        return now() - begin
+
+    run(_FEW)
+    few, many = seconds(_FEW), seconds(_FEW + _STEPS)
+    few = min(few, seconds(_FEW))
+    return max(many - few, _LEAST * many) / _STEPS
+
+
+def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: Now) -> float:
+    """Of a network by itself; of a copy, it stays as it is."""
+    each = plan(recipe, len(split)).per_epoch
+
+    def run(steps: int) -> None:
+        short = replace(recipe, epochs=steps / each)
+        train.fit(copy.deepcopy(network), split, short, macs_per_image=0, progress=False)
+
+    return step_s(run, now)
+
+
+def evaluation_s(network: ElasticNetwork, images: DataSet, now: Now) -> float:
+    """Of one sub-network on the validation images, calibration included."""
+    begin = now()
+    subnets.accuracies(network, [network.space.corner()], images.train.x, images.val)
+    return now() - begin
+
 
 # Choices compare fastest samples, which others on the machine do not change; the delivered file has
 # to keep to its limit in the median, which lies some per cent higher, as two sessions also differ.
 RESERVE = 0.06
 N_CALIBRATE = 200  # training images that ranges of activations are taken from
 N_SINGLE = 300  # runs timed one by one
-_BRIEF = latency.Plan(rounds=9, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+_BRIEF = latency.Plan.brief(9)
 _LONG = latency.Plan(rounds=15, samples=5, sample_ms=1.0)
 _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 

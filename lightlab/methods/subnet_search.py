@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.price import ElasticCosts
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace

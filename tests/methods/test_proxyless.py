@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from lightlab import data, train
-from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.architect import Architect, Settings, keep_mass
+from lightlab.methods.architect import Architect, Settings, keep_mass
+from lightlab.methods.price import Additive
 from lightlab.methods.proxyless.run import search
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16], widths=(1,)))
+SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
 PRICE = Additive.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)
@@ -211,7 +211,7 @@ def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
 
 PROGRAM = """
 import sys
-from tests.methods.proxyless.test_run import killed
+from tests.methods.test_proxyless import killed
 killed(sys.argv[1])
 """
 

@@ -7,16 +7,16 @@ import pytest
 
 from lightlab.latency import LatencyError, LookupTable, Plan
 from lightlab.measure import cost
-from lightlab.methods.once_for_all import baselines, predict, serving
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts, elastic_table
-from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
+from lightlab.methods import accuracy_predictor, comparison
+from lightlab.methods.price import ElasticCosts, elastic_table
+from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
 MACS = ElasticCosts.macs(SPACE)
-TINY = OfaSpace(Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2))
+TINY = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 BRIEF = Plan(rounds=2, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
 
 
@@ -67,7 +67,7 @@ def test_a_setting_is_priced_from_its_smallest_to_its_largest_network(monkeypatc
         return calibrated_on(table, asked, plan)
 
     monkeypatch.setattr(LookupTable, "calibrated_on", noted)
-    found = serving.priced(TINY, "onnxruntime/1/1", BRIEF, n=6)
+    found = accuracy_predictor.priced(TINY, "onnxruntime/1/1", BRIEF, n=6)
     ends = [TINY.decode(TINY.smallest()), TINY.decode(TINY.corner())]
     assert asked[:2] == ends
     assert len(asked) == 6
@@ -130,26 +130,26 @@ def samples(n, noise=0.1, seed=0):
 
 def test_members_agree_on_what_they_saw_and_less_on_what_they_did_not():
     codes, _, y = samples(60)
-    model = predict.MLP(codes, y, members=4)
+    model = accuracy_predictor.MLP(codes, y, members=4)
     unseen = SPACE.encode(drawn(200, 9))
     assert np.abs(model(codes) - y).mean() < 0.3
     assert model.each(unseen).std(0).mean() > 1.5 * model.each(codes).std(0).mean()
-    again = predict.MLP(codes, y, members=4)
+    again = accuracy_predictor.MLP(codes, y, members=4)
     assert (again(unseen) == model(unseen)).all()
 
 
 @pytest.mark.parametrize("n", [0, 3])
-@pytest.mark.parametrize("name", predict.MODELS)
+@pytest.mark.parametrize("name", accuracy_predictor.MODELS)
 def test_too_few_samples_are_refused(n, name):
     codes, macs, y = samples(10)
     with pytest.raises(ValueError, match="4 or more"):
-        predict.MODELS[name](codes[:n], macs[:n], y[:n], 0)
+        accuracy_predictor.MODELS[name](codes[:n], macs[:n], y[:n], 0)
 
 
 def test_families_are_the_designs_of_the_skeleton():
-    found = baselines.families(TINY, [0.5, 1.0, 1.0])
-    assert [name for name, _ in found] == [baselines.MOBILENET_V2] * 2 + [
-        baselines.MOBILENET_V3
+    found = comparison.families(TINY, [0.5, 1.0, 1.0])
+    assert [name for name, _ in found] == [comparison.MOBILENET_V2] * 2 + [
+        comparison.MOBILENET_V3
     ] * 2
     plain = found[1][1]
     assert plain.blocks[1:] == tuple(
@@ -159,4 +159,4 @@ def test_families_are_the_designs_of_the_skeleton():
     assert all(b.kernel_size == 5 and b.se_ratio for b in blocks)
     assert found[3][1].stem == like_mobilenet_v3(TINY.skeleton).stem
     styled = OfaSpace(like_mobilenet_v3(TINY.skeleton), (3, 5), (2, 4), (1, 2))
-    assert baselines.families(styled, [0.5, 1.0, 1.0]) == found
+    assert comparison.families(styled, [0.5, 1.0, 1.0]) == found

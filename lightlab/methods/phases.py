@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from lightlab.measure import cost
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
+from lightlab.methods.price import ElasticCosts
 from lightlab.published import loader
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point

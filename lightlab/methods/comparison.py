@@ -1,4 +1,4 @@
-"""A found network against others: of equal latency, trained to the end."""
+"""A found network against others: of equal latency, or hand-made, all trained to the end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,9 +10,10 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, decode, encode
+from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
 from lightlab.space.scaling import scale
 
-_PLAN = latency.Plan(rounds=12, sample_ms=0.3, min_busy=0)
+_PLAN = latency.Plan.brief(12, warmup_ms=10.0)
 WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)
 
 
@@ -108,3 +109,32 @@ def layer_rows(archs: Mapping[str, Arch]) -> pd.DataFrame:
         for name, arch in archs.items()
         for i, b in enumerate((arch.stem, *arch.blocks))
     )
+
+
+MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
+
+
+def families(
+    space: OfaSpace, widths: Sequence[float], depth: int | None = None
+) -> list[tuple[str, Arch]]:
+    """The two designs in the skeleton of `space`, of each width and resolution, with at most
+    `depth` layers a stage.
+
+    MobileNetV2's: the largest expansion and kernel 3 everywhere, ReLU6; MobileNetV3's: that with
+    squeeze-excite and h-swish, and kernel 5 wherever it squeezes, as in its large network.
+    """
+    plain = like_mobilenet_v2(space.skeleton)
+    designs = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
+    found = []
+    for name, frame in designs.items():
+        blocks = [
+            frame.mbconv(i, j, 5 if stage.se_ratio else 3, space.expands[-1])
+            for i, stage in enumerate(frame.stages)
+            for j in range(stage.layers)[:depth]
+        ]
+        whole = frame.arch(blocks)
+        scaled = [
+            scale(whole, width_mult=w, resolution=px) for w in widths for px in space.resolutions
+        ]
+        found += [(name, arch) for arch in dict.fromkeys(scaled)]
+    return found

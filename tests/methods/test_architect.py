@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.within import likeliest_within
+from lightlab.methods.architect import likeliest_within
+from lightlab.methods.price import Additive
 from lightlab.search.searcher import SearchError
 
 
