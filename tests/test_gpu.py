@@ -8,10 +8,10 @@ import torch
 from lightlab import data, latency, train
 from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.latency.timing import FASTEST
-from lightlab.methods.once_for_all import phases
+from lightlab.methods import phases
+from lightlab.methods.architect import Settings
 from lightlab.methods.once_for_all.shrinking import shrink
-from lightlab.methods.proxyless.additive import Additive, look_up_table
-from lightlab.methods.proxyless.architect import Settings
+from lightlab.methods.price import Additive, look_up_table
 from lightlab.methods.proxyless.run import _Search, search
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace

@@ -7,14 +7,13 @@ import pandas as pd
 
 from lightlab import latency, train
 from lightlab.data import DataSet
-from lightlab.fit import pace
-from lightlab.fit.clock import Now
-from lightlab.fit.meter import Meter
+from lightlab.fit import budget
+from lightlab.fit.budget import Meter, Now
 from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
 from lightlab.measure import cost
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.evolve import Limits
-from lightlab.methods.once_for_all.serving import priced
+from lightlab.methods.accuracy_predictor import priced
+from lightlab.methods.price import ElasticCosts
+from lightlab.methods.subnet_search import Limits
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import SpaceError
@@ -79,7 +78,7 @@ def affordable_macs(images: DataSet, recipe: train.Recipe, seconds: float, now: 
     ends = spaces(images, 1)[0], choice[len(choice) // 2]
     archs = [space.decode(space.corner()) for space in ends]
     small, large = map(cost.macs, archs)
-    least, most = (pace.network_step_s(build(a), images.train, recipe, now) for a in archs)
+    least, most = (budget.network_step_s(build(a), images.train, recipe, now) for a in archs)
     each = seconds / (_LEAST_STEPS * N_SUBNETS)
     a_mac = max(most - least, _LEAST_SHARE * most) / (large - small)
     nearly = min(small + (_NEARLY - 1) * least / a_mac, _WIDEST * small)

@@ -64,17 +64,16 @@ def paired(
     a: Any,
     b: Any,
     *,
-    within: Sequence[str] = (),
+    on: Sequence[str] = ("seed",),
     ratio: bool = False,
 ) -> pd.Series:
     """Column `value` where `by` is `a` minus (or over: `ratio`) that where it is `b`, by seed, of
-    the seeds that have both. Rows of one seed count as their mean.
+    the seeds that have both.
 
-    With the columns `within`, rows that agree in them are paired first: what only one of the two
-    has then counts for neither, and a seed's number is the mean over its pairs.
+    Rows that agree `on` these columns, "seed" among them, count as their mean and are paired; a
+    seed's number is the mean over its pairs. What only one of the two has counts for neither.
     """
-    rows = table[table[by].isin([a, b])].groupby(["seed", *within, by])[value]
-    wide = rows.mean().unstack()[[a, b]].dropna()
+    wide = table.groupby([*on, by])[value].mean().unstack()[[a, b]].dropna()
     pairs = wide[a] / wide[b] if ratio else wide[a] - wide[b]
     return pairs.groupby("seed").mean().rename(value)
 

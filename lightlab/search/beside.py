@@ -9,8 +9,7 @@ import pandas as pd
 
 from lightlab.measure.threads import torch_threads
 from lightlab.nets import whole_file
-from lightlab.train.many import SHORT_MACS
-from lightlab.train.processes import pool
+from lightlab.train.parallel import SHORT_MACS, pool
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -1,11 +1,13 @@
-"""Steps down the gradient: the learning rate, and what decays."""
+"""Steps down the gradient: rate, optimiser, changed images, the loss with or without a teacher."""
 
 import math
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from lightlab.nets.build import predicting
 from lightlab.train.recipe import Recipe
 
 
@@ -37,3 +39,71 @@ def sgd(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
         momentum=recipe.momentum,
         nesterov=True,
     )
+
+
+def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Images (N, C, H, W) shifted and mirrored as the recipe says, on their device."""
+    if recipe.shift:
+        images = shift(images, recipe.shift, generator, recipe.padding)
+    if recipe.flip:
+        images = flip(images, generator)
+    return images
+
+
+def shift(
+    images: Tensor, max_px: int, generator: torch.Generator, padding: str = "zeros"
+) -> Tensor:
+    """Each image (N, C, H, W) moved by up to `max_px` pixels either way.
+
+    Zeros, the mean colour, come in, or with `padding` "reflect" the image's own border mirrored.
+    """
+    n, _, height, width = images.shape
+    mode = {"zeros": "constant", "reflect": "reflect"}[padding]
+    padded = F.pad(images.contiguous(memory_format=torch.channels_last), [max_px] * 4, mode)
+    moves = torch.randint(2 * max_px + 1, (2, n, 1), generator=generator)[..., 0].to(images.device)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # (N, C, moves, moves, H, W), a view
+    return windows[torch.arange(n, device=images.device), :, moves[0], moves[1]]
+
+
+def flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the images (N, C, H, W) mirrored left to right, drawn one by one."""
+    drawn = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device)
+    return torch.where(drawn < 0.5, images.flip(3), images)
+
+
+class Teacher:
+    """Answers for batches: from a network, in evaluation mode, on the images as they are; or logits
+    (N, classes) made before, which know nothing of augmentation.
+    """
+
+    def __init__(self, source: nn.Module | Tensor, device: torch.device) -> None:
+        self._source = source.to(device)
+        if isinstance(source, nn.Module):
+            source.to(memory_format=torch.channels_last)
+
+    def __call__(self, images: Tensor, index: Tensor) -> Tensor:
+        """Logits (B, classes) for `images`, the ones at `index` of the split, augmented or not."""
+        if isinstance(self._source, Tensor):
+            return self._source.detach()[index]
+        with predicting(self._source):
+            return self._source(images)
+
+
+def loss(outputs: Tensor, labels: Tensor, taught: Tensor | None, recipe: Recipe) -> Tensor:
+    """Mean cross-entropy of the labels, mixed with the divergence from the teacher's logits.
+
+    That is KL(teacher || student) of both softened by T, times T² so that its gradient keeps its
+    size (section 2.1 of the paper).
+    """
+    outputs = outputs.float()
+    hard = F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
+    if taught is None:
+        return hard
+    t = recipe.temperature
+    soft = F.kl_div(
+        (outputs / t).log_softmax(1),
+        (taught.float() / t).log_softmax(1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return (1 - recipe.teacher_weight) * hard + recipe.teacher_weight * t**2 * soft

@@ -14,10 +14,9 @@ from tqdm.auto import tqdm
 from lightlab.data import Split
 from lightlab.measure import cost
 from lightlab.train.checkpoint import Keeper, identity
-from lightlab.train.checks import check
-from lightlab.train.history import Callback, History, bar_options
+from lightlab.train.evaluate import check
 from lightlab.train.recipe import Recipe, plan, whole
-from lightlab.train.training import Training
+from lightlab.train.training import Callback, History, Training, bar_options
 
 _BAR_AFTER_S = 2.0
 

@@ -1,7 +1,9 @@
-"""A training in progress: all that changes at a step, as one thing that can be kept."""
+"""A training in progress: its steps, its rows, and all that has to be kept to go on."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -9,13 +11,78 @@ import torch
 from torch import Tensor, nn
 
 from lightlab.data import Split
+from lightlab.measure import cost
 from lightlab.nets.weights import not_finite
-from lightlab.train import descent, precision
-from lightlab.train.augment import augment
-from lightlab.train.history import History
+from lightlab.train import descent, device
+from lightlab.train.checkpoint import optimizer_state, put_back, under
+from lightlab.train.descent import Teacher, augment, loss
+from lightlab.train.evaluate import evaluate
 from lightlab.train.recipe import MEND, DivergedError, Plan, Recipe
-from lightlab.train.resume import optimizer_state, put_back, under
-from lightlab.train.teacher import Teacher, loss
+
+Callback = Callable[[nn.Module, dict[str, float]], None]
+
+
+def bar_options(shown: bool) -> dict[str, bool]:
+    """For tqdm: hide the bar, or leave it to the environment's TQDM_DISABLE, which a value of our
+    own would override. None would not do: in JupyterLab no bar would be seen.
+    """
+    return {} if shown else {"disable": True}
+
+
+class History:
+    """Losses since the last row, and the rows so far."""
+
+    def __init__(
+        self, plan: Plan, macs_per_image: int, val: Split | None, callback: Callback | None
+    ) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.losses: list[float] = []
+        self._plan, self._val, self._callback = plan, val, callback
+        self._macs = macs_per_image * cost.PASSES_PER_TRAINING_STEP
+        self._seconds, self._resumed = 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far, outside of pauses."""
+        return self._seconds + time.perf_counter() - self._resumed
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """What happens in here is not training time."""
+        self._seconds = self.seconds
+        yield
+        self._resumed = time.perf_counter()
+
+    def report(self, step: int, model: nn.Module) -> None:
+        """Add the row of `step` and tell the callback, in a pause."""
+        row = {
+            "step": step,
+            "epoch": step / self._plan.per_epoch,
+            "samples": step * self._plan.batch,
+            "macs": step * self._plan.batch * self._macs,
+            "loss": sum(self.losses) / len(self.losses) if self.losses else math.nan,
+        }
+        if self._val is not None:
+            row |= {f"val_{k}": v for k, v in evaluate(model, self._val).items()}
+            if step and not math.isfinite(row["val_loss"]):
+                raise DivergedError(
+                    f"the validation loss is {row['val_loss']} after step {step} of "
+                    f"{self._plan.n_steps}: {MEND}"
+                )
+        self.rows.append({**row, "seconds": self._seconds})
+        self.losses.clear()
+        if self._callback is not None:
+            self._callback(model, self.rows[-1])
+
+    def state(self) -> dict[str, Any]:
+        """All of it as plain values, in a pause."""
+        return {"rows": self.rows, "losses": self.losses, "seconds": self._seconds}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.rows, self.losses = list(state["rows"]), list(state["losses"])
+        self._seconds, self._resumed = state["seconds"], time.perf_counter()
+
 
 _LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them
 
@@ -121,7 +188,7 @@ class Training:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
         taught = self._teacher(images, index) if self._teacher else None
-        with precision.computing(self._model, self._attrs["precision"]):
+        with device.computing(self._model, self._attrs["precision"]):
             outputs = self._model(images)
         value = loss(outputs, self._y[index], taught, self._recipe)
         value.backward()
@@ -145,11 +212,11 @@ class Training:
 
     def _timed(self) -> dict[str, Any]:
         """The faster precision for this network on this machine, and how it was found."""
-        if self._plan.n_steps < precision.LEAST_STEPS:
+        if self._plan.n_steps < device.LEAST_STEPS:
             return {"precision": "float32"}
         batch = slice(self._plan.batch)
         images = self._x[batch].contiguous(memory_format=torch.channels_last)
-        chosen, times = precision.faster(
+        chosen, times = device.faster(
             self._model, lambda network: loss(network(images), self._y[batch], None, self._recipe)
         )
         return {"precision": chosen, **times}

@@ -62,20 +62,20 @@ def test_paired_differences_have_the_interval_of_the_paired_t_test(n, number):
 @given(TABLES, st.booleans())
 def test_unbalanced_tables_are_paired_where_both_are(table, by_corner):
     parts = {arm: table[table["arm"] == arm] for arm in "ab"}
-    within = ["corner"] if by_corner else []
-    means = [part.groupby(["seed", *within])["accuracy"].mean() for part in parts.values()]
+    on = ["seed", "corner"] if by_corner else ["seed"]
+    means = [part.groupby(on)["accuracy"].mean() for part in parts.values()]
     wanted: dict[int, list[float]] = {}
     for key in means[0].index.intersection(means[1].index).sort_values():
         seed = key[0] if by_corner else key
         wanted.setdefault(seed, []).append(means[0][key] - means[1][key])
     try:
-        found = stats.paired(table, "accuracy", "arm", "a", "b", within=within)
+        found = stats.paired(table, "accuracy", "arm", "a", "b", on=on)
     except KeyError:  # one of the two is not there at all
         assert any(part.empty for part in parts.values())
         return
     wanted = {seed: np.mean(gaps) for seed, gaps in wanted.items()}
     assert found.to_dict() == pytest.approx(wanted)
-    again = stats.paired(pd.concat([table] * 2), "accuracy", "arm", "a", "b", within=within)
+    again = stats.paired(pd.concat([table] * 2), "accuracy", "arm", "a", "b", on=on)
     assert again.to_dict() == pytest.approx(found.to_dict())  # rows that stand there twice
     (row,) = stats.difference_table({"a − b": found}).to_dict("records") if len(found) else [{}]
     assert row.get("n", 0) == len(wanted)

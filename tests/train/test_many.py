@@ -146,7 +146,7 @@ def test_trainings_in_the_background_begin_at_once_give_way_and_can_be_given_up(
         assert time.monotonic() < until
         time.sleep(0.05)
     busy = workers()
-    assert {p.nice() for p in busy} == {psutil.Process().nice() + train.processes._NICENESS}
+    assert {p.nice() for p in busy} == {psutil.Process().nice() + train.parallel._NICENESS}
     begun.close()
     assert psutil.wait_procs(busy, timeout=20)[1] == []
     assert [one.job.seed for one in train.fit_many(jobs, workers=2)] == [3, 4, 5]
@@ -158,9 +158,9 @@ def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", leave)
-    fields = train.processes._lend(jobs[0], {})
+    fields = train.parallel._lend(jobs[0], {})
     with pytest.raises(SystemExit):
-        train.processes._borrow(0, fields, 0, "cpu", parent=-1)
+        train.parallel._borrow(0, fields, 0, "cpu", parent=-1)
 
 
 def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
@@ -169,13 +169,13 @@ def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     def beside(jobs, macs, device, workers, background):
         assert not background
         asked.append(workers)
-        return train.processes.here(jobs, macs, device)
+        return train.parallel._here(jobs, macs, device)
 
-    monkeypatch.setattr(train.processes, "beside", beside)
+    monkeypatch.setattr(train.parallel, "_beside", beside)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     train.fit_many(jobs)
     assert asked == []
-    monkeypatch.setattr(train.many, "SHORT_MACS", 0)
+    monkeypatch.setattr(train.parallel, "SHORT_MACS", 0)
     assert len(train.fit_many(jobs)) == 3
     train.fit_many(jobs[:2])
     assert asked == [3, 2]

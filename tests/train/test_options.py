@@ -15,8 +15,8 @@ from torch import nn
 from lightlab import data, train
 from lightlab.nets.build import build, cnn, mlp
 from lightlab.space.arch import decode
-from lightlab.train import descent, precision, teacher, training
-from lightlab.train.augment import augment, flip, shift
+from lightlab.train import descent, device, training
+from lightlab.train.descent import augment, flip, shift
 
 SHORT = train.Recipe(epochs=1, batch_size=100)
 SEPARABLE = decode("r16x1 conv_k3_s2_c8_relu sep_k3_s1_c16_relu sep_k3_s2_c16_relu head_n10")
@@ -39,7 +39,7 @@ def test_a_training_that_runs_out_of_time_ends_its_schedule_early(digits, monkey
     )
     clock = itertools.count(0, 0.1)
     seconds = property(lambda _: next(clock))
-    monkeypatch.setattr("lightlab.train.history.History.seconds", seconds)
+    monkeypatch.setattr("lightlab.train.training.History.seconds", seconds)
     recipe = dataclasses.replace(SHORT, epochs=10, most_seconds=2.05)
     model, path = build(SEPARABLE), tmp_path / "kept"
     h = train.fit(model, digits.train, recipe, checkpoint=path, progress=False)
@@ -90,12 +90,12 @@ def test_the_loss_with_a_teacher():
     outputs, labels = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 0, 1])
     hard = nn.functional.cross_entropy(outputs, labels)
     recipe = train.Recipe(temperature=3.0, teacher_weight=0.25)
-    assert teacher.loss(outputs, labels, outputs, recipe).item() == pytest.approx(
+    assert descent.loss(outputs, labels, outputs, recipe).item() == pytest.approx(
         0.75 * hard.item()
     )
     certain = nn.functional.one_hot(labels, 4) * 1e4
     recipe = train.Recipe(temperature=1.0, teacher_weight=1.0)
-    assert teacher.loss(outputs, labels, certain, recipe).item() == pytest.approx(hard.item())
+    assert descent.loss(outputs, labels, certain, recipe).item() == pytest.approx(hard.item())
 
 
 def test_a_teacher_teaches_what_the_labels_do_not(digits):
@@ -126,7 +126,7 @@ def test_sixteen_bits_spare_depthwise_convolutions_and_nothing_stays_behind():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(note)
     images = torch.randn(4, 1, 16, 16)
-    with precision.computing(network, "bfloat16"):
+    with device.computing(network, "bfloat16"):
         network(images)
     assert kinds == {True: {torch.float32}, False: {torch.bfloat16}}
     kinds.clear()
@@ -158,15 +158,15 @@ def test_auto_takes_the_faster_and_says_so(digits, monkeypatch, slow, chosen):
         now[0] += 2.0 if of == slow else 1.0
         return now[0]
 
-    monkeypatch.setattr(precision.time, "perf_counter", clock)
+    monkeypatch.setattr(device.time, "perf_counter", clock)
     plain = cnn(4, dropout=0.5, depth=2)
-    found, times = precision.faster(plain, lambda m: m(digits.train.x[:50]).square().mean())
+    found, times = device.faster(plain, lambda m: m(digits.train.x[:50]).square().mean())
     assert found == chosen
     assert set(times) == {"float32_ms", "bfloat16_ms"}
 
 
 def test_auto_trains_as_the_precision_that_it_chose(digits, monkeypatch):
-    monkeypatch.setattr(precision, "LEAST_STEPS", 1)
+    monkeypatch.setattr(device, "LEAST_STEPS", 1)
     histories = {}
     for kind in ("auto", "float32", "bfloat16"):
         model = cnn(8, dropout=0.3, depth=2)
@@ -330,7 +330,7 @@ def test_label_smoothing_against_its_closed_form():
     log_p = outputs.log_softmax(1)
     target = torch.full((6, 4), 0.2 / 4)
     target[range(6), labels] += 0.8
-    assert teacher.loss(outputs, labels, None, recipe).item() == pytest.approx(
+    assert descent.loss(outputs, labels, None, recipe).item() == pytest.approx(
         -(target * log_p).sum(1).mean().item(), rel=1e-6
     )
 

@@ -10,9 +10,8 @@ import pandas as pd
 
 from lightlab import latency
 from lightlab.measure.journal import Journal
-from lightlab.methods.mnasnet import reward
-from lightlab.methods.proxy import Meter
-from lightlab.methods.proxyless.additive import Additive, predictions, priced
+from lightlab.methods.mnasnet import Meter, reward
+from lightlab.methods.price import Additive, predictions, priced
 from lightlab.published import loader
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point

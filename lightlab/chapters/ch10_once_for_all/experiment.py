@@ -14,9 +14,9 @@ import torch
 from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.methods.once_for_all import subnets
-from lightlab.methods.once_for_all.phases import expected_macs, progressive, sandwich, uniform
+from lightlab.methods import subnets
 from lightlab.methods.once_for_all.shrinking import N_ROWS, Shrunk
+from lightlab.methods.phases import expected_macs, progressive, sandwich, uniform
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
@@ -262,7 +262,7 @@ def alone(
 
 def corner_gap(corners: pd.DataFrame, a: str, b: str) -> pd.Series:
     """Accuracy of arm `a` minus that of `b`, mean over the corners that both have, by seed."""
-    return stats.paired(corners, "accuracy", "arm", a, b, within=["corner"])
+    return stats.paired(corners, "accuracy", "arm", a, b, on=["seed", "corner"])
 
 
 def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:

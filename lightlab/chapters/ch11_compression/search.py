@@ -18,10 +18,10 @@ from lightlab import deploy, latency, train
 from lightlab.chapters.ch11_compression.space import BITS, Compressed, CompressionSpace
 from lightlab.data import DataSet, Split
 from lightlab.deploy.export import run
-from lightlab.latency.engines import onnx_runner
+from lightlab.latency.runtimes import onnx_runner
 from lightlab.measure import cost
 from lightlab.measure.threads import torch_threads
-from lightlab.methods.once_for_all import subnets
+from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
 from lightlab.nets.compress import prune
 from lightlab.nets.elastic import ElasticNetwork

@@ -9,9 +9,8 @@ import numpy as np
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure.journal import Journal
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.proxy import Meter
-from lightlab.methods.proxyless.additive import Additive, priced
+from lightlab.methods.mnasnet import Meter
+from lightlab.methods.price import Additive, ElasticCosts, priced
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point

@@ -16,16 +16,16 @@ from torch.nn import functional as F
 from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost
-from lightlab.methods.once_for_all import subnets
-from lightlab.methods.once_for_all.phases import Phase, draw, expected_macs, progressive
+from lightlab.methods import subnets
+from lightlab.methods.phases import Phase, draw, expected_macs, progressive
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.beside import Key, run_beside
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
-from lightlab.train import descent, resume
+from lightlab.train import checkpoint, descent
 from lightlab.train.checkpoint import Keeper, identity
-from lightlab.train.checks import check
+from lightlab.train.evaluate import check
 from lightlab.train.recipe import MEND, Plan, plan
 
 N_ROWS = N_KEPT = 8
@@ -146,7 +146,7 @@ class _Run:
         self.teacher = None if teacher is None else copy.deepcopy(teacher).train().to(device)
         self.images, self.phases, self.seed = images, tuple(phases), seed
         self.n_rows, self.base = n_rows, recipe
-        self.batches = resume.Batches(images.train.to(device))
+        self.batches = checkpoint.Batches(images.train.to(device))
         self.generator = torch.Generator().manual_seed(seed)
         self.values = {"phase": 0, "step": 0, "steps": 0, "passes": 0, "macs": 0, "seconds": 0.0}
         self.values["losses"] = []  # since the last row
@@ -263,7 +263,7 @@ class _Run:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values from which `restore` goes on exactly."""
         tensors = {f"model.{k}": v for k, v in self.net.state_dict().items()}
-        tensors |= resume.optimizer_state("sgd", self.optimizer)
+        tensors |= checkpoint.optimizer_state("sgd", self.optimizer)
         tensors |= {"order": self.batches.order, "generator": self.generator.get_state()}
         return tensors, {"values": self.values, "rows": self.rows}
 
@@ -272,7 +272,7 @@ class _Run:
         self.values, self.rows = values["values"], values["rows"]
         if not self.done:
             self._begin()
-        self.net.load_state_dict(resume.under("model", tensors))
-        resume.put_back("sgd", self.optimizer, tensors)
+        self.net.load_state_dict(checkpoint.under("model", tensors))
+        checkpoint.put_back("sgd", self.optimizer, tensors)
         self.batches.order = tensors["order"]
         self.generator.set_state(tensors["generator"])

@@ -15,18 +15,16 @@ from torch.nn import functional as F
 from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost
-from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.architect import Architect, Settings
-from lightlab.methods.proxyless.within import likeliest_within
+from lightlab.methods.architect import Architect, Settings, likeliest_within
+from lightlab.methods.price import Additive
 from lightlab.nets.mixed import Supernet
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.proxyless import ProxylessSpace
-from lightlab.train import descent, resume
-from lightlab.train.checkpoint import Keeper, identity
-from lightlab.train.checks import check
+from lightlab.train import checkpoint, descent
+from lightlab.train.checkpoint import Batches, Keeper, identity
+from lightlab.train.evaluate import check
 from lightlab.train.recipe import MEND, plan
-from lightlab.train.resume import Batches
 
 _N_ROWS = 12  # of the history, if there are as many steps
 
@@ -187,7 +185,7 @@ class _Search:
         """Tensors and plain values from which `restore` goes on exactly."""
         tensors = {f"model.{k}": v for k, v in self.net.state_dict().items()}
         for name, optimizer in self._optimizers():
-            tensors |= resume.optimizer_state(name, optimizer)
+            tensors |= checkpoint.optimizer_state(name, optimizer)
         for name, batches in self.batches.items():
             tensors[f"order.{name}"] = batches.order
         tensors["generator"] = self.generator.get_state()
@@ -196,9 +194,9 @@ class _Search:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
-        self.net.load_state_dict(resume.under("model", tensors))
+        self.net.load_state_dict(checkpoint.under("model", tensors))
         for name, optimizer in self._optimizers():
-            resume.put_back(name, optimizer, tensors)
+            checkpoint.put_back(name, optimizer, tensors)
         for name, batches in self.batches.items():
             batches.order = tensors[f"order.{name}"]
         self.generator.set_state(tensors["generator"])

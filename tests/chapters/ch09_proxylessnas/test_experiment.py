@@ -10,7 +10,7 @@ from lightlab import data, train
 from lightlab.chapters.ch09_proxylessnas import experiment
 from lightlab.chapters.ch09_proxylessnas.hardware import Device
 from lightlab.measure import cost
-from lightlab.methods.proxyless.additive import Additive
+from lightlab.methods.price import Additive
 from lightlab.methods.proxyless.run import Found, search
 from lightlab.search.searcher import SearchError
 from lightlab.space.arch import decode, encode

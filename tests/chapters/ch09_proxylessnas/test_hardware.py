@@ -6,7 +6,7 @@ import pytest
 
 from lightlab import latency
 from lightlab.chapters.ch09_proxylessnas import hardware
-from lightlab.methods.proxyless.additive import Additive
+from lightlab.methods.price import Additive
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 

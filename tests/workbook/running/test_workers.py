@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from lightlab.workbook.running.watchdog import TAG, end_processes
+from lightlab.workbook.running.executor import TAG, end_processes
 
 PARALLEL = """
 import joblib, time
