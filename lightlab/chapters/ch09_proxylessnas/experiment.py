@@ -37,9 +37,8 @@ Entry = tuple[str, int, Arch]
 
 def small_space(images: DataSet, channels: Sequence[int], layers: int) -> ProxylessSpace:
     """The space for these images: a stage of so many layers for each of `channels`."""
-    C, H, _ = images.input_shape
     n_classes = len(images.class_names)
-    return ProxylessSpace(Skeleton.small(H, C, n_classes, channels, layers=layers, widths=(1,)))
+    return ProxylessSpace(Skeleton.small(images.input_shape, n_classes, channels, layers))
 
 
 def kinds(
