@@ -28,7 +28,7 @@ from lightlab.space.skeleton import Skeleton
 from lightlab.train import descent
 
 PAGE = Path(__file__).with_suffix(".md")
-SKELETON = Skeleton.small(32, 3, 10, [16, 24, 40], layers=3, widths=(1,))
+SKELETON = Skeleton.small((3, 32, 32), 10, [16, 24, 40], layers=3)
 SPACE = OfaSpace(SKELETON, (3, 5), (2, 3, 4), (1, 2, 3), (24, 32))
 PAPER = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 176, 192, 208, 224))  # the tutorial's
 ROUNDS, BATCH = 15, 32

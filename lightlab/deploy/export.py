@@ -16,7 +16,7 @@ from torch import Tensor
 from lightlab.data import DataSet
 from lightlab.deploy.model import DeployError, Facts, onnx_bytes, read_bytes, session, with_facts
 from lightlab.nets import whole_file
-from lightlab.nets.build import Network, build
+from lightlab.nets.build import Network, build, predicting
 from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch, encode
 
@@ -58,14 +58,9 @@ def parity(
     if not len(images):
         raise DeployError("parity needs at least one image")
     theirs = run(session(path), images, batch_size)
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            like = next(network.parameters(), torch.zeros(()))  # its device and its precision
-            parts = [network(x.to(like)).cpu().numpy() for x in images.split(batch_size)]
-    finally:
-        network.train(training)
+    like = next(network.parameters(), torch.zeros(()))  # its device and its precision
+    with predicting(network):
+        parts = [network(x.to(like)).cpu().numpy() for x in images.split(batch_size)]
     ours = np.concatenate(parts)
     if not np.isfinite(ours).all():
         raise DeployError("the network answers with NaN or infinity: its weights are no numbers")

@@ -128,7 +128,7 @@ def evaluation_s(network: ElasticNetwork, images: DataSet, now: Now) -> float:
 RESERVE = 0.06
 N_CALIBRATE = 200  # training images that ranges of activations are taken from
 N_SINGLE = 300  # runs timed one by one
-_BRIEF = latency.Plan(rounds=9, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+_BRIEF = latency.Plan.brief(9)
 _LONG = latency.Plan(rounds=15, samples=5, sample_ms=1.0)
 _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 

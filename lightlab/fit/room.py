@@ -25,7 +25,7 @@ WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 N_SUBNETS = 3  # of a step of the sandwich rule
 DEPTH, KERNELS, EXPANDS = 3, (3, 5), (2, 3, 4)
 AIM = 0.65  # where in the range of a space, on a logarithmic scale, the target is best
-_PLAN = latency.Plan(rounds=6, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+_PLAN = latency.Plan.brief(6)
 _N_WHOLE = 8  # networks that the look-up table is calibrated on
 # What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
 # 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
@@ -55,10 +55,10 @@ class Room:
 
 def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
     """Once-for-all spaces, units of up to `depth` layers, from the narrowest to the widest."""
-    C, side, _ = images.input_shape
+    side = images.input_shape[1]
     n_halvings = min(5, max(1, int(math.log2(max(side, 16) / 8))))  # to maps of 4 to 8 px
     channels = CHANNELS[: min(5, max(2, n_halvings + 1))]
-    frame = Skeleton.small(side, C, len(images.class_names), channels, layers=depth, widths=(1,))
+    frame = Skeleton.small(images.input_shape, len(images.class_names), channels, depth)
     stages = [replace(s, stride=2 if i < n_halvings else 1) for i, s in enumerate(frame.stages)]
     frame, found = replace(frame, stages=tuple(stages)), []
     for width in WIDTHS:

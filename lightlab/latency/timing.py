@@ -47,6 +47,11 @@ class Plan:
     max_rounds: int = 100
     seed: int = 0
 
+    @classmethod
+    def brief(cls, rounds: int, warmup_ms: float = 3.0) -> "Plan":
+        """For many small networks by their fastest samples, of which no visit is made again."""
+        return cls(rounds, sample_ms=0.3, warmup_ms=warmup_ms, min_busy=0)
+
     def enough(self, fastest: Sequence[float]) -> bool:
         """Whether the rounds with these fastest samples will do."""
         if len(fastest) < self.rounds:

@@ -14,7 +14,7 @@ from lightlab.space.arch import Arch, encode
 from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
 from lightlab.space.scaling import scale, widths
 
-_PLAN = latency.Plan(rounds=12, sample_ms=0.3, min_busy=0)
+_PLAN = latency.Plan.brief(12, warmup_ms=10.0)
 WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)
 
 

@@ -129,7 +129,7 @@ def check_target(
 
 COLUMNS = ("arch", "macs", "params", "latency_ms", "accuracy", "samples", "train_macs", "seconds")
 SETTING = latency.Setting()
-PLAN = latency.Plan(rounds=5, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(5)
 
 
 class Meter:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lightlab.workbook.faults import Fault, WorkbookError, nearest
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import Fault, Project, WorkbookError, nearest
 from lightlab.workbook.tools.common import out
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder below results/.")]

@@ -12,7 +12,7 @@ from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(
-    Skeleton.small(16, 1, 10, [16, 24], widths=(1,)),
+    Skeleton.small((1, 16, 16), 10, [16, 24]),
     {f"e{e}": (3, e) for e in (2, 3, 4)},
     zero=False,
 )

@@ -8,7 +8,7 @@ from lightlab.methods import comparison
 from lightlab.space.mnasnet import MnasNetSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32, 64]))
+SPACE = MnasNetSpace(Skeleton.small((1, 16, 16), 10, [32, 64]))
 
 
 def test_the_width_is_chosen_whose_latency_is_nearest():

@@ -16,7 +16,7 @@ from lightlab.space.arch import Arch, encode
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 3, 10, [16, 24], widths=(1,)))
+SPACE = ProxylessSpace(Skeleton.small((3, 16, 16), 10, [16, 24]))
 POINTS = SPACE.sample(np.random.default_rng(0), 20)
 PLAN = latency.Plan(rounds=6, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
 
@@ -33,7 +33,7 @@ def drawn_table():
 
 def made_up():
     """A price of three and of two candidates."""
-    small = ProxylessSpace(Skeleton.small(16, 3, 10, [16], widths=(1,)), {"a": (3, 3)})
+    small = ProxylessSpace(Skeleton.small((3, 16, 16), 10, [16]), {"a": (3, 3)})
     return Price(small, np.array([1.0]), [np.array([[1.0, 2.0, 5.0]]), np.array([[0.0, 3.0]])])
 
 

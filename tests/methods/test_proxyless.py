@@ -15,7 +15,7 @@ from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16], widths=(1,)))
+SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
 PRICE = Price.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)

@@ -18,9 +18,7 @@ from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = OfaSpace(
-    Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2), (12, 16)
-)
+SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2), (12, 16))
 RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
 PLAN = phases.progressive(12)
 
@@ -142,7 +140,7 @@ def test_equal_seeds_give_equal_networks_and_a_teacher_matters(digits, full):
 
 
 THREE = OfaSpace(
-    Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 3, 4), (1, 2), (12, 16)
+    Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 3, 4), (1, 2), (12, 16)
 )
 
 
@@ -242,7 +240,7 @@ def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
     other = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
     with pytest.raises(SearchError, match="of another space"):
         shrink(other, digits, PLAN, RECIPE, start=full)
-    wider = Skeleton.small(16, 1, 10, [24], layers=2, widths=(1,))
+    wider = Skeleton.small((1, 16, 16), 10, [24], layers=2)
     alike = OfaSpace(wider, (3, 5), (2, 4), (1, 2), (12, 16))  # the same decisions
     with pytest.raises(SearchError, match="of another space"):
         shrink(alike, digits, PLAN, RECIPE, start=full)
@@ -260,7 +258,7 @@ def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
     wild = replace(RECIPE, lr=1e30, warmup=0.0)
     with pytest.raises(train.DivergedError, match="lower lr"):
         shrink(SPACE, digits, PLAN, wild)
-    colour = OfaSpace(Skeleton.small(16, 3, 10, [16], layers=2, widths=(1,)), (3,), (2,), (1, 2))
+    colour = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (1, 2))
     with pytest.raises(train.TrainError, match="cannot take images of 1×16×16"):
         shrink(colour, digits, PLAN, RECIPE)
 

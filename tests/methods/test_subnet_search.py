@@ -18,7 +18,7 @@ from lightlab.space.skeleton import Skeleton
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
 MACS = Price.macs(SPACE)
-TINY = OfaSpace(Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2))
+TINY = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 BRIEF = Plan(rounds=2, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
 
 

@@ -17,7 +17,7 @@ from lightlab import deploy
 from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.fit import photos, run
 from lightlab.train import training
-from lightlab.workbook.faults import WorkbookError
+from lightlab.workbook.project import WorkbookError
 from lightlab.workbook.tools import card, fit
 from lightlab.workbook.tools import fit as fitting
 

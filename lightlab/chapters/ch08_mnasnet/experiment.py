@@ -24,7 +24,7 @@ from lightlab.space.decisions import DecisionSpace
 from lightlab.space.skeleton import MACRO, MACRO_TIED
 
 EXPONENTS = {"soft": SOFT, "hard": HARD, "none": (0.0, 0.0)}  # "none" leaves the accuracy alone
-_PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0)
+_PLAN = latency.Plan.brief(8, warmup_ms=10.0)
 
 
 @dataclass(frozen=True)

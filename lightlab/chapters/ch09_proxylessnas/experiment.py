@@ -37,9 +37,8 @@ Entry = tuple[str, int, Arch]
 
 def small_space(images: DataSet, channels: Sequence[int], layers: int) -> ProxylessSpace:
     """The space for these images: a stage of so many layers for each of `channels`."""
-    C, H, _ = images.input_shape
     n_classes = len(images.class_names)
-    return ProxylessSpace(Skeleton.small(H, C, n_classes, channels, layers=layers, widths=(1,)))
+    return ProxylessSpace(Skeleton.small(images.input_shape, n_classes, channels, layers))
 
 
 def kinds(
@@ -179,15 +178,15 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
     return table.assign(MACs=means["macs"].to_numpy())
 
 
-def gap(trained: pd.DataFrame, rival: str) -> np.ndarray:
-    """Accuracy found minus that of `rival`, by seed, (n,); empty where these are not comparable."""
+def gap(trained: pd.DataFrame, rival: str) -> pd.Series:
+    """Accuracy found minus that of `rival`, by seed; empty where these are not comparable."""
     if not comparison.comparable(trained, rival, FOUND):
-        return np.empty(0)
+        return pd.Series(dtype=float)
     return stats.paired(trained, "accuracy", "name", FOUND, rival)
 
 
-def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> np.ndarray:
-    """Reward of what REINFORCE found minus that of what was found by target, by seed, (n,)."""
+def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> pd.Series:
+    """Reward of what REINFORCE found minus that of what was found by target, by seed."""
     worth = reward(trained["accuracy"], trained["latency_ms"], target_ms, exponent, exponent)
     return stats.paired(trained.assign(reward=worth), "reward", "name", REINFORCE, FOUND)
 

@@ -17,7 +17,7 @@ from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.proxyless import ProxylessSpace
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 
 
 @dataclass(frozen=True, eq=False)

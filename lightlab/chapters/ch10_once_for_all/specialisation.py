@@ -27,7 +27,7 @@ from lightlab.space.arch import decode, encode
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 STREAM = 7919  # another stream than that of the samples that the predictor learnt from
 EVOLUTION, CHANCE = "evolution", "random search"
 MNASNET, PROXYLESS = "MnasNet's way", "ProxylessNAS's way"

@@ -33,7 +33,7 @@ BO, EVOLUTION, RANDOM, UNIFORM = "qLogNEHVI", "NSGA-II", "random search", "unifo
 METHODS = (BO, EVOLUTION, RANDOM, UNIFORM)
 N_OBJECTIVES = 3
 N_CALIBRATE = 200  # training images, for the ranges of integers
-PLAN = latency.Plan(rounds=5, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(5)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lightlab.workbook import files
-from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Fault, WorkbookError
 
 FINISHED = ("ok", "up-to-date")  # states whose results are those of this run
 TRIED = ("failed", "cancelled")  # states of an attempt that may have left partial results

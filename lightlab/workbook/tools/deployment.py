@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Fault, WorkbookError
 from lightlab.workbook.tools.common import (
     NAME,
     Resolution,

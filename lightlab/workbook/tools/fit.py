@@ -20,7 +20,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from lightlab.workbook import files
-from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Fault, WorkbookError
 from lightlab.workbook.tools.common import millions, one_line, out, size, table, told
 
 if TYPE_CHECKING:
