@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from lightlab import latency
+from lightlab.disk import Journal
 from lightlab.latency import table as tables
 from lightlab.latency.pieces import joints, pieces_of
 from lightlab.measure import cost
-from lightlab.measure.journal import Journal
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Additive, look_up_table, predictions, priced
 from lightlab.space.arch import Arch, encode
