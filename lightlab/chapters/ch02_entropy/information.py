@@ -83,7 +83,7 @@ def text_blocks(text: str, n: int) -> dict[Hashable, float]:
 
 
 def huffman_code(probs: Probs) -> Code:
-    """Prefix code of least expected length (Huffman 1952): merge the two rarest until one remains."""
+    """Prefix code of least expected length (Huffman 1952): merge the two rarest, to the last."""
     if not probs:
         raise ValueError("a code needs at least one symbol")
     ticket = count()  # breaks ties, so that symbols are never compared
