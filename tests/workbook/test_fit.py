@@ -238,7 +238,7 @@ def test_what_cannot_be_done_is_one_line(lightlab, places, words, said):
     assert set(places.iterdir()) == before
 
 
-def test_a_budget_that_reading_uses_up_is_told_in_minutes(lightlab, places, monkeypatch):
+def test_a_budget_that_reading_uses_up_is_told_in_minutes(lightlab, monkeypatch):
     monkeypatch.setattr(fitting, "CARD_S", 12.0)
     words = ("fit", "shapes", "--max-macs", 1e6, "--budget-minutes", 0.25, "-o", "model")
     printed = lightlab(*words, code=2)
