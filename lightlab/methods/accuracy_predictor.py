@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from lightlab import latency
 from lightlab.data import DataSet
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import subnets
 from lightlab.methods.price import ElasticCosts, elastic_table
 from lightlab.methods.subnet_search import Score
@@ -189,8 +189,8 @@ def priced(space: OfaSpace, where: str, plan: latency.Plan, seed: int = 0, n: in
     calibrated on `n` networks of the space: the smallest, the largest, and random ones. Without the
     ends the line through a busy machine's times can lead below zero where networks are small.
     """
-    begin, how = time.process_time(), latency.Setting.of(where)
-    table = elastic_table(space, plan, runtime=how.runtime, threads=how.threads, batch=how.batch)
+    begin = time.process_time()
+    table = elastic_table(space, plan, latency.Setting.of(where))
     drawn = space.sample(np.random.default_rng([seed, 1]), n - 2)
     points = [space.smallest(), space.corner(), *drawn]
     table = table.calibrated_on([space.decode(point) for point in points], plan)

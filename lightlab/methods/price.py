@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lightlab.latency import LookupTable, Plan
+from lightlab.latency import LookupTable, Plan, Setting
 from lightlab.measure import cost
 from lightlab.methods.mnasnet import Meter
 from lightlab.space.arch import Arch
@@ -58,7 +58,7 @@ class Additive:
 
     @classmethod
     def latency_ms(cls, space: ProxylessSpace, table: LookupTable) -> "Additive":
-        """What `table` predicts; LatencyError names a candidate that it does not hold."""
+        """What `table` predicts; ValueError names a candidate that it does not hold."""
         return cls.over(
             space,
             table.predict,
@@ -80,11 +80,15 @@ class Additive:
         return self.fixed + torch.stack(parts).sum()
 
 
-def look_up_table(space: ProxylessSpace, plan: Plan, **how: object) -> LookupTable:
-    """The table of all candidates of `space`; `how` as in `LookupTable.build`."""
+def look_up_table(
+    space: ProxylessSpace,
+    plan: Plan,
+    setting: Setting = Setting(),  # noqa: B008
+) -> LookupTable:
+    """The table of all candidates of `space`."""
     n = max(space.n_options)
     pure = [space.decode([min(i, m - 1) for m in space.n_options]) for i in range(n)]
-    return LookupTable.build(pure, plan=plan, **how)
+    return LookupTable.build(pure, setting=setting, plan=plan)
 
 
 def priced(
@@ -112,10 +116,7 @@ def _calibrated(
     for a busy machine. And the latencies of `n` random others, timed in turn with these: what the
     machine did in the meantime is in both.
     """
-    how = meter.setting
-    table = look_up_table(
-        space, meter.plan, runtime=how.runtime, threads=how.threads, batch=how.batch
-    )
+    table = look_up_table(space, meter.plan, meter.setting)
     drawn = space.sample(np.random.default_rng([seed, 1]), 2 * n - 2)
     points = [space.smallest(), space.largest(), *drawn]
     archs = [space.decode(point) for point in points]
@@ -166,7 +167,7 @@ class ElasticCosts:
 
     @classmethod
     def latency_ms(cls, space: OfaSpace, table: LookupTable) -> "ElasticCosts":
-        """What `table` predicts; LatencyError names a layer that it does not hold."""
+        """What `table` predicts; ValueError names a layer that it does not hold."""
         return cls.over(space, table.predict, table.added_ms)
 
     @classmethod
@@ -206,15 +207,19 @@ class ElasticCosts:
         return total, tuple(point)
 
 
-def elastic_table(space: OfaSpace, plan: Plan, **how: object) -> LookupTable:
-    """The look-up table of all layers of `space`; `how` as in `LookupTable.build`."""
+def elastic_table(
+    space: OfaSpace,
+    plan: Plan,
+    setting: Setting = Setting(),  # noqa: B008
+) -> LookupTable:
+    """The look-up table of all layers of `space`."""
     uniform = [
         space.decode(space.corner(None, expand, kernel, resolution))
         for resolution in space.resolutions
         for kernel in space.kernels
         for expand in space.expands
     ]
-    return LookupTable.build(uniform, plan=plan, **how)
+    return LookupTable.build(uniform, setting=setting, plan=plan)
 
 
 def _layers(space: OfaSpace, resolution: int, added: Added) -> list:

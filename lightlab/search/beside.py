@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import joblib
 import pandas as pd
 
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets import whole_file
 from lightlab.train.parallel import SHORT_MACS, pool
 
