@@ -112,8 +112,7 @@ def report(table: pd.DataFrame, seconds: dict[str, float], n_train: int) -> str:
         )
     differences = []
     for better, worse, what in CONTRASTS:
-        a, b = (table.loc[table["case"] == i, "accuracy"].to_numpy() for i in (better, worse))
-        mean, low, high = stats.paired_ci(a, b)
+        mean, low, high = stats.mean_ci(stats.paired(table, "accuracy", "case", better, worse))
         differences.append(
             {"difference": what, "points": f"{mean:.1f}", "95 % interval": interval(low, high)}
         )

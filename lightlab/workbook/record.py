@@ -71,11 +71,11 @@ def _by_itself(
     project: Project, notebook: str, namespace: Mapping[str, Any]
 ) -> tuple[dict[str, Any], str | None]:
     """The checked values, and the profile that has the same ones, if there is one."""
-    from lightlab.workbook import params, schema
+    from lightlab.workbook import params
 
     if notebook not in project.notebooks:
         raise WorkbookError(Fault("record.start", f"there is no notebooks/{notebook}.ipynb"))
-    declared = schema.read(project.notebooks[notebook])
+    declared = params.read(project.notebooks[notebook])
     given = {n: namespace[n] for n in declared if n in namespace}
     values, faults = params.check(declared, given, notebook)
     if faults:
