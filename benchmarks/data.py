@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from lightlab import data, train
-from lightlab.measure import cache, cost, machine, stats
+from lightlab.measure import cost, machine, stats
 from lightlab.nets.build import build
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
@@ -77,7 +77,7 @@ def generation_seconds(repeats: int = 3) -> dict[str, float]:
     for _ in range(repeats):
         with (
             tempfile.TemporaryDirectory() as folder,
-            mock.patch.dict(os.environ, {cache.ENVIRONMENT: folder}),
+            mock.patch.dict(os.environ, {"LIGHTLAB_CACHE": folder}),
         ):
             for times in seconds.values():
                 start = time.perf_counter()

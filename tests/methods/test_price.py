@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from lightlab import latency
+from lightlab.disk import Journal
 from lightlab.latency import table as tables
 from lightlab.latency.pieces import joints, pieces_of
 from lightlab.measure import cost
-from lightlab.measure.journal import Journal
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.space.arch import Arch, encode

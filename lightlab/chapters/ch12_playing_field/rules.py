@@ -8,7 +8,7 @@ import numpy as np
 
 from lightlab import latency, train
 from lightlab.data import DataSet
-from lightlab.measure.journal import Journal
+from lightlab.disk import Journal
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Price, price_latency
 from lightlab.nets.build import Network

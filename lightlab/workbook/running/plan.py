@@ -14,7 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, manifest, params
+from lightlab import disk
+from lightlab.workbook import manifest, params
 from lightlab.workbook.project import (
     Fault,
     Project,
@@ -111,7 +112,7 @@ def _unit_name(notebook: str, point: Mapping[str, str]) -> str:
     text = ",".join(f"{k}={v}" for k, v in point.items())
     safe = re.sub(r"[^A-Za-z0-9.=,+-]", "_", text)
     short = safe[: 180 - len(notebook)]  # file systems allow 255 bytes, attempts add to it
-    return f"{notebook}@{short}" + ("" if short == text else f"_{files.digest(text)[:6]}")
+    return f"{notebook}@{short}" + ("" if short == text else f"_{disk.digest(text)[:6]}")
 
 
 def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
@@ -133,12 +134,12 @@ def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
     notebook = project.notebooks[unit.notebook]
     read = _whole_hash if _reads_all(notebook) else _results_hash
     return {
-        "source": files.digest(_source(notebook)),
-        "params": files.digest(unit.values),
+        "source": disk.digest(_source(notebook)),
+        "params": disk.digest(unit.values),
         "package": _package_hash(project, unit.notebook),
         "pins": _pins_hash(project.root),
-        "data": files.digest(_outside_data(project.root, unit.values)),
-        "inputs": files.digest({n: read(run_folder / n) for n in unit.needs}),
+        "data": disk.digest(_outside_data(project.root, unit.values)),
+        "inputs": disk.digest({n: read(run_folder / n) for n in unit.needs}),
     }
 
 
@@ -206,7 +207,7 @@ def _package_hash(project: Project, notebook: str) -> str:
         paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
     for folder in {p.parent for p in paths}:
         paths |= {p for p in _data_files(folder) if p.stem not in others}
-    return files.digest({p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(paths)})
+    return disk.digest({p.relative_to(root).as_posix(): disk.sha256(p) for p in sorted(paths)})
 
 
 @functools.cache
@@ -234,7 +235,7 @@ def _data_files(folder: Path) -> list[Path]:
 def _pins_hash(root: Path) -> str:
     """The pins of the workbook and the versions that are really installed."""
     pins = root / "constraints.txt"
-    return files.digest([files.sha256(pins) if pins.is_file() else None, manifest.versions()])
+    return disk.digest([disk.sha256(pins) if pins.is_file() else None, manifest.versions()])
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
@@ -270,11 +271,11 @@ def _files_below(place: Path) -> Iterator[list[Any]]:
 
 def _results_hash(folder: Path) -> str | None:
     """What another notebook can read of a unit's results: not its log, pictures and timings."""
-    recorded = files.read_json(folder / "manifest.json")
+    recorded = disk.read_json(folder / "manifest.json")
     if recorded is None:
         return None
     read = ("tables/", "artifacts/", "trials", "claims")
-    return files.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})
+    return disk.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})
 
 
 def _reads_all(notebook: Path) -> bool:
@@ -286,4 +287,4 @@ def _reads_all(notebook: Path) -> bool:
 def _whole_hash(folder: Path) -> str | None:
     """All of a unit's results and what its making took: another one after each execution."""
     path = folder / "manifest.json"
-    return files.sha256(path) if path.is_file() else None
+    return disk.sha256(path) if path.is_file() else None
