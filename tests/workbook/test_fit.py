@@ -176,7 +176,7 @@ def test_a_model_that_cannot_be_written_where_it_should_is_kept(monkeypatch, tmp
             patch.setattr(fit, "_facts", lambda *_: b"facts")
             patch.setattr(fit.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
             if name == "mine":
-                monkeypatch.setattr(fit.files, "sync_folder", full)
+                monkeypatch.setattr(fit.disk, "sync_folder", full)
             with pytest.raises(WorkbookError) as caught:
                 fit.write(tmp_path / name, None, None, "")
         (fault,) = caught.value.faults
