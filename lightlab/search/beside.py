@@ -8,7 +8,7 @@ import joblib
 import pandas as pd
 
 from lightlab import disk
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.train.parallel import SHORT_MACS, pool
 
 Key = TypeVar("Key", bound=Hashable)

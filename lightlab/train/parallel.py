@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from lightlab import disk
 from lightlab.data import Split
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.space.arch import Arch, encode
 from lightlab.train.device import accelerator
 from lightlab.train.evaluate import check_test, evaluate
