@@ -20,15 +20,29 @@ GREY = "#8A8A8A"
 LIGHT = "#D9D9D9"
 WIDTH_IN = 7.2
 
-# One look per method, the same in every notebook.
-_METHODS = {
-    "ours": (COLOURS[0], "o", "-"),
-    "bo": (COLOURS[0], "o", "-"),
-    "random": (GREY, "s", "--"),
+# One look per method (colour, marker, dash), the same in every notebook. What people designed is
+# dark or purple, what a search finds is bright.
+METHODS = {
+    "random search": (GREY, "s", "--"),
     "grid": (COLOURS[4], "D", ":"),
+    "hand": (COLOURS[6], "*", "-"),
+    "Bayesian optimisation": (COLOURS[0], "o", "-"),
     "tpe": (COLOURS[2], "^", "-."),
     "optuna-gp": (COLOURS[1], "v", "-"),
+    "evolution": (COLOURS[3], "^", "-"),
+    "MnasNet": (COLOURS[1], "h", "-"),
+    "ProxylessNAS": (COLOURS[4], "d", "-"),
+    "ProxylessNAS, REINFORCE": (COLOURS[5], "<", "-"),
+    "Once-for-All": (COLOURS[2], "X", "-"),
+    "compression": (COLOURS[6], "p", "-"),
+    "uniform pruning": (COLOURS[7], "D", ":"),
+    "full convolutions": (COLOURS[3], "s", "-"),
+    "MobileNetV1": ("#6B3E1E", "o", "-"),
+    "MobileNetV2": (COLOURS[7], "P", "--"),
+    "MobileNetV3": ("#332288", ">", ":"),
 }
+_ALSO_CALLED = {"random": "random search", "OFA": "Once-for-All", "NSGA-II": "evolution"}
+_ALSO_CALLED |= dict.fromkeys(("bo", "ours", "qLogNEHVI"), "Bayesian optimisation")
 
 _RC = {
     "figure.dpi": 110,
@@ -83,10 +97,14 @@ def _outermost(frame: FrameType) -> CodeType:
     return frame.f_code
 
 
-def method(name: str) -> dict[str, Any]:
-    """Keyword arguments for a line of the method `name`; KeyError if it has no look yet."""
-    colour, marker, line = _METHODS[name]
-    return {"color": colour, "marker": marker, "linestyle": line, "label": name}
+def method(name: str, **look: Any) -> dict[str, Any]:
+    """Keyword arguments for a line of the method `name`, `look` in place of some of them.
+
+    "MobileNetV2 by hand" and "MobileNetV2's design" are MobileNetV2. KeyError: it has no look yet.
+    """
+    known = name.partition("'s ")[0].removesuffix(" by hand")
+    colour, marker, dash = METHODS[_ALSO_CALLED.get(known, known)]
+    return {"color": colour, "marker": marker, "ls": dash, "label": name} | look
 
 
 def literal(text: str) -> str:

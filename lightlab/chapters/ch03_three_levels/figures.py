@@ -12,12 +12,13 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentForma
 
 from lightlab.show import numbers, style
 
-BLUE, ORANGE, GREEN, _, GRID, SKY, HAND, DARK = style.COLOURS
+BLUE, ORANGE, GREEN, _, _, SKY, _, DARK = style.COLOURS
+HAND = style.method("hand")["color"]
 # Ten classes need two colours more than the workbook's eight (both from Tol's muted set).
 DIGITS = [*style.COLOURS, "#882255", "#999933"]
 FINDERS = {"hand": HAND, "formula": GREEN, "machine": BLUE}
-LINES = {"softmax": (BLUE, "-"), "one hidden layer": (SKY, "-"), "hand": (HAND, "-")}
-LINES |= {"grid": (GRID, ":"), "random": (style.GREY, "--")}
+LINES = {"softmax": {"color": BLUE, "ls": "-"}, "one hidden layer": {"color": SKY, "ls": "-"}}
+LINES |= {way: style.method(way, marker="") for way in ("hand", "grid", "random")}
 POINTS = {"drawn": (HAND, "*"), "class means": (GREEN, "^"), "ridge": (GREEN, "D")}
 TOP = 0.995  # intervals of few seeds may reach over 100 %; they are cut off here
 TICKS = {"x": (0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)}
@@ -62,18 +63,20 @@ def slices(trials: pd.DataFrame, factors: Mapping[str, str], shares: Mapping[str
     `factors` maps columns to axis labels; `shares` gives each one's share of the grid's variance.
     """
     fig, axes = style.subplots(1, len(factors), height=2.9, sharey=True)
-    looks = {"random": (style.GREY, "s", 11), "grid": (GRID, "D", 15), "hand": (HAND, "*", 42)}
+    sizes = {"random": 11, "grid": 15, "hand": 42}
     for ax, (column, label) in zip(axes, factors.items(), strict=True):
-        for method, (colour, marker, size) in looks.items():
-            t = trials[trials.way == method]
-            ax.scatter(t[column], t.val_accuracy, s=size, c=colour, marker=marker, alpha=0.65, lw=0)
+        for way, size in sizes.items():
+            t, look = trials[trials.way == way], style.method(way, ls="", mew=0, alpha=0.65)
+            ax.plot(t[column], t.val_accuracy, ms=size**0.5, **look)
         ax.set(xscale="log", xlabel=label, title=f"{shares[column]:.0%} of grid's variance")
         if trials[column].min() >= 1:
             ax.set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
             ax.xaxis.set_minor_locator(NullLocator())
     axes[0].set_ylabel("validation accuracy")
     axes[0].yaxis.set_major_formatter(lambda a, _: f"{a:.0%}")
-    _legend(fig, [(name, c, m, s**0.5 + 2) for name, (c, m, s) in looks.items()])
+    looks = {way: style.method(way) for way in sizes}
+    marks = [(w, k["color"], k["marker"], sizes[w] ** 0.5 + 2) for w, k in looks.items()]
+    _legend(fig, marks)
     return fig
 
 
@@ -126,10 +129,10 @@ def three_levels(curves: pd.DataFrame, ends: pd.DataFrame, titles: Sequence[str]
     for level, ax in enumerate(axes, start=1):
         lines = curves[curves.level == level]
         for way, line in lines.groupby("way", sort=False):
-            colour, ls = LINES[way]
-            ax.plot(line.x, line["mean"], color=colour, ls=ls)
+            look = LINES[way]
+            ax.plot(line.x, line["mean"], **look)
             low, high = line.ci_low.clip(0, TOP), line.ci_high.clip(0, TOP)
-            ax.fill_between(line.x, low, high, color=colour, alpha=0.13, lw=0)
+            ax.fill_between(line.x, low, high, color=look["color"], alpha=0.13, lw=0)
         handles = _ends(ax, ends[ends.level == level], lines.x.max())
         ax.legend(handles=handles, loc="lower right", handlelength=2.2, labelspacing=0.35)
         ax.set(title=titles[level - 1], xlabel=labels[level - 1])
@@ -151,7 +154,8 @@ def _ends(ax: Axes, ends: pd.DataFrame, last: float) -> list[Line2D]:
         if end.way in POINTS:
             (colour, marker), ls, x, size = POINTS[end.way], "", end.x, 8
         else:
-            (colour, ls), marker, x, size = LINES[end.way], "o", slot, 5
+            colour, ls = LINES[end.way]["color"], LINES[end.way]["ls"]
+            marker, x, size = "o", slot, 5
             slot += last * 0.07
         low, high = max(end["mean"] - end.ci_low, 0), min(end.ci_high, TOP) - end["mean"]
         ax.errorbar(x, end["mean"], [[low], [max(high, 0)]], fmt=marker, ms=size, color=colour)

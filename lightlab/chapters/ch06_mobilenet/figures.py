@@ -19,10 +19,12 @@ from lightlab.show.marks import pictures  # noqa: F401  one of its figures
 # One look in every figure: by width from the thinnest on, by resolution from the largest on, by
 # network.
 _WIDTHS = [style.COLOURS[i] for i in (6, 4, 2, 0, 5, 3)]
+_KNOWN = ("full convolutions", "MobileNetV1")
 _MARKERS = ["o", "s", "^", "D", "v", "P"]
+_FULL, _V1 = ((m["color"], m["marker"]) for m in map(style.method, _KNOWN))
 _NETWORKS = {
-    "full": (style.COLOURS[1], "s"),
-    "separable": (style.COLOURS[0], "o"),
+    "full": _FULL,
+    "separable": _V1,
     "separable, as many MACs": (style.COLOURS[2], "^"),
     "thin": (style.COLOURS[6], "D"),
     "shallow": (style.COLOURS[4], "v"),

@@ -54,6 +54,13 @@ def _two_lines(setting: str) -> str:
     return name.replace(" int8", "\nint8") if " int8" in name else name.replace(", ", "\n")
 
 
+def _family(name: str) -> dict:
+    """How the networks of a family are marked."""
+    if name == "other":
+        return {"color": style.GREY, "marker": "o", "ls": "", "label": name}
+    return style.method(name, ls="")
+
+
 def _looks(first: str | None = None):
     """Colour and marker of one thing after another."""
     colours = [first] * (first is not None) + style.COLOURS
@@ -74,9 +81,9 @@ def against_macs(
     fig, axes = style.subplots(nrows, ncols, **shape)
     for ax, setting in zip(axes.flat, settings, strict=False):
         part = points[points["setting"] == setting]
-        for kind, look in zip(dict.fromkeys(points["family"]), _looks(), strict=False):
+        for kind in dict.fromkeys(points["family"]):
             own = part[part["family"] == kind]
-            ax.plot(own["macs"] / 1e6, own["latency_ms"], linestyle="", label=kind, **look)
+            ax.plot(own["macs"] / 1e6, own["latency_ms"], **_family(kind))
         for p in part[part["name"].isin(named)].itertuples():
             ax.annotate(named[p.name], (p.macs / 1e6, p.latency_ms), xytext=(6, -12), **_POINTS)
         macs = np.array([part["macs"].min(), part["macs"].max()])
@@ -119,9 +126,9 @@ def price_of_a_mac(points: pd.DataFrame, noisy: Collection[str] = ()) -> Figure:
         part = points[points["setting"] == setting]
         price = 1e3 * part["latency_ms"] / (part["macs"] / 1e6)
         ax.axvline(price.median(), color=style.GREY, linestyle="--", linewidth=1.2)
-        for row, look in zip(range(len(families)), _looks(), strict=False):
-            own = price[part["family"] == families[row]]
-            ax.plot(own, np.full(len(own), row), linestyle="", alpha=0.8, **look)
+        for row, family in enumerate(families):
+            own = price[part["family"] == family]
+            ax.plot(own, np.full(len(own), row), alpha=0.8, **_family(family))
         ax.set_title(_two_lines(setting) + _NOISY * (setting in noisy))
         ax.set_xlim(0, price.max() * 1.08)
     axes[0, 0].set(yticks=range(len(families)), yticklabels=families)
