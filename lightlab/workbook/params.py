@@ -21,8 +21,7 @@ from pydantic import (
     create_model,
 )
 
-from lightlab.workbook.faults import Fault, WorkbookError, nearest
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import Fault, Project, WorkbookError, nearest
 from lightlab.workbook.schema import TYPES, Parameter, bad_name, read
 
 

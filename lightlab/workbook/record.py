@@ -22,8 +22,7 @@ from numpy.typing import ArrayLike
 from lightlab.published import loader
 from lightlab.show import style, tables
 from lightlab.workbook import claims, display, files, manifest, origin
-from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import NAME, OUT, PROFILE, Project
+from lightlab.workbook.project import NAME, OUT, PROFILE, Fault, Project, WorkbookError
 
 if TYPE_CHECKING:
     from lightlab.show.knob import Knob

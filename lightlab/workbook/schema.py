@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lightlab.workbook import quick_imports
-from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import read_notebook
+from lightlab.workbook.project import Fault, WorkbookError, read_notebook
 
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}  # of a value or a list's items
 _DECLARED = (*TYPES, "list[int]", "list[float]", "list[str]")

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightlab.workbook import params, schema
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import Project, WorkbookError
 
 CELL = """\
 seed: int = 0  # seed of all randomness [0..]

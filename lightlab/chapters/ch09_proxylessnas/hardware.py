@@ -10,15 +10,14 @@ import pandas as pd
 
 from lightlab import latency
 from lightlab.measure.journal import Journal
-from lightlab.methods.mnasnet import reward
-from lightlab.methods.proxy import Meter
-from lightlab.methods.proxyless.additive import Additive, predictions, priced
+from lightlab.methods.mnasnet import Meter, reward
+from lightlab.methods.price import Additive, predictions, priced
 from lightlab.published import loader
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.proxyless import ProxylessSpace
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,9 @@ import torch
 from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.methods.once_for_all import subnets
-from lightlab.methods.once_for_all.phases import expected_macs, progressive, sandwich, uniform
+from lightlab.methods import subnets
 from lightlab.methods.once_for_all.shrinking import N_ROWS, Shrunk
+from lightlab.methods.phases import expected_macs, progressive, sandwich, uniform
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
@@ -54,11 +54,9 @@ def small_space(
     """A once-for-all space for these images: a unit for each of `channels`, of up to `depth` layers
     and down to two fewer, in ProxylessNAS's style or MobileNetV3's; SpaceError as `OfaSpace`.
     """
-    C, H, _ = images.input_shape
-    classes = len(images.class_names)
-    skeleton = Skeleton.small(H, C, classes, channels, layers=depth, widths=(1,))
+    skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, depth)
     skeleton = like_mobilenet_v3(skeleton) if like_v3 else skeleton
-    sides = sorted({max(8, round(H * scale / 8) * 8) for scale in (0.75, 1)})
+    sides = sorted({max(8, round(skeleton.resolution * scale / 8) * 8) for scale in (0.75, 1)})
     return OfaSpace(skeleton, kernels, expands, range(max(1, depth - 2), depth + 1), sides)
 
 

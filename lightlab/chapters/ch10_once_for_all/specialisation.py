@@ -15,11 +15,10 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import stats
 from lightlab.measure.threads import torch_threads
-from lightlab.methods.once_for_all import baselines, serving, subnets
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.evolve import Evolution, Limits, evolve, random_search
-from lightlab.methods.once_for_all.predict import MLP, MODELS, Predictor
-from lightlab.methods.once_for_all.serving import Priced, Samples
+from lightlab.methods import accuracy_predictor, comparison, subnets
+from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Priced, Samples
+from lightlab.methods.price import ElasticCosts
+from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.search import pareto
@@ -27,7 +26,7 @@ from lightlab.space.arch import decode, encode
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 STREAM = 7919  # another stream than that of the samples that the predictor learnt from
 EVOLUTION, CHANCE = "evolution", "random search"
 MNASNET, PROXYLESS = "MnasNet's way", "ProxylessNAS's way"
@@ -38,7 +37,9 @@ def learn(
     networks: Mapping[int, ElasticNetwork], images: DataSet, n: int
 ) -> tuple[dict[int, Samples], dict[int, MLP]]:
     """By seed, `n` evaluated sub-networks of a network and a predictor that learnt from them."""
-    samples = {seed: serving.sample(net, images, n, seed) for seed, net in networks.items()}
+    samples = {
+        seed: accuracy_predictor.sample(net, images, n, seed) for seed, net in networks.items()
+    }
     models = {s: MLP(x.codes(networks[s].space), x.accuracy, seed=s) for s, x in samples.items()}
     return samples, models
 
@@ -64,7 +65,7 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
 
 def price(space: OfaSpace, settings: Sequence[str], seed: int = 0) -> dict[str, Priced]:
     """Latencies of all sub-networks in each of these settings, measured now."""
-    return {name: serving.priced(space, name, PLAN, seed) for name in settings}
+    return {name: accuracy_predictor.priced(space, name, PLAN, seed) for name in settings}
 
 
 def targets(costs: ElasticCosts, n: int) -> np.ndarray:
@@ -82,7 +83,7 @@ def serve(
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, priced) in product(models.items(), prices.items()):
         costs, space = priced.costs, priced.costs.space
-        score = serving.scorer(space, model)
+        score = accuracy_predictor.scorer(space, model)
         for target in targets(costs, n):
             begin = time.process_time()
             limits = Limits({"latency in ms": (costs, target)})
@@ -103,7 +104,7 @@ def contest(
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, priced) in product(models.items(), prices.items()):
         limits = Limits({"latency in ms": (priced.costs, targets(priced.costs, 2)[0])})
-        task = priced.costs.space, serving.scorer(priced.costs.space, model), limits
+        task = priced.costs.space, accuracy_predictor.scorer(priced.costs.space, model), limits
         searches = {EVOLUTION: (evolve, settings), CHANCE: (random_search, settings.calls)}
         for kind, (search, how) in searches.items():
             one = search(*task, how, STREAM * (seed + 1))
@@ -150,7 +151,7 @@ def train_designs(
     """All `baselines.families` trained with every seed and tested once: rows family, arch (as
     text), seed, validated and accuracy (validation, test; %). `how` goes to `train.fit_many`.
     """
-    designs = baselines.families(space, widths)
+    designs = comparison.families(space, widths)
     entries = [(name, arch, seed) for name, arch in designs for seed in seeds]
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}

@@ -9,9 +9,8 @@ import numpy as np
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure.journal import Journal
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.proxy import Meter
-from lightlab.methods.proxyless.additive import Additive, priced
+from lightlab.methods.mnasnet import Meter
+from lightlab.methods.price import Additive, ElasticCosts, priced
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
@@ -19,7 +18,7 @@ from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 N_TIMED = 12  # random networks, for the table's calibration and as many for its check
 
 
@@ -86,9 +85,7 @@ def spaces(
     """Two forms of one space: blocks are left out anywhere, or the first D of a stage stay. Both
     hold the same networks.
     """
-    C, H, _ = images.input_shape
-    classes = len(images.class_names)
-    skeleton = Skeleton.small(H, C, classes, channels, layers=layers, widths=(1,))
+    skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, layers)
     designs = {f"k{k}_e{e}": (k, e) for k in kernels for e in expands}
     ordered = sorted(set(kernels)), sorted(set(expands))
     return ProxylessSpace(skeleton, designs), OfaSpace(skeleton, *ordered, range(1, layers + 1))

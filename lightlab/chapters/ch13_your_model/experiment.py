@@ -6,7 +6,7 @@ import numpy as np
 
 from lightlab import deploy
 from lightlab.data import DataSet
-from lightlab.fit.judge import Tested
+from lightlab.fit.evaluate import Tested
 from lightlab.fit.report import DESIGNS
 from lightlab.fit.run import FLOAT, INT8, Fitted
 from lightlab.measure import stats

@@ -15,9 +15,8 @@ from torch.nn import functional as F
 from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost
-from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.architect import Architect, Settings
-from lightlab.methods.proxyless.within import likeliest_within
+from lightlab.methods.architect import Architect, Settings, likeliest_within
+from lightlab.methods.price import Additive
 from lightlab.nets.mixed import Supernet
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point

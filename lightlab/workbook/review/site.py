@@ -80,11 +80,11 @@ def _render(run: Run, unit: Unit, folder: Path) -> Page | None:
 
 
 def _convert(run: Run, unit: Unit, source: Path, target: Path, papers: tuple) -> dict[str, Any]:
-    from lightlab.workbook.review import notebook_html  # nbconvert takes a second to import
+    from lightlab.workbook.review import html  # nbconvert takes a second to import
 
     context = {"unit": unit.name, "run": run.name, "papers": papers}
     context["is_partial"] = source.parent == unit.failed_folder
-    text, found = notebook_html.convert(source, context)
+    text, found = html.convert(source, context)
     files.write_text(target, text)
     return found
 

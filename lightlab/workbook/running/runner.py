@@ -16,10 +16,9 @@ import yaml
 
 from lightlab.workbook import files, manifest
 from lightlab.workbook.project import Project
-from lightlab.workbook.running import freshness, store
-from lightlab.workbook.running.executor import Event, Executor
+from lightlab.workbook.running import plan, store
+from lightlab.workbook.running.executor import Event, Executor, Limits
 from lightlab.workbook.running.plan import Unit
-from lightlab.workbook.running.watchdog import Limits
 
 # "waiting", "running" and then one of these
 OK, CURRENT, FAILED, SKIPPED, CANCELLED = "ok", "up-to-date", "failed", "skipped", "cancelled"
@@ -127,8 +126,8 @@ class Run:
         if self.options.only and unit.notebook not in self.options.only:
             fault = store.unusable(place)
             return (SKIPPED, fault) if fault else (CURRENT, "taken as it is")
-        now = freshness.hashes(self.project, unit, self.folder)
-        why = freshness.stale(store.recorded(place), now, place)
+        now = plan.hashes(self.project, unit, self.folder)
+        why = plan.stale(store.recorded(place), now, place)
         if self.options.force:
             return "running", "forced"
         if why:
@@ -153,7 +152,7 @@ class Run:
             "limits": asdict(self.options.limits),
             # that its own worker processes may use together
             "cores": max(1, joblib.cpu_count() // (1 if unit.alone else self.options.jobs)),
-            "hashes": freshness.hashes(self.project, unit, self.folder),
+            "hashes": plan.hashes(self.project, unit, self.folder),
             "inputs": {n: str(self.folder / n) for n in unit.needs},
         }
         task["unfinished"] = str(store.unfinished(self.folder, name, task["hashes"]))

@@ -6,11 +6,11 @@ import pytest
 
 from lightlab import latency
 from lightlab.chapters.ch09_proxylessnas import hardware
-from lightlab.methods.proxyless.additive import Additive
+from lightlab.methods.price import Additive
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
+SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16, 32]))
 PLAN = latency.Plan(rounds=6, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
 
 

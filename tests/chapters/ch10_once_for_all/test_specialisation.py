@@ -7,9 +7,9 @@ import pytest
 from lightlab import deploy
 from lightlab.chapters.ch10_once_for_all import specialisation
 from lightlab.latency import Plan
-from lightlab.methods.once_for_all import baselines
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.serving import Priced, Samples
+from lightlab.methods import comparison
+from lightlab.methods.accuracy_predictor import Priced, Samples
+from lightlab.methods.price import ElasticCosts
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
@@ -71,7 +71,7 @@ def test_designs_of_all_sizes_are_trained_and_timed(task, monkeypatch):
     monkeypatch.setattr(specialisation, "PLAN", plan)
     parts = (task["space"], [1.0], task["images"], task["recipe"], [0])
     found = specialisation.train_designs(*parts, workers=1)
-    assert found["family"].tolist() == [baselines.MOBILENET_V2, baselines.MOBILENET_V3]
+    assert found["family"].tolist() == [comparison.MOBILENET_V2, comparison.MOBILENET_V3]
     assert found[["validated", "accuracy"]].gt(20).all(axis=None)
     timed = specialisation.measure([*found["arch"], *found["arch"]], ["onnxruntime/1/1"])
     assert timed["arch"].tolist() == found["arch"].tolist()

@@ -9,10 +9,9 @@ from PIL import Image
 from lightlab.published import loader
 from lightlab.workbook import claims as verdicts
 from lightlab.workbook import files, manifest, record
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import Project, WorkbookError
 from lightlab.workbook.review import results, summary
-from lightlab.workbook.running import freshness
+from lightlab.workbook.running import plan
 from lightlab.workbook.running.plan import Unit
 
 ROOT = Path(__file__).parents[3]
@@ -153,7 +152,7 @@ def test_who_reads_pictures_and_times_is_stale_after_each_execution(book):
 
     def inputs() -> list[str]:
         reader = Unit("09_sum", "09_sum", {}, ("01_a",))
-        return freshness.hashes(project, reader, run)["inputs"]
+        return plan.hashes(project, reader, run)["inputs"]
 
     before = inputs()
     save(book, "01_a", seconds=2.0)

@@ -8,9 +8,8 @@ import joblib
 import pytest
 
 from lightlab.workbook import files
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import Project
-from lightlab.workbook.running import plan, verification
+from lightlab.workbook.project import Project, WorkbookError
+from lightlab.workbook.running import plan, store
 from lightlab.workbook.running.executor import Event
 from lightlab.workbook.running.runner import Options, Run
 
@@ -163,7 +162,7 @@ def test_sweep_and_verify_keep_them_alone_and_each_knows_its_cores(workbook):
     share, threads = printed["01_shares"].split()
     assert int(share) == max(1, joblib.cpu_count() // 2)
     assert printed["02_alone"].split() == [str(joblib.cpu_count()), threads]
-    units = verification.units_of(project, project.results / "quick", [])
+    units = store.units_of(project, project.results / "quick", [])
     assert [u.alone for u in units] == [False, True]
 
 
