@@ -1,14 +1,16 @@
 """One look for every figure: colours that colour-blind readers tell apart, text fit for print."""
 
 import sys
+from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from lightlab.show import numbers
 
@@ -112,9 +114,23 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def decades(
+    axis: Axis, steps: tuple[int, ...] = (1, 2, 5), words: Callable[[float], str] = "{:g}".format
+) -> None:
+    """Numbers written out on a logarithmic axis, at `steps` of each decade, and none between."""
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(lambda x, _: words(x))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def log_counts(ax: Axes, steps: tuple[int, ...] = (1, 3)) -> None:
     """A logarithmic horizontal axis of large counts: 1M, 3M, 10M, or other steps in a decade."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=steps))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: numbers.short(m)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    decades(ax.xaxis, steps, numbers.short)
+
+
+def only_ticks(axis: Axis, values: Iterable[float]) -> None:
+    """Ticks at these values and nowhere between, their numbers written out."""
+    values = list(values)
+    axis.set_ticks(values, [f"{v:g}" for v in values])
+    axis.set_minor_locator(NullLocator())
