@@ -11,7 +11,7 @@ from lightlab.latency.timing import FASTEST
 from lightlab.methods import phases
 from lightlab.methods.architect import Settings
 from lightlab.methods.once_for_all.shrinking import shrink
-from lightlab.methods.price import Additive, look_up_table
+from lightlab.methods.price import Price
 from lightlab.methods.proxyless.run import _Search, search
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
@@ -21,7 +21,7 @@ from lightlab.train import device
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
 SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
-PRICE = Additive.macs(SPACE)
+PRICE = Price.macs(SPACE)
 RECIPE = train.Recipe(epochs=6, batch_size=16, lr=0.05)
 
 
@@ -92,7 +92,7 @@ def test_memory_of_two_paths_is_flat_and_that_of_the_sum_grows():
 
 def test_latency_there_is_measured_and_predicted_by_its_table():
     plan = replace(FASTEST, rounds=6)
-    table = look_up_table(SPACE, plan, runtime="cuda", batch=16)
+    table = latency.LookupTable.build(SPACE.uniform(), plan=plan, runtime="cuda", batch=16)
     arch = SPACE.decode(SPACE.centre())
     measured = latency.measure(arch, "cuda", batch=16, plan=plan).median_ms
     assert 0.3 < table.predict(arch) / measured < 3

@@ -4,6 +4,7 @@ import copy
 import math
 import tempfile
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch
-from lightlab.space.scaling import scale
+from lightlab.space.scaling import widths
 from lightlab.train.recipe import plan
 
 
@@ -173,13 +174,9 @@ class Meter:
         """`arch` of the greatest width that keeps to the target and has no more than `most_macs`,
         by halving (wider networks are taken to cost more); None where none does.
         """
-        archs = dict.fromkeys(scale(arch, width_mult=float(w)) for w in _WIDTHS)
-        archs = [one for one in archs if cost.macs(one) <= most_macs]
-        low, high = -1, len(archs) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.kept_by([archs[middle]])[0] else (low, middle - 1)
-        return archs[low] if low >= 0 else None
+        archs = [one for one in widths(arch, _WIDTHS) if cost.macs(one) <= most_macs]
+        n = bisect_left(archs, True, key=lambda one: not self.kept_by([one])[0])
+        return archs[n - 1] if n else None
 
     def file(self, network: Network) -> bytes:
         """The ONNX model that the target is about: fp32, or in 8-bit integers."""

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from lightlab import latency, train
 from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import cost
-from lightlab.measure.journal import Journal
 from lightlab.search.searcher import Searcher, SearchError
 from lightlab.space.arch import Arch, encode
 from lightlab.space.decisions import DecisionSpace

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import joblib
 import pandas as pd
 
+from lightlab import disk
 from lightlab.measure.threads import torch_threads
-from lightlab.nets import whole_file
 from lightlab.train.parallel import SHORT_MACS, pool
 
 Key = TypeVar("Key", bound=Hashable)
@@ -53,5 +53,5 @@ def _one(
         found = function(*positional, **named, **kept)
     if path is None:
         return found
-    whole_file.write(path, found.to_parquet)
+    disk.write(path, found.to_parquet)
     return pd.read_parquet(path)

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from lightlab import disk
 from lightlab.data import Split
-from lightlab.nets import whole_file
 from lightlab.train.recipe import Recipe, TrainError
 
 _VERSION = 2  # raise it when what a training keeps changes
@@ -39,7 +39,7 @@ class Keeper:
         plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         metadata = {"identity": json.dumps(self._identity), "values": json.dumps(values)}
         try:
-            whole_file.write(self.path, lambda part: save_file(plain, part, metadata))
+            disk.write(self.path, lambda part: save_file(plain, part, metadata))
         except (OSError, SafetensorError) as error:
             raise TrainError(f"cannot write the checkpoint {self.path} ({error})") from None
 

@@ -1,6 +1,5 @@
 """Many small networks side by side: one process per core, one thread each."""
 
-import hashlib
 import math
 import os
 import warnings
@@ -18,6 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from lightlab import disk
 from lightlab.data import Split
 from lightlab.measure import cost
 from lightlab.measure.threads import torch_threads
@@ -144,7 +144,7 @@ def _completed(job: Job, i: int, resume: Path | None) -> Job:
     checkpoint = job.checkpoint
     if checkpoint is None and resume is not None:
         network = encode(job.network) if isinstance(job.network, Arch) else ""
-        what = hashlib.sha256(f"{network} {job.seed} {job.recipe}".encode()).hexdigest()[:8]
+        what = disk.sha256(f"{network} {job.seed} {job.recipe}")[:8]
         checkpoint = Path(resume) / f"{i:04d}-{what}.safetensors"
     return replace(job, name=job.name or f"job {i}", checkpoint=checkpoint)
 

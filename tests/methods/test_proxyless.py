@@ -8,7 +8,7 @@ import torch
 
 from lightlab import data, train
 from lightlab.methods.architect import Architect, Settings, keep_mass
-from lightlab.methods.price import Additive
+from lightlab.methods.price import Price
 from lightlab.methods.proxyless.run import search
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
@@ -16,7 +16,7 @@ from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
-PRICE = Additive.macs(SPACE)
+PRICE = Price.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)
 QUICK = Settings(RECIPE, arch_lr=0.1, every=1, n_paths=3)
@@ -56,7 +56,7 @@ def test_settings_that_cannot_be_are_refused_in_one_line(change, says):
 def test_nothing_to_search_and_no_target_are_refused():
     one = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
     with pytest.raises(SearchError, match="nothing to search"):
-        Architect(Supernet(one), Additive.macs(one), TARGET, QUICK)
+        Architect(Supernet(one), Price.macs(one), TARGET, QUICK)
     with pytest.raises(ValueError, match="above 0 ms"):
         Architect(Supernet(SPACE), PRICE, 0.0, QUICK)
 
@@ -82,8 +82,8 @@ def test_the_loss_adds_the_expected_latency_in_targets():
     everything = [tuple(range(len(logits))) for logits in net.arch_logits()]
     odds = [logits.softmax(0) for logits in net.arch_logits()]
     expected = torch.autograd.grad(PRICE.expected(odds, everything), net.arch_logits())
-    for without, priced, slope in zip(*found, expected, strict=True):
-        torch.testing.assert_close(priced - without, 0.3 / TARGET * slope)
+    for without, with_price, slope in zip(*found, expected, strict=True):
+        torch.testing.assert_close(with_price - without, 0.3 / TARGET * slope)
 
 
 def test_two_paths_leave_the_other_probabilities_untouched():
@@ -140,7 +140,7 @@ def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
 
 
 def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monkeypatch):
-    fastest = sum(map(min, PRICE.candidates)) + PRICE.fixed
+    fastest = PRICE.fixed[0] + sum(part.min() for part in PRICE.added)
     how = replace(QUICK, latency_weight=1.0, limit=True)
     monkeypatch.setattr("lightlab.methods.proxyless.run._Search.step", None)
     with pytest.raises(SearchError, match="no network of the space is as fast as"):
@@ -148,7 +148,7 @@ def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monk
 
 
 def test_a_high_price_of_latency_leads_to_the_fastest_network(digits):
-    fastest = tuple(int(np.argmin(row)) for row in PRICE.candidates)
+    fastest = tuple(int(part.argmin()) for part in PRICE.added)
     for form in ("two", "all", "sum"):
         dear = replace(QUICK, form=form, latency_weight=1e3, recipe=replace(RECIPE, epochs=12))
         found = search(SPACE, digits, PRICE, TARGET, dear)

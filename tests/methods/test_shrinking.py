@@ -12,7 +12,7 @@ from lightlab.measure import cost
 from lightlab.methods import phases, subnets
 from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.methods.phases import Phase
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods.price import Price
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
@@ -117,7 +117,7 @@ def test_costs_are_counted(digits, full):
     planned = sum(p.passes for p in PLAN[1:]) * 96
     assert spent["macs"] / whole == pytest.approx(expected * 96 / planned, rel=0.1)
     one = phases.expected_macs(SPACE, PLAN[:1], taught=False)
-    macs = ElasticCosts.macs(SPACE)
+    macs = Price.macs(SPACE)
     largest = macs.of([(i, *SPACE.corner()[1:]) for i in range(2)]).mean()
     wanted = cost.PASSES_PER_TRAINING_STEP * PLAN[0].epochs * largest
     assert one == pytest.approx(wanted, rel=0.05)

@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 from lightlab import latency, train
 from lightlab.chapters.ch08_mnasnet.space import FLAT, HIERARCHICAL, single_layer_variants
 from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import stats, tabular
-from lightlab.measure.journal import Journal
 from lightlab.methods import comparison, mnasnet
 from lightlab.methods.mnasnet import HARD, SOFT, Judge, Meter, Proxy
 from lightlab.search import pareto

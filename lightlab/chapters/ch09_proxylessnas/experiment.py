@@ -14,7 +14,7 @@ from lightlab.measure import stats
 from lightlab.methods import comparison, subnets
 from lightlab.methods.architect import Settings
 from lightlab.methods.mnasnet import reward
-from lightlab.methods.price import Additive
+from lightlab.methods.price import Price
 from lightlab.methods.proxyless.run import Found, search, training_macs
 from lightlab.published import loader
 from lightlab.search.beside import run_beside
@@ -104,7 +104,7 @@ def mnasnet_chose(folder: Path, like: Arch) -> Arch:
 
 
 def random_as_fast(
-    space: ProxylessSpace, price: Additive, point: Point, seed: int, n: int = 2000
+    space: ProxylessSpace, price: Price, point: Point, seed: int, n: int = 2000
 ) -> Point:
     """The first of `n` random points, other than `point`, whose predicted latency is within 5 % of
     its; where there is none, the nearest of them. SearchError where nothing else is drawn.
@@ -112,7 +112,7 @@ def random_as_fast(
     drawn = [p for p in space.sample(np.random.default_rng(seed), n) if p != tuple(point)]
     if not drawn:
         raise SearchError(f"{space!r} holds no other network to compare with")
-    off = [abs(np.log(price.of(p) / price.of(point))) for p in drawn]
+    off = np.abs(np.log(price.of(drawn) / price.of(point)))
     close = (i for i, distance in enumerate(off) if distance < 0.05)
     return drawn[next(close, int(np.argmin(off)))]
 
@@ -178,15 +178,15 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
     return table.assign(MACs=means["macs"].to_numpy())
 
 
-def gap(trained: pd.DataFrame, rival: str) -> np.ndarray:
-    """Accuracy found minus that of `rival`, by seed, (n,); empty where these are not comparable."""
+def gap(trained: pd.DataFrame, rival: str) -> pd.Series:
+    """Accuracy found minus that of `rival`, by seed; empty where these are not comparable."""
     if not comparison.comparable(trained, rival, FOUND):
-        return np.empty(0)
+        return pd.Series(dtype=float)
     return stats.paired(trained, "accuracy", "name", FOUND, rival)
 
 
-def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> np.ndarray:
-    """Reward of what REINFORCE found minus that of what was found by target, by seed, (n,)."""
+def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> pd.Series:
+    """Reward of what REINFORCE found minus that of what was found by target, by seed."""
     worth = reward(trained["accuracy"], trained["latency_ms"], target_ms, exponent, exponent)
     return stats.paired(trained.assign(reward=worth), "reward", "name", REINFORCE, FOUND)
 

@@ -258,22 +258,9 @@ def alone(
     return pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy", *costs])
 
 
-def gap(table: pd.DataFrame, by: str, a: str, b: str, value: str = "accuracy") -> np.ndarray:
-    """Mean `value` where the column `by` is `a` minus that where it is `b`, by seed, (n,)."""
-    wide = table.groupby(["seed", by])[value].mean().unstack()
-    return (wide[a] - wide[b]).to_numpy()
-
-
-def _pairs(corners: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Accuracies of two arms side by side, of the seeds and corners that both have."""
-    wide = corners.pivot(index=["seed", "corner"], columns="arm", values="accuracy")
-    return wide[[a, b]].dropna()
-
-
-def corner_gap(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """Accuracy of arm `a` minus that of `b`, mean over the corners, by seed, (n,)."""
-    wide = _pairs(corners, a, b)
-    return (wide[a] - wide[b]).groupby("seed").mean().to_numpy()
+def corner_gap(corners: pd.DataFrame, a: str, b: str) -> pd.Series:
+    """Accuracy of arm `a` minus that of `b`, mean over the corners that both have, by seed."""
+    return stats.paired(corners, "accuracy", "arm", a, b, on=["seed", "corner"])
 
 
 def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -284,5 +271,6 @@ def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 def agreement(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:
     """Kendall's tau between two arms over the corners, by seed, (n,)."""
-    by = _pairs(corners, a, b).groupby("seed")
+    wide = corners.pivot(index=["seed", "corner"], columns="arm", values="accuracy")
+    by = wide[[a, b]].dropna().groupby("seed")
     return np.array([scipy.stats.kendalltau(rows[a], rows[b]).statistic for _, rows in by])

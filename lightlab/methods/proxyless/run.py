@@ -16,7 +16,7 @@ from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost
 from lightlab.methods.architect import Architect, Settings, likeliest_within
-from lightlab.methods.price import Additive
+from lightlab.methods.price import Price
 from lightlab.nets.mixed import Supernet
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
@@ -49,7 +49,7 @@ class Found:
 def search(
     space: ProxylessSpace,
     images: DataSet,
-    latency: Additive,
+    latency: Price,
     target_ms: float,
     settings: Settings,
     seed: int = 0,
@@ -68,7 +68,7 @@ def search(
     keeper = None
     if checkpoint is not None:
         rest = {"seed": seed, "settings": asdict(settings)}
-        rest |= {"target_ms": target_ms, "latency": asdict(latency)}
+        rest |= {"target_ms": target_ms, "latency": latency.plain()}
         own = identity(run.net, images.train, images.val, settings.recipe, None, **rest)
         keeper = Keeper(checkpoint, own)
         if keeper.path.exists():
@@ -86,8 +86,8 @@ def search(
 
 def training_macs(space: ProxylessSpace) -> float:
     """Multiply-accumulates of one image in a step of the weights, with even chances."""
-    macs = Additive.macs(space)
-    typical = macs.fixed + sum(sum(row) / len(row) for row in macs.candidates)
+    macs = Price.macs(space)
+    typical = float(macs.fixed[0] + sum(row[0].sum() / len(row[0]) for row in macs.added))
     return cost.PASSES_PER_TRAINING_STEP * typical
 
 
@@ -98,7 +98,7 @@ class _Search:
         self,
         space: ProxylessSpace,
         images: DataSet,
-        latency: Additive,
+        latency: Price,
         target_ms: float,
         settings: Settings,
         seed: int,

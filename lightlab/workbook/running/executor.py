@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 import psutil
 
-from lightlab.workbook import files, manifest
+from lightlab import disk
+from lightlab.workbook import manifest
 from lightlab.workbook.project import OUT, PROFILE, ROOT
 
 TAG = "LIGHTLAB_ATTEMPT"  # in the environment of every process that belongs to an attempt
@@ -70,7 +71,7 @@ class LocalExecutor:
 
     def submit(self, unit: str, folder: Path) -> None:
         """Start the attempt whose task lies in `folder`."""
-        task = files.read_json(folder / "task.json")
+        task = disk.read_json(folder / "task.json")
         own = dict.fromkeys(_THREADS, str(task["threads"])) | {PROFILE: task["profile"]}
         errors = tempfile.TemporaryFile(mode="w+", errors="replace")  # noqa: SIM115
         process = subprocess.Popen(
@@ -104,7 +105,7 @@ class LocalExecutor:
         happened = False
         for unit, child in list(self._children.items()):
             code = child.process.poll()
-            status = files.read_json(child.folder / "status.json") or child.seen
+            status = disk.read_json(child.folder / "status.json") or child.seen
             if code is not None:
                 yield self._end(unit, child, code, status)
                 happened = True
@@ -202,7 +203,7 @@ class Watchdog(threading.Thread):
             "done": len(self._journal.finished),
             "cause": asdict(cause) if cause else None,
         }
-        files.write_json(self._path, self._state, durable=state == "ended")
+        disk.write_json(self._path, self._state, durable=state == "ended")
 
     def _past_limit(self) -> Cause | None:
         now, j, cell = time.monotonic(), self._journal, self._journal.cell

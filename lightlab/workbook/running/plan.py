@@ -14,7 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, manifest, params
+from lightlab import disk
+from lightlab.workbook import manifest, params
 from lightlab.workbook.project import (
     Fault,
     Project,
@@ -114,7 +115,7 @@ def _unit_name(notebook: str, point: Mapping[str, str]) -> str:
     text = ",".join(f"{k}={v}" for k, v in point.items())
     safe = re.sub(r"[^A-Za-z0-9.=,+-]", "_", text)
     short = safe[: 180 - len(notebook)]  # file systems allow 255 bytes, attempts add to it
-    return f"{notebook}@{short}" + ("" if short == text else f"_{files.digest(text)[:6]}")
+    return f"{notebook}@{short}" + ("" if short == text else f"_{disk.digest(text)[:6]}")
 
 
 def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
@@ -137,12 +138,12 @@ def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
         for c in read_notebook(notebook)["cells"]
     ]
     return {
-        "source": files.digest(source),
-        "params": files.digest(unit.values),
+        "source": disk.digest(source),
+        "params": disk.digest(unit.values),
         "package": _package_hash(project, unit.notebook),
         "pins": _pins_hash(project.root),
-        "data": files.digest(_outside_data(project.root, unit.values)),
-        "inputs": files.digest({n: _result_hash(run_folder / n, whole) for n in unit.needs}),
+        "data": disk.digest(_outside_data(project.root, unit.values)),
+        "inputs": disk.digest({n: _result_hash(run_folder / n, whole) for n in unit.needs}),
     }
 
 
@@ -198,7 +199,7 @@ def _package_hash(project: Project, notebook: str) -> str:
         paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
     for folder in {p.parent for p in paths}:
         paths |= {p for p in _data_files(folder) if p.stem not in others}
-    return files.digest({p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(paths)})
+    return disk.digest({p.relative_to(root).as_posix(): disk.sha256(p) for p in sorted(paths)})
 
 
 @functools.cache
@@ -226,7 +227,7 @@ def _data_files(folder: Path) -> list[Path]:
 def _pins_hash(root: Path) -> str:
     """The pins of the workbook and the versions that are really installed."""
     pins = root / "constraints.txt"
-    return files.digest([files.sha256(pins) if pins.is_file() else None, manifest.versions()])
+    return disk.digest([disk.sha256(pins) if pins.is_file() else None, manifest.versions()])
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
@@ -263,10 +264,10 @@ def _files_below(place: Path) -> Iterator[list[Any]]:
 def _result_hash(folder: Path, whole: bool) -> str | None:
     """A hash of a unit's results as far as another notebook can read them: not its log, pictures
     and timings; `whole`: those too, so that it is another one after each execution."""
-    recorded = files.read_json(folder / "manifest.json")
+    recorded = disk.read_json(folder / "manifest.json")
     if recorded is None:
         return None
     if whole:
-        return files.sha256(folder / "manifest.json")
+        return disk.sha256(folder / "manifest.json")
     read = ("tables/", "artifacts/", "trials", "claims")
-    return files.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})
+    return disk.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})

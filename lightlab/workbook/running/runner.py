@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from lightlab.workbook import files, manifest
+from lightlab import disk
+from lightlab.workbook import manifest
 from lightlab.workbook.project import FAILED_SUFFIX, Project
 from lightlab.workbook.running import plan, store
 from lightlab.workbook.running.executor import Event, Executor, Limits
@@ -156,8 +157,8 @@ class Run:
             "inputs": {n: str(self.folder / n) for n in unit.needs},
             "unfinished": str(store.unfinished(self.folder, name, hashes)),
         }
-        files.write_text(folder / "task.json", json.dumps(task, indent=1))
-        files.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
+        disk.write_text(folder / "task.json", json.dumps(task, indent=1))
+        disk.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
         self._attempts[name] = folder
         state.state, state.why, state.attempts = "running", why, state.attempts + 1
         self._executor.submit(name, folder)
@@ -204,7 +205,7 @@ class Run:
 
     def _write(self, ended: bool = False) -> None:
         """run.json: the units of this call beside those of earlier calls into the same run."""
-        earlier = files.read_json(self.folder / "run.json") or {"units": []}
+        earlier = disk.read_json(self.folder / "run.json") or {"units": []}
         others = [u for u in earlier["units"] if u["unit"] not in self.states]
         kept = {path.name for path in self.folder.iterdir()}
         others = [u for u in others if {u["unit"], u["unit"] + FAILED_SUFFIX} & kept]
@@ -222,14 +223,14 @@ class Run:
             "provenance": self._provenance,
             "units": sorted(others + states, key=lambda u: u["unit"]),
         }
-        files.write_json(self.folder / "run.json", about)
+        disk.write_json(self.folder / "run.json", about)
 
 
 def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:
     facts = {"schema": 1, "unit": unit.name, "notebook": unit.notebook, "status": "failed"}
     rest = {"cause": cause, "params": unit.values, "ended": manifest.now(), "files": {}}
     with suppress(OSError):  # on a full disk the cause still stands in the runner's own words
-        files.write_json(attempt / "manifest.json", facts | rest)
+        disk.write_json(attempt / "manifest.json", facts | rest)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, manifest, params
+from lightlab import disk
+from lightlab.workbook import manifest, params
 from lightlab.workbook.project import FAILED_SUFFIX, Fault, Project, WorkbookError, alone
 from lightlab.workbook.running.executor import end_processes
 from lightlab.workbook.running.plan import Unit
@@ -84,7 +85,7 @@ def unfinished(run_folder: Path, unit: str, hashes: Mapping[str, str]) -> Path:
     """Where a unit's long work is kept until it has a result. With other values, code, pins or data
     the work begins anew; whether with another text of the notebook, its record knows."""
     decisive = {k: v for k, v in hashes.items() if k != "source"}
-    return run_folder / _UNFINISHED / f"{unit}~{files.digest(decisive)[:12]}"
+    return run_folder / _UNFINISHED / f"{unit}~{disk.digest(decisive)[:12]}"
 
 
 def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> None:
@@ -101,7 +102,7 @@ def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> None:
         overtaken = (run_folder / _UNFINISHED).glob(f"{unit}~*")
         for folder in [failed(run_folder, unit), *overtaken]:
             shutil.rmtree(folder, ignore_errors=True)
-    files.sync(run_folder)
+    disk.sync(run_folder)
 
 
 def failed(run_folder: Path, unit: str) -> Path:
@@ -111,7 +112,7 @@ def failed(run_folder: Path, unit: str) -> Path:
 
 def recorded(folder: Path) -> dict | None:
     """The manifest of a unit's result, or None."""
-    return files.read_json(folder / "manifest.json")
+    return disk.read_json(folder / "manifest.json")
 
 
 def took_s(folder: Path, name: str) -> float:
