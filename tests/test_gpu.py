@@ -38,7 +38,7 @@ def everything(monkeypatch):
 
 def test_what_is_learnt_there_is_what_is_learnt_here(digits):
     job = train.Job(SPACE.decode(SPACE.centre()), digits.train, RECIPE, test=digits.test)
-    here, there = (train.fit_many([job], device=device)[0] for device in ("cpu", "cuda"))
+    here, there = (train.train_each({0: job}, device=device)[0] for device in ("cpu", "cuda"))
     assert there.metrics["test_accuracy"] == pytest.approx(here.metrics["test_accuracy"], abs=0.1)
     assert there.history["loss"].iloc[0] == pytest.approx(here.history["loss"].iloc[0], rel=0.02)
     assert all(v.device.type == "cpu" for v in there.network().state_dict().values())

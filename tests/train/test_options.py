@@ -233,7 +233,7 @@ def test_other_images_are_checked_before_the_training(digits, change, words, mon
         train.fit(mlp(64), digits.train, train.Recipe(), val=wrong)
     job = train.Job(functools.partial(mlp, 64), digits.train, train.Recipe(), test=wrong)
     with pytest.raises(train.JobError, match=words):
-        train.fit_many([job])
+        train.train_each({0: job})
 
 
 def test_networks_and_images_that_cannot_be_trained(digits):
@@ -270,7 +270,7 @@ def test_a_divergence_in_the_last_step_is_told(digits):
         train.fit(cnn(4, depth=2), digits.train, hot, val=digits.val)
     job = train.Job(functools.partial(cnn, 4, depth=2), digits.train, hot, test=digits.test)
     with pytest.raises(train.JobError, match="DivergedError"):
-        train.fit_many([job])
+        train.train_each({0: job})
 
 
 def test_infinity_on_purpose_is_no_divergence(digits):
@@ -300,7 +300,7 @@ def test_a_teachers_logits_may_carry_a_gradient(digits):
     logits = mlp(64)(digits.train.x)
     assert logits.requires_grad
     job = train.Job(functools.partial(mlp, 64), digits.train, SHORT, teacher=logits)
-    alone, beside = (train.fit_many([job, job], workers=n) for n in (1, 2))
+    alone, beside = (train.train_each({0: job, 1: job}, workers=n) for n in (1, 2))
     assert alone[0].history["loss"].equals(beside[0].history["loss"])
 
 

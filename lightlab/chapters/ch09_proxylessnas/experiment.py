@@ -18,7 +18,6 @@ from lightlab.methods.proxyless.additive import Additive
 from lightlab.methods.proxyless.architect import Settings
 from lightlab.methods.proxyless.run import Found, search, training_macs
 from lightlab.published import loader
-from lightlab.search.beside import run_beside
 from lightlab.search.searcher import SearchError
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode
@@ -26,6 +25,7 @@ from lightlab.space.decisions import Point
 from lightlab.space.mnasnet import INSIDE, whereabouts
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
+from lightlab.train.parallel import run_beside
 
 FREE, BY_TARGET, REINFORCE = "λ = 0", "λ by target", "REINFORCE"
 FOUND, NARROWED = "found", "no latency term, narrowed"
@@ -152,7 +152,7 @@ def compare(
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
-    return specialised.train_each(entries, images, recipe, home.meter, resume=resume)
+    return specialised.train_and_time(entries, images, recipe, home.meter, resume=resume)
 
 
 def compare_devices(
@@ -167,7 +167,7 @@ def compare_devices(
     already. Rows as there, name the setting.
     """
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
-    tested = specialised.train_each(entries, images, recipe, home.meter, resume=resume)
+    tested = specialised.train_and_time(entries, images, recipe, home.meter, resume=resume)
     at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
     return pd.concat([at_home, tested])
 
@@ -198,8 +198,8 @@ def deliver(
 ) -> float:
     """Train a network and write it as an ONNX file, see `subnets.deliver`."""
     job = train.Job(arch, images.train, recipe, seed)
-    (done,) = train.fit_many([job], resume=resume)
-    return subnets.deliver(done.network(), images, path)
+    done = train.train_each({0: job}, resume=resume)
+    return subnets.deliver(done[0].network(), images, path)
 
 
 def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path) -> pd.DataFrame:

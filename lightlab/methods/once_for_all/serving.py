@@ -12,8 +12,8 @@ from lightlab.methods.once_for_all import predict, subnets
 from lightlab.methods.once_for_all.elastic_cost import ElasticCosts, elastic_table
 from lightlab.methods.once_for_all.evolve import Score
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.beside import run_beside
 from lightlab.space.once_for_all import OfaSpace
+from lightlab.train.parallel import run_beside
 
 
 @dataclass(frozen=True, eq=False)

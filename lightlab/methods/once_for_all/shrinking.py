@@ -19,13 +19,13 @@ from lightlab.measure import cost
 from lightlab.methods.once_for_all import subnets
 from lightlab.methods.once_for_all.phases import Phase, draw, expected_macs, progressive
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.beside import Key, run_beside
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.train import checkpoint, descent
 from lightlab.train.checkpoint import Keeper, identity
 from lightlab.train.evaluate import check
+from lightlab.train.parallel import Key, run_beside
 from lightlab.train.recipe import MEND, Plan, plan
 
 N_ROWS = N_KEPT = 8
