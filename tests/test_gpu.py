@@ -61,9 +61,9 @@ def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch, for
 
     monkeypatch.setattr(_Search, "report", stop)
     with pytest.raises(KeyboardInterrupt):
-        search(*task, checkpoint=tmp_path / "kept.safetensors")
+        search(*task, checkpoint=tmp_path / "kept.pt")
     monkeypatch.setattr(_Search, "report", report)
-    found = search(*task, checkpoint=tmp_path / "kept.safetensors")
+    found = search(*task, checkpoint=tmp_path / "kept.pt")
     free = ["seconds"]
     assert found.history.drop(columns=free).equals(whole.history.drop(columns=free))
     assert found.probabilities == whole.probabilities

@@ -3,9 +3,9 @@
 from lightlab.train.descent import augment, flip, shift
 from lightlab.train.device import accelerator
 from lightlab.train.evaluate import evaluate, logits
-from lightlab.train.jobs import Job, JobError, Trained, collect, start, tabulate, train_each
-from lightlab.train.loop import fit
+from lightlab.train.jobs import collect, start, tabulate, train_each
 from lightlab.train.recipe import DivergedError, Recipe, TrainError, samples
+from lightlab.train.training import Job, JobError, Trained, fit
 
 __all__ = [
     "DivergedError",

@@ -1,90 +1,23 @@
-"""Trainings as values, and many of them side by side: one process per core, one thread each."""
+"""Many trainings by name: side by side, results in order or as they come, and a table."""
 
 import hashlib
-import math
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 import pandas as pd
-import torch
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from safetensors.torch import load
 from tqdm.auto import tqdm
 
-from lightlab.data import Split
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
-from lightlab.nets.build import build
 from lightlab.space.arch import Arch, encode
-from lightlab.train.device import accelerator
-from lightlab.train.evaluate import check_test, evaluate
-from lightlab.train.loop import fit
-from lightlab.train.parallel import SHORT_MACS, Key, pool
-from lightlab.train.recipe import MEND, DivergedError, Recipe, TrainError, samples
-from lightlab.train.training import Callback, bar_options
-
-_NICENESS = 10  # of processes in the background: a core asked for by another they leave to it
-
-# number of the job, history, weights as safetensors, metrics, where it diverged if it did
-Done = tuple[int, pd.DataFrame, bytes, dict[str, float], str]
-
-
-class JobError(RuntimeError):
-    """A job failed, or a process with it; the message names the job."""
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One training: `train.fit`'s arguments, and the network as what makes it.
-
-    `network`: an `Arch`, or a function called with `seed=…`, such as
-    `functools.partial(build, arch, dropout=0.2)`, that gives the same layers for every seed.
-    `test` images are used once, at the end. `name` stands in messages. `checkpoint` is a file of
-    its own for each job.
-    """
-
-    network: Arch | Callable[..., nn.Module]
-    split: Split
-    recipe: Recipe
-    seed: int = 0
-    val: Split | None = None
-    test: Split | None = None
-    name: str = ""
-    eval_every: int | None = None
-    teacher: nn.Module | Tensor | None = None
-    checkpoint: Path | str | None = None
-
-    def make(self) -> nn.Module:
-        """The network before training."""
-        if isinstance(self.network, Arch):
-            return build(self.network, seed=self.seed)
-        return self.network(seed=self.seed)
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """What came of a job: the history of `train.fit`, the weights, and `metrics` at the end
-    (val_loss, val_accuracy, test_loss, test_accuracy, as far as there are such images). Of one that
-    diverged there is nothing but where it did.
-    """
-
-    job: Job
-    history: pd.DataFrame
-    weights: dict[str, Tensor] = field(repr=False)
-    metrics: dict[str, float]
-    diverged: str = ""
-
-    def network(self) -> nn.Module:
-        """The trained network, on the CPU, in evaluation mode."""
-        network = self.job.make()
-        network.load_state_dict(self.weights)
-        return network.eval()
+from lightlab.train.loop import bar_options
+from lightlab.train.parallel import SHORT_MACS, Done, Key, train_beside, train_here
+from lightlab.train.recipe import TrainError, samples
+from lightlab.train.training import Job, JobError, Trained
 
 
 def train_each(jobs: Mapping[Key, Job], **how: Any) -> dict[Key, Trained]:
@@ -104,20 +37,17 @@ def collect(running: Iterable[tuple[Key, Trained]], order: Iterable[Key]) -> dic
     return {key: found[key] for key in order}
 
 
-def tabulate(trained: Mapping[Any, Trained], *by: str) -> pd.DataFrame:
-    """A row per training: its key in the columns `by`, then samples, macs, seconds and loss as at
-    the end of its history, validated and accuracy (validation and test images, %) where there are
-    such.
+def tabulate(trained: Mapping[tuple, Trained], *by: str) -> pd.DataFrame:
+    """A row per training: its key, a tuple, in the columns `by`; samples, macs, seconds and loss as
+    in the last row of its history; validated and accuracy (validation, test; %).
     """
-    rows = []
-    for key, one in trained.items():
-        row = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
-        row |= {k: one.history[k].iloc[-1] for k in ("samples", "macs", "seconds", "loss")}
-        for name, metric in (("validated", "val_accuracy"), ("accuracy", "test_accuracy")):
-            if metric in one.metrics:
-                row[name] = 100 * one.metrics[metric]
-        rows.append(row)
-    return pd.DataFrame(rows)
+    marks = {"validated": "val_accuracy", "accuracy": "test_accuracy"}
+    return pd.DataFrame(
+        dict(zip(by, key, strict=True))
+        | {k: one.history[k].iloc[-1] for k in ("samples", "macs", "seconds", "loss")}
+        | {k: 100 * one.metrics[v] for k, v in marks.items() if v in one.metrics}
+        for key, one in trained.items()
+    )
 
 
 def start(
@@ -158,9 +88,9 @@ def start(
         workers = 1 if total < SHORT_MACS else joblib.cpu_count()
     workers = min(workers, len(listed))
     if workers > 1 or background:  # joblib takes one worker for this process
-        done = _beside(listed, macs, device, max(workers, 2), background)
+        done = train_beside(listed, macs, device, max(workers, 2), background)
     else:
-        done = _here(listed, macs, device)
+        done = train_here(listed, macs, device)
     return _tell(list(jobs), listed, done, progress)
 
 
@@ -202,7 +132,7 @@ def _complete(i: int, key: Any, job: Job, resume: Path | None) -> Job:
     if checkpoint is None and resume is not None:
         network = encode(job.network) if isinstance(job.network, Arch) else ""
         what = hashlib.sha256(f"{network} {job.seed} {job.recipe}".encode()).hexdigest()[:8]
-        checkpoint = Path(resume) / f"{i:04d}-{what}.safetensors"
+        checkpoint = Path(resume) / f"{i:04d}-{what}.pt"
     name = f"job {key}" if isinstance(key, int) else key
     name = " ".join(map(str, key)) if isinstance(key, tuple) else name
     return replace(job, name=job.name or name, checkpoint=checkpoint)
@@ -214,103 +144,3 @@ def _check(jobs: Sequence[Job], workers: int | None) -> None:
     paths = [Path(job.checkpoint).resolve() for job in jobs if job.checkpoint is not None]
     if len(set(paths)) < len(paths):
         raise TrainError("two jobs would write one checkpoint: give each its own file")
-
-
-def _here(jobs: list[Job], macs: list[int], device: str | None) -> Iterator[Done]:
-    """One after another in this process, on one thread as in the others."""
-    with torch_threads(1):
-        for i, job in enumerate(jobs):
-            yield _train(i, job, macs[i], device)
-
-
-def _beside(
-    jobs: list[Job], macs: list[int], device: str | None, workers: int, background: bool
-) -> Iterator[Done]:
-    """As they are done, by `workers` processes of one thread, which begin at once."""
-    lent: dict[int, np.ndarray] = {}
-    how = {"initializer": _give_way} if background else {}
-    parallel = pool(workers, batch_size=1, return_as="generator_unordered", **how)
-    here = os.getpid()
-    tasks = (
-        joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, here)
-        for i, job in enumerate(jobs)
-    )
-    return parallel(tasks)
-
-
-def _give_way() -> None:
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(_NICENESS)
-
-
-def _lend(job: Job, lent: dict[int, np.ndarray]) -> dict[str, Any]:
-    """The job with NumPy arrays for tensors, the same array for the same tensor: joblib writes each
-    to a file once, and processes map it.
-    """
-
-    def array(tensor: Tensor) -> np.ndarray:
-        return lent.setdefault(id(tensor), tensor.detach().cpu().numpy())
-
-    fields = dict(vars(job))
-    for name in ("split", "val", "test"):
-        if (part := fields[name]) is not None:
-            fields[name] = [array(t) for t in (part.x, part.y, part.groups)]
-    if isinstance(job.teacher, Tensor):
-        fields["teacher"] = array(job.teacher)
-    return fields
-
-
-def _borrow(i: int, fields: dict[str, Any], macs: int, device: str | None, parent: int) -> Done:
-    """In another process: the job with tensors over the mapped arrays, trained.
-
-    It ends with the next row of the history if `parent` was killed: nobody waits for it any more.
-    """
-
-    def leave(*_: Any) -> None:
-        if os.getppid() != parent:
-            os._exit(1)
-
-    for name in ("split", "val", "test"):
-        if fields[name] is not None:
-            fields[name] = Split(*map(torch.from_numpy, fields[name]))
-    if isinstance(fields["teacher"], np.ndarray):
-        fields["teacher"] = torch.from_numpy(fields["teacher"])
-    with torch_threads(1):
-        return _train(i, Job(**fields), macs, device, leave)
-
-
-def _train(
-    i: int, job: Job, macs: int, device: str | None, callback: Callback | None = None
-) -> Done:
-    try:
-        step = cost.PASSES_PER_TRAINING_STEP * job.recipe.batch_size * macs
-        network = job.make().to(device or accelerator(step))
-        if job.test is not None:  # what is wrong with it is said before the training, not after
-            check_test(network, job.split, job.test)
-        history = fit(
-            network,
-            job.split,
-            job.recipe,
-            seed=job.seed,
-            val=job.val,
-            eval_every=job.eval_every,
-            callback=callback,
-            macs_per_image=macs,
-            teacher=job.teacher,
-            checkpoint=job.checkpoint,
-            progress=False,
-        )
-        metrics = {
-            f"{name}_{k}": v
-            for name, part in (("val", job.val), ("test", job.test))
-            if part is not None
-            for k, v in evaluate(network, part).items()
-        }
-        if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            raise DivergedError(f"{wrong[0]} is {metrics[wrong[0]]} after the last step: {MEND}")
-    except DivergedError as error:
-        return i, pd.DataFrame(), save({}), {}, f"{job.name}: DivergedError: {error}"
-    except Exception as error:
-        raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
-    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    return i, history, save(weights), metrics, ""

@@ -1,18 +1,32 @@
-"""Functions side by side: one process per core, one thread each."""
+"""Work side by side: one process per core, one thread each."""
 
+import math
+import os
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
+import numpy as np
 import pandas as pd
+import torch
+from safetensors.torch import save
+from torch import Tensor
 
+from lightlab.data import Split
+from lightlab.measure import cost
 from lightlab.measure.threads import torch_threads
 from lightlab.nets import whole_file
+from lightlab.train.device import accelerator
+from lightlab.train.evaluate import check_test, evaluate
+from lightlab.train.recipe import MEND, DivergedError
+from lightlab.train.training import Callback, Job, JobError, fit
 
 # Whoever closes the generator of results knows that he gives trainings up.
 warnings.filterwarnings("ignore", ".* tasks which were still being processed", module="joblib")
+_NICENESS = 10  # of processes in the background: a core asked for by another they leave to it
 _LEAST_BYTES = 2**16  # arrays from this size on lie in a file that all processes map
 
 # Below so many MACs in all, about six seconds of one core, starting processes (three seconds, the
@@ -20,6 +34,8 @@ _LEAST_BYTES = 2**16  # arrays from this size on lie in a file that all processe
 SHORT_MACS = 5e10
 
 Key = TypeVar("Key", bound=Hashable)
+# number of the job, history, weights as safetensors, metrics, where it diverged if it did
+Done = tuple[int, pd.DataFrame, bytes, dict[str, float], str]
 
 
 def pool(workers: int, **how: Any) -> joblib.Parallel:
@@ -53,7 +69,7 @@ def run_beside(
             kept and Path(kept) / f"{i:04d}.parquet",
             function,
             args,
-            resume and Path(resume) / f"{i:04d}.safetensors",
+            resume and Path(resume) / f"{i:04d}.pt",
         )
         for i, args in enumerate(jobs.values())
     )
@@ -73,3 +89,96 @@ def _one(
         return found
     whole_file.write(path, found.to_parquet)
     return pd.read_parquet(path)
+
+
+def train_here(jobs: list[Job], macs: list[int], device: str | None) -> Iterator[Done]:
+    """One after another in this process, on one thread as in the others."""
+    with torch_threads(1):
+        for i, job in enumerate(jobs):
+            yield _train(i, job, macs[i], device)
+
+
+def train_beside(
+    jobs: list[Job], macs: list[int], device: str | None, workers: int, background: bool
+) -> Iterator[Done]:
+    """As they are done, by `workers` processes of one thread, which begin at once."""
+    lent: dict[int, np.ndarray] = {}
+    how = {"initializer": _give_way} if background and hasattr(os, "nice") else {}
+    parallel = pool(workers, batch_size=1, return_as="generator_unordered", **how)
+    return parallel(
+        joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, os.getpid())
+        for i, job in enumerate(jobs)
+    )
+
+
+def _give_way() -> None:
+    os.nice(_NICENESS)
+
+
+def _lend(job: Job, lent: dict[int, np.ndarray]) -> Job:
+    """The job with NumPy arrays for tensors, the same array for the same tensor: joblib writes each
+    to a file once, and processes map it.
+    """
+    return _convert(job, lambda t: lent.setdefault(id(t), t.detach().cpu().numpy()))
+
+
+def _convert(job: Job, tensor: Callable[[Any], Any]) -> Job:
+    """The job with another kind of `tensor` for its images and the logits of its teacher."""
+    new = {
+        name: Split(*map(tensor, (part.x, part.y, part.groups)))
+        for name in ("split", "val", "test")
+        if (part := getattr(job, name)) is not None
+    }
+    if isinstance(job.teacher, Tensor | np.ndarray):
+        new["teacher"] = tensor(job.teacher)
+    return replace(job, **new)
+
+
+def _borrow(i: int, job: Job, macs: int, device: str | None, parent: int) -> Done:
+    """Train, in another process, what `_lend` made; that ends with the next row of the history if
+    `parent` was killed: nobody waits for it any more.
+    """
+
+    def leave(*_: Any) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    with torch_threads(1):
+        return _train(i, _convert(job, torch.from_numpy), macs, device, leave)
+
+
+def _train(
+    i: int, job: Job, macs: int, device: str | None, callback: Callback | None = None
+) -> Done:
+    try:
+        step = cost.PASSES_PER_TRAINING_STEP * job.recipe.batch_size * macs
+        network = job.make().to(device or accelerator(step))
+        if job.test is not None:  # what is wrong with it is said before the training, not after
+            check_test(network, job.split, job.test)
+        history = fit(
+            network,
+            job.split,
+            job.recipe,
+            seed=job.seed,
+            val=job.val,
+            eval_every=job.eval_every,
+            callback=callback,
+            macs_per_image=macs,
+            teacher=job.teacher,
+            checkpoint=job.checkpoint,
+            progress=False,
+        )
+        metrics = {
+            f"{name}_{k}": v
+            for name, part in (("val", job.val), ("test", job.test))
+            if part is not None
+            for k, v in evaluate(network, part).items()
+        }
+        if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise DivergedError(f"{wrong[0]} is {metrics[wrong[0]]} after the last step: {MEND}")
+    except DivergedError as error:
+        return i, pd.DataFrame(), save({}), {}, f"{job.name}: DivergedError: {error}"
+    except Exception as error:
+        raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
+    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    return i, history, save(weights), metrics, ""

@@ -146,7 +146,7 @@ def test_trainings_in_the_background_begin_at_once_give_way_and_can_be_given_up(
         assert time.monotonic() < until
         time.sleep(0.05)
     busy = workers()
-    assert {p.nice() for p in busy} == {psutil.Process().nice() + train.jobs._NICENESS}
+    assert {p.nice() for p in busy} == {psutil.Process().nice() + train.parallel._NICENESS}
     begun.close()
     assert psutil.wait_procs(busy, timeout=20)[1] == []
     assert len(train.train_each(jobs, workers=2)) == 3
@@ -158,9 +158,9 @@ def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", leave)
-    fields = train.jobs._lend(jobs["a"], {})
+    lent = train.parallel._lend(jobs["a"], {})
     with pytest.raises(SystemExit):
-        train.jobs._borrow(0, fields, 0, "cpu", parent=-1)
+        train.parallel._borrow(0, lent, 0, "cpu", parent=-1)
 
 
 def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
@@ -169,9 +169,9 @@ def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     def beside(jobs, macs, device, workers, background):
         assert not background
         asked.append(workers)
-        return train.jobs._here(jobs, macs, device)
+        return train.parallel.train_here(jobs, macs, device)
 
-    monkeypatch.setattr(train.jobs, "_beside", beside)
+    monkeypatch.setattr(train.jobs, "train_beside", beside)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     train.train_each(jobs)
     assert asked == []

@@ -28,7 +28,7 @@ def test_what_had_ended_is_not_trained_again_and_what_was_cut_off_goes_on(
     descend, steps = Training._descend, []
 
     def cut_off(self):
-        steps.append(self.step)
+        steps.append(self.steps)
         if len(steps) == 10:  # in the second epoch of the second job: an epoch has 3 steps
             raise KeyboardInterrupt
         descend(self)
@@ -36,7 +36,7 @@ def test_what_had_ended_is_not_trained_again_and_what_was_cut_off_goes_on(
     monkeypatch.setattr(Training, "_descend", cut_off)
     with pytest.raises(KeyboardInterrupt):
         train.train_each(jobs, workers=1, resume=tmp_path)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.glob("*.pt"))) == 2
     steps[:] = [0] * 20
     again = train.train_each(jobs, workers=1, resume=tmp_path)
     assert steps[20:] == [4, 5, 6]
@@ -54,7 +54,7 @@ def test_another_network_in_a_job_s_place_begins_anew(jobs, tmp_path, monkeypatc
     descend, steps = Training._descend, []
 
     def counted(self):
-        steps.append(self.step)
+        steps.append(self.steps)
         descend(self)
 
     monkeypatch.setattr(Training, "_descend", counted)
@@ -65,7 +65,7 @@ def test_another_network_in_a_job_s_place_begins_anew(jobs, tmp_path, monkeypatc
 
 
 def test_a_checkpoint_of_its_own_stays_a_jobs(jobs, tmp_path):
-    mine = tmp_path / "mine.safetensors"
+    mine = tmp_path / "mine.pt"
     job = train.Job(jobs[0].network, jobs[0].split, RECIPE, checkpoint=mine)
     train.train_each({0: job}, workers=1, resume=tmp_path / "folder")
     assert mine.is_file()

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
-from lightlab.train import checkpoint, descent
-from lightlab.train.checkpoint import Keeper, identity
+from lightlab.train import descent
+from lightlab.train.checkpoint import Keeper
 from lightlab.train.evaluate import check
+from lightlab.train.loop import Batches, Run
 from lightlab.train.parallel import Key, run_beside
-from lightlab.train.recipe import MEND, Plan, plan
+from lightlab.train.recipe import MEND, plan
 
 N_ROWS = N_KEPT = 8
 
@@ -68,23 +70,16 @@ def shrink(
 
     SearchError and TrainError on what cannot be trained, DivergedError where the loss is no number.
     """
-    run = _Run(space, images, phases, recipe, start, teacher, seed, n_rows)
+    run = _Shrinking(space, images, phases, recipe, start, teacher, seed, n_rows)
     keeper = None
     if checkpoint is not None:
         rest = {"seed": seed, "phases": [asdict(p) for p in phases], "space": space.identity()}
         rest |= {"n_calibrate": subnets.N_CALIBRATE, "n_rows": n_rows}
-        own = identity(run.net, images.train, images.val, recipe, teacher, **rest)
-        keeper = Keeper(checkpoint, own)
-        if keeper.path.exists():
-            run.restore(*keeper.read())
-    while not run.done:
-        run.step()
-        if run.due:
-            run.report()
-        if keeper is not None and (run.done or run.values["steps"] % run.keep_every == 0):
-            keeper.write(*run.state())
-    run.net.activate(space.corner())
-    return Shrunk(run.net.eval().cpu(), pd.DataFrame(run.rows))
+        data = images.train, images.val
+        keeper = Keeper(checkpoint, run.network, *data, recipe, teacher, **rest)
+    run.go(keeper)
+    run.network.activate(space.corner())
+    return Shrunk(run.network.eval().cpu(), pd.DataFrame(run.rows))
 
 
 def shrink_many(
@@ -113,8 +108,12 @@ def begin(
     return shrink_many(jobs, **how)
 
 
-class _Run:
-    """All that changes at a step."""
+class _Shrinking(Run):
+    """The training in these phases; `turn` is the number of the phase, `place` the steps made in
+    it, `lasted` its seconds of wall clock.
+    """
+
+    KEPT = ("turn", "place", "passes", "macs", "seconds", "lasted")
 
     def __init__(
         self,
@@ -134,145 +133,118 @@ class _Run:
         if start is not None and start.space.identity() != space.identity():
             raise SearchError(f"the network to start from is of another space, {start.space!r}")
         net = ElasticNetwork(space, seed=seed) if start is None else copy.deepcopy(start)
-        self.net = net.to(memory_format=torch.channels_last).train()
-        self.net.activate(space.corner())
-        largest = space.resolutions[-1]
-        learnt, val = (subnets.split_at(s, largest) for s in (images.train, images.val))
-        check(self.net, learnt, recipe, val, None)
-        self.prices = cost.Prices()
-        step = recipe.batch_size * self.prices(space.decode(space.corner()))[0]
-        device = train.accelerator(cost.PASSES_PER_TRAINING_STEP * step)
-        self.net.to(device)
-        self.teacher = None if teacher is None else copy.deepcopy(teacher).train().to(device)
-        self.images, self.phases, self.seed = images, tuple(phases), seed
-        self.n_rows, self.base = n_rows, recipe
-        self.batches = checkpoint.Batches(images.train.to(device))
-        self.generator = torch.Generator().manual_seed(seed)
-        self.values = {"phase": 0, "step": 0, "steps": 0, "passes": 0, "macs": 0, "seconds": 0.0}
-        self.values["losses"] = []  # since the last row
-        self.values["lasted"] = 0.0  # seconds of wall clock of the phase, rows apart
-        self.rows: list[dict[str, Any]] = []
-        n_steps = sum(
-            plan(replace(recipe, epochs=p.epochs), len(images.train)).n_steps for p in phases
+        net.activate(space.corner())
+        learnt, val = (
+            subnets.split_at(part, space.resolutions[-1]) for part in (images.train, images.val)
         )
-        self.every, self.keep_every = (max(1, n_steps // max(1, n)) for n in (n_rows, N_KEPT))
-        self._begin()
-
-    def _begin(self) -> None:
-        """Make ready for the phase whose turn it is."""
-        self.phase = self.phases[self.values["phase"]]
-        phase, base = self.phase, self.base
-        warmup = base.warmup if phase.warmup is None else phase.warmup
-        self.recipe = replace(base, epochs=phase.epochs, lr=base.lr * phase.lr, warmup=warmup)
-        self.plan: Plan = plan(self.recipe, len(self.images.train))
-        self.optimizer = descent.sgd(self.net.parameters(), self.recipe)
-
-    @property
-    def done(self) -> bool:
-        """Whether the last phase has ended."""
-        return self.values["phase"] == len(self.phases)
+        check(net, learnt, recipe, val, None)
+        self.prices = cost.Prices()
+        macs = recipe.batch_size * self.prices(space.decode(space.corner()))[0]
+        device = train.accelerator(cost.PASSES_PER_TRAINING_STEP * macs)
+        self.phases, self.images, self.n_rows = tuple(phases), images, n_rows
+        self.recipes = [_recipe_of(phase, recipe) for phase in phases]
+        self.plans = [plan(each, len(images.train)) for each in self.recipes]
+        n_steps = sum(each.n_steps for each in self.plans)
+        super().__init__(
+            net.to(device),
+            {"train": Batches(images.train, device)},
+            {"sgd": descent.sgd(net.parameters(), recipe)},
+            seed,
+            n_steps,
+            *(max(1, n_steps // max(1, n)) for n in (n_rows, N_KEPT)),
+        )
+        self.teacher = None if teacher is None else copy.deepcopy(teacher).train().to(device)
+        self.turn = self.place = self.passes = self.macs = 0
+        self.seconds = self.lasted = 0.0
 
     @property
     def due(self) -> bool:
-        """Whether it is time for a row."""
-        phase_ended = self.values["step"] == 0 and self.n_rows > 0
-        return self.done or phase_ended or self.values["steps"] % self.every == 0
+        """Whether it is time for a row: at the end of a phase, too."""
+        return super().due or (self.place == 0 and self.n_rows > 0)
 
     def step(self) -> None:
         """One of the weights, over all sub-networks that are drawn for it."""
         begin, began = time.process_time(), time.perf_counter()
-        values, net, phase = self.values, self.net, self.phase
-        if values["step"] == 0 and phase.sorts:
+        net, phase, recipe = self.network, self.phases[self.turn], self.recipes[self.turn]
+        n_steps = self.plans[self.turn].n_steps
+        if self.place == 0 and phase.sorts:
             net.sort_channels(net.space.expands[-phase.sorts :])
-        values["step"] += 1
-        values["steps"] += 1
+        self.place += 1
+        self.steps += 1
         points = draw(net.space, phase, self.generator)
-        x, y = self.batches.next(self.plan.batch, self.generator)
-        x = train.augment(x, self.recipe, self.generator)
+        x, y, _ = self.batches["train"].next(self.plans[self.turn].batch, self.generator)
+        x = train.augment(x, recipe, self.generator)
         x = subnets.at_resolution(x, net.space.resolutions[points[0][0]])
         x = x.contiguous(memory_format=torch.channels_last)
-        rate = descent.learning_rate(self._scheduled(), self.plan.n_steps, self.recipe)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        values["losses"].append(self._descend(points, x, y))
-        self.optimizer.step()
-        values["passes"] += len(points) * len(x)
-        values["seconds"] += time.process_time() - begin
-        values["lasted"] += time.perf_counter() - began
-        if not np.isfinite(values["losses"][-1]):
+        sgd, scheduled = self.optimizers["sgd"], partial(descent.scheduled, self.place, n_steps)
+        descent.prepare(sgd, scheduled(self.lasted, recipe), n_steps, recipe)
+        self.losses.append(self._descend(points, x, y))
+        sgd.step()
+        self.passes += len(points) * len(x)
+        self.seconds += time.process_time() - begin
+        self.lasted += time.perf_counter() - began
+        if not np.isfinite(self.losses[-1]):
             raise train.DivergedError(
-                f"the loss is no number at step {values['step']} of phase {phase.name!r}: {MEND}"
+                f"the loss is no number at step {self.place} of phase {phase.name!r}: {MEND}"
             )
-        if self._scheduled() == self.plan.n_steps:
-            values["phase"] += 1
-            values["step"] = 0
-            values["lasted"] = 0.0
-            if not self.done:
-                self._begin()
+        if scheduled(self.lasted, recipe) == n_steps:
+            self._end_phase()
 
-    def _scheduled(self) -> int:
-        """The step that the phase's schedule has come to."""
-        step, lasted = self.values["step"], self.values["lasted"]
-        return descent.scheduled(step, self.plan.n_steps, lasted, self.recipe)
+    def _end_phase(self) -> None:
+        self.turn += 1
+        self.place, self.lasted = 0, 0.0
+        self.done = self.turn == len(self.phases)
+        if not self.done:
+            parameters = self.network.parameters()
+            self.optimizers["sgd"] = descent.sgd(parameters, self.recipes[self.turn])
 
     def _descend(self, points: list[Point], x: Tensor, y: Tensor) -> float:
         """Gradients of all sub-networks, summed; the mean of their losses."""
-        total, taught = 0.0, self._taught(x)
+        total, taught, phase = 0.0, self._taught(x), self.phases[self.turn]
+        smoothing = self.recipes[self.turn].label_smoothing
         for i, point in enumerate(points):
-            self.net.activate(point)
-            outputs = self.net(x)
-            hard = F.cross_entropy(outputs, y, label_smoothing=self.recipe.label_smoothing)
+            self.network.activate(point)
+            outputs = self.network(x)
+            hard = F.cross_entropy(outputs, y, label_smoothing=smoothing)
             value = hard if taught is None else F.cross_entropy(outputs, taught)
-            if self.phase.rule == "sandwich":
+            if phase.rule == "sandwich":
                 taught = outputs.detach().softmax(1) if i == 0 else taught
             elif taught is not None:
                 value = value + hard
             value.backward()
             total += value.item()
-            macs = self.prices(self.net.active_arch)[0]
-            self.values["macs"] += cost.PASSES_PER_TRAINING_STEP * len(x) * macs
+            macs = self.prices(self.network.active_arch)[0]
+            self.macs += cost.PASSES_PER_TRAINING_STEP * len(x) * macs
         return total / len(points)
 
     @torch.no_grad()
     def _taught(self, x: Tensor) -> Tensor | None:
         """The teacher's probabilities for these images."""
-        if self.teacher is None or self.phase.rule == "sandwich":
+        if self.teacher is None or self.phases[self.turn].rule == "sandwich":
             return None
         self.teacher.activate(self.teacher.space.corner(resolution=x.shape[-1]))
-        self.values["macs"] += len(x) * self.prices(self.teacher.active_arch)[0]
+        self.macs += len(x) * self.prices(self.teacher.active_arch)[0]
         return self.teacher(x).softmax(1)
 
     def report(self) -> None:
-        """A row of the history."""
-        space, images = self.net.space, self.images
+        """Add a row to the history."""
+        space, images = self.network.space, self.images
         middle = [n // 2 for n in space.n_options]
         points = {"smallest": space.smallest(), "middle": middle, "largest": space.corner()}
         points = points if self.n_rows else {}
-        found = subnets.accuracies(self.net, points.values(), images.train.x, images.val)
+        found = subnets.accuracies(self.network, points.values(), images.train.x, images.val)
         self.rows.append(
             {
-                "phase": self.phases[self.values["phase"] - (self.values["step"] == 0)].name,
-                **{k: self.values[k] for k in ("steps", "passes", "macs", "seconds")},
-                "loss": float(np.mean(self.values["losses"])),
+                "phase": self.phases[self.turn - (self.place == 0)].name,
+                **{k: getattr(self, k) for k in ("steps", "passes", "macs", "seconds")},
+                "loss": float(np.mean(self.losses)),
                 **dict(zip(points, found.tolist(), strict=True)),
             }
         )
-        self.values["losses"].clear()
+        self.losses.clear()
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and plain values from which `restore` goes on exactly."""
-        tensors = {f"model.{k}": v for k, v in self.net.state_dict().items()}
-        tensors |= checkpoint.optimizer_state("sgd", self.optimizer)
-        tensors |= {"order": self.batches.order, "generator": self.generator.get_state()}
-        return tensors, {"values": self.values, "rows": self.rows}
 
-    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
-        self.values, self.rows = values["values"], values["rows"]
-        if not self.done:
-            self._begin()
-        self.net.load_state_dict(checkpoint.under("model", tensors))
-        checkpoint.put_back("sgd", self.optimizer, tensors)
-        self.batches.order = tensors["order"]
-        self.generator.set_state(tensors["generator"])
+def _recipe_of(phase: Phase, base: train.Recipe) -> train.Recipe:
+    """The phase's length, rate and warm-up, all else of `base`."""
+    warmup = base.warmup if phase.warmup is None else phase.warmup
+    return replace(base, epochs=phase.epochs, lr=base.lr * phase.lr, warmup=warmup)

@@ -178,7 +178,7 @@ def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monk
 
     settings = replace(QUICK, form=form, limit=form != "reinforce")
     whole = search(SPACE, digits, PRICE, TARGET, settings)
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
 
     class Stop(Exception):
         pass
@@ -186,7 +186,7 @@ def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monk
     report = run._Search.report
 
     def stopping(self):
-        if self.n_done > 15:
+        if self.steps > 15:
             raise Stop
         report(self)
 
@@ -202,7 +202,7 @@ def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monk
 
 
 def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     short = replace(QUICK, recipe=replace(RECIPE, epochs=1))
     search(SPACE, digits, PRICE, TARGET, short, checkpoint=path)
     with pytest.raises(train.TrainError, match="it differs in settings"):
@@ -223,9 +223,9 @@ def killed(path):
 
 
 def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.safetensors"))
+    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_a_search_that_diverges_says_so(digits):
