@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from lightlab import data, train
-from lightlab.measure import cache, cost, stats
+from lightlab.measure import cost, stats
 from lightlab.nets.build import build
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
@@ -77,7 +77,7 @@ def generation_seconds(repeats: int = 3) -> dict[str, float]:
     for _ in range(repeats):
         with (
             tempfile.TemporaryDirectory() as folder,
-            mock.patch.dict(os.environ, {cache.ENVIRONMENT: folder}),
+            mock.patch.dict(os.environ, {"LIGHTLAB_CACHE": folder}),
         ):
             for times in seconds.values():
                 start = time.perf_counter()
@@ -112,8 +112,7 @@ def report(table: pd.DataFrame, seconds: dict[str, float], n_train: int) -> str:
         )
     differences = []
     for better, worse, what in CONTRASTS:
-        a, b = (table.loc[table["case"] == i, "accuracy"].to_numpy() for i in (better, worse))
-        mean, low, high = stats.paired_ci(a, b)
+        mean, low, high = stats.mean_ci(stats.paired(table, "accuracy", "case", better, worse))
         differences.append(
             {"difference": what, "points": f"{mean:.1f}", "95 % interval": interval(low, high)}
         )

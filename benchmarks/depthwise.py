@@ -61,7 +61,7 @@ def step_ms(arch: Arch) -> dict[str, float]:
 def main() -> None:
     rows = []
     for channels, layers, colours in NETWORKS:
-        frame = Skeleton.small(32, colours, 10, channels, layers=layers, widths=(1,))
+        frame = Skeleton.small((colours, 32, 32), 10, channels, layers=layers)
         space = ProxylessSpace(frame)
         for block in BLOCKS:
             point = [list(p.candidates).index(block) for p in space.positions]

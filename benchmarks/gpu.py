@@ -78,7 +78,7 @@ def where_it_pays() -> list[str]:
 
 def memory() -> list[str]:
     """A row per form of a step: peak MiB and ms with 2 to 7 candidates."""
-    skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
+    skeleton = Skeleton.small((3, 32, 32), 10, [24, 48, 96], layers=3)
     found = gates.steps(skeleton, range(2, 8), batch=256, rounds=7, device="cuda")
     found = found.rename(columns={"cuda_mib": "peak MiB", "mib": "kept MiB"})
     rows = []

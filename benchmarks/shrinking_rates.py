@@ -12,7 +12,7 @@ import pandas as pd
 
 from lightlab import data, latency, train
 from lightlab.chapters.ch10_once_for_all.experiment import small_space
-from lightlab.methods.once_for_all import phases, subnets
+from lightlab.methods import phases, subnets
 from lightlab.methods.once_for_all.shrinking import begin, shrink_many
 
 PAGE = Path(__file__).with_suffix(".md")

@@ -1,4 +1,4 @@
-"""For every test: figures that it opens do not stay open, and what a random network is."""
+"""For every test: long ones first, figures that it opens are closed, what a random network is."""
 
 import sys
 from collections.abc import Callable
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACTS = ("relu", "relu6", "hswish", "none")
+
+# files that have tests of more than ten seconds, the longest first
+LONG = ("test_execute.py", "test_fit.py", "test_run.py", "test_tabular.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Long tests first: at the end no process is left alone with one."""
+    order = {name: i for i, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(autouse=True)

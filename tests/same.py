@@ -13,8 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import Project, WorkbookError
 from lightlab.workbook.review import compare, results
 from lightlab.workbook.review.compare import IDENTICAL, WITHIN
 from lightlab.workbook.review.results import Unit

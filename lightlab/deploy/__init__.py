@@ -1,10 +1,7 @@
 """Networks as ONNX: export, 8-bit integers, prediction on image files."""
 
-from lightlab.deploy.export import export_onnx, parity, write_bytes
-from lightlab.deploy.facts import facts_of
-from lightlab.deploy.int8 import int8_bytes, quantize_int8
-from lightlab.deploy.model import OPSET, DeployError, onnx_bytes, session
-from lightlab.deploy.predict import Predictor
+from lightlab.deploy.export import export_onnx, int8_bytes, parity, quantize_int8, write_bytes
+from lightlab.deploy.model import OPSET, DeployError, Predictor, facts_of, onnx_bytes, session
 
 __all__ = [
     "OPSET",

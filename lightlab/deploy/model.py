@@ -1,14 +1,24 @@
-"""A module as an ONNX model in memory, and the session that runs one."""
+"""A network as an ONNX model: made, run, what it says about itself, and of image files."""
 
 import copy
 import io
+import json
+import math
 import warnings
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+import onnx
 import onnxruntime
+import pandas as pd
 import psutil
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
+
+from lightlab.data import DataError, decode
 
 OPSET = 17  # of the standard operators: what ONNX Runtime reads since 1.12
 
@@ -75,3 +85,128 @@ def read_bytes(path: str | Path) -> bytes:
         raise DeployError(f"{path}: there is no such file") from None
     except OSError as e:
         raise DeployError(f"{path}: cannot be read: {e.strerror}") from e
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What stands in a model's `metadata_props`, each value as JSON under the field's name.
+
+    `arch` is the architecture's text; `input_shape` (C, H, W) of one image. The graph takes
+    float32 pixels that are standardised already, (pixel / 255 - mean) / std by channel: the same
+    tensors as training, so that parity and calibration need no second way in. `predict` applies
+    `mean` and `std`; other runtimes read them here. DeployError where they are not one finite
+    number for each channel, std is not positive, or class names are equal or no text.
+    """
+
+    arch: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input_shape: tuple[int, int, int]
+    lightlab_version: str = version("lightlab")
+
+    def __post_init__(self) -> None:
+        channels = self.input_shape[0]
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if len(values) != channels:
+                raise DeployError(f"{name} has {len(values)} values for {channels} channels")
+            if not all(map(math.isfinite, values)):
+                raise DeployError(f"{name} must be finite, got {list(values)}")
+        if not all(s > 0 for s in self.std):
+            raise DeployError(f"std must be positive, got {list(self.std)}")
+        for i, name in enumerate(self.class_names):
+            if name in self.class_names[:i]:
+                raise DeployError(f"two classes are named {name!r}")
+            if any("\ud800" <= c <= "\udfff" for c in name):
+                raise DeployError(f"the class name {name!r} is no text: rename the class")
+
+
+class _Written(BaseModel):
+    """`Facts` as JSON: types only."""
+
+    model_config = ConfigDict(strict=True)
+    arch: str
+    class_names: list[str]
+    mean: list[float]
+    std: list[float]
+    input_shape: list[int]
+    lightlab_version: str
+
+
+def with_facts(model: bytes, facts: Facts) -> bytes:
+    """The ONNX model with `facts` in its metadata."""
+    proto = onnx.load_from_string(model)
+    texts = {k: json.dumps(v, ensure_ascii=False) for k, v in asdict(facts).items()}
+    onnx.helper.set_model_props(proto, texts)
+    return proto.SerializeToString()
+
+
+def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:
+    """The facts of the model that `session` runs.
+
+    DeployError, with `name`, where it has none, or where they are not those of its graph.
+    """
+    kept = session.get_modelmeta().custom_metadata_map
+    fields = Facts.__dataclass_fields__
+    if missing := [key for key in fields if key not in kept]:
+        raise DeployError(
+            f"{name}: is no model of this workbook, its metadata lack {', '.join(missing)}; "
+            "write it with `lightlab export`"
+        )
+    try:
+        written = _Written.model_validate({key: json.loads(kept[key]) for key in fields})
+        _check_graph(session, written)
+        values = written.model_dump()
+        return Facts(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DeployError(f"{name}: its metadata cannot be read: {where}: {first['msg']}") from e
+    except (ValueError, RecursionError) as e:
+        raise DeployError(f"{name}: its metadata cannot be read: {e}") from e
+
+
+def _check_graph(session: onnxruntime.InferenceSession, written: _Written) -> None:
+    """DeployError where the graph does not take and give what the metadata say."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [x.name for x in inputs] != ["input"] or inputs[0].type != "tensor(float)":
+        raise DeployError('the graph must have one input, "input", of float32')
+    takes = inputs[0].shape[1:]
+    if len(takes) != 3 or written.input_shape != takes:
+        raise DeployError(f"input_shape is {written.input_shape}, the graph takes {takes}")
+    gives, n = outputs[0].shape[1:], len(written.class_names)
+    if gives != [n]:
+        raise DeployError(f"{n} class names for {gives} logits of the graph")
+
+
+class Predictor:
+    """A file of `export_onnx` or `quantize_int8`, loaded once for many images; `facts` is what it
+    says about itself. DeployError where it is missing or damaged.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 1) -> None:
+        self._session = session(path, threads)
+        self.facts = facts_of(self._session, path)
+
+    def __call__(self, image_file: str | Path) -> pd.DataFrame:
+        """Columns class and probability, the likeliest first, for any image that Pillow reads.
+
+        It is turned, cut, made grey or RGB and resized as training images are (`data.decode`), and
+        standardised with the mean and std of the model's metadata. DeployError where it is missing
+        or damaged, or where the answer is not finite.
+        """
+        facts = self.facts
+        channels, side, _ = facts.input_shape
+        try:
+            pixels = decode.one(image_file, side, channels)
+        except DataError as e:
+            raise DeployError(str(e)) from e
+        mean, std = (np.float32(v)[:, None, None] for v in (facts.mean, facts.std))
+        images = ((np.float32(pixels) / 255 - mean) / std)[None]
+        [logits] = self._session.run(None, {"input": images})[0].astype(float)
+        if not np.isfinite(logits).all():
+            raise DeployError(f"the model answers {image_file} with NaN or infinity")
+        odds = np.exp(logits - logits.max())
+        table = pd.DataFrame({"class": facts.class_names, "probability": odds / odds.sum()})
+        return table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)

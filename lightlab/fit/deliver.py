@@ -11,7 +11,7 @@ import torch
 from lightlab.data import Split
 from lightlab.deploy import session
 from lightlab.deploy.export import run
-from lightlab.fit.meter import Again, Meter
+from lightlab.fit.budget import Again, Meter
 from lightlab.fit.task import Finalist
 
 N_AGAIN = 4  # measurements of a file, of which one has to keep to the target

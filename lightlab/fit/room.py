@@ -7,14 +7,13 @@ import pandas as pd
 
 from lightlab import latency, train
 from lightlab.data import DataSet
-from lightlab.fit import pace
-from lightlab.fit.clock import Now
-from lightlab.fit.meter import Meter
+from lightlab.fit import budget
+from lightlab.fit.budget import Meter, Now
 from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
 from lightlab.measure import cost
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.evolve import Limits
-from lightlab.methods.once_for_all.serving import priced
+from lightlab.methods import mnasnet
+from lightlab.methods.price import Price, price_latency
+from lightlab.methods.subnet_search import Limits
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import SpaceError
@@ -26,7 +25,7 @@ WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 N_SUBNETS = 3  # of a step of the sandwich rule
 DEPTH, KERNELS, EXPANDS = 3, (3, 5), (2, 3, 4)
 AIM = 0.65  # where in the range of a space, on a logarithmic scale, the target is best
-_PLAN = latency.Plan(rounds=6, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+_PLAN = latency.Plan.brief(6)
 _N_WHOLE = 8  # networks that the look-up table is calibrated on
 # What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
 # 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
@@ -46,7 +45,7 @@ class Room:
     """
 
     space: OfaSpace
-    costs: dict[str, tuple[ElasticCosts, float]]
+    costs: dict[str, tuple[Price, float]]
     offered: pd.DataFrame
 
     def limits(self, share: float = 1) -> Limits:
@@ -56,10 +55,10 @@ class Room:
 
 def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
     """Once-for-all spaces, units of up to `depth` layers, from the narrowest to the widest."""
-    C, side, _ = images.input_shape
+    side = images.input_shape[1]
     n_halvings = min(5, max(1, int(math.log2(max(side, 16) / 8))))  # to maps of 4 to 8 px
     channels = CHANNELS[: min(5, max(2, n_halvings + 1))]
-    frame = Skeleton.small(side, C, len(images.class_names), channels, layers=depth, widths=(1,))
+    frame = Skeleton.small(images.input_shape, len(images.class_names), channels, depth)
     stages = [replace(s, stride=2 if i < n_halvings else 1) for i, s in enumerate(frame.stages)]
     frame, found = replace(frame, stages=tuple(stages)), []
     for width in WIDTHS:
@@ -79,7 +78,7 @@ def affordable_macs(images: DataSet, recipe: train.Recipe, seconds: float, now: 
     ends = spaces(images, 1)[0], choice[len(choice) // 2]
     archs = [space.decode(space.corner()) for space in ends]
     small, large = map(cost.macs, archs)
-    least, most = (pace.network_step_s(build(a), images.train, recipe, now) for a in archs)
+    least, most = (budget.network_step_s(build(a), images.train, recipe, now) for a in archs)
     each = seconds / (_LEAST_STEPS * N_SUBNETS)
     a_mac = max(most - least, _LEAST_SHARE * most) / (large - small)
     nearly = min(small + (_NEARLY - 1) * least / a_mac, _WIDEST * small)
@@ -134,25 +133,26 @@ def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
 
 def _with_prices(space: OfaSpace, meter: Meter, offered: pd.DataFrame) -> Room:
     """The costs of all networks of `space`: latencies from a look-up table measured now."""
-    target = meter.target
-    setting = f"{target.runtime}/{target.threads}/1"
+    smallest, target = space.decode(space.smallest()), meter.target
+    timer = mnasnet.Meter(smallest, target.setting, _PLAN)
     how = {
-        LATENCY: lambda: priced(space, setting, _PLAN, n=_N_WHOLE).costs,
-        MACS: lambda: ElasticCosts.macs(space),
+        LATENCY: lambda: price_latency(space, timer, _N_WHOLE)[0],
+        MACS: lambda: Price.macs(space),
         SIZE: lambda: _sizes(space, meter),
     }
     costs = {name: (how[name](), most) for name, most in target.limits.items()}
     return Room(space, costs, offered.reset_index(drop=True))
 
 
-def _sizes(space: OfaSpace, meter: Meter) -> ElasticCosts:
+def _sizes(space: OfaSpace, meter: Meter) -> Price:
     """Sizes of files, on the line through those of the smallest and of the largest network."""
     ends = [space.smallest(), space.corner()]
-    params = ElasticCosts.params(space)
+    params = Price.param_count(space)
     least, most = (costs[SIZE] for costs in meter.costs([space.decode(p) for p in ends]))
     few, many = params.of(ends)
     slope = (most - least) / (many - few)
-    return ElasticCosts(space, least + slope * (params.fixed - few), slope * params.added)
+    added = [slope * part for part in params.added]
+    return Price(space, least + slope * (params.fixed - few), added)
 
 
 def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:

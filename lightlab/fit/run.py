@@ -13,11 +13,10 @@ from lightlab import train
 from lightlab.data import DataSet
 from lightlab.deploy import session
 from lightlab.deploy.export import run as run_onnx
-from lightlab.fit import elastic, judge, room
-from lightlab.fit.clock import Clock, Now, Tell
+from lightlab.fit import evaluate, methods, room
+from lightlab.fit.budget import Clock, Meter, Now, Tell
 from lightlab.fit.deliver import Delivered, deliver
-from lightlab.fit.judge import Tested
-from lightlab.fit.meter import Meter
+from lightlab.fit.evaluate import Tested
 from lightlab.fit.methods import AUTO, METHODS, SCALED, chosen, designs
 from lightlab.fit.room import Room
 from lightlab.fit.target import FitError, Target
@@ -158,9 +157,9 @@ def _task(
         1, batch_size=32, lr=0.1, shift=max(1, side // 10), padding="reflect", flip=mirror,
         label_smoothing=0.05,
     )  # fmt: skip
-    even = judge.balanced(images)
+    even = evaluate.balanced(images)
     most_macs = room.affordable_macs(
-        even, recipe, share * elastic.SUPERNET * clock.left_s, clock.now
+        even, recipe, share * methods.SUPERNET * clock.left_s, clock.now
     )
     chosen = room.choose(images, meter, most_macs)
     return Task(even, chosen, meter, clock, recipe, seed)
@@ -208,7 +207,7 @@ def _judged(one: Finalist, task: Task) -> Finalist:
     if not task.meter.target.integers:
         return one
     model, val = session(task.meter.file(one.network)), task.meter.images.val
-    accuracy, loss = judge.on_balance(torch.from_numpy(run_onnx(model, val.x)), val.y)
+    accuracy, loss = evaluate.on_balance(torch.from_numpy(run_onnx(model, val.x)), val.y)
     return replace(one, accuracy=accuracy, loss=loss)
 
 

@@ -8,9 +8,8 @@ import pandas as pd
 
 from lightlab import train
 from lightlab.data import DataSet
-from lightlab.fit.clock import Clock
-from lightlab.fit.judge import on_balance
-from lightlab.fit.meter import Meter
+from lightlab.fit.budget import Clock, Meter
+from lightlab.fit.evaluate import on_balance
 from lightlab.fit.room import Room
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch, encode

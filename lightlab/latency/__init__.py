@@ -4,15 +4,19 @@
 default: eager PyTorch at batch 1 mostly times the calls of its operators.
 """
 
-from lightlab.latency.device import device
-from lightlab.latency.measuring import measure, measure_many, measure_settings, time_runners
+from lightlab.latency.comparison import Latency, Timings
 from lightlab.latency.pieces import Piece, pieces_of
 from lightlab.latency.runtimes import onnx_model, runner
-from lightlab.latency.setting import LatencyError, NoisyError, Setting
-from lightlab.latency.table import LookupTable
-from lightlab.latency.timing import Plan
-from lightlab.latency.timings import Latency, Timings
-from lightlab.latency.validation import agreement
+from lightlab.latency.setting import LatencyError, NoisyError, Setting, device
+from lightlab.latency.table import LookupTable, agreement
+from lightlab.latency.timing import (
+    Plan,
+    compare_files,
+    measure,
+    measure_many,
+    measure_settings,
+    time_runners,
+)
 
 __all__ = [
     "Latency",
@@ -24,6 +28,7 @@ __all__ = [
     "Setting",
     "Timings",
     "agreement",
+    "compare_files",
     "device",
     "measure",
     "measure_many",

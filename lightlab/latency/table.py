@@ -4,14 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
-from lightlab.latency.device import device
-from lightlab.latency.measuring import measure_many
 from lightlab.latency.pieces import Joint, Piece, joints, pieces_of
 from lightlab.latency.runtimes import runner
-from lightlab.latency.setting import LatencyError, Setting
-from lightlab.latency.timing import FASTEST, Plan, interleave
+from lightlab.latency.setting import LatencyError, Setting, device
+from lightlab.latency.timing import FASTEST, Plan, interleave, measure_many
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, block_layers
 from lightlab.space.blocks import Block
@@ -133,3 +132,30 @@ def _timed(of: Arch | Piece) -> list[Piece]:
     if isinstance(of, Piece):
         return [of]
     return [*pieces_of(of), *(piece for joint in joints(of) for piece in joint.through)]
+
+
+def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
+    """How `predicted` fits `measured`, both (n,) in ms.
+
+    rmse_pct (with rmse_low, rmse_high) and bias_pct of the relative errors, rmse_ms, r2 (of the
+    values as they are, not of a line through them), and Spearman's rho (ci_low, ci_high); the
+    intervals are bootstrap ones over the networks.
+    """
+    p, y = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
+    relative = p / y - 1
+    rho, low, high = stats.spearman(p, y)
+    rmse, rmse_low, rmse_high = stats.bootstrap_ci(
+        lambda x: 100 * np.sqrt(np.mean(x**2, axis=-1)), relative
+    )
+    return {
+        "rmse_pct": rmse,
+        "rmse_low": rmse_low,
+        "rmse_high": rmse_high,
+        "bias_pct": 100 * float(relative.mean()),
+        "rmse_ms": float(np.sqrt(np.mean((p - y) ** 2))),
+        "r2": 1 - float(np.sum((p - y) ** 2) / np.sum((y - y.mean()) ** 2)),
+        "spearman": rho,
+        "ci_low": low,
+        "ci_high": high,
+        "n": len(y),
+    }

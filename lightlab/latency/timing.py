@@ -1,4 +1,4 @@
-"""The timing protocol: several networks visited in turn, round after round, in changing order.
+"""Timing networks in turn, round after round, in changing order.
 
 Networks timed one after another inherit the machine's drift (clock rate, neighbours) as if it were
 theirs; visited in turn, they share it. A visit warms up untimed, since the network before has taken
@@ -6,58 +6,25 @@ the caches, then takes the median of several samples of several runs each.
 """
 
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from torch import nn
 from tqdm.auto import tqdm
+
+from lightlab.data import Split
+from lightlab.deploy.export import difference, run
+from lightlab.deploy.model import DeployError, read_bytes, session
+from lightlab.latency.comparison import Latency, Timings, Visits, check_estimate
+from lightlab.latency.runtimes import SESSIONS, Runner, Sessions, onnx_runner, runner
+from lightlab.latency.setting import LatencyError, Setting, device, load
+from lightlab.space.arch import Arch
 
 _LEAST_WARM_UP, _MOST_WARM_UP = 3, 10_000  # runs
 _CLOCK_S = 1e-7  # what the clock resolves
-
-
-class Runner(Protocol):
-    """Something that can be run and timed."""
-
-    def time(self, n: int) -> tuple[float, float]:
-        """Run `n` times; seconds by the wall clock, and on this thread's processor (or NaN)."""
-
-
-@dataclass
-class HostRunner:
-    """`run` timed by the wall clock; `inside` is entered around the timing, e.g. to set threads.
-
-    `cpu` False where the work is not this thread's alone, so that its own time tells nothing.
-    """
-
-    run: Callable[[], object]
-    inside: Callable[[], AbstractContextManager] = nullcontext
-    cpu: bool = True
-
-    def time(self, n: int) -> tuple[float, float]:
-        run, repeats = self.run, range(n)
-        with self.inside():
-            cpu = time.thread_time()
-            begin = time.perf_counter()
-            for _ in repeats:
-                run()
-            wall = time.perf_counter() - begin
-            cpu = time.thread_time() - cpu
-        return wall, cpu if self.cpu else math.nan
-
-
-@dataclass(frozen=True)
-class Sessions:
-    """The same model made ready several times: round i is timed on number i modulo their number."""
-
-    runners: tuple[Runner, ...]
-
-    def time(self, n: int) -> tuple[float, float]:
-        """As the first of them."""
-        return self.runners[0].time(n)
 
 
 @dataclass(frozen=True)
@@ -80,6 +47,11 @@ class Plan:
     max_rounds: int = 100
     seed: int = 0
 
+    @classmethod
+    def brief(cls, rounds: int, warmup_ms: float = 3.0) -> "Plan":
+        """For many small networks by their fastest samples, of which no visit is made again."""
+        return cls(rounds, sample_ms=0.3, warmup_ms=warmup_ms, min_busy=0)
+
     def enough(self, fastest: Sequence[float]) -> bool:
         """Whether the rounds with these fastest samples will do."""
         if len(fastest) < self.rounds:
@@ -92,18 +64,6 @@ class Plan:
 
 MEDIAN = Plan()
 FASTEST = Plan(rounds=24, samples=10, sample_ms=0.2, min_busy=0, settle=0.02)
-
-
-@dataclass
-class Visits:
-    """What the rounds gave: for every network a value in ms per run and round, and the counts."""
-
-    names: list[str]
-    ms: list[list[float]]  # median of a visit's samples
-    fastest: list[list[float]]  # least of them
-    runs: np.ndarray  # timed runs per network
-    disturbed: np.ndarray  # visits that were kept although disturbed, per network
-    repeated: np.ndarray  # visits that were made again, per network
 
 
 def interleave(runners: Mapping[str, Runner], plan: Plan, bar: str = "timing") -> Visits:
@@ -152,3 +112,128 @@ def visit(runner: Runner, number: int, samples: int) -> tuple[np.ndarray, float]
     runner.time(number)
     walls, cpus = np.array([runner.time(number) for _ in range(samples)]).T
     return walls * 1e3 / number, float(cpus.sum() / max(walls.sum(), _CLOCK_S))
+
+
+PLANS = {"median": MEDIAN, "fastest": FASTEST}
+
+
+def measure(
+    model: Arch | nn.Module,
+    runtime: str = "onnxruntime",
+    threads: int = 1,
+    batch: int = 1,
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    plan: Plan | None = None,
+    sessions: int | None = None,
+) -> Latency:
+    """How long one run of `model` takes here: median ms over the rounds, spread and interval.
+
+    Time with another network's only by `measure_many`, which visits them in turn. `input_shape` and
+    `sessions` as in `runner`; LatencyError for what cannot be run.
+    """
+    how = {"plan": plan, "sessions": sessions}
+    return measure_many({"network": model}, runtime, threads, batch, input_shape, **how)["network"]
+
+
+def measure_many(
+    models: Mapping[str, Arch | nn.Module],
+    runtime: str = "onnxruntime",
+    threads: int = 1,
+    batch: int = 1,
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    plan: Plan | None = None,
+    estimate: str = "median",
+    sessions: int | None = None,
+) -> Timings:
+    """Latencies of `models` by name, timed interleaved so that drift touches all alike.
+
+    `estimate` "median" or "fastest", see `Timings`; `sessions` as in `runner`, among which the
+    rounds rotate. The result gives single numbers with their intervals; a ranking or a ratio only
+    where the noise does not drown it.
+    """
+    check_estimate(estimate)  # before minutes are spent
+    setting = Setting(runtime, threads, batch)
+    runners = {
+        name: runner(model, setting, input_shape, sessions=sessions)
+        for name, model in tqdm(
+            models.items(), desc="making ready", unit="network", leave=False, delay=1
+        )
+    }
+    return time_runners(runners, setting, plan=plan, estimate=estimate)
+
+
+def measure_settings(
+    models: Mapping[str, Arch | nn.Module], settings: Iterable[str], plan: Plan | None = None
+) -> pd.DataFrame:
+    """`models` timed in turn in each of these settings ("runtime/threads/batch"), by their fastest
+    samples: rows network, setting, latency_ms.
+    """
+    rows = []
+    for text in settings:
+        how = Setting.of(text)
+        timed = measure_many(
+            models, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
+        )
+        rows += [(name, text, timed.latency_ms[name]) for name in models]
+    return pd.DataFrame(rows, columns=["network", "setting", "latency_ms"])
+
+
+def time_runners(
+    runners: Mapping[str, Runner],
+    setting: Setting,
+    *,
+    plan: Plan | None = None,
+    estimate: str = "median",
+) -> Timings:
+    """Latencies of what is ready to run, e.g. of the same network in several settings.
+
+    The rounds of a `Sessions`, as `runner` makes it for ONNX Runtime, go to its members in turn.
+    Where the fastest sample counts and `plan` does not say when it is settled, it is as in FASTEST:
+    without that, on a busy machine some networks have a fast moment and others none.
+    """
+    check_estimate(estimate)
+    if not runners:
+        raise LatencyError("there is no network to time")
+    plan = plan or PLANS[estimate]
+    if estimate == "fastest" and plan.settle is None:
+        plan = replace(plan, settle=FASTEST.settle)
+    about = device(setting.runtime)
+    visits = interleave(runners, plan)
+    return Timings(visits, setting, about | {"load_end": load()}, estimate)
+
+
+def compare_files(
+    path: str | Path, int8_path: str | Path, split: Split, threads: int = 1
+) -> pd.DataFrame:
+    """A row for each of the two files, measured on `split` and on this machine.
+
+    Columns: model, accuracy, top1_agreement and max_abs_diff (of logits, with the first),
+    size_bytes, latency_ms and iqr_ms (batch 1, ONNX Runtime, timed interleaved); `attrs["device"]`
+    says on what. DeployError on an empty split, or on logits that are not finite; LatencyError for
+    more threads than there are.
+    """
+    if not len(split):
+        raise DeployError("comparing needs at least one image")
+    setting = Setting(threads=threads)
+    setting.check_here()
+    models = {"fp32": read_bytes(path), "int8": read_bytes(int8_path)}
+    outputs = {name: run(session(m, threads), split.x) for name, m in models.items()}
+    image = split.x[:1].float().contiguous()
+    runners = {name: onnx_runner(m, setting, image, SESSIONS) for name, m in models.items()}
+    timings = time_runners(runners, setting)
+    times, labels = timings.table.set_index("name"), split.y.numpy()
+    rows = [
+        {
+            "model": name,
+            "accuracy": float((outputs[name].argmax(1) == labels).mean()),
+            **difference(outputs["fp32"], outputs[name]),
+            "size_bytes": len(models[name]),
+            **times.loc[name, ["latency_ms", "iqr_ms"]],
+        }
+        for name in models
+    ]
+    found = pd.DataFrame(rows)
+    found.attrs["device"] = timings.device
+    return found

@@ -88,6 +88,18 @@ def initialise(network: nn.Module, seed: int, init: str) -> nn.Module:
     return network
 
 
+@contextmanager
+def predicting(network: nn.Module) -> Iterator[None]:
+    """`network` in evaluation mode and without gradients, then again in the mode it had."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(training)
+
+
 def build_named(
     name: str,
     *,

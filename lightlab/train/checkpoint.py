@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightlab import disk
 from lightlab.data import Split
-from lightlab.nets import whole_file
 from lightlab.train.recipe import Recipe, TrainError
 
 _VERSION = 3  # raise it when what a training keeps changes
@@ -56,7 +56,7 @@ class Keeper:
         """Replace the file as a whole, or not at all."""
         kept = {"identity": self._identity, "state": state}
         try:
-            whole_file.write(self.path, lambda part: torch.save(kept, part))
+            disk.write(self.path, lambda part: torch.save(kept, part))
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise TrainError(f"cannot write the checkpoint {self.path} ({reason})") from None

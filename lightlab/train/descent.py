@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lightlab.nets.build import predicting
 from lightlab.train.recipe import Recipe
 
 
@@ -88,16 +89,12 @@ class Teacher:
         if isinstance(source, nn.Module):
             source.to(memory_format=torch.channels_last)
 
-    @torch.no_grad()
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
         """Logits (B, classes) for `images`, the ones at `index` of the split, augmented or not."""
         if isinstance(self._source, Tensor):
-            return self._source[index]
-        training = self._source.training
-        try:
-            return self._source.eval()(images)
-        finally:
-            self._source.train(training)
+            return self._source.detach()[index]
+        with predicting(self._source):
+            return self._source(images)
 
 
 def loss(outputs: Tensor, labels: Tensor, taught: Tensor | None, recipe: Recipe) -> Tensor:

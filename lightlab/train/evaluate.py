@@ -5,22 +5,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightlab.data import Split
+from lightlab.nets.build import predicting
 from lightlab.train.recipe import Recipe, TrainError
 
 
-@torch.no_grad()
 def logits(model: nn.Module, split: Split, batch_size: int = 1000) -> Tensor:
     """Outputs (N, classes) of the network in evaluation mode, on the CPU; its mode is kept."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    training = model.training
-    model.eval()
-    try:
+    with predicting(model):
         outputs = [
             model(x.to(device).contiguous(memory_format=torch.channels_last)).cpu()
             for x in split.x.split(batch_size)
         ]
-    finally:
-        model.train(training)
     return torch.cat(outputs)
 
 

@@ -1,6 +1,5 @@
 """Many trainings by name: side by side, results in order or as they come, and a table."""
 
-import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -12,6 +11,7 @@ import pandas as pd
 from safetensors.torch import load
 from tqdm.auto import tqdm
 
+from lightlab import disk
 from lightlab.measure import cost
 from lightlab.space.arch import Arch, encode
 from lightlab.train.loop import bar_options
@@ -131,7 +131,7 @@ def _complete(i: int, key: Any, job: Job, resume: Path | None) -> Job:
     checkpoint = job.checkpoint
     if checkpoint is None and resume is not None:
         network = encode(job.network) if isinstance(job.network, Arch) else ""
-        what = hashlib.sha256(f"{network} {job.seed} {job.recipe}".encode()).hexdigest()[:8]
+        what = disk.sha256(f"{network} {job.seed} {job.recipe}")[:8]
         checkpoint = Path(resume) / f"{i:04d}-{what}.pt"
     name = f"job {key}" if isinstance(key, int) else key
     name = " ".join(map(str, key)) if isinstance(key, tuple) else name

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from lightlab import disk
 from lightlab.data import Split
 from lightlab.measure import cost
 from lightlab.measure.threads import torch_threads
-from lightlab.nets import whole_file
 from lightlab.train.device import accelerator
 from lightlab.train.evaluate import check_test, evaluate
 from lightlab.train.recipe import MEND, DivergedError
@@ -87,7 +87,7 @@ def _one(
         found = function(*positional, **named, **kept)
     if path is None:
         return found
-    whole_file.write(path, found.to_parquet)
+    disk.write(path, found.to_parquet)
     return pd.read_parquet(path)
 
 

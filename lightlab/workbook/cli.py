@@ -10,8 +10,7 @@ import typer
 from rich.console import Console
 
 from lightlab.workbook import housekeeping
-from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import RESERVED, Project
+from lightlab.workbook.project import RESERVED, Fault, Project, WorkbookError
 from lightlab.workbook.tools import deployment, networks
 from lightlab.workbook.tools import fit as fitting
 from lightlab.workbook.tools.common import out, table
@@ -82,8 +81,8 @@ def run(
     what it needs runs first. Results go to results/RUN/. The exit code is 1 where one failed.
     """
     from lightlab.workbook.running import plan
+    from lightlab.workbook.running.executor import Limits
     from lightlab.workbook.running.runner import Options
-    from lightlab.workbook.running.watchdog import Limits
 
     project = Project.find()
     axes = {k: _items(v) for k, v in _pairs(sweep, "--sweep").items()}
@@ -104,10 +103,10 @@ def run(
 @app.command("list")
 def list_() -> None:
     """The notebooks: what each needs, and the state and age of its last results."""
-    from lightlab.workbook.running import overview
+    from lightlab.workbook.running import progress
 
     rows = table("notebook", "needs", "last run", "state", "age", "time")
-    for row in overview.rows(Project.find()):
+    for row in progress.rows(Project.find()):
         rows.add_row(*row)
     out.print(rows)
 
@@ -151,11 +150,11 @@ def verify(
     the notebook states for them, else to a relative 1e-6. The exit code is 1 where they differ.
     """
     from lightlab.workbook.review import compare as pages
-    from lightlab.workbook.running import store, verification
+    from lightlab.workbook.running import store
     from lightlab.workbook.running.runner import Options
 
     project, folder = Project.find(), housekeeping.existing(run)
-    units = verification.units_of(project, folder, notebook or [])
+    units = store.units_of(project, folder, notebook or [])
     scratch = project.results / ".verify" / folder.name
     store.empty(scratch)
     options = Options(units[0].profile or "", _jobs(project, jobs), force=True)
@@ -164,12 +163,12 @@ def verify(
     for difference in found:
         err.print(str(difference), soft_wrap=True)
     if found or not ok:
-        if machines := verification.other_machines(folder, scratch):
+        if machines := store.other_machines(folder, scratch):
             err.print(f"lightlab: {machines}", soft_wrap=True)
         out.print(f"{folder.name}: {len(found)} differences; the fresh results are in {scratch}")
         raise typer.Exit(1)
     shutil.rmtree(scratch)
-    if others := verification.of_other_runs(folder):
+    if others := store.of_other_runs(folder):
         out.print(f"Of other runs, and not verified: {', '.join(others)}", soft_wrap=True)
     out.print(f"{folder.name}: every table and claim of {len(units)} notebooks came out again.")
 

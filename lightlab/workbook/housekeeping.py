@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lightlab.workbook.faults import Fault, WorkbookError, nearest
-from lightlab.workbook.project import Project
+from lightlab.workbook.project import Fault, Project, WorkbookError, nearest
 from lightlab.workbook.tools.common import out
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder below results/.")]
@@ -39,12 +38,12 @@ def bless(
     Of a notebook that several of them hold, the first has the plain name. All verdicts of the plain
     ones are drawn in results/reference/scoreboard.svg.
     """
-    from lightlab.workbook.review import reference, summary
+    from lightlab.workbook.review import results, summary
 
     project = Project.find()
     only = project.select(notebook) if notebook else []
     folder = project.results / "reference"
-    left_out = reference.keep([existing(r) for r in runs], folder, only)
+    left_out = results.keep([existing(r) for r in runs], folder, only)
     summary.draw_scoreboard(folder)
     what = f"now has {', '.join(only)} of" if only else "is now"
     out.print(f"results/reference/ {what} {' and '.join(runs)}.")

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from lightlab.workbook import files
+from lightlab import disk
 
 PACKAGES = ("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna")
 PACKAGES += ("onnx", "onnxruntime")  # what latencies and exported files depend on
@@ -57,7 +57,7 @@ def _printed(*command: str) -> str | None:
 def hashes(folder: Path) -> dict[str, str]:
     """sha256 of every file that the notebook saved, by its path below `folder`."""
     return {
-        p.relative_to(folder).as_posix(): files.sha256(p)
+        p.relative_to(folder).as_posix(): disk.sha256(p)
         for p in sorted(folder.rglob("*"))
         if p.is_file() and p.relative_to(folder).as_posix() not in PAPERS
     }
@@ -68,7 +68,7 @@ def damaged(folder: Path, manifest: dict[str, Any]) -> list[str]:
     return [
         name
         for name, recorded in manifest["files"].items()
-        if not (folder / name).is_file() or files.sha256(folder / name) != recorded
+        if not (folder / name).is_file() or disk.sha256(folder / name) != recorded
     ]
 
 
@@ -77,7 +77,7 @@ def write_interactive(folder: Path, notebook: str, params: dict[str, Any]) -> No
     facts = {"schema": 1, "unit": notebook, "notebook": notebook, "status": "ok", "cause": None}
     facts |= {"params": params, "provenance": provenance(Path.cwd())}
     facts |= {"ended": now(), "files": hashes(folder)}
-    files.write_json(folder / "manifest.json", facts)
+    disk.write_json(folder / "manifest.json", facts)
 
 
 def versions() -> dict[str, str | None]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import read_notebook
+from lightlab.workbook.project import WorkbookError, read_notebook
 
 PACKAGE = Path(str(resources.files("lightlab")))
 

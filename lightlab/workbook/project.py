@@ -1,13 +1,13 @@
-"""Where things are: the only place that knows the folders of a workbook."""
+"""A workbook: where its things are, and how what is wrong with it is told, and with what hint."""
 
+import difflib
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-from lightlab.workbook.faults import Fault, WorkbookError, nearest
 
 # In the environment of a kernel that the runner started: the attempt's folder, the profile, and
 # the workbook's root.
@@ -116,3 +116,32 @@ def read_notebook(path: Path) -> dict:
         return nb
     except (ValueError, AttributeError) as e:
         raise WorkbookError(Fault(f"notebooks/{path.name}", f"is not a notebook: {e}")) from e
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: `where` (file or option), `what`, and the nearest right thing."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+
+
+class WorkbookError(Exception):
+    """All the faults that were found, to be told together; nothing was started."""
+
+    def __init__(self, faults: Fault | Iterable[Fault]):
+        self.faults = [faults] if isinstance(faults, Fault) else list(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint that names the nearest valid name, or all of them where none is near."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there are: {', '.join(valid)}" if valid else "there are none"

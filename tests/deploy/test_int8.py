@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from lightlab import data, deploy, latency, train
-from lightlab.latency import before_after
 from lightlab.nets.build import build
 from lightlab.space.arch import decode
 
@@ -34,7 +33,7 @@ def quantised(path, digits, tmp_path_factory):
 
 
 def test_eight_bits_keep_the_accuracy_and_say_what_they_cost(path, quantised, digits):
-    table = before_after.compare(path, quantised, digits.test).set_index("model")
+    table = latency.compare_files(path, quantised, digits.test).set_index("model")
     assert table.loc["fp32", "accuracy"] > 0.9
     assert table.loc["int8", "accuracy"] > table.loc["fp32", "accuracy"] - 0.02
     assert table.loc["int8", "top1_agreement"] > 0.97
@@ -68,7 +67,7 @@ def test_any_batch_size_goes_and_metadata_stay(quantised, path, digits, batch):
 @pytest.mark.parametrize("method", ["percentile", "entropy"])
 def test_other_calibrations_work(path, digits, method, tmp_path):
     out = deploy.quantize_int8(path, tmp_path / "q.onnx", digits.train.x[:70], method=method)
-    table = before_after.compare(path, out, digits.test.take(slice(100)))
+    table = latency.compare_files(path, out, digits.test.take(slice(100)))
     assert table["top1_agreement"].min() > 0.9
 
 
@@ -80,10 +79,10 @@ def test_ways_of_calibrating_are_different(path, quantised, digits):
 
 
 def test_a_comparison_says_on_what_it_was_measured(path, quantised, digits):
-    found = before_after.compare(path, quantised, digits.test.take(slice(50)))
+    found = latency.compare_files(path, quantised, digits.test.take(slice(50)))
     assert found.attrs["device"]["cpu"]
     with pytest.raises(latency.LatencyError, match="threads must be at most"):
-        before_after.compare(path, quantised, digits.test, threads=999)
+        latency.compare_files(path, quantised, digits.test, threads=999)
 
 
 def test_calibration_on_blank_images_shows(path, quantised, digits, tmp_path):
@@ -91,7 +90,7 @@ def test_calibration_on_blank_images_shows(path, quantised, digits, tmp_path):
     blank = torch.zeros(8, 1, 8, 8)
     out = deploy.quantize_int8(path, tmp_path / "q.onnx", blank)
     bad, good = (
-        before_after.compare(path, p, digits.test)["accuracy"][1] for p in (out, quantised)
+        latency.compare_files(path, p, digits.test)["accuracy"][1] for p in (out, quantised)
     )
     assert bad < good - 0.05
 
@@ -120,4 +119,4 @@ def test_places_are_checked_as_in_export(path, digits, tmp_path):
     with pytest.raises(deploy.DeployError, match="there is no folder"):
         deploy.quantize_int8(path, tmp_path / "missing/q.onnx", images)
     with pytest.raises(deploy.DeployError, match="at least one image"):
-        before_after.compare(path, path, digits.test.take(slice(0)))
+        latency.compare_files(path, path, digits.test.take(slice(0)))

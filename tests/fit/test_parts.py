@@ -11,9 +11,8 @@ from PIL import Image
 
 from lightlab import data, deploy
 from lightlab.data import DataSet, Split, splits
-from lightlab.fit import deliver, elastic, judge, pace, photos, room
-from lightlab.fit.clock import Clock
-from lightlab.fit.meter import Meter
+from lightlab.fit import budget, deliver, evaluate, methods, photos, room
+from lightlab.fit.budget import Clock, Meter
 from lightlab.fit.target import LATENCY, MACS, SIZE, FitError, Target
 from lightlab.fit.task import Finalist, Task
 from lightlab.latency import LatencyError
@@ -97,19 +96,19 @@ def test_a_step_is_timed_by_its_share_of_a_longer_run(lasts, a_step):
         asked.append(steps)
         clock[0] += left.pop(0)
 
-    assert pace.step_s(play, lambda: clock[0]) == pytest.approx(a_step)
+    assert budget.step_s(play, lambda: clock[0]) == pytest.approx(a_step)
     assert asked == [2, 2, 8, 2]
 
 
 def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation():
     whole = images(train=[0] * 40 + [1] * 3, val=[0] * 9 + [1] * 3)
-    even = judge.balanced(whole)
+    even = evaluate.balanced(whole)
     assert even.train.y.bincount().tolist() == [40, 30]  # ten times at most
     assert even.val.y.bincount().tolist() == [9, 9]
     assert even.test is whole.test
     assert set(even.train.groups.tolist()) == set(range(43))
     alike = images()
-    assert judge.balanced(alike) is alike
+    assert evaluate.balanced(alike) is alike
 
 
 def test_repeated_images_have_to_fit_into_memory(monkeypatch):
@@ -117,13 +116,13 @@ def test_repeated_images_have_to_fit_into_memory(monkeypatch):
     a_kb = rare.train.x[0].numel() * 4 / 1000
     monkeypatch.setattr(splits, "_memory_limit", lambda: int(75e3 * a_kb))
     with pytest.raises(data.DataError, match="give a smaller resolution or fewer images"):
-        judge.balanced(rare)  # 40 + 30 to train on, 8 to choose on
+        evaluate.balanced(rare)  # 40 + 30 to train on, 8 to choose on
 
 
 def test_choices_are_made_on_what_is_recognised_of_each_class():
     labels = torch.tensor([0] * 10 + [1] * 6)
     logits = torch.eye(2)[[0] * 10 + [0, 0, 0, 0, 1, 1]] * 4.0
-    accuracy, loss = judge.on_balance(logits, labels)
+    accuracy, loss = evaluate.on_balance(logits, labels)
     assert accuracy == pytest.approx(100 * (1 + 2 / 6) / 2)
     right, wrong = np.log(1 + np.exp(-4)), np.log(1 + np.exp(4))
     assert loss == pytest.approx((right + (4 * wrong + 2 * right) / 6) / 2, rel=1e-6)
@@ -131,7 +130,7 @@ def test_choices_are_made_on_what_is_recognised_of_each_class():
 
 def answers(labels, said, names=("a", "b", "c")):
     logits = np.eye(len(names))[said] * 5.0
-    return judge.Tested.of(logits, torch.tensor(labels), names)
+    return evaluate.Tested.of(logits, torch.tensor(labels), names)
 
 
 def test_accuracies_are_counted_with_wilson_s_interval():
@@ -149,7 +148,7 @@ def test_accuracies_are_counted_with_wilson_s_interval():
 
 def test_examples_are_the_surest_errors_of_the_worst_classes():
     whole = images(test=[0, 0, 1, 1])
-    one = judge.Tested(
+    one = evaluate.Tested(
         np.array([0, 0, 1, 1]), np.array([0, 1, 0, 0]), np.array([0.9, 0.6, 0.7, 0.8]), ("a", "b")
     )
     shown = one.examples(whole)
@@ -306,19 +305,19 @@ def test_no_training_is_spent_on_a_network_that_misses_the_target():
     def task(kept):
         return SimpleNamespace(meter=SimpleNamespace(promises=lambda net: net.arch in kept))
 
-    assert elastic.promising(task(archs), finalists) is finalists[0]
-    assert elastic.promising(task(archs[1:]), finalists) is finalists[1]
-    assert elastic.promising(task([]), finalists) is finalists[2]  # the smallest
+    assert methods.promising(task(archs), finalists) is finalists[0]
+    assert methods.promising(task(archs[1:]), finalists) is finalists[1]
+    assert methods.promising(task([]), finalists) is finalists[2]  # the smallest
 
 
 def test_a_network_is_as_it_was_where_training_it_on_diverges(monkeypatch):
     def diverges(*_, **__):
         raise DivergedError("loss is NaN")
 
-    monkeypatch.setattr(elastic.train, "fit", diverges)
+    monkeypatch.setattr(methods.train, "fit", diverges)
     task = Task(images(), None, None, Clock(10), Recipe(1), 0)
     one = finalist("one", 1.0, 90)
-    assert elastic.tuned(task, one, 1.0) is one
+    assert methods.tuned(task, one, 1.0) is one
 
 
 @pytest.mark.parametrize(("accuracy", "kept"), [(95.0, "after"), (85.0, "after"), (80.0, "one")])
@@ -326,13 +325,13 @@ def test_training_on_counts_unless_it_is_worse_by_more_than_chance(monkeypatch, 
     """Two standard errors of 90 % of 100 images are six points."""
     after = finalist("after", 1.0, accuracy)
     history = pd.DataFrame({"step": [5], "seconds": [1.0]})
-    monkeypatch.setattr(elastic.train, "fit", lambda *_, **__: history)
+    monkeypatch.setattr(methods.train, "fit", lambda *_, **__: history)
     split = SimpleNamespace(train=None, val=range(100))
     task = SimpleNamespace(
         images=split, meter=SimpleNamespace(images=split), seed=0, took=lambda _: None,
         lasting=lambda _: None, finalist=lambda *_: after,
     )  # fmt: skip
-    assert elastic.tuned(task, finalist("one", 1.0, 90.0), 1.0).name == kept
+    assert methods.tuned(task, finalist("one", 1.0, 90.0), 1.0).name == kept
 
 
 def test_an_impossible_target_of_integers_and_size_says_the_least():

@@ -15,16 +15,16 @@ from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.data import DataSet, Split
 from lightlab.deploy import session
 from lightlab.deploy.export import run as answers_of
-from lightlab.fit import elastic, judge, methods, pace, report, room, run
+from lightlab.fit import budget, evaluate, methods, report, room, run
 from lightlab.fit import task as task_of_fit
-from lightlab.fit.clock import Clock
-from lightlab.fit.meter import Meter
+from lightlab.fit.budget import Clock, Meter
 from lightlab.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.fit.target import MACS, SIZE, FitError, Target
 from lightlab.fit.task import Task
 from lightlab.measure import cost, stats
-from lightlab.methods.once_for_all import baselines, shrinking
-from lightlab.methods.once_for_all.baselines import MOBILENET_V2
+from lightlab.methods import comparison
+from lightlab.methods.comparison import MOBILENET_V2
+from lightlab.methods.once_for_all import shrinking
 from lightlab.nets.build import build
 from lightlab.space.scaling import scale
 from lightlab.train import parallel, training
@@ -81,7 +81,7 @@ def test_a_loose_target_leaves_a_space_whose_supernet_can_be_trained(images, mon
     """As many steps as a small network needs, however few or many images an epoch has."""
     layers, each = 0.01, 1e-8  # seconds of a step, for all layers and for each MAC
     a_step = lambda network, *_: layers + each * cost.macs(network.arch)  # noqa: E731
-    monkeypatch.setattr(pace, "network_step_s", a_step)
+    monkeypatch.setattr(budget, "network_step_s", a_step)
     middle = room.spaces(images)[len(room.spaces(images)) // 2]
     macs = cost.macs(middle.decode(middle.corner()))
     recipe, rate = train.Recipe(1, batch_size=32), macs / (layers + each * macs)
@@ -103,7 +103,7 @@ def test_a_model_is_delivered_that_keeps_to_its_target(fitted, images):
     assert len(delivered.model) / 1000 == delivered.again.costs[SIZE] <= TARGET.max_size_kb
     assert deploy.parity(network, delivered.model, images.test.x)["max_abs_diff"] < 1e-3
     assert found.tested.right.mean() == train.evaluate(network, images.test)["accuracy"]
-    gap = stats.paired_ci(100.0 * found.tested.right, 100.0 * linear(images, 0).right)
+    gap = stats.mean_ci(100.0 * found.tested.right - 100.0 * linear(images, 0).right)
     assert gap[1] > 0, gap
     assert heard[0].phase == "measuring what networks cost here"
     assert heard[-1].best.startswith(f"{delivered.finalist.accuracy:.1f} %")
@@ -176,8 +176,8 @@ def test_trainings_last_as_long_as_they_may_or_end_early_for_few_images(images, 
         clock = Clock(60)
         task = Task(images, chosen, meter, clock, train.Recipe(1, batch_size=32), 0)
         for step in (
-            lambda: elastic.supernet(task, seconds),
-            lambda: elastic.tuned(
+            lambda: methods.supernet(task, seconds),
+            lambda: methods.tuned(
                 task, task_of_fit.Finalist("", build(arch), 0.0, 9.0, 0), seconds
             ),
             lambda: task.trained({"a": arch, "b": arch}, seconds),
@@ -208,7 +208,7 @@ def test_a_target_about_integers_is_judged_by_their_file(images):
 
 def test_the_default_searches_where_designs_are_trained_to_their_end_beside_it(images, monkeypatch):
     """MOST_EPOCHS of eight steps take 24 s."""
-    monkeypatch.setattr(pace, "network_step_s", lambda *_: 0.01)
+    monkeypatch.setattr(budget, "network_step_s", lambda *_: 0.01)
     space, recipe = room.spaces(images)[0], train.Recipe(1, batch_size=32)
 
     def of(seconds, designs):
@@ -272,7 +272,7 @@ def test_other_methods_find_networks_within_the_target(method, images):
     clock, meter = Clock(60, now=time.process_time), Meter(TARGET, images)
     chosen = room.choose(images, meter, 2e6)
     recipe = train.Recipe(1, batch_size=32)
-    task = Task(judge.balanced(images), chosen, meter, clock, recipe, seed=0)
+    task = Task(evaluate.balanced(images), chosen, meter, clock, recipe, seed=0)
     found = METHODS[method](replace(task, designs=methods.designs(task)), 2.0)
     assert all(TARGET.kept_by(c) for c in meter.costs([x.network.arch for x in found.finalists]))
     assert len(found.tried) == (9 if method == RANDOM else 2)
@@ -304,7 +304,7 @@ def test_designs_that_are_too_large_for_the_target_are_told(images):
 
 def test_designs_lose_layers_before_they_are_given_up(images):
     space = room.spaces(images)[1]
-    whole = [dict(baselines.families(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
+    whole = [dict(comparison.families(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
     assert len(whole[0].blocks) > len(whole[1].blocks)
     for arch in whole:
         most = 1.01 * cost.macs(scale(arch, width_mult=0.25))

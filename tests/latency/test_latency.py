@@ -10,8 +10,8 @@ from torch import nn
 
 from lightlab import latency
 from lightlab.latency import timing
-from lightlab.latency.timing import Plan, Visits
-from lightlab.latency.timings import Timings
+from lightlab.latency.comparison import Timings, Visits
+from lightlab.latency.timing import Plan
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 from lightlab.space.blocks import Block

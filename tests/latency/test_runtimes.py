@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from lightlab import latency
-from lightlab.latency import engines, measuring, runtimes
-from lightlab.latency.timing import Plan, Sessions
+from lightlab.latency import runtimes, timing
+from lightlab.latency.runtimes import Sessions
+from lightlab.latency.timing import Plan
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 from lightlab.space.blocks import Block
@@ -24,7 +25,7 @@ QUICK = Plan(rounds=6, samples=1, sample_ms=0.1, warmup_ms=0.1)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_session_has_the_threads_and_the_batch_of_its_setting(threads):
     setting = latency.Setting(threads=threads, batch=3)
-    session = engines.onnx_session(runtimes.onnx_model(SMALL, SMALL.input_shape, setting), setting)
+    session = runtimes.onnx_session(runtimes.onnx_model(SMALL, SMALL.input_shape, setting), setting)
     options = session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)
     assert session.get_inputs()[0].shape == [3, 3, 16, 16]
@@ -154,7 +155,7 @@ def test_inputs_need_not_be_images(runtime):
 
 
 def test_a_misspelt_estimate_is_told_before_anything_is_made_ready(monkeypatch):
-    monkeypatch.setattr(measuring, "runner", lambda *_, **__: pytest.fail("made ready"))
+    monkeypatch.setattr(timing, "runner", lambda *_, **__: pytest.fail("made ready"))
     with pytest.raises(latency.LatencyError, match="estimate is one of"):
         latency.measure_many({"a": SMALL}, estimate="medain")
     timed = []
@@ -164,7 +165,7 @@ def test_a_misspelt_estimate_is_told_before_anything_is_made_ready(monkeypatch):
 
 
 def test_the_device_says_which_vectors_its_kernels_may_use(monkeypatch):
-    module = importlib.import_module("lightlab.latency.device")
+    module = importlib.import_module("lightlab.latency.setting")
     here = {"model name": "A", "flags": "fpu avx2 avx512f avx512_vnni"}
     monkeypatch.setattr(module, "_cpuinfo", lambda: here)
     assert latency.device()["vectors"] == "avx512f avx512_vnni"

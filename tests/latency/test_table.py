@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from lightlab import deploy, latency
-from lightlab.latency import graphs, table
+from lightlab.latency import pieces, table
 from lightlab.latency.pieces import Joint, joints, module, pieces_of
 from lightlab.latency.timing import Plan
 from lightlab.measure import cost
@@ -93,7 +93,7 @@ def _weights(graph):
 @pytest.mark.parametrize("name", ["mnasnet_small", "mobilenet_v3_small"])
 def test_joined_pieces_are_the_network_that_is_exported(name):
     arch = scaling.get(name, resolution=32)
-    joined = onnx.load_from_string(graphs.graph(arch, arch.input_shape))
+    joined = onnx.load_from_string(pieces.graph(arch, arch.input_shape))
     whole = onnx.load_from_string(deploy.onnx_bytes(build(arch), arch.input_shape))
     onnx.checker.check_model(joined, full_check=True)
     nodes, weights = ([f(m.graph) for m in (joined, whole)] for f in (_operators, _weights))

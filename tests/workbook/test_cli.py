@@ -258,12 +258,6 @@ def test_what_is_taken_as_it_is_is_not_called_up_to_date(workbook):
     assert "all 1 notebooks are up to date. 1 others are taken as they are." in printed
 
 
-def test_a_cause_with_brackets_is_shown_as_it_is(workbook):
-    workbook.add("01_a", "raise ValueError('[/b] [red]x')")
-    assert "[/b] [red]x" in workbook("run", code=1)
-    assert "[/b] [red]x" in workbook("list")
-
-
 def test_follow_shows_the_last_words(workbook):
     workbook.add("01_a", "print('all well')", "raise ValueError('last words')")
     printed = workbook("run", "--follow", code=1)

@@ -17,8 +17,8 @@ from lightlab import deploy
 from lightlab.chapters.ch13_your_model.experiment import linear
 from lightlab.fit import photos, run
 from lightlab.train import training
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.tools import card, model_folder
+from lightlab.workbook.project import WorkbookError
+from lightlab.workbook.tools import card, fit
 from lightlab.workbook.tools import fit as fitting
 
 SHAPES = ("cross", "disc", "triangle")
@@ -99,8 +99,7 @@ def again(model):
     """The target is kept in a fresh process, up to what two sessions with one graph differ by."""
     program = (
         "import sys; from lightlab.latency import Setting, time_runners\n"
-        "from lightlab.latency.engines import onnx_runner\n"
-        "from lightlab.latency.runtimes import random_images\n"
+        "from lightlab.latency.runtimes import onnx_runner, random_images\n"
         "model = open(sys.argv[1], 'rb').read(); s = Setting()\n"
         "run = onnx_runner(model, s, random_images(1, (3, 32, 32)), 3)\n"
         "print(time_runners({'m': run}, s, estimate='fastest').latency_ms['m'])"
@@ -174,12 +173,12 @@ def test_a_model_that_cannot_be_written_where_it_should_is_kept(monkeypatch, tmp
     for name, what in (("theirs", "no model of"), ("mine", "mine: No space left on device")):
         with monkeypatch.context() as patch:
             patch.setattr(card, "contents", lambda *_: made)
-            patch.setattr(model_folder, "_facts", lambda *_: b"facts")
-            patch.setattr(model_folder.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
+            patch.setattr(fit, "_facts", lambda *_: b"facts")
+            patch.setattr(fit.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
             if name == "mine":
-                monkeypatch.setattr(model_folder.files, "sync_folder", full)
+                monkeypatch.setattr(fit.files, "sync_folder", full)
             with pytest.raises(WorkbookError) as caught:
-                model_folder.write(tmp_path / name, None, None, "")
+                fit.write(tmp_path / name, None, None, "")
         (fault,) = caught.value.faults
         assert what in str(fault)
         assert f"the model is in {spare / name}" in str(fault)

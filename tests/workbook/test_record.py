@@ -12,7 +12,7 @@ import yaml
 from lightlab.published import loader
 from lightlab.show import marks
 from lightlab.workbook import claims, manifest, origin, record
-from lightlab.workbook.faults import WorkbookError
+from lightlab.workbook.project import WorkbookError
 
 DF = pd.DataFrame({"name": ["a_b", "50 %"], "value": [1.23456789, float("nan")]})
 

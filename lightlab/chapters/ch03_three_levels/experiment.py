@@ -281,6 +281,6 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def paired(found: pd.DataFrame, level: int, way: str, other: str) -> np.ndarray:
-    """Differences of test accuracy between two ways of one level, paired by seed."""
+def paired(found: pd.DataFrame, level: int, way: str, other: str) -> pd.Series:
+    """Differences of test accuracy between two ways of one level, by seed."""
     return stats.paired(found[found.level == level], "test_accuracy", "way", way, other)

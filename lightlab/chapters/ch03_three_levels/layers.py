@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from lightlab import train
 from lightlab.data import DataSet, Split
 from lightlab.measure import stats
+from lightlab.nets.build import predicting
 
 LINEAR = "linear"  # no hidden layer: softmax regression
 _LAYER = re.compile(r"(?:conv([1357])|dense)-([1-9]\d{0,3})")
@@ -89,22 +90,19 @@ def _he(layer: nn.Conv2d | nn.Linear) -> nn.Module:
     return layer
 
 
-@torch.no_grad()
 def activations(model: nn.Sequential, x: Tensor) -> Points:
     """Points of images `x` (n, C, H, W) as they enter, after every ReLU, and as they leave.
 
     Keys: input, layer 1, layer 2, …, output; each (n, units) in float64.
     """
     points = {"input": x.flatten(1).double().numpy()}
-    training = model.training
-    model.eval()
-    for i, module in enumerate(model):
-        x = module(x)
-        if isinstance(module, nn.ReLU):
-            points[f"layer {len(points)}"] = x.flatten(1).double().numpy()
-        elif i == len(model) - 1:
-            points["output"] = x.flatten(1).double().numpy()
-    model.train(training)
+    with predicting(model):
+        for i, module in enumerate(model):
+            x = module(x)
+            if isinstance(module, nn.ReLU):
+                points[f"layer {len(points)}"] = x.flatten(1).double().numpy()
+            elif i == len(model) - 1:
+                points["output"] = x.flatten(1).double().numpy()
     return points
 
 

@@ -93,15 +93,13 @@ def differences(
     Columns: comparison, length (in words), epochs (of `second`), seed, difference, mean, ci_low,
     ci_high (% points, 95 %), published.
     """
-    a, b = (
-        results[results["name"] == name].pivot(index="seed", columns="epochs", values="accuracy")
-        for name in (first, second)
-    )
+    a, b = (results[results["name"] == name] for name in (first, second))
     rows = []
-    for longer, epochs in zip(a.columns[later:], b.columns, strict=False):
-        difference = a[longer] - b[epochs]
+    for longer, epochs in zip(np.unique(a["epochs"])[later:], np.unique(b["epochs"]), strict=False):
+        both = pd.concat([a[a["epochs"] == longer], b[b["epochs"] == epochs]])
+        difference = stats.paired(both, "accuracy", "name", first, second)
         mean, low, high = stats.mean_ci(difference)
-        found = pd.DataFrame({"seed": a.index, "difference": difference.to_numpy()})
+        found = difference.rename("difference").reset_index()
         found["comparison"], found["epochs"] = comparison, epochs
         found["length"] = f"{longer:.3g} against {epochs:.3g}" if later else f"{epochs:.3g}"
         found["length"] += " epoch" if epochs == 1 else " epochs"

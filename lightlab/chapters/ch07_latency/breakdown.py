@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lightlab.latency import LatencyError, LookupTable, Setting, Timings, agreement, onnx_model
-from lightlab.latency.engines import onnx_session
-from lightlab.latency.runtimes import random_images
+from lightlab.latency.runtimes import onnx_session, random_images
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, Head, layers
 from lightlab.space.blocks import Block

@@ -12,10 +12,9 @@ import pandas as pd
 
 from lightlab import deploy, latency, train
 from lightlab.data import DataSet
-from lightlab.latency.before_after import compare
-from lightlab.latency.device import load
-from lightlab.latency.timing import Plan, Visits, interleave
-from lightlab.latency.timings import Timings
+from lightlab.latency.comparison import Timings, Visits
+from lightlab.latency.setting import load
+from lightlab.latency.timing import Plan, interleave
 from lightlab.measure import cost, stats
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
@@ -201,7 +200,7 @@ def train_and_quantise(
     """A small MobileNet trained and tested at each step: its weights in the first of `files`, ONNX
     in the second, in 8-bit integers in the third.
 
-    Rows as in `latency.before_after.compare`, seed, torch_accuracy (of the network in PyTorch),
+    Rows as in `latency.compare_files`, seed, torch_accuracy (of the network in PyTorch),
     torch_max_abs_diff (of its logits from the ONNX file's).
     """
     weights, *onnx = files
@@ -217,7 +216,7 @@ def train_and_quantise(
     deploy.quantize_int8(*onnx, images.train.x[:200])
     torch_top1 = train.evaluate(network, images.test)["accuracy"]
     parity = deploy.parity(network, onnx[0], images.test.x)["max_abs_diff"]
-    found = compare(*onnx, images.test)
+    found = latency.compare_files(*onnx, images.test)
     return found.assign(seed=seed, torch_accuracy=torch_top1, torch_max_abs_diff=parity)
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lightlab.latency import Plan, Timings
-from lightlab.latency.timing import Runner, interleave
+from lightlab.latency.runtimes import Runner
+from lightlab.latency.timing import interleave
 from lightlab.measure import stats
 
 PROTOCOLS = ("interleaved", "back to back")

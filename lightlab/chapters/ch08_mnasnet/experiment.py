@@ -12,11 +12,10 @@ from tqdm.auto import tqdm
 from lightlab import latency, train
 from lightlab.chapters.ch08_mnasnet.space import FLAT, HIERARCHICAL, single_layer_variants
 from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import stats, tabular
-from lightlab.measure.journal import Journal
-from lightlab.methods import mnasnet, specialised
-from lightlab.methods.mnasnet import HARD, SOFT, Judge
-from lightlab.methods.proxy import Meter, Proxy
+from lightlab.methods import comparison, mnasnet
+from lightlab.methods.mnasnet import HARD, SOFT, Judge, Meter, Proxy
 from lightlab.search import pareto
 from lightlab.search.controller import PPO, Controller
 from lightlab.search.random_search import RandomSearch
@@ -25,7 +24,7 @@ from lightlab.space.decisions import DecisionSpace
 from lightlab.space.skeleton import MACRO, MACRO_TIED
 
 EXPONENTS = {"soft": SOFT, "hard": HARD, "none": (0.0, 0.0)}  # "none" leaves the accuracy alone
-_PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0)
+_PLAN = latency.Plan.brief(8, warmup_ms=10.0)
 
 
 @dataclass(frozen=True)
@@ -219,9 +218,9 @@ def finalists(
     """
     mine = outcomes[outcomes["arm"] == "soft"].sort_values("reward").iloc[-1]
     best, centre = decode(mine["arch"]), space.decode(space.centre())
-    scaled, scaled_ms = specialised.as_fast(centre, mine["latency_ms"], judge.latency_ms)
+    scaled, scaled_ms = comparison.as_fast(centre, mine["latency_ms"], judge.latency_ms)
     two = {"found": best, "MobileNetV2, as fast": scaled}
-    layers = specialised.layer_rows(two)
+    layers = comparison.layer_rows(two)
     return two | single_layer_variants(space, best), layers, scaled_ms / mine["latency_ms"]
 
 
@@ -234,4 +233,4 @@ def train_finalists(
 ) -> pd.DataFrame:
     """Every network trained with every seed, tested once, all timed in turn; see `train_each`."""
     entries = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
-    return specialised.train_and_time(entries, images, recipe, resume=resume)
+    return comparison.train_and_time(entries, images, recipe, resume=resume)

@@ -14,6 +14,7 @@ from lightlab.space.arch import Arch
 from lightlab.space.decisions import DecisionSpace
 from lightlab.space.mnasnet import (
     IMAGENET,
+    WIDTHS,
     MnasNetSpace,
     layer_decisions,
     stage_blocks,
@@ -59,8 +60,8 @@ def flat(skeleton: Skeleton) -> DecisionSpace:
 
 def small(images: DataSet, channels: Sequence[int]) -> dict[str, DecisionSpace]:
     """Both spaces of networks for `images`, with a stage for each of `channels`."""
-    in_channels, side, _ = images.input_shape
-    skeleton = Skeleton.small(side, in_channels, len(images.class_names), channels)
+    shape, n_classes = images.input_shape, len(images.class_names)
+    skeleton = Skeleton.small(shape, n_classes, channels, widths=WIDTHS)
     return {HIERARCHICAL: MnasNetSpace(skeleton), FLAT: flat(skeleton)}
 
 

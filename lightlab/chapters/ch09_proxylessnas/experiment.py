@@ -11,11 +11,10 @@ from lightlab import train
 from lightlab.chapters.ch09_proxylessnas.hardware import Device
 from lightlab.data import DataSet
 from lightlab.measure import stats
-from lightlab.methods import specialised
+from lightlab.methods import comparison, subnets
+from lightlab.methods.architect import Settings
 from lightlab.methods.mnasnet import reward
-from lightlab.methods.once_for_all import subnets
-from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.architect import Settings
+from lightlab.methods.price import Price
 from lightlab.methods.proxyless.run import Found, search, training_macs
 from lightlab.published import loader
 from lightlab.search.searcher import SearchError
@@ -38,9 +37,8 @@ Entry = tuple[str, int, Arch]
 
 def small_space(images: DataSet, channels: Sequence[int], layers: int) -> ProxylessSpace:
     """The space for these images: a stage of so many layers for each of `channels`."""
-    C, H, _ = images.input_shape
     n_classes = len(images.class_names)
-    return ProxylessSpace(Skeleton.small(H, C, n_classes, channels, layers=layers, widths=(1,)))
+    return ProxylessSpace(Skeleton.small(images.input_shape, n_classes, channels, layers))
 
 
 def kinds(
@@ -106,7 +104,7 @@ def mnasnet_chose(folder: Path, like: Arch) -> Arch:
 
 
 def random_as_fast(
-    space: ProxylessSpace, price: Additive, point: Point, seed: int, n: int = 2000
+    space: ProxylessSpace, price: Price, point: Point, seed: int, n: int = 2000
 ) -> Point:
     """The first of `n` random points, other than `point`, whose predicted latency is within 5 % of
     its; where there is none, the nearest of them. SearchError where nothing else is drawn.
@@ -114,7 +112,7 @@ def random_as_fast(
     drawn = [p for p in space.sample(np.random.default_rng(seed), n) if p != tuple(point)]
     if not drawn:
         raise SearchError(f"{space!r} holds no other network to compare with")
-    off = [abs(np.log(price.of(p) / price.of(point))) for p in drawn]
+    off = np.abs(np.log(price.of(drawn) / price.of(point)))
     close = (i for i, distance in enumerate(off) if distance < 0.05)
     return drawn[next(close, int(np.argmin(off)))]
 
@@ -133,7 +131,7 @@ def baselines(
         others = {NARROWED: free, RANDOM: drawn, MOBILENET: centre, MNASNET: mnasnet}
         entries.append((FOUND, seed, mine.arch))
         for name, arch in others.items():
-            entries.append((name, seed, specialised.as_fast(arch, ms, home.meter)[0]))
+            entries.append((name, seed, comparison.as_fast(arch, ms, home.meter)[0]))
     return entries
 
 
@@ -146,13 +144,13 @@ def compare(
     recipe: train.Recipe,
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """All `found` networks and the baselines trained alike: rows of `specialised.train_each`.
+    """All `found` networks and the baselines trained alike: rows of `comparison.train_each`.
     `before` is the folder of notebook 08's results.
     """
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
-    return specialised.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    return comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
 
 
 def compare_devices(
@@ -167,7 +165,7 @@ def compare_devices(
     already. Rows as there, name the setting.
     """
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
-    tested = specialised.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    tested = comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
     at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
     return pd.concat([at_home, tested])
 
@@ -180,15 +178,15 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
     return table.assign(MACs=means["macs"].to_numpy())
 
 
-def gap(trained: pd.DataFrame, rival: str) -> np.ndarray:
-    """Accuracy found minus that of `rival`, by seed, (n,); empty where these are not comparable."""
-    if not specialised.comparable(trained, rival, FOUND):
-        return np.empty(0)
+def gap(trained: pd.DataFrame, rival: str) -> pd.Series:
+    """Accuracy found minus that of `rival`, by seed; empty where these are not comparable."""
+    if not comparison.comparable(trained, rival, FOUND):
+        return pd.Series(dtype=float)
     return stats.paired(trained, "accuracy", "name", FOUND, rival)
 
 
-def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> np.ndarray:
-    """Reward of what REINFORCE found minus that of what was found by target, by seed, (n,)."""
+def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> pd.Series:
+    """Reward of what REINFORCE found minus that of what was found by target, by seed."""
     worth = reward(trained["accuracy"], trained["latency_ms"], target_ms, exponent, exponent)
     return stats.paired(trained.assign(reward=worth), "reward", "name", REINFORCE, FOUND)
 

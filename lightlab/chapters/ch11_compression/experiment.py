@@ -19,9 +19,10 @@ from lightlab.chapters.ch11_compression.search import BO, EVOLUTION, Compressor,
 from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.methods.once_for_all import shrinking, subnets
-from lightlab.methods.once_for_all.phases import progressive
+from lightlab.methods import subnets
+from lightlab.methods.once_for_all import shrinking
 from lightlab.methods.once_for_all.shrinking import Shrunk
+from lightlab.methods.phases import progressive
 from lightlab.nets.build import Network
 from lightlab.nets.compress import IMPORTANCES
 from lightlab.search import RandomSearch, pareto
@@ -104,18 +105,13 @@ def _copy(network: Network, seed: int) -> Network:  # noqa: ARG001  its weights 
     return copy.deepcopy(network)  # several trainings begin with them
 
 
-def gain(table: pd.DataFrame, by: str, a: str, b: str) -> np.ndarray:
-    """Mean accuracy where column `by` is `a` minus that where it is `b`, by seed, (n,)."""
-    means = table.groupby(["seed", by])["accuracy"].mean().reset_index()
-    return stats.paired(means, "accuracy", by, a, b)
-
-
-def gaps(arms: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Differences in accuracy between the arms, paired by seed, (n,) each."""
+def gaps(arms: pd.DataFrame) -> dict[str, pd.Series]:
+    """Differences in accuracy between the arms, see `stats.paired`."""
+    gap = partial(stats.paired, arms, "accuracy", "arm")
     return {
-        "taught − labels only": gain(arms, "arm", TAUGHT, LABELS),
-        "pruned − from scratch, as long": gain(arms, "arm", LABELS, SHORT),
-        "pruned − from scratch, the whole length": gain(arms, "arm", LABELS, LONG),
+        "taught − labels only": gap(TAUGHT, LABELS),
+        "pruned − from scratch, as long": gap(LABELS, SHORT),
+        "pruned − from scratch, the whole length": gap(LABELS, LONG),
     }
 
 
@@ -163,8 +159,8 @@ def _evaluate(one: Compressor | Cutter, point: Point, seed: int) -> pd.DataFrame
     return pd.DataFrame([vars(one(point, seed))])
 
 
-def ahead(trials: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Hypervolume of BO at its end minus that of every other method, paired by seed, (n,) each."""
+def ahead(trials: pd.DataFrame) -> dict[str, pd.Series]:
+    """Hypervolume of BO at its end minus that of every other method, see `stats.paired`."""
     ends = trials.groupby(["method", "seed"]).tail(1)
     return {
         f"{BO} − {other}": stats.paired(ends, "hypervolume", "method", BO, other)

@@ -15,12 +15,10 @@ import pandas as pd
 
 from lightlab import train
 from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
-from lightlab.methods import mnasnet, specialised
-from lightlab.methods.once_for_all import baselines, evolve, phases, predict, serving, subnets
+from lightlab.methods import accuracy_predictor, comparison, mnasnet, phases, subnet_search, subnets
+from lightlab.methods.architect import Settings, likeliest_within
 from lightlab.methods.once_for_all.shrinking import shrink
-from lightlab.methods.proxyless.architect import Settings
 from lightlab.methods.proxyless.run import search
-from lightlab.methods.proxyless.within import likeliest_within
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
 from lightlab.search import BayesianOptimization, RandomSearch, RegularizedEvolution, Searcher
@@ -126,9 +124,9 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
     begin = time.process_time()
     plan = phases.sandwich(budget)
     shrunk = shrink(rules.elastic, rules.images, plan, rules.recipe, seed=seed, n_rows=0)
-    known = serving.sample(shrunk.network, rules.images, N_SAMPLES, seed)
-    model = predict.MLP(known.codes(rules.elastic), known.accuracy, seed=seed)
-    score = serving.scorer(rules.elastic, model)
+    known = accuracy_predictor.sample(shrunk.network, rules.images, N_SAMPLES, seed)
+    model = accuracy_predictor.MLP(known.codes(rules.elastic), known.accuracy, seed=seed)
+    score = accuracy_predictor.scorer(rules.elastic, model)
     shared = {
         "shared_samples": int(shrunk.history["passes"].iloc[-1]),
         "shared_seconds": time.process_time() - begin,
@@ -136,9 +134,9 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
     picks = []
     for target in targets:
         begin = time.process_time()
-        limits = evolve.Limits({"latency in ms": (rules.elastic_price, target)})
-        settings = evolve.Evolution(generations=50)
-        chosen = evolve.evolve(rules.elastic, score, limits, settings, 7919 * (seed + 1))
+        limits = subnet_search.Limits({"latency in ms": (rules.elastic_price, target)})
+        settings = subnet_search.Evolution(generations=50)
+        chosen = subnet_search.evolve(rules.elastic, score, limits, settings, 7919 * (seed + 1))
         arch = rules.elastic.decode(chosen.point)
         picks.append(Pick(arch, 0, time.process_time() - begin, **shared))
     return picks
@@ -182,14 +180,14 @@ def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -
     """MobileNetV2's or V3's design in the skeleton, for each target as deep as it can be made as
     fast, up to a tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
-    name = {V2: baselines.MOBILENET_V2, V3: baselines.MOBILENET_V3}[design]
+    name = {V2: comparison.MOBILENET_V2, V3: comparison.MOBILENET_V3}[design]
     deepest = max(map(max, rules.elastic.depths))
     picks = []
     for target in targets:
         nearest, found = math.inf, None
         for depth in range(deepest, 0, -1):
-            whole = dict(baselines.families(rules.elastic, [1.0], depth))[name]
-            arch, ms = specialised.as_fast(whole, target, meter)
+            whole = dict(comparison.families(rules.elastic, [1.0], depth))[name]
+            arch, ms = comparison.as_fast(whole, target, meter)
             if (off := abs(math.log(ms / target))) < nearest:
                 nearest, found = off, arch
             if off < _AS_FAST:

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost
-from lightlab.methods.once_for_all import subnets
-from lightlab.methods.once_for_all.phases import Phase, draw, expected_macs, progressive
+from lightlab.methods import subnets
+from lightlab.methods.phases import Phase, draw, expected_macs, progressive
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point

@@ -14,9 +14,8 @@ from torch.nn import functional as F
 from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost
-from lightlab.methods.proxyless.additive import Additive
-from lightlab.methods.proxyless.architect import Architect, Settings
-from lightlab.methods.proxyless.within import likeliest_within
+from lightlab.methods.architect import Architect, Settings, likeliest_within
+from lightlab.methods.price import Price
 from lightlab.nets.mixed import Supernet
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
@@ -50,7 +49,7 @@ class Found:
 def search(
     space: ProxylessSpace,
     images: DataSet,
-    latency: Additive,
+    latency: Price,
     target_ms: float,
     settings: Settings,
     seed: int = 0,
@@ -69,7 +68,7 @@ def search(
     keeper = None
     if checkpoint is not None:
         rest = {"seed": seed, "settings": asdict(settings)}
-        rest |= {"target_ms": target_ms, "latency": asdict(latency)}
+        rest |= {"target_ms": target_ms, "latency": latency.plain()}
         data = images.train, images.val
         keeper = Keeper(checkpoint, run.network, *data, settings.recipe, None, **rest)
     run.go(keeper)
@@ -79,8 +78,8 @@ def search(
 
 def training_macs(space: ProxylessSpace) -> float:
     """Multiply-accumulates of one image in a step of the weights, with even chances."""
-    macs = Additive.macs(space)
-    typical = macs.fixed + sum(sum(row) / len(row) for row in macs.candidates)
+    macs = Price.macs(space)
+    typical = float(macs.fixed[0] + sum(row[0].sum() / len(row[0]) for row in macs.added))
     return cost.PASSES_PER_TRAINING_STEP * typical
 
 
@@ -93,7 +92,7 @@ class _Search(Run):
         self,
         space: ProxylessSpace,
         images: DataSet,
-        latency: Additive,
+        latency: Price,
         target_ms: float,
         settings: Settings,
         seed: int,

@@ -12,8 +12,7 @@ from lightlab.published import loader
 from lightlab.show import numbers, scoreboard, style
 from lightlab.workbook import display, manifest
 from lightlab.workbook.claims import INCONCLUSIVE
-from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.project import Project, needs, read_notebook
+from lightlab.workbook.project import Fault, Project, WorkbookError, needs, read_notebook
 from lightlab.workbook.record import Record
 from lightlab.workbook.review import results
 from lightlab.workbook.review.results import Unit

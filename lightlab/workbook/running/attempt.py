@@ -1,29 +1,83 @@
 """One attempt at one unit, in a process of its own; the argument is the attempt's folder.
 
-The folder holds task.json; everything is written below it. The saved notebook's own status cannot
-be trusted (papermill calls cells completed that never ran), so success is judged here.
+The folder holds task.json; everything is written below it. papermill's saved notebook cannot be
+trusted (it calls cells completed that never ran), so the engine here keeps a journal of its own,
+and success is judged by that.
 """
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from lightlab.workbook import files, manifest, quick_imports
+from lightlab import disk
+from lightlab.workbook import manifest, running
 from lightlab.workbook.project import CORES
-from lightlab.workbook.running.watchdog import Cause, Limits, Watchdog
+from lightlab.workbook.running.executor import Cause, Limits, Watchdog
+
+
+@contextlib.contextmanager
+def _without_hadoop() -> Iterator[None]:
+    """Hide pyarrow's file systems: half of papermill's import, for notebooks in Hadoop only."""
+    hidden = sys.modules.setdefault("pyarrow.fs", None) is None  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["pyarrow.fs"]
+
+
+with _without_hadoop():
+    import nbformat
+    from nbclient.exceptions import DeadKernelError
+    from nbformat import NotebookNode
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NotebookExecutionManager
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+    from traitlets.config import Config
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_SAVE_EVERY_S = 5.0
+
+
+class Journal:
+    """What the engine tells while it runs; the attempt's watchdog reads it."""
+
+    def __init__(self, log: TextIO):
+        self._log = log
+        self.cell: int | None = None  # index of the cell under way, None between cells
+        self.cells = 0
+        self.cell_started = self.last_output = time.monotonic()
+        self.seconds: dict[int, float] = {}
+        self.finished: set[int] = set()
+        self.kernel_pid: int | None = None
+        self.kernel_exit: Callable[[], int | None] = lambda: None
+
+    def cell_begins(self, index: int) -> None:
+        self.cell = index
+        self.cell_started = self.last_output = time.monotonic()
+        self.write(f"--- cell {index + 1} of {self.cells}\n")
+
+    def cell_ends(self, index: int) -> None:
+        self.seconds[index] = round(time.monotonic() - self.cell_started, 3)
+        self.cell = None
+
+    def write(self, text: str) -> None:
+        self.last_output = time.monotonic()
+        self._log.write(text)
+        self._log.flush()
 
 
 def run(folder: Path) -> Cause | None:
     """Execute the task in `folder`; what went wrong, or None. Leaves notebook, log, manifest."""
-    quick_imports.import_papermill()
-    from lightlab.workbook.running.engine import Journal
-
-    task = files.read_json(folder / "task.json")
+    task = disk.read_json(folder / "task.json")
     os.environ[CORES] = str(task["cores"])  # the kernel and its workers inherit it
     started, clock = manifest.now(), time.monotonic()
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
@@ -52,13 +106,13 @@ def run(folder: Path) -> Cause | None:
             "ended": manifest.now(),
             "seconds": round(time.monotonic() - clock, 2),
         }
-        files.write_json(folder / "manifest.json", facts | {"files": manifest.hashes(folder)})
-        files.sync_folder(folder)
+        disk.write_json(folder / "manifest.json", facts | {"files": manifest.hashes(folder)})
+        disk.sync_folder(folder)
         watchdog.write("ended", cause)
     return cause
 
 
-def _cancel(watchdog: Watchdog, journal: Any) -> None:
+def _cancel(watchdog: Watchdog, journal: Journal) -> None:
     watchdog.cause = watchdog.cause or Cause("cancelled", "the runner was stopped")
     if journal.kernel_pid:
         with contextlib.suppress(ProcessLookupError):
@@ -68,20 +122,14 @@ def _cancel(watchdog: Watchdog, journal: Any) -> None:
 
 
 def _execute(
-    task: dict[str, Any], folder: Path, journal: Any, watchdog: Watchdog
-) -> tuple[Cause | None, Any]:
+    task: dict[str, Any], folder: Path, journal: Journal, watchdog: Watchdog
+) -> tuple[Cause | None, NotebookNode]:
     """papermill's steps one by one: a dead kernel then leaves us the outputs up to its death."""
-    from nbclient.exceptions import DeadKernelError
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
-
-    from lightlab.workbook.running.engine import Engine
-
     nb = parameterize_notebook(load_notebook_node(task["source"]), task["params"])
-    output, cause = str(folder / "notebook.ipynb"), None
+    cause = None
     with tempfile.TemporaryDirectory(prefix="ll-") as sockets:
         try:
-            Engine.execute_notebook(nb, "python3", output, journal=journal, sockets=sockets)
+            _execute_cells(nb, folder / "notebook.ipynb", journal, sockets)
         except DeadKernelError:
             cause = Cause("kernel-died", _death(journal))
         except RuntimeError as e:
@@ -89,23 +137,17 @@ def _execute(
     return watchdog.cause or cause, nb
 
 
-def _death(journal: Any) -> str:
+def _death(journal: Journal) -> str:
     code = journal.kernel_exit()
-    how = "ended"
-    if code is not None:
-        how = f"was killed by {_signal(-code)}" if code < 0 else f"exited with {code}"
+    how = "ended" if code is None else f"exited with {code}"
+    if code is not None and code < 0:  # the real-time signals have no names
+        names = {s: s.name for s in signal.Signals}
+        how = f"was killed by {names.get(-code, f'signal {-code}')}"
     unfinished = set(range(journal.cells)) - journal.finished
     return f"the kernel {how} in cell {min(unfinished, default=0) + 1}"
 
 
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # the real-time signals between SIGRTMIN and SIGRTMAX have no names
-        return f"signal {number}"
-
-
-def _missing(nb: Any, folder: Path, journal: Any) -> Cause | None:
+def _missing(nb: NotebookNode, folder: Path, journal: Journal) -> Cause | None:
     """What a success lacks: a cell in error, a cell that never ran, a record left open."""
     for index, cell in enumerate(nb.cells):
         for output in cell.get("outputs", []):
@@ -114,48 +156,42 @@ def _missing(nb: Any, folder: Path, journal: Any) -> Cause | None:
                 return Cause("exception", text.splitlines()[0])
         if cell.cell_type == "code" and cell.source.strip() and index not in journal.finished:
             return Cause("not-run", f"cell {index + 1} never ran to its end")
-    record = files.read_json(folder / "record.json")
+    record = disk.read_json(folder / "record.json")
     if record and not record["finished"]:
         return Cause("unfinished", "run.finish() was never called")
     return None
 
 
-def _save_notebook(nb: Any, folder: Path, task: dict[str, Any], journal: Any) -> None:
+def _save_notebook(nb: NotebookNode, folder: Path, task: dict[str, Any], journal: Journal) -> None:
     """The executed notebook with true cell states and without this machine's paths."""
-    import nbformat
-
-    failed = None
+    failed = False
     for index, cell in enumerate(nb.cells):
         in_error = any(o.output_type == "error" for o in cell.get("outputs", []))
         ran = index in journal.finished or cell.cell_type != "code"
-        state = "failed" if in_error else "completed" if ran and failed is None else "pending"
-        failed = index if in_error and failed is None else failed
+        state = "failed" if in_error else "completed" if ran and not failed else "pending"
+        failed |= in_error
         cell.metadata["papermill"] = {"status": state, "duration": journal.seconds.get(index)}
     nb.metadata["papermill"] = {
         "input_path": f"notebooks/{task['notebook']}.ipynb",
         "output_path": "notebook.ipynb",
-        "parameters": files.plain(task["params"]),
-        "exception": failed is not None,
+        "parameters": disk.plain(task["params"]),
+        "exception": failed,
     }
-    files.write_text(folder / "notebook.ipynb", nbformat.writes(nb) + "\n")
+    disk.write_text(folder / "notebook.ipynb", nbformat.writes(nb) + "\n")
 
 
 def _facts(
-    folder: Path, task: dict[str, Any], journal: Any, watchdog: Watchdog, cause: Cause | None
+    folder: Path, task: dict[str, Any], journal: Journal, watchdog: Watchdog, cause: Cause | None
 ) -> dict[str, Any]:
-    record = files.read_json(folder / "record.json") or {}
+    record = disk.read_json(folder / "record.json") or {}
     return {
         "schema": 1,
-        "unit": task["unit"],
-        "notebook": task["notebook"],
-        "profile": task["profile"],
+        **{name: task[name] for name in ("unit", "notebook", "profile", "typed", "hashes")},
         "status": "failed" if cause else "ok",
         "cause": cause.text if cause else None,
         "kind": cause.kind if cause else None,
-        "params": files.plain(task["params"]),
-        "typed": task["typed"],
-        "key": files.digest(task["hashes"]),
-        "hashes": task["hashes"],
+        "params": disk.plain(task["params"]),
+        "key": disk.digest(task["hashes"]),
         "needs": list(task["inputs"]),
         "seeds": [record["seed"]] if record else [],
         "data": record.get("data", []),
@@ -163,6 +199,101 @@ def _facts(
         "peak_memory_mib": round(watchdog.peak_memory_bytes / 2**20),
         "cells": [{"index": i + 1, "seconds": s} for i, s in sorted(journal.seconds.items())],
     }
+
+
+class _Client(PapermillNotebookClient):
+    """papermill's client, telling the journal of every cell and every message."""
+
+    journal: Journal
+
+    def execute_cell(self, cell: NotebookNode, cell_index: int, **kwargs: Any) -> Any:
+        process = self.km.provisioner.process
+        self.journal.kernel_pid, self.journal.kernel_exit = process.pid, process.poll
+        self.journal.cell_begins(cell_index)
+        try:
+            result = super().execute_cell(cell, cell_index, **kwargs)
+            self.journal.finished.add(cell_index)
+            return result
+        finally:
+            cell.outputs = _coalesced(cell.get("outputs", []))
+            self.journal.cell_ends(cell_index)
+
+    def process_message(self, msg: dict, *args: Any, **kwargs: Any) -> Any:
+        output = super().process_message(msg, *args, **kwargs)
+        if msg["msg_type"] not in ("status", "execute_input"):  # a bar that moves is no silence
+            self.journal.last_output = time.monotonic()
+        if text := _as_text(msg):
+            self.journal.write(text)
+        return output
+
+
+def _as_text(msg: dict) -> str:
+    """A message as a line of the log: carriage returns folded, colours taken out."""
+    kind, content = msg["msg_type"], msg["content"]
+    if kind == "stream":
+        return _folded(content["text"])
+    if kind == "error":
+        return _ANSI.sub("", "\n".join(content["traceback"])) + "\n"
+    if kind in ("display_data", "execute_result"):
+        data = content["data"]
+        figure = any(k.startswith("image/") for k in data)
+        return "[figure]\n" if figure else f"{data.get('text/plain', '')}\n"
+    return ""
+
+
+def _folded(text: str) -> str:
+    """What a terminal would still show of lines that carriage returns wrote over."""
+    return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
+
+
+def _coalesced(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """The outputs with one stream of each name, where it began. nbclient's own way takes time
+    that grows with the square of a line's length: minutes for a line of a megabyte."""
+    streams = dict[str, list[NotebookNode]]()
+    for output in outputs:
+        if output.output_type == "stream":
+            streams.setdefault(output.name, []).append(output)
+    for first, *_ in streams.values():
+        first.text = _folded("".join(output.text for output in streams[first.name]))
+    later = {id(output) for same in streams.values() for output in same[1:]}
+    return [output for output in outputs if id(output) not in later]
+
+
+class _Manager(NotebookExecutionManager):
+    """Saves the notebook now and then instead of twice a cell."""
+
+    _next_save = 0.0
+
+    def save(self, **kwargs: Any) -> None:
+        if time.monotonic() >= self._next_save:
+            super().save(**kwargs)
+            self._next_save = time.monotonic() + _SAVE_EVERY_S
+
+
+def _execute_cells(nb: NotebookNode, output: Path, journal: Journal, sockets: str) -> None:
+    """Execute `nb` in place; `sockets` is a folder of its own for the kernel's IPC files."""
+    manager = _Manager(nb, output_path=str(output), progress_bar=False, log_output=False)
+    journal.cells = len(nb.cells)
+    manager.notebook_start()
+    config = Config()
+    if os.name == "posix":  # TCP ports are now and then taken between choosing and binding
+        config.KernelManager.transport = "ipc"
+        config.KernelManager.ip = str(Path(sockets) / "k")
+    client = _Client(
+        manager,
+        kernel_name="python3",
+        config=config,
+        startup_timeout=60,
+        extra_arguments=[f"--ext={running.__name__}"],
+        iopub_timeout=60,  # a busy machine may take more than the usual 4 s for megabytes
+        timeout=None,
+        shutdown_kernel="immediate",
+    )
+    client.journal = journal
+    try:
+        client.execute()
+    finally:
+        manager.notebook_complete()
 
 
 if __name__ == "__main__":

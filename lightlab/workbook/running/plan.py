@@ -1,14 +1,30 @@
-"""What there is to run: units (a notebook with its values) and their needs."""
+"""What there is to run: units (a notebook with its values), their needs, and which are out of
+date. A unit is up to date when the hashes of all that it depends on are the recorded ones.
+"""
 
+import ast
+import contextlib
+import functools
 import itertools
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, params
-from lightlab.workbook.faults import Fault, WorkbookError, nearest
-from lightlab.workbook.project import Project, alone, needs
+from lightlab import disk
+from lightlab.workbook import manifest, params
+from lightlab.workbook.project import (
+    Fault,
+    Project,
+    WorkbookError,
+    alone,
+    nearest,
+    needs,
+    read_notebook,
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ def _unit_name(notebook: str, point: Mapping[str, str]) -> str:
     text = ",".join(f"{k}={v}" for k, v in point.items())
     safe = re.sub(r"[^A-Za-z0-9.=,+-]", "_", text)
     short = safe[: 180 - len(notebook)]  # file systems allow 255 bytes, attempts add to it
-    return f"{notebook}@{short}" + ("" if short == text else f"_{files.digest(text)[:6]}")
+    return f"{notebook}@{short}" + ("" if short == text else f"_{disk.digest(text)[:6]}")
 
 
 def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
@@ -108,3 +124,167 @@ def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
         and all(u.sweep[k] == v for k, v in unit.sweep.items() if k in u.sweep)
     ]
     return replace(unit, needs=tuple(fit))
+
+
+_MAGIC = re.compile(r"(?m)^(\s*)[%!].*$")  # lines of IPython's, not Python's
+
+
+def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
+    """What the results of `unit` depend on, each as a hash."""
+    notebook = project.notebooks[unit.notebook]
+    read = _whole_hash if _reads_all(notebook) else _results_hash
+    return {
+        "source": disk.digest(_source(notebook)),
+        "params": disk.digest(unit.values),
+        "package": _package_hash(project, unit.notebook),
+        "pins": _pins_hash(project.root),
+        "data": disk.digest(_outside_data(project.root, unit.values)),
+        "inputs": disk.digest({n: read(run_folder / n) for n in unit.needs}),
+    }
+
+
+def stale(recorded: Mapping[str, Any] | None, now: Mapping[str, str], folder: Path) -> str | None:
+    """Why the results in `folder` are not those that a run would give now; None: up to date."""
+    if recorded is None or recorded.get("status") != "ok" or "hashes" not in recorded:
+        return "never run"
+    changed = [k for k, v in now.items() if recorded["hashes"].get(k) != v]
+    if changed:
+        return f"changed: {', '.join(changed)}"
+    damaged = manifest.damaged(folder, recorded)
+    return f"damaged since it was recorded: {', '.join(damaged)}" if damaged else None
+
+
+def _source(notebook: Path) -> list[Any]:
+    """What a reader wrote: cells and tags, without outputs, ids and execution counts."""
+    nb = read_notebook(notebook)
+    return [
+        [c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])]
+        for c in nb["cells"]
+    ]
+
+
+def _lightlab_imports(notebook: Path) -> list[str]:
+    """The lightlab modules that the code cells import by name."""
+    found: set[str] = set()
+    for cell in read_notebook(notebook)["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        tree = _parsed("".join(cell["source"]))
+        if tree is None:  # not known what it imports: all counts
+            found |= _graph().modules
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {a.name for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+    return sorted(n for n in found if n.split(".")[0] == "lightlab")
+
+
+def _parsed(source: str) -> ast.Module | None:
+    """A cell as Python, magics taken out where there are some; None where it is none."""
+    for text in (source, _MAGIC.sub(r"\1pass", source)):
+        with contextlib.suppress(SyntaxError):
+            return ast.parse(text)
+    return None
+
+
+@functools.cache
+def _graph() -> Any:
+    import grimp
+
+    return grimp.build_graph("lightlab", cache_dir=None)
+
+
+def _package_hash(project: Project, notebook: str) -> str:
+    """A hash of the modules that the notebook imports, all that those import, and the data files
+    beside them. A data file named after another notebook is that notebook's alone."""
+    root = Path(str(resources.files("lightlab")))
+    others = project.notebooks.keys() - {notebook}
+    paths = set()
+    for module in _reached(tuple(_lightlab_imports(project.notebooks[notebook]))):
+        path = root.joinpath(*module.split(".")[1:])
+        paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+    for folder in {p.parent for p in paths}:
+        paths |= {p for p in _data_files(folder) if p.stem not in others}
+    return disk.digest({p.relative_to(root).as_posix(): disk.sha256(p) for p in sorted(paths)})
+
+
+@functools.cache
+def _reached(imported: tuple[str, ...]) -> set[str]:
+    """The modules that importing these runs: all that they import, and the packages around them."""
+    graph, reached, ahead = _graph(), set[str](), list(imported)
+    while ahead:
+        module = ahead.pop()
+        if module in graph.modules and module not in reached:
+            reached.add(module)
+            ahead += [module.rpartition(".")[0], *graph.find_modules_directly_imported_by(module)]
+    return reached
+
+
+def _data_files(folder: Path) -> list[Path]:
+    """Data beside the modules of `folder`, as far as they are not another package's."""
+    found = [p for p in folder.iterdir() if p.is_file()]
+    for sub in folder.iterdir():
+        if sub.is_dir() and not (sub / "__init__.py").exists():
+            found += sub.rglob("*")
+    return [p for p in found if p.suffix in (".yaml", ".csv")]
+
+
+@functools.cache
+def _pins_hash(root: Path) -> str:
+    """The pins of the workbook and the versions that are really installed."""
+    pins = root / "constraints.txt"
+    return disk.digest([disk.sha256(pins) if pins.is_file() else None, manifest.versions()])
+
+
+def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
+    """Name, size and time of every file of the data that a value names: as `parquet:`,
+    `imagefolder:` or `csv:`, or as the folder that is the value of `dataset`."""
+    found = []
+    for name, value in values.items():
+        scheme, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if scheme in ("parquet", "imagefolder", "csv") and rest:
+            place = root / Path(rest).expanduser()
+            columns = root / Path(rest.rpartition("?")[0] or rest).expanduser()
+            found += sorted(_files_below(place if place.exists() else columns))
+        elif name == "dataset" and scheme and not colon:
+            found += sorted(_files_below(root / scheme))
+    return found
+
+
+def _files_below(place: Path) -> Iterator[list[Any]]:
+    """Name, size and time of a file, or of all below a folder; by scandir, for there are many."""
+    if place.is_file():
+        stat = place.stat()
+        yield [place.as_posix(), stat.st_size, stat.st_mtime_ns]
+    if not place.is_dir():
+        return
+    with os.scandir(place) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files_below(Path(entry.path))
+            elif entry.is_file():
+                stat = entry.stat()
+                yield [Path(entry.path).as_posix(), stat.st_size, stat.st_mtime_ns]
+
+
+def _results_hash(folder: Path) -> str | None:
+    """What another notebook can read of a unit's results: not its log, pictures and timings."""
+    recorded = disk.read_json(folder / "manifest.json")
+    if recorded is None:
+        return None
+    read = ("tables/", "artifacts/", "trials", "claims")
+    return disk.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})
+
+
+def _reads_all(notebook: Path) -> bool:
+    """True where `notebook` also reads the pictures, times and memory of those that it needs, so
+    that it is out of date whenever one of them ran again: `lightlab.whole` in its metadata."""
+    return read_notebook(notebook).get("metadata", {}).get("lightlab", {}).get("whole") is True
+
+
+def _whole_hash(folder: Path) -> str | None:
+    """All of a unit's results and what its making took: another one after each execution."""
+    path = folder / "manifest.json"
+    return disk.sha256(path) if path.is_file() else None

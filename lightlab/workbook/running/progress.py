@@ -1,6 +1,7 @@
-"""What a run shows: a live table in a terminal, plain lines elsewhere, the logs where asked."""
+"""What `lightlab run` shows while it runs and at its end, and what `lightlab list` shows."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lightlab.workbook import params
+from lightlab.workbook.project import Project, WorkbookError, needs
+from lightlab.workbook.running import plan, store
+from lightlab.workbook.running.plan import Unit
 from lightlab.workbook.running.runner import CANCELLED, CURRENT, FAILED, OK, SKIPPED, Run, State
 
 _LOOK = {
@@ -134,3 +139,54 @@ def tell(run: Run, console: Console) -> None:
             console.print(Text(f"✗ {state.unit}: {state.cause}", "bold red"))
             place = run.project.relative(run.folder / f"{state.unit}.failed")
             console.print(f"  partial notebook and log: {place}/", soft_wrap=True)
+
+
+def rows(project: Project) -> list[tuple[str, str, str, str, str, str]]:
+    """(notebook, needs, last run, state, age, time) for each notebook; states are up to date,
+    stale (with what changed), failed, never run."""
+    found = []
+    for name, path in project.notebooks.items():
+        wants = ", ".join(n.split("_")[0] for n in needs(path)) or "–"
+        last = _last(project, name)
+        if last is None:
+            found.append((name, wants, "–", "never run", "", ""))
+            continue
+        folder, facts = last
+        seconds = f"{facts['seconds']:.0f} s" if facts.get("seconds") else ""
+        state = _state(project, folder, facts)
+        found.append((name, wants, folder.parent.name, state, _age(facts["ended"]), seconds))
+    return found
+
+
+def _last(project: Project, notebook: str) -> tuple[Path, dict[str, Any]] | None:
+    """The newest result of a notebook in any run, failed ones too."""
+    found = []
+    for manifest in project.results.glob(f"*/{notebook}*/manifest.json"):
+        if manifest.parents[1].name == "reference":  # holds only parts of what was recorded
+            continue
+        facts = store.recorded(manifest.parent)
+        if facts and facts.get("notebook") == notebook and facts.get("ended"):
+            found.append((facts["ended"], manifest.parent, facts))
+    return max(found, key=lambda f: f[0])[1:] if found else None
+
+
+def _state(project: Project, folder: Path, facts: dict[str, Any]) -> str:
+    if facts["status"] != "ok":
+        return f"failed: {facts['cause']}"
+    if "hashes" not in facts:
+        return "interactive"
+    try:
+        values = params.resolve(project, facts["notebook"], facts["profile"], facts["typed"]).values
+    except WorkbookError as e:
+        return f"stale ({e.faults[0]})"
+    unit = Unit(facts["unit"], facts["notebook"], values, tuple(facts["needs"]))
+    why = plan.stale(facts, plan.hashes(project, unit, folder.parent), folder)
+    return f"stale ({why})" if why else "up to date"
+
+
+def _age(then: str) -> str:
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(then)).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -14,12 +14,12 @@ from typing import Any
 
 import yaml
 
-from lightlab.workbook import files, manifest
+from lightlab import disk
+from lightlab.workbook import manifest
 from lightlab.workbook.project import Project
-from lightlab.workbook.running import freshness, store
-from lightlab.workbook.running.executor import Event, Executor
+from lightlab.workbook.running import plan, store
+from lightlab.workbook.running.executor import Event, Executor, Limits
 from lightlab.workbook.running.plan import Unit
-from lightlab.workbook.running.watchdog import Limits
 
 # "waiting", "running" and then one of these
 OK, CURRENT, FAILED, SKIPPED, CANCELLED = "ok", "up-to-date", "failed", "skipped", "cancelled"
@@ -127,8 +127,8 @@ class Run:
         if self.options.only and unit.notebook not in self.options.only:
             fault = store.unusable(place)
             return (SKIPPED, fault) if fault else (CURRENT, "taken as it is")
-        now = freshness.hashes(self.project, unit, self.folder)
-        why = freshness.stale(store.recorded(place), now, place)
+        now = plan.hashes(self.project, unit, self.folder)
+        why = plan.stale(store.recorded(place), now, place)
         if self.options.force:
             return "running", "forced"
         if why:
@@ -153,12 +153,12 @@ class Run:
             "limits": asdict(self.options.limits),
             # that its own worker processes may use together
             "cores": max(1, joblib.cpu_count() // (1 if unit.alone else self.options.jobs)),
-            "hashes": freshness.hashes(self.project, unit, self.folder),
+            "hashes": plan.hashes(self.project, unit, self.folder),
             "inputs": {n: str(self.folder / n) for n in unit.needs},
         }
         task["unfinished"] = str(store.unfinished(self.folder, name, task["hashes"]))
-        files.write_text(folder / "task.json", json.dumps(task, indent=1))
-        files.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
+        disk.write_text(folder / "task.json", json.dumps(task, indent=1))
+        disk.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
         self._attempts[name] = folder
         state.state, state.why, state.attempts = "running", why, state.attempts + 1
         self._executor.submit(name, folder)
@@ -207,7 +207,7 @@ class Run:
 
     def _write(self, ended: bool = False) -> None:
         """run.json: the units of this call beside those of earlier calls into the same run."""
-        earlier = files.read_json(self.folder / "run.json") or {"units": []}
+        earlier = disk.read_json(self.folder / "run.json") or {"units": []}
         others = [u for u in earlier["units"] if u["unit"] not in self.states]
         others = [u for u in others if store.has_any(self.folder, u["unit"])]
         for unit in others:  # left by a runner that was killed: we hold the folder now
@@ -224,14 +224,14 @@ class Run:
             "provenance": self._provenance,
             "units": sorted(others + states, key=lambda u: u["unit"]),
         }
-        files.write_json(self.folder / "run.json", about)
+        disk.write_json(self.folder / "run.json", about)
 
 
 def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:
     facts = {"schema": 1, "unit": unit.name, "notebook": unit.notebook, "status": "failed"}
     rest = {"cause": cause, "params": unit.values, "ended": manifest.now(), "files": {}}
     with suppress(OSError):  # on a full disk the cause still stands in the runner's own words
-        files.write_json(attempt / "manifest.json", facts | rest)
+        disk.write_json(attempt / "manifest.json", facts | rest)
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""A run's folder: who holds it, how a finished attempt becomes the result, what a crash left."""
+"""A run's folder: who holds it, how a finished attempt becomes the result, what a crash left, and
+what `lightlab verify` executes again of it.
+"""
 
 import contextlib
 import fcntl
@@ -7,11 +9,15 @@ import shutil
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from lightlab.workbook import files, manifest
-from lightlab.workbook.faults import Fault, WorkbookError
-from lightlab.workbook.running.watchdog import end_processes
+from lightlab import disk
+from lightlab.workbook import manifest, params
+from lightlab.workbook.project import Fault, Project, WorkbookError, alone
+from lightlab.workbook.running.executor import end_processes
+from lightlab.workbook.running.plan import Unit
 
 _MIN_FREE_BYTES = 50 * 2**20
 _UNFINISHED = ".unfinished"
@@ -82,7 +88,7 @@ def unfinished(run_folder: Path, unit: str, hashes: Mapping[str, str]) -> Path:
     """Where a unit's long work is kept until it has a result. With other values, code, pins or data
     the work begins anew; whether with another text of the notebook, its record knows."""
     decisive = {k: v for k, v in hashes.items() if k != "source"}
-    return run_folder / _UNFINISHED / f"{unit}~{files.digest(decisive)[:12]}"
+    return run_folder / _UNFINISHED / f"{unit}~{disk.digest(decisive)[:12]}"
 
 
 def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
@@ -99,7 +105,7 @@ def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
         forget_failure(run_folder, unit)
         for kept in (run_folder / _UNFINISHED).glob(f"{unit}~*"):
             shutil.rmtree(kept, ignore_errors=True)
-    files.sync(run_folder)
+    disk.sync(run_folder)
     return place
 
 
@@ -115,7 +121,7 @@ def has_any(run_folder: Path, unit: str) -> bool:
 
 def recorded(folder: Path) -> dict | None:
     """The manifest of a unit's result, or None."""
-    return files.read_json(folder / "manifest.json")
+    return disk.read_json(folder / "manifest.json")
 
 
 def took_s(folder: Path, name: str) -> float:
@@ -133,3 +139,76 @@ def unusable(place: Path) -> str | None:
         return f"there is no result of {place.name} to take: run it first, or without --only"
     damaged = manifest.damaged(place, facts)
     return f"damaged since it was recorded: {', '.join(damaged)}" if damaged else None
+
+
+def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
+    """The run's units with their recorded values, profiles and compute threads (on which the order
+    of sums depends). What the wanted ones need comes along; what a reference has of other runs
+    (`of_other_runs`) does not, for what those needed is not there.
+
+    WorkbookError where the run has no finished result, or a recorded notebook or value is gone.
+    """
+    names = _with_needs(run, set(project.select(wanted))) if wanted else None
+    units, faults, others = [], [], of_other_runs(run)
+    for name, facts in _recorded(run).items():
+        if facts.get("status") != "ok" or "hashes" not in facts:
+            continue
+        if (names is not None and name not in names) or name in others:
+            continue
+        notebook = facts["notebook"]
+        if notebook not in project.notebooks:
+            what = f"there is no notebooks/{notebook}.ipynb any more"
+            faults.append(Fault(str(run / name), what))
+            continue
+        schema = params.read(project.notebooks[notebook])
+        values, wrong = params.check(schema, facts["params"], f"{name}/manifest.json")
+        faults += wrong
+        needs, single = tuple(facts.get("needs", ())), alone(project.notebooks[notebook])
+        how = {"profile": facts["profile"], "threads": facts["provenance"]["threads"]}
+        units.append(Unit(name, notebook, values, needs, alone=single, **how))
+    if not units and not faults:
+        faults.append(Fault(str(run), "has no finished results to verify"))
+    if faults:
+        raise WorkbookError(faults)
+    present = {u.name for u in units}
+    return [replace(u, needs=tuple(n for n in u.needs if n in present)) for u in units]
+
+
+def of_other_runs(run: Path) -> list[str]:
+    """Units that a reference has of runs besides its own."""
+    return sorted(p.parent.name for p in run.glob("*@run=*/manifest.json"))
+
+
+def other_machines(recorded: Path, fresh: Path) -> str:
+    """What to make of differences where another processor recorded the run; empty: it was this."""
+    old, new = _recorded(recorded), _recorded(fresh)
+    both = old.keys() & new
+    before, now = (
+        {facts[name].get("provenance", {}).get("cpu", "an unknown one") for name in both}
+        for facts in (old, new)
+    )
+    if before <= now:
+        return ""
+    return (
+        f"recorded on {', '.join(sorted(before))}, executed on {', '.join(sorted(now))}: another "
+        "processor adds up in another order, and trainings end elsewhere; these differences need "
+        "not be faults"
+    )
+
+
+def _recorded(run: Path) -> dict[str, dict[str, Any]]:
+    """The manifests of a run's units by name; one that cannot be read is empty."""
+    folders = sorted(path.parent for path in run.glob("*/manifest.json"))
+    return {folder.name: recorded(folder) or {} for folder in folders}
+
+
+def _with_needs(run: Path, notebooks: set[str]) -> set[str]:
+    """The recorded units of these notebooks and, in turn, those that they read."""
+    recorded, found = _recorded(run), set[str]()
+    ahead = [n for n, facts in recorded.items() if facts.get("notebook") in notebooks]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead += recorded.get(name, {}).get("needs", ())
+    return found

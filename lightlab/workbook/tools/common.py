@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Fault, WorkbookError
 
 if TYPE_CHECKING:
     from lightlab.space.arch import Arch

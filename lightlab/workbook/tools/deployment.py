@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lightlab.workbook.faults import Fault, WorkbookError
+from lightlab.workbook.project import Fault, WorkbookError
 from lightlab.workbook.tools.common import (
     NAME,
     Resolution,
@@ -158,12 +158,11 @@ def _facts(network: "Network", spec: str | None) -> dict[str, Any]:
 
 def _integers(exact: Path, loaded: "DataSet", **how: Any) -> Path:
     """The model of `exact` in 8-bit integers, a file beside it; prints what that did."""
-    from lightlab import deploy
-    from lightlab.latency import before_after
+    from lightlab import deploy, latency
 
     images = loaded.train.x[:CALIBRATION_IMAGES]
     small = deploy.quantize_int8(exact, exact.with_name("int8.onnx"), images, **how)
-    _print_before_after(before_after.compare(exact, small, loaded.val))
+    _print_before_after(latency.compare_files(exact, small, loaded.val))
     return small
 
 

@@ -5,9 +5,8 @@ import pytest
 
 from lightlab import latency
 from lightlab.chapters.ch07_latency import breakdown
+from lightlab.latency.comparison import Timings, Visits
 from lightlab.latency.pieces import joints, pieces_of
-from lightlab.latency.timing import Visits
-from lightlab.latency.timings import Timings
 from lightlab.space.arch import decode, layers
 
 END_MS = 0.01  # what a graph takes at its ends, by channel

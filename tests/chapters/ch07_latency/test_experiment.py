@@ -9,8 +9,7 @@ import pytest
 
 from lightlab import data, deploy, latency
 from lightlab.chapters.ch07_latency import experiment
-from lightlab.latency.timing import Visits
-from lightlab.latency.timings import Timings
+from lightlab.latency.comparison import Timings, Visits
 from lightlab.nets.build import build
 from lightlab.space import scaling
 from lightlab.space.arch import Arch

@@ -7,8 +7,7 @@ import pytest
 
 from lightlab import latency
 from lightlab.chapters.ch07_latency import noise
-from lightlab.latency.timing import Visits
-from lightlab.latency.timings import Timings
+from lightlab.latency.comparison import Timings, Visits
 
 
 def timings(ms, names, repeated=0):

@@ -5,7 +5,7 @@ import pandas as pd
 
 from lightlab.chapters.ch10_once_for_all import experiment, specialisation
 from lightlab.chapters.ch10_once_for_all import figures as plots
-from lightlab.methods.once_for_all import predict
+from lightlab.methods import accuracy_predictor
 
 
 def title(ax):
@@ -16,7 +16,7 @@ def test_every_arm_order_and_model_has_a_look():
     arms = [arm for pair in experiment.COMPARED.values() for arm in pair]
     assert {*arms, experiment.AS_MUCH} <= set(plots.ARMS)
     assert set(experiment.ORDERS) == set(plots.ORDERS)
-    assert set(predict.MODELS) == set(plots.MODELS)
+    assert set(accuracy_predictor.MODELS) == set(plots.MODELS)
 
 
 def test_a_course_has_three_lines_and_its_phases():

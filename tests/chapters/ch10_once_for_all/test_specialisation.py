@@ -7,13 +7,13 @@ import pytest
 from lightlab import deploy
 from lightlab.chapters.ch10_once_for_all import specialisation
 from lightlab.latency import Plan
-from lightlab.methods.once_for_all import baselines
-from lightlab.methods.once_for_all.elastic_cost import ElasticCosts
-from lightlab.methods.once_for_all.serving import Priced, Samples
+from lightlab.methods import comparison
+from lightlab.methods.accuracy_predictor import Samples
+from lightlab.methods.price import Price
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
-MACS = ElasticCosts.macs(SPACE)
+MACS = Price.macs(SPACE)
 
 
 def test_perceptrons_learn_what_macs_do_not_tell():
@@ -41,7 +41,7 @@ def test_targets_lie_between_the_ends():
 
 def test_networks_are_served_examined_tuned_and_delivered(task, full, tmp_path):
     space, images, recipe = task["space"], task["images"], task["recipe"]
-    prices = {"here": Priced(ElasticCosts.macs(space), 1.0)}
+    prices = {"here": Price.macs(space)}
     by_macs = {seed: lambda _, macs: macs / 1e4 for seed in full}
     served = specialisation.serve(by_macs, prices, 2, 3)
     assert len(served) == 2 * 3
@@ -71,7 +71,7 @@ def test_designs_of_all_sizes_are_trained_and_timed(task, monkeypatch):
     monkeypatch.setattr(specialisation, "PLAN", plan)
     parts = (task["space"], [1.0], task["images"], task["recipe"], [0])
     found = specialisation.train_designs(*parts, workers=1)
-    assert found["family"].tolist() == [baselines.MOBILENET_V2, baselines.MOBILENET_V3]
+    assert found["family"].tolist() == [comparison.MOBILENET_V2, comparison.MOBILENET_V3]
     assert found[["validated", "accuracy"]].gt(20).all(axis=None)
     timed = specialisation.measure([*found["arch"], *found["arch"]], ["onnxruntime/1/1"])
     assert timed["arch"].tolist() == found["arch"].tolist()

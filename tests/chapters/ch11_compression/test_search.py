@@ -6,7 +6,7 @@ import pytest
 
 from lightlab import deploy, train
 from lightlab.chapters.ch11_compression import search
-from lightlab.methods.once_for_all import subnets
+from lightlab.methods import subnets
 from lightlab.search import pareto
 
 

@@ -8,8 +8,8 @@ import torch
 
 from lightlab.chapters.ch13_your_model import experiment
 from lightlab.data import DataSet, Split
-from lightlab.fit import judge
-from lightlab.fit.meter import Meter
+from lightlab.fit import evaluate
+from lightlab.fit.budget import Meter
 from lightlab.fit.report import DESIGNS
 from lightlab.fit.run import FLOAT, INT8
 from lightlab.fit.target import MACS, SIZE, Target
@@ -34,7 +34,7 @@ LABELS = IMAGES.test.y.numpy()
 def answers(n_wrong):
     """Of the test images; the first ones wrong."""
     said = np.where(np.arange(N) < n_wrong, 1 - LABELS, LABELS)
-    return judge.Tested(LABELS, said, np.ones(N), NAMES)
+    return evaluate.Tested(LABELS, said, np.ones(N), NAMES)
 
 
 def finalist(name, accuracy):

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from lightlab.workbook.faults import WorkbookError
+from lightlab.workbook.project import WorkbookError
 from lightlab.workbook.review import compare
 
 HEADER = "method,n_trials,regret,seconds"

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from nbformat import v4
 
-from lightlab.workbook.review import notebook_html
+from lightlab.workbook.review import html
 
 NOTEBOOKS = sorted((Path(__file__).parents[3] / "notebooks").glob("[0-9]*.ipynb"))
 
@@ -24,7 +24,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[3] / "notebooks").glob("[0-9]*.ipynb"
     ],
 )
 def test_formula_is_well_formed_mathml(latex, tag):
-    text = notebook_html.formula(latex, display=True)
+    text = html.formula(latex, display=True)
     assert "math-source" not in text
     root = ElementTree.fromstring(text.replace("&nbsp;", " "))
     space = "{http://www.w3.org/1998/Math/MathML}"
@@ -34,22 +34,22 @@ def test_formula_is_well_formed_mathml(latex, tag):
 
 @pytest.mark.parametrize("latex", [r"\nosuch{x}", r"\begin{nothing} x", r"a_b_c", ""])
 def test_what_cannot_be_converted_is_shown_as_written(latex):
-    text = notebook_html.formula(latex, display=False)
+    text = html.formula(latex, display=False)
     assert text == f'<code class="math-source">{latex}</code>'
 
 
 def test_inline_formulas_keep_their_limits_beside():
-    assert "munder" not in notebook_html.formula(r"\max_x f", display=False)
+    assert "munder" not in html.formula(r"\max_x f", display=False)
 
 
 def test_links_to_other_notebooks_lead_to_the_index():
-    text = notebook_html.markdown("[next](02_entropy.ipynb#Work), [paper](https://x.org/a.ipynb)")
+    text = html.markdown("[next](02_entropy.ipynb#Work), [paper](https://x.org/a.ipynb)")
     assert 'href="../index.html#nb-02_entropy"' in text
     assert 'href="https://x.org/a.ipynb"' in text
 
 
 def _shown(data):
-    return notebook_html._output(v4.new_output("display_data", data))
+    return html._output(v4.new_output("display_data", data))
 
 
 def test_the_richest_static_form_of_an_output_is_shown():
@@ -62,15 +62,15 @@ def test_the_richest_static_form_of_an_output_is_shown():
 
 def test_title_is_the_first_heading_without_its_marks():
     cells = [v4.new_markdown_cell("text\n\n## Not this"), v4.new_markdown_cell("# 01 The *A* \n")]
-    assert notebook_html._title(cells) == "01 The A"
-    assert notebook_html._title([v4.new_code_cell("# no heading")]) is None
+    assert html._title(cells) == "01 The A"
+    assert html._title([v4.new_code_cell("# no heading")]) is None
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_every_formula_of_the_workbook_can_be_shown(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = "".join("".join(c["source"]) + "\n\n" for c in cells if c["cell_type"] == "markdown")
-    unknown = [p.split("</code>")[0] for p in notebook_html.markdown(text).split("math-source")[1:]]
+    unknown = [p.split("</code>")[0] for p in html.markdown(text).split("math-source")[1:]]
     assert unknown == []
 
 

@@ -1,7 +1,6 @@
-"""The blessed run in git is whole, and the README tells its counts as they are."""
+"""The blessed run in git is whole."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -26,18 +25,3 @@ def test_every_file_that_a_record_names_is_there(unit):
     entries = [*record["figures"], *record["tables"]]
     assert entries
     assert [n for e in entries for n in e["files"] if not (unit.folder / n).is_file()] == []
-
-
-def test_the_readme_counts_the_verdicts_of_the_reference():
-    verdicts = [c["verdict"] for u in PLAIN for c in u.claims]
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    counts = [verdicts.count(v) for v in ("reproduced", "not reproduced", "inconclusive")]
-    told = "run {} are reproduced, {} are not, and {} stay open".format(*counts)
-    assert f"Of {len(verdicts)} claims in the reference {told}" in words
-
-
-def test_every_picture_of_the_readme_is_there():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert "results/reference/scoreboard.svg" in shown
-    assert [name for name in shown if not (ROOT / name).is_file()] == []

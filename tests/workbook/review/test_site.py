@@ -16,7 +16,7 @@ from nbformat import v4
 
 from lightlab.published import loader
 from lightlab.show import style
-from lightlab.workbook import faults, manifest, record
+from lightlab.workbook import manifest, project, record
 from lightlab.workbook.review import compare, html, results, site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -407,7 +407,7 @@ def test_a_killed_kernel_shows_the_end_of_its_log(run_folder, tmp_path):
 
 
 def test_no_run_is_refused_in_one_line(tmp_path):
-    with pytest.raises(faults.WorkbookError, match=r"run\.json cannot be read"):
+    with pytest.raises(project.WorkbookError, match=r"run\.json cannot be read"):
         site.build(tmp_path)
 
 

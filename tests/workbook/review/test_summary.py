@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from lightlab import disk
 from lightlab.published import loader
 from lightlab.workbook import claims as verdicts
-from lightlab.workbook import files, manifest, record
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import Project
+from lightlab.workbook import manifest, record
+from lightlab.workbook.project import Project, WorkbookError
 from lightlab.workbook.review import results, summary
-from lightlab.workbook.running import freshness
+from lightlab.workbook.running import plan
 from lightlab.workbook.running.plan import Unit
 
 ROOT = Path(__file__).parents[3]
@@ -48,10 +48,10 @@ def save(book, name, claims=(), finished=True, figures=("f", "g"), **about):
         path = folder / picture["files"][0]
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (80, 40), "white").save(path)
-    files.write_json(folder / "record.json", {"finished": finished, "figures": pictures})
-    files.write_json(folder / "claims.json", list(claims))
+    disk.write_json(folder / "record.json", {"finished": finished, "figures": pictures})
+    disk.write_json(folder / "claims.json", list(claims))
     about = {"provenance": MACHINE, "files": manifest.hashes(folder)} | about
-    files.write_json(folder / "manifest.json", about)
+    disk.write_json(folder / "manifest.json", about)
 
 
 def read():
@@ -153,7 +153,7 @@ def test_who_reads_pictures_and_times_is_stale_after_each_execution(book):
 
     def inputs() -> list[str]:
         reader = Unit("09_sum", "09_sum", {}, ("01_a",))
-        return freshness.hashes(project, reader, run)["inputs"]
+        return plan.hashes(project, reader, run)["inputs"]
 
     before = inputs()
     save(book, "01_a", seconds=2.0)

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import Project
-from lightlab.workbook.running import freshness, plan
+from lightlab.workbook.project import Project, WorkbookError
+from lightlab.workbook.running import plan
 from lightlab.workbook.running.plan import Unit
 
 
@@ -60,7 +59,7 @@ def test_the_source_hash_ignores_outputs_and_ids_but_not_words(workbook):
     project, unit = Project(workbook.root), Unit("01_a", "01_a", {})
 
     def source() -> str:
-        return freshness.hashes(project, unit, workbook.root)["source"]
+        return plan.hashes(project, unit, workbook.root)["source"]
 
     before = source()
     nb = json.loads(path.read_text())
@@ -83,12 +82,12 @@ def test_only_what_a_notebook_imports_counts(workbook, tmp_path, monkeypatch):
     workbook.add("02_record", "from lightlab.workbook import record")
     workbook.add("03_stats", "import lightlab.measure.stats as s")
     project = Project(workbook.root)
-    monkeypatch.setattr(freshness.resources, "files", lambda _: copy)
+    monkeypatch.setattr(plan.resources, "files", lambda _: copy)
 
     def packages() -> dict[str, str]:
         found = {}
         for n in project.notebooks:
-            found[n] = freshness.hashes(project, Unit(n, n, {}), workbook.root)["package"]
+            found[n] = plan.hashes(project, Unit(n, n, {}), workbook.root)["package"]
         return found
 
     def changed(path: str) -> list[str]:
@@ -166,15 +165,15 @@ def test_data_below_home_and_bare_folders_are_looked_at(tmp_path, monkeypatch):
         (tmp_path / place).mkdir(parents=True)
     root = tmp_path / "work"
     for value, file in (("imagefolder:~/photos", "home/photos/1.png"), ("photos", "work/photos/1")):
-        before = freshness._outside_data(root, {"dataset": value, "licence": "photos"})
+        before = plan._outside_data(root, {"dataset": value, "licence": "photos"})
         (tmp_path / file).write_bytes(b"new")
-        after = freshness._outside_data(root, {"dataset": value, "licence": "photos"})
+        after = plan._outside_data(root, {"dataset": value, "licence": "photos"})
         assert (len(before), len(after)) == (0, 1)
 
 
 def test_magics_hide_no_imports(workbook):
     imports = "from lightlab.workbook import record"
     path = workbook.add("01_a", f"%load_ext autoreload\n{imports}", "!ls", "%%time\nx = 1")
-    assert "lightlab.workbook.record" in freshness._lightlab_imports(path)
+    assert "lightlab.workbook.record" in plan._lightlab_imports(path)
     path = workbook.add("02_b", imports, "x = $")
-    assert "lightlab.nets.build" in freshness._lightlab_imports(path)  # not known: all counts
+    assert "lightlab.nets.build" in plan._lightlab_imports(path)  # not known: all counts

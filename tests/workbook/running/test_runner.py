@@ -7,10 +7,9 @@ import random
 import joblib
 import pytest
 
-from lightlab.workbook import files
-from lightlab.workbook.faults import WorkbookError
-from lightlab.workbook.project import Project
-from lightlab.workbook.running import plan, verification
+from lightlab import disk
+from lightlab.workbook.project import Project, WorkbookError
+from lightlab.workbook.running import plan, store
 from lightlab.workbook.running.executor import Event
 from lightlab.workbook.running.runner import Options, Run
 
@@ -39,7 +38,7 @@ class Played:
         facts = {"status": "ok", "hashes": task["hashes"], "files": {}}
         if unit in self._broken:
             facts = {"status": "failed", "cause": "broken", "kind": "kernel-died"}
-        files.write_json(folder / "manifest.json", facts)
+        disk.write_json(folder / "manifest.json", facts)
         yield Event(unit, {}, ended=True)
 
     def cancel(self, units):
@@ -68,7 +67,7 @@ def test_what_took_longest_last_time_begins_first(workbook):
     for place, seconds in took.items():
         folder = workbook.root / "results" / place
         folder.mkdir(parents=True)
-        files.write_json(folder / "manifest.json", {"seconds": seconds, "status": "failed"})
+        disk.write_json(folder / "manifest.json", {"seconds": seconds, "status": "failed"})
     executor = Played()
     play(workbook, executor, jobs=1)
     assert executor.order == ["02_b", "03_c", "01_a", "04_d"]
@@ -163,7 +162,7 @@ def test_sweep_and_verify_keep_them_alone_and_each_knows_its_cores(workbook):
     share, threads = printed["01_shares"].split()
     assert int(share) == max(1, joblib.cpu_count() // 2)
     assert printed["02_alone"].split() == [str(joblib.cpu_count()), threads]
-    units = verification.units_of(project, project.results / "quick", [])
+    units = store.units_of(project, project.results / "quick", [])
     assert [u.alone for u in units] == [False, True]
 
 

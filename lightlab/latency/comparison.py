@@ -1,0 +1,203 @@
+"""What was measured: tables, how far they can be trusted, and no comparison beyond that."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise, zip_longest
+
+import numpy as np
+import pandas as pd
+
+from lightlab.latency.setting import LatencyError, NoisyError, Setting
+from lightlab.measure import stats
+
+# rank correlation between two halves of the rounds, below which ranks are luck
+MIN_SPLIT_HALF = 0.9
+NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apart
+ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
+
+
+@dataclass
+class Visits:
+    """What the rounds gave: for every network a value in ms per run and round, and the counts."""
+
+    names: list[str]
+    ms: list[list[float]]  # median of a visit's samples
+    fastest: list[list[float]]  # least of them
+    runs: np.ndarray  # timed runs per network
+    disturbed: np.ndarray  # visits that were kept although disturbed, per network
+    repeated: np.ndarray  # visits that were made again, per network
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One network's time: median over the rounds, and what goes with it.
+
+    `iqr_ms` is the spread between rounds; `ci_low_ms`..`ci_high_ms` the 95 % interval of the median
+    (NaN below six rounds); `fastest_ms` the least sample, near to what an idle machine takes;
+    `noise_pct` the standard error of the median by a bootstrap over the rounds, in per cent of it
+    (NaN for one round); `n` the timed runs; `disturbed` the rounds kept although another process
+    interfered.
+    """
+
+    median_ms: float
+    iqr_ms: float
+    ci_low_ms: float
+    ci_high_ms: float
+    fastest_ms: float
+    noise_pct: float
+    n: int
+    disturbed: int
+    setting: Setting
+    device: dict
+
+    def __str__(self) -> str:
+        s = self.setting
+        threads = f"{s.threads} thread{'s' if s.threads > 1 else ''}"
+        return (
+            f"{self.median_ms:.3f} ms [{self.ci_low_ms:.3f}, {self.ci_high_ms:.3f}] "
+            f"({s.runtime}, {threads}, batch {s.batch}, {self.n} runs)"
+        )
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Latencies of several networks that were timed together, interleaved.
+
+    `estimate` says what `latency_ms` is: "median" of the rounds' medians, or "fastest", the least
+    sample of all: others that use the machine only ever add time, so that this one comes near to
+    what a quiet machine takes where the median does not.
+    """
+
+    visits: Visits = field(repr=False)
+    setting: Setting
+    device: dict = field(repr=False)
+    estimate: str = "median"
+
+    def __post_init__(self) -> None:
+        check_estimate(self.estimate)
+
+    @cached_property
+    def rounds_ms(self) -> np.ndarray:
+        """What each round says of each network, (networks, rounds); NaN where it was left out."""
+        rows = self.visits.ms if self.estimate == "median" else self.visits.fastest
+        return np.array(list(zip_longest(*rows, fillvalue=np.nan))).T
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per network: name, latency_ms (by `estimate`), median_ms over the rounds with its
+        iqr_ms and interval ci_low_ms..ci_high_ms, fastest_ms, n (runs timed), disturbed (rounds).
+        """
+        visits = self.visits
+        low, high = zip(*(stats.median_ci(row)[1:] for row in visits.ms), strict=True)
+        quartiles = np.array([np.percentile(row, [25, 75]) for row in visits.ms]).T
+        return pd.DataFrame(
+            {
+                "name": visits.names,
+                "latency_ms": ESTIMATES[self.estimate](self.rounds_ms, axis=1),
+                "median_ms": [float(np.median(row)) for row in visits.ms],
+                "iqr_ms": quartiles[1] - quartiles[0],
+                "ci_low_ms": low,
+                "ci_high_ms": high,
+                "fastest_ms": [min(row) for row in visits.fastest],
+                "n": visits.runs,
+                "disturbed": visits.disturbed,
+            }
+        )
+
+    @cached_property
+    def latency_ms(self) -> dict[str, float]:
+        """The table's `latency_ms` by name."""
+        return dict(zip(self.table["name"], self.table["latency_ms"], strict=True))
+
+    @cached_property
+    def split_half(self) -> float:
+        """Rank correlation of two halves of the rounds, as `stats.split_half` defines it."""
+        return stats.split_half(self.rounds_ms, ESTIMATES[self.estimate])
+
+    @cached_property
+    def noise_pct(self) -> float:
+        """Standard error of a latency in per cent of it, from the halves of the rounds (RMS)."""
+        return stats.half_noise(self.rounds_ms, ESTIMATES[self.estimate]) * 100
+
+    @property
+    def trusted(self) -> bool:
+        """Whether `ranking` would be given out."""
+        return self.split_half >= MIN_SPLIT_HALF
+
+    def ranking(self, min_split_half: float = MIN_SPLIT_HALF) -> pd.DataFrame:
+        """`table` from the fastest network on, with `undecided` and `rank`.
+
+        `undecided` names the neighbours in this order whose ratio to the network may be 1 ("" where
+        there is none); they share a rank, the best of their places. The interval is that of `ratio`
+        at 99 %, for many neighbours are judged at once and rounds are not quite independent.
+        NoisyError if two halves of the rounds agree on the order by less than `min_split_half`.
+        """
+        if not self.split_half >= min_split_half:
+            raise NoisyError(
+                f"{len(self.visits.names)} networks cannot be ranked: two halves of the rounds "
+                f"agree by rho {self.split_half:.2f} < {min_split_half:g}; noise of one latency "
+                f"{self.noise_pct:.1f} %, load {self.device.get('load_end')}: "
+                "more rounds, or a quieter machine"
+            )
+        ranked = self.table.sort_values("latency_ms", ignore_index=True)
+        names = ranked["name"].tolist()
+        ties = [
+            (a, b)
+            for a, b in pairwise(names)
+            if not stats.ratio_ci(self.paired(b, a), NEIGHBOURS)[1] > 1
+        ]
+        near = [[b if n == a else a for a, b in ties if n in (a, b)] for n in names]
+        tied_above = {b for _, b in ties}
+        places = [np.nan if n in tied_above else i for i, n in enumerate(names, 1)]
+        rank = pd.Series(places).ffill().astype(int)
+        return ranked.assign(undecided=[", ".join(n) for n in near], rank=rank)
+
+    def paired(self, name: str, to: str) -> np.ndarray:
+        """How many times as long as `to` network `name` took, one ratio for every round that
+        visited both. KeyError, with the names that there are, for one that was not measured.
+        """
+        both = self.rounds_ms[[self._place(name), self._place(to)]]
+        both = both[:, ~np.isnan(both).any(axis=0)]
+        return both[0] / both[1]
+
+    def _place(self, name: str) -> int:
+        if name not in self.visits.names:
+            raise KeyError(
+                f"no network {name!r} was timed; there are {', '.join(map(str, self.visits.names))}"
+            )
+        return self.visits.names.index(name)
+
+    def ratio(self, name: str, to: str) -> tuple[float, float, float]:
+        """How many times as long as `to` network `name` takes, with its 95 % interval.
+
+        Geometric mean of the ratios within the rounds (`paired`), Student's t on their logarithms.
+        NoisyError if the interval holds 1; KeyError for a name that was not measured.
+        """
+        mean, low, high = stats.ratio_ci(self.paired(name, to))
+        if not (low > 1 or high < 1):
+            raise NoisyError(
+                f"{name} against {to}: {mean:.3f} times as long, interval {low:.3f} to {high:.3f}; "
+                "the noise drowns the difference: more rounds, or a quieter machine"
+            )
+        return mean, low, high
+
+    def __getitem__(self, name: str) -> Latency:
+        """All that is known of one network; KeyError, with the names that there are, of another."""
+        i = self._place(name)
+        row = self.table.drop(columns=["name", "latency_ms"]).to_dict("records")[i]
+        noise_pct = _median_noise_pct(np.array(self.visits.ms[i]))
+        return Latency(**row, noise_pct=noise_pct, setting=self.setting, device=self.device)
+
+
+def check_estimate(estimate: str) -> None:
+    """LatencyError on another word than "median" or "fastest"."""
+    if estimate not in ESTIMATES:
+        raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
+
+
+def _median_noise_pct(ms: np.ndarray) -> float:
+    """Standard error of the median of `ms` (rounds,) in per cent of it; NaN below two rounds."""
+    if len(ms) < 2:
+        return float("nan")
+    drawn = np.random.default_rng(0).integers(len(ms), size=(2000, len(ms)))
+    return 100 * float(np.median(ms[drawn], axis=1).std() / np.median(ms))

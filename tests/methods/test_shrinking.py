@@ -1,0 +1,270 @@
+"""Phases, drawings, and whole trainings of a once-for-all network."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from lightlab import data, train
+from lightlab.measure import cost
+from lightlab.methods import phases, subnets
+from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
+from lightlab.methods.phases import Phase
+from lightlab.methods.price import Price
+from lightlab.nets.elastic import ElasticNetwork
+from lightlab.search.searcher import SearchError
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.skeleton import Skeleton
+
+SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2), (12, 16))
+RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
+PLAN = phases.progressive(12)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
+
+
+@pytest.fixture(scope="module")
+def full(digits):
+    return shrink(SPACE, digits, PLAN[:1], RECIPE).network
+
+
+def same(a, b):
+    weights = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
+    histories = [one.history.drop(columns="seconds") for one in (a, b)]
+    return histories[0].equals(histories[1]) and all(torch.equal(x, y) for x, y in weights)
+
+
+def test_the_published_phases_have_the_published_length():
+    plan = phases.published()
+    assert sum(p.epochs for p in plan) == 605
+    assert sum(p.passes for p in plan) == 1205
+    assert [p.lr * 2.6 for p in plan] == pytest.approx([2.6, 0.96, 0.08, 0.24, 0.08, 0.24])
+    assert [p.warmup for p in plan] == [None, 0.04, 0.0, 0.04, 0.0, 0.04]
+    assert [(p.kernels, p.depths, p.expands) for p in plan[2:5]] == [
+        (3, 2, 1),
+        (3, 3, 1),
+        (3, 3, 2),
+    ]
+
+
+@pytest.mark.parametrize("plan", [phases.progressive, phases.uniform, phases.sandwich])
+def test_all_arms_have_as_many_passes(plan):
+    assert sum(p.passes for p in plan(30)) == pytest.approx(30)
+    assert sum(p.epochs for p in phases.uniform(30)) == pytest.approx(
+        sum(p.epochs for p in phases.progressive(30)), rel=0.01
+    )
+
+
+def test_a_phase_draws_only_what_is_open():
+    generator = torch.Generator().manual_seed(0)
+    for phase, depths, expands in ((PLAN[0], {2}, {4}), (PLAN[2], {1, 2}, {4})):
+        drawn = [p for _ in range(50) for p in phases.draw(SPACE, phase, generator)]
+        options = [SPACE.options(p) for p in drawn]
+        assert {o["1.depth"] for o in options} == depths
+        assert {o["1.1.expand"] for o in options} == expands
+        assert {o["resolution"] for o in options} == {12, 16}
+    everything = phases.uniform(1)[0]
+    drawn = [p for _ in range(500) for p in phases.draw(SPACE, everything, generator)]
+    shares = np.mean(drawn, axis=0)  # two options each, drawn alike
+    assert shares == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_sandwich_of_two_comes_in_every_resolution():
+    generator = torch.Generator().manual_seed(0)
+    phase = phases.sandwich(2, n_subnets=2)[0]
+    drawn = [phases.draw(SPACE, phase, generator) for _ in range(100)]
+    assert all(large[0] == small[0] for large, small in drawn)
+    assert np.mean([large[0] for large, _ in drawn]) == pytest.approx(0.5, abs=0.15)
+
+
+def test_a_step_is_for_one_resolution_and_a_sandwich_has_both_ends():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        largest, smallest, drawn = phases.draw(SPACE, phases.sandwich(3)[0], generator)
+        assert largest[0] == smallest[0] == drawn[0]
+        assert largest[1:] == SPACE.corner()[1:]
+        assert smallest[1:] == SPACE.smallest()[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"epochs": 0}, "epochs > 0"),
+        ({"depths": 0}, "kernels, depths and expands >= 1"),
+        ({"rule": "random"}, "rule is one of uniform, sandwich"),
+        ({"rule": "sandwich", "n_subnets": 1}, "in a sandwich 2"),
+        ({"lr": 0}, "lr > 0"),
+    ],
+)
+def test_impossible_phases_say_why(change, says):
+    with pytest.raises(SearchError, match=says):
+        replace(Phase("a", 1, 1, 1, 1.0), **change)
+
+
+def test_costs_are_counted(digits, full):
+    expected = phases.expected_macs(SPACE, PLAN[1:], taught=True, n=400)
+    spent = shrink(SPACE, digits, PLAN[1:], RECIPE, start=full, teacher=full).history.iloc[-1]
+    whole = sum(
+        train.recipe.plan(replace(RECIPE, epochs=p.epochs), 96).n_steps * 16 * p.n_subnets
+        for p in PLAN[1:]
+    )
+    assert spent["passes"] == whole
+    planned = sum(p.passes for p in PLAN[1:]) * 96
+    assert spent["macs"] / whole == pytest.approx(expected * 96 / planned, rel=0.1)
+    one = phases.expected_macs(SPACE, PLAN[:1], taught=False)
+    macs = Price.macs(SPACE)
+    largest = macs.of([(i, *SPACE.corner()[1:]) for i in range(2)]).mean()
+    wanted = cost.PASSES_PER_TRAINING_STEP * PLAN[0].epochs * largest
+    assert one == pytest.approx(wanted, rel=0.05)
+
+
+def test_it_learns(digits):
+    history = shrink(SPACE, digits, phases.uniform(60), RECIPE).history
+    assert history["largest"].iloc[-1] > 60
+    assert history["smallest"].iloc[-1] > 50
+    assert history["passes"].is_monotonic_increasing
+
+
+def test_equal_seeds_give_equal_networks_and_a_teacher_matters(digits, full):
+    how = {"start": full, "seed": 5}
+    a, b = (shrink(SPACE, digits, PLAN[1:2], RECIPE, **how) for _ in range(2))
+    assert same(a, b)
+    taught = shrink(SPACE, digits, PLAN[1:2], RECIPE, teacher=full, **how)
+    assert not same(a, taught)
+    assert torch.equal(full.stem.conv.weight, how["start"].stem.conv.weight)
+
+
+THREE = OfaSpace(
+    Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 3, 4), (1, 2), (12, 16)
+)
+
+
+def test_channels_are_sorted_where_a_phase_says_so(digits):
+    """Each time between the widths that were open: these sub-networks compute what they did."""
+    start = shrink(THREE, digits, PLAN[:1], RECIPE).network
+    still = replace(RECIPE, lr=1e-12)
+    x = digits.val.x[:8]
+    for phase, kept in ((PLAN[4], (4,)), (PLAN[5], (4, 3))):
+        brief = [replace(phase, epochs=0.17)]
+        found = shrink(THREE, digits, brief, still, start=start).network
+        for expand in kept:
+            point = THREE.corner(expand=expand)
+            before, after = (
+                subnets.specialise(net, point, digits.train.x)(x) for net in (start, found)
+            )
+            torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+        for block in found.elastic:
+            worth = block.importance()
+            bounds = sorted({0, len(worth), *(e * block.in_channels for e in kept)})
+            for low, high in pairwise(bounds):
+                part = worth[low:high]
+                assert (part[:-1] >= part[1:] - 1e-4).all()
+        start = found
+
+
+def test_without_sorting_channels_stay(digits, full):
+    still = replace(RECIPE, lr=1e-12)
+    found = shrink(SPACE, digits, [replace(PLAN[3], epochs=0.17)], still, start=full).network
+    for mine, theirs in zip(found.elastic, full.elastic, strict=True):
+        torch.testing.assert_close(mine.importance(), theirs.importance())
+
+
+@pytest.mark.parametrize(
+    ("arm", "n_rows"), [("progressive", 8), ("progressive", 0), ("sandwich", 1)]
+)
+def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, monkeypatch):
+    plan = {"progressive": PLAN[1:], "sandwich": phases.sandwich(12)}[arm]
+    teacher = full if arm == "progressive" else None
+    how = {"start": full, "teacher": teacher, "n_rows": n_rows}
+    whole = shrink(SPACE, digits, plan, RECIPE, **how)
+    path, left = tmp_path / "c.pt", [4]
+
+    def stop(self, *args, _write=train.checkpoint.Keeper.write):
+        _write(self, *args)
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.checkpoint.Keeper, "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how)
+    assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))
+    assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))  # had ended
+
+
+PROGRAM = """
+import sys
+from tests.methods.test_shrinking import killed
+killed(sys.argv[1])
+"""
+
+
+def killed(path):
+    images = data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
+    return shrink(SPACE, images, phases.progressive(60), RECIPE, checkpoint=path)
+
+
+def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
+    path = tmp_path / "c.pt"
+    kill_when_kept(PROGRAM, path)
+    assert same(killed(path), killed(tmp_path / "other.pt"))
+
+
+def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
+    task = {"space": SPACE, "images": digits, "recipe": RECIPE, "n_rows": 0}
+    jobs = {s: task | {"phases": phases.uniform(4), "seed": s} for s in range(2)}
+    two = shrink_many(jobs, workers=2, resume=tmp_path)
+    for seed, job in jobs.items():
+        assert same(two[seed], shrink(**job))
+        assert len(two[seed].history) == 1
+        assert "largest" not in two[seed].history  # nothing was evaluated
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+
+
+def test_the_first_phase_is_trained_for_every_seed(digits, full):
+    found = begin({"space": SPACE, "images": digits, "recipe": RECIPE}, 12, [0, 1])
+    assert list(found) == [0, 1]
+    assert "largest" in found[0].history
+    assert "largest" not in found[1].history
+    weights = zip(found[0].network.parameters(), full.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in weights)
+
+
+def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
+    other = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
+    with pytest.raises(SearchError, match="of another space"):
+        shrink(other, digits, PLAN, RECIPE, start=full)
+    wider = Skeleton.small((1, 16, 16), 10, [24], layers=2)
+    alike = OfaSpace(wider, (3, 5), (2, 4), (1, 2), (12, 16))  # the same decisions
+    with pytest.raises(SearchError, match="of another space"):
+        shrink(alike, digits, PLAN, RECIPE, start=full)
+    wrong = replace(digits, train=replace(digits.train, y=digits.train.y + (digits.train.y > 8)))
+    with pytest.raises(train.TrainError, match="training labels 0 to 10 do not fit"):
+        shrink(SPACE, wrong, PLAN, RECIPE)
+    with pytest.raises(SearchError, match="no phase"):
+        shrink(SPACE, digits, [], RECIPE)
+    with pytest.raises(SearchError, match="in float32"):
+        shrink(SPACE, digits, PLAN, replace(RECIPE, precision="auto"))
+    path = tmp_path / "c.pt"
+    shrink(SPACE, digits, PLAN[:1], RECIPE, checkpoint=path)
+    with pytest.raises(train.TrainError, match=r"of another training, it differs in .*space"):
+        shrink(other, digits, PLAN[:1], RECIPE, checkpoint=path)
+    wild = replace(RECIPE, lr=1e30, warmup=0.0)
+    with pytest.raises(train.DivergedError, match="lower lr"):
+        shrink(SPACE, digits, PLAN, wild)
+    colour = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (1, 2))
+    with pytest.raises(train.TrainError, match="cannot take images of 1×16×16"):
+        shrink(colour, digits, PLAN, RECIPE)
+
+
+def test_a_network_of_other_weights_is_another_training(digits, tmp_path):
+    path = tmp_path / "c.pt"
+    shrink(SPACE, digits, PLAN[1:2], RECIPE, start=ElasticNetwork(SPACE, seed=1), checkpoint=path)
+    with pytest.raises(train.TrainError, match="differs in network"):
+        shrink(SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)
