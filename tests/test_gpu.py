@@ -10,9 +10,9 @@ from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.latency.timing import FASTEST
 from lightlab.methods import phases
 from lightlab.methods.architect import Settings
-from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.methods.price import Price
-from lightlab.methods.proxyless.run import _Search, search
+from lightlab.methods.proxyless import _Search, search
+from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton

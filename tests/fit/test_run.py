@@ -22,9 +22,8 @@ from lightlab.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.fit.target import MACS, SIZE, FitError, Target
 from lightlab.fit.task import Task
 from lightlab.measure import cost, stats
-from lightlab.methods import comparison
+from lightlab.methods import comparison, shrinking
 from lightlab.methods.comparison import MOBILENET_V2
-from lightlab.methods.once_for_all import shrinking
 from lightlab.nets.build import build
 from lightlab.space.scaling import scale
 from lightlab.train import parallel, training

@@ -10,9 +10,9 @@ import torch
 from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.methods import phases, subnets
-from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.methods.phases import Phase
 from lightlab.methods.price import Price
+from lightlab.methods.shrinking import begin, shrink, shrink_many
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace

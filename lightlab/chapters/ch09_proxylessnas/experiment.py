@@ -15,7 +15,7 @@ from lightlab.methods import comparison, subnets
 from lightlab.methods.architect import Settings
 from lightlab.methods.mnasnet import reward
 from lightlab.methods.price import Price
-from lightlab.methods.proxyless.run import Found, search, training_macs
+from lightlab.methods.proxyless import Found, search, training_macs
 from lightlab.published import loader
 from lightlab.search.searcher import SearchError
 from lightlab.space import scaling

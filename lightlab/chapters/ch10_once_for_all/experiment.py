@@ -15,8 +15,8 @@ from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
 from lightlab.methods import subnets
-from lightlab.methods.once_for_all.shrinking import N_ROWS, Shrunk
 from lightlab.methods.phases import expected_macs, progressive, sandwich, uniform
+from lightlab.methods.shrinking import N_ROWS, Shrunk
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3

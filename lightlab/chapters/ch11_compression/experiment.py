@@ -19,10 +19,9 @@ from lightlab.chapters.ch11_compression.search import BO, EVOLUTION, Compressor,
 from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.methods import subnets
-from lightlab.methods.once_for_all import shrinking
-from lightlab.methods.once_for_all.shrinking import Shrunk
+from lightlab.methods import shrinking, subnets
 from lightlab.methods.phases import progressive
+from lightlab.methods.shrinking import Shrunk
 from lightlab.nets.build import Network
 from lightlab.nets.compress import IMPORTANCES
 from lightlab.search import RandomSearch, pareto

@@ -11,7 +11,7 @@ from lightlab.chapters.ch09_proxylessnas import experiment
 from lightlab.chapters.ch09_proxylessnas.hardware import Device
 from lightlab.measure import cost
 from lightlab.methods.price import Price
-from lightlab.methods.proxyless.run import Found, search
+from lightlab.methods.proxyless import Found, search
 from lightlab.search.searcher import SearchError
 from lightlab.space.arch import decode, encode
 from lightlab.space.proxyless import ProxylessSpace
