@@ -55,7 +55,7 @@ def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch, for
 
     def stop(run):
         report(run)
-        rows.append(run.n_done)
+        rows.append(run.steps)
         if len(rows) == 5:
             raise KeyboardInterrupt
 
