@@ -92,7 +92,9 @@ def test_memory_of_two_paths_is_flat_and_that_of_the_sum_grows():
 
 def test_latency_there_is_measured_and_predicted_by_its_table():
     plan = replace(FASTEST, rounds=6)
-    table = latency.LookupTable.build(SPACE.uniform(), plan=plan, runtime="cuda", batch=16)
+    table = latency.LookupTable.build(
+        SPACE.uniform(), setting=latency.Setting("cuda", batch=16), plan=plan
+    )
     arch = SPACE.decode(SPACE.centre())
-    measured = latency.measure(arch, "cuda", batch=16, plan=plan).median_ms
+    measured = latency.measure(arch, latency.Setting("cuda", batch=16), plan=plan).median_ms
     assert 0.3 < table.predict(arch) / measured < 3

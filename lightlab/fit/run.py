@@ -22,7 +22,7 @@ from lightlab.fit.room import Room
 from lightlab.fit.target import FitError, Target
 from lightlab.fit.task import Finalist, Found, Running, Task
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.space.arch import Arch, encode
 
 LEAST_BUDGET_S = 5

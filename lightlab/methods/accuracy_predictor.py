@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lightlab.data import DataSet
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import subnets
 from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Score

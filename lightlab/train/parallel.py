@@ -18,7 +18,7 @@ from torch import Tensor
 from lightlab import disk
 from lightlab.data import Split
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.train.device import accelerator
 from lightlab.train.evaluate import check_test, evaluate
 from lightlab.train.recipe import MEND, DivergedError

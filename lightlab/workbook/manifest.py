@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from lightlab import disk
+from lightlab.measure import machine
 
 PACKAGES = ("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna")
 PACKAGES += ("onnx", "onnxruntime")  # what latencies and exported files depend on
@@ -29,7 +30,7 @@ def provenance(root: Path) -> dict[str, Any]:
     return git(root) | {
         "python": platform.python_version(),
         "packages": {p: version for p, version in versions().items() if version},
-        "cpu": _cpu(),
+        "cpu": machine.processor()["model name"],
         "cores": os.cpu_count(),
         "threads": _threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -93,14 +94,6 @@ def _threads() -> int | None:
     """OMP_NUM_THREADS, of which OpenMP allows a list, one number for each level of nesting."""
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(text) if text.isdigit() else os.cpu_count()
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _gpu() -> str | None:

@@ -14,7 +14,7 @@ import scipy
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import stats
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import accuracy_predictor, comparison, subnets
 from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Samples
 from lightlab.methods.mnasnet import Meter
