@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from lightlab import disk
+from lightlab.measure import machine
 
 PACKAGES = (
     *("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna"),
@@ -33,7 +34,7 @@ def provenance(root: Path) -> dict[str, Any]:
         "git_dirty": None if changes is None else bool(changes),  # None: this is no git checkout
         "python": platform.python_version(),
         "packages": {p: version for p, version in versions().items() if version},
-        "cpu": _cpu(),
+        "cpu": machine.processor()["model name"],
         "cores": os.cpu_count(),
         "threads": _threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -96,14 +97,6 @@ def _threads() -> int | None:
     """OMP_NUM_THREADS, of which OpenMP allows a list, one number for each level of nesting."""
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(text) if text.isdigit() else os.cpu_count()
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _gpu() -> str | None:
