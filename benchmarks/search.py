@@ -136,8 +136,8 @@ def main() -> None:
     budgets = BUDGETS
     jobs = [(name, seed, budgets) for name in TWO for seed in range(arguments.several_seeds)]
     several = pd.DataFrame(run(joblib.delayed(two)(*job) for job in jobs))
-    at_200 = single.pivot(index="seed", columns="searcher", values=200)
-    mean, low, high = stats.paired_ci(at_200["random"], at_200["controller (PPO)"])
+    gap = stats.paired(single, 200, "searcher", "random", "controller (PPO)")
+    mean, low, high = stats.mean_ci(gap)
     page = [
         "# Searchers on NAS-Bench-Macro",
         "",

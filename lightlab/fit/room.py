@@ -11,8 +11,8 @@ from lightlab.fit import budget
 from lightlab.fit.budget import Meter, Now
 from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
 from lightlab.measure import cost
-from lightlab.methods.accuracy_predictor import priced
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods import mnasnet
+from lightlab.methods.price import Price, price_latency
 from lightlab.methods.subnet_search import Limits
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
@@ -45,7 +45,7 @@ class Room:
     """
 
     space: OfaSpace
-    costs: dict[str, tuple[ElasticCosts, float]]
+    costs: dict[str, tuple[Price, float]]
     offered: pd.DataFrame
 
     def limits(self, share: float = 1) -> Limits:
@@ -133,25 +133,26 @@ def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
 
 def _with_prices(space: OfaSpace, meter: Meter, offered: pd.DataFrame) -> Room:
     """The costs of all networks of `space`: latencies from a look-up table measured now."""
-    target = meter.target
-    setting = f"{target.runtime}/{target.threads}/1"
+    smallest, target = space.decode(space.smallest()), meter.target
+    timer = mnasnet.Meter(smallest, target.setting, _PLAN)
     how = {
-        LATENCY: lambda: priced(space, setting, _PLAN, n=_N_WHOLE).costs,
-        MACS: lambda: ElasticCosts.macs(space),
+        LATENCY: lambda: price_latency(space, timer, _N_WHOLE)[0],
+        MACS: lambda: Price.macs(space),
         SIZE: lambda: _sizes(space, meter),
     }
     costs = {name: (how[name](), most) for name, most in target.limits.items()}
     return Room(space, costs, offered.reset_index(drop=True))
 
 
-def _sizes(space: OfaSpace, meter: Meter) -> ElasticCosts:
+def _sizes(space: OfaSpace, meter: Meter) -> Price:
     """Sizes of files, on the line through those of the smallest and of the largest network."""
     ends = [space.smallest(), space.corner()]
-    params = ElasticCosts.params(space)
+    params = Price.param_count(space)
     least, most = (costs[SIZE] for costs in meter.costs([space.decode(p) for p in ends]))
     few, many = params.of(ends)
     slope = (most - least) / (many - few)
-    return ElasticCosts(space, least + slope * (params.fixed - few), slope * params.added)
+    added = [slope * part for part in params.added]
+    return Price(space, least + slope * (params.fixed - few), added)
 
 
 def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:
@@ -178,6 +179,8 @@ def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[
         found.append((f"at {half.resolution} px", least * smaller / now))
     if name == LATENCY:
         others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
-        timed = [latency.measure(arch, r, target.threads).median_ms for r in others]
-        found += [(f"in {r}", ms) for r, ms in zip(others, timed, strict=True)]
+        found += [
+            (f"in {r}", latency.measure(arch, latency.Setting(r, target.threads)).median_ms)
+            for r in others
+        ]
     return found

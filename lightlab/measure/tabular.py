@@ -1,12 +1,12 @@
 """Networks that others trained, as a table: a search over it costs nothing but the search."""
 
-import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from lightlab import disk
 from lightlab.space.decisions import SpaceError
 from lightlab.space.skeleton import MACRO
 
@@ -58,5 +58,5 @@ def nas_bench_macro(path: str | Path) -> Tabular:
     ):
         raise TableError(f"{path}: a value is missing, or no accuracy in per cent or no count")
     table = table.set_index(pd.Index(points, tupleize_cols=False, name="point"))
-    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+    fingerprint = disk.sha256(path)
     return Tabular(table, f"table:{path}", fingerprint)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lightlab.latency import LatencyError, LookupTable, Setting, Timings, agreement, onnx_model
-from lightlab.latency.runtimes import onnx_session, random_images
+from lightlab import deploy
+from lightlab.latency import LookupTable, Setting, Timings, agreement, onnx_model
+from lightlab.latency.runtimes import random_images
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, Head, layers
 from lightlab.space.blocks import Block
@@ -30,7 +31,7 @@ def random_networks(n: int, seed: int = 0) -> dict[str, Arch]:
     """`n` different MBConv networks for 32 px by name, drawn uniformly from one small space.
 
     Widths 16, 24, 40, 80, 96 at strides 1, 2, 2, 1, 2 behind a stem of 16 at stride 2; every stage
-    one to three blocks of kernel 3, 5 or 7 and expansion 3 or 6; 256 features. LatencyError where
+    one to three blocks of kernel 3, 5 or 7 and expansion 3 or 6; 256 features. ValueError where
     so many different ones are not found.
     """
     rng, found = np.random.default_rng(seed), {}
@@ -42,7 +43,7 @@ def random_networks(n: int, seed: int = 0) -> dict[str, Arch]:
         blocks = [block for width, stride in stages for block in _stage(width, stride, rng)]
         found[Arch(32, stem, tuple(blocks), head, n_classes=10)] = None
     if len(found) < n:
-        raise LatencyError(f"{n} different networks were asked for, {len(found)} were found")
+        raise ValueError(f"{n} different networks were asked for, {len(found)} were found")
     return {f"net{i:03d}": arch for i, arch in enumerate(found)}
 
 
@@ -61,10 +62,10 @@ def predictions(
     Columns name, calibration (the first `n_calibration` networks fit what is fitted), latency_ms,
     macs_m (millions), the plain sum of pieces (sum), less what joining saves (corrected), that with
     the weights fitted (calibrated); the baselines macs, a line through multiply-accumulates, and
-    counts, these and the weights fitted. LatencyError for another setting than the table's.
+    counts, these and the weights fitted. ValueError for another setting than the table's.
     """
     if timings.setting != table.setting:
-        raise LatencyError(f"the table is for {table.setting}, the timings for {timings.setting}")
+        raise ValueError(f"the table is for {table.setting}, the timings for {timings.setting}")
     nets = list(archs.values())
     y = np.array([timings.latency_ms[name] for name in archs])
     counts = np.array([(cost.macs(arch), cost.param_count(arch)) for arch in nets]) / 1e6
@@ -94,11 +95,11 @@ def errors(predicted: pd.DataFrame, again: Timings) -> pd.DataFrame:
 
     "repeat" is less the factor by which the calibration networks say that the machine was slower as
     a whole. It has the noise of two measurements, sqrt(2) times that of one; a perfect prediction
-    would be off by 1 / sqrt(2) of it. LatencyError with fewer than ten networks held out.
+    would be off by 1 / sqrt(2) of it. ValueError with fewer than ten networks held out.
     """
     few, held_out = (predicted[predicted["calibration"] == fitted] for fitted in (True, False))
     if len(held_out) < MIN_HELD_OUT:
-        raise LatencyError(
+        raise ValueError(
             f"{len(predicted)} networks, {len(few)} of them for calibration: fewer than "
             f"{MIN_HELD_OUT} are held out"
         )
@@ -147,7 +148,7 @@ def _nodes(arch: Arch, runs: int) -> list[list[dict[str, Any]]]:
     images, setting = random_images(1, arch.input_shape).numpy(), Setting()
     with tempfile.TemporaryDirectory() as folder:
         model = onnx_model(arch, arch.input_shape, setting)
-        session = onnx_session(model, setting, profile_prefix=str(Path(folder, "profile")))
+        session = deploy.session(model, batch=1, profile_prefix=str(Path(folder, "profile")))
         for _ in range(runs):
             session.run(None, {"input": images})
         events = json.loads(Path(session.end_profiling()).read_text())

@@ -72,7 +72,7 @@ def time_networks(
     """Timings by setting of the networks named for it, all interleaved.
 
     Every round visits every network in every setting, so that settings can be compared round by
-    round as networks can. The estimate is the fastest sample. LatencyError as `latency.runner`.
+    round as networks can. The estimate is the fastest sample. ValueError as `latency.runner`.
     """
     parsed = {setting: _parse(setting) for setting in settings}
     pairs = [(setting, name) for setting, names in settings.items() for name in names]
@@ -93,7 +93,7 @@ def time_networks(
 def _parse(setting: str) -> latency.Setting:
     runtime, _, threads = setting.partition(" ")
     if not threads.isdecimal():
-        raise latency.LatencyError(f"setting {setting!r} is no runtime and threads: 'torch 2'")
+        raise ValueError(f"setting {setting!r} is no runtime and threads: 'torch 2'")
     return latency.Setting(runtime, int(threads))
 
 

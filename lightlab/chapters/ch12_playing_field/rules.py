@@ -8,9 +8,9 @@ import numpy as np
 
 from lightlab import latency, train
 from lightlab.data import DataSet
-from lightlab.measure.journal import Journal
+from lightlab.disk import Journal
 from lightlab.methods.mnasnet import Meter
-from lightlab.methods.price import Additive, ElasticCosts, priced
+from lightlab.methods.price import Price, price_latency
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
@@ -44,8 +44,8 @@ class Rules:
 
     space: ProxylessSpace
     elastic: OfaSpace
-    price: Additive
-    elastic_price: ElasticCosts
+    price: Price
+    elastic_price: Price
     images: DataSet
     recipe: train.Recipe
     proxy_epochs: float
@@ -61,7 +61,7 @@ class Rules:
     def train(self, arch: Arch, epochs: float, seed: int) -> Network:
         """The network trained from new weights, on one thread."""
         job = train.Job(arch, self.images.train, replace(self.recipe, epochs=epochs), seed)
-        return train.fit_many([job], workers=1, progress=False)[0].network()
+        return train.train_each({0: job}, workers=1, progress=False)[0].network()
 
     def validate(self, network: Network) -> float:
         """Accuracy on the validation images, %."""
@@ -70,7 +70,8 @@ class Rules:
     def targets(self, n: int) -> np.ndarray:
         """`n` latencies in equal ratios, strictly between the least and the most, (n,) ms."""
         least, most = (
-            self.price.fixed + sum(map(extreme, self.price.candidates)) for extreme in (min, max)
+            self.price.fixed[0] + sum(extreme(part[0]) for part in self.price.added)
+            for extreme in (np.min, np.max)
         )
         return np.geomspace(least, most, n + 2)[1:-1]
 
@@ -110,13 +111,13 @@ def agree(
     right for random networks: see `latency.agreement`. All that is timed later is to be timed by
     the same meter, that counts as the machine was now.
     """
-    price, checked = priced(space, meter, N_TIMED, seed)
+    price, checked = price_latency(space, meter, N_TIMED, N_TIMED, seed)
     added = {
-        (block, position.in_channels, position.in_size): ms
-        for position, row in zip(space.positions, price.candidates, strict=True)
-        for block, ms in zip(position.candidates.values(), row, strict=True)
+        (block, *position.maps): ms
+        for position, part in zip(space.positions, price.added, strict=True)
+        for block, ms in zip(position.candidates.values(), part[0], strict=True)
     }
-    elastic_price = ElasticCosts.over(
+    elastic_price = Price.over(
         elastic, lambda arch: price.of(space.find(arch)), lambda *block: added[block]
     )
     rules = Rules(space, elastic, price, elastic_price, images, recipe, proxy_epochs)
