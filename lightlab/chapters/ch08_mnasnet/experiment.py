@@ -239,4 +239,4 @@ def train_finalists(
 ) -> pd.DataFrame:
     """Every network trained with every seed, tested once, all timed in turn; see `train_each`."""
     entries = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
-    return comparison.train_each(entries, images, recipe, resume=resume)
+    return comparison.train_and_time(entries, images, recipe, resume=resume)
