@@ -189,7 +189,7 @@ def _trained(
     if under_way is not None:
         task.clock.enter("waiting for MobileNetV2 and V3, trained beside it")
         try:
-            return task.finalists(under_way), ""
+            return task.finalists(under_way, archs), ""
         except train.JobError as e:
             return [], f"{failure}: {e}"
     if task.clock.since_s(SCALING) > _LONG_AGO_S:

@@ -21,8 +21,8 @@ from lightlab.methods import subnets
 from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Score
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.beside import run_beside
 from lightlab.space.once_for_all import OfaSpace
+from lightlab.train.parallel import run_beside
 
 LEAST_SAMPLES = 4
 DECAY = 1e-2

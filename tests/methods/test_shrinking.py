@@ -10,9 +10,9 @@ import torch
 from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.methods import phases, subnets
-from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.methods.phases import Phase
 from lightlab.methods.price import Price
+from lightlab.methods.shrinking import begin, shrink, shrink_many
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
@@ -182,7 +182,7 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
     teacher = full if arm == "progressive" else None
     how = {"start": full, "teacher": teacher, "n_rows": n_rows}
     whole = shrink(SPACE, digits, plan, RECIPE, **how)
-    path, left = tmp_path / "c.safetensors", [4]
+    path, left = tmp_path / "c.pt", [4]
 
     def stop(self, *args, _write=train.checkpoint.Keeper.write):
         _write(self, *args)
@@ -211,9 +211,9 @@ def killed(path):
 
 
 def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.safetensors"))
+    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
@@ -224,7 +224,7 @@ def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
         assert same(two[seed], shrink(**job))
         assert len(two[seed].history) == 1
         assert "largest" not in two[seed].history  # nothing was evaluated
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.glob("*.pt"))) == 2
 
 
 def test_the_first_phase_is_trained_for_every_seed(digits, full):
@@ -251,7 +251,7 @@ def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
         shrink(SPACE, digits, [], RECIPE)
     with pytest.raises(SearchError, match="in float32"):
         shrink(SPACE, digits, PLAN, replace(RECIPE, precision="auto"))
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     shrink(SPACE, digits, PLAN[:1], RECIPE, checkpoint=path)
     with pytest.raises(train.TrainError, match=r"of another training, it differs in .*space"):
         shrink(other, digits, PLAN[:1], RECIPE, checkpoint=path)
@@ -264,7 +264,7 @@ def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
 
 
 def test_a_network_of_other_weights_is_another_training(digits, tmp_path):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     shrink(SPACE, digits, PLAN[1:2], RECIPE, start=ElasticNetwork(SPACE, seed=1), checkpoint=path)
     with pytest.raises(train.TrainError, match="differs in network"):
         shrink(SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)

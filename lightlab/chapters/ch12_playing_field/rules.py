@@ -61,7 +61,7 @@ class Rules:
     def train(self, arch: Arch, epochs: float, seed: int) -> Network:
         """The network trained from new weights, on one thread."""
         job = train.Job(arch, self.images.train, replace(self.recipe, epochs=epochs), seed)
-        return train.fit_many([job], workers=1, progress=False)[0].network()
+        return train.train_each({0: job}, workers=1, progress=False)[0].network()
 
     def validate(self, network: Network) -> float:
         """Accuracy on the validation images, %."""

@@ -41,9 +41,8 @@ class Played:
         disk.write_json(folder / "manifest.json", facts)
         yield Event(unit, {}, ended=True)
 
-    def cancel(self, units):
-        for unit in units:
-            del self._at_work[unit]
+    def cancel(self):
+        self._at_work.clear()
 
     @property
     def order(self) -> list[str]:
