@@ -3,12 +3,14 @@ PYTHON ?= python3
 PROFILE ?= quick
 COMMIT ?= before-thin
 BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+SLOW := browser or chaos or cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test same lab lint bench lock clean
+.PHONY: help setup run test test-slow same lab lint bench lock clean
 
 help: ## these lines
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -20,8 +22,11 @@ setup: .venv/ready ## the virtual environment in .venv, every package pinned
 run: .venv/ready ## execute the notebooks, build the review site (PROFILE=quick NOTEBOOKS="04 05" ARGS=--force)
 	@$(BIN)/lightlab run $(NOTEBOOKS) --profile $(PROFILE) $(ARGS)
 
-test: .venv/ready lint ## all tests, under ten minutes on two cores (ARGS="-k board")
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+test: .venv/ready lint ## lint and all tests but the slow ones, under eight minutes on two cores (ARGS="-k board")
+	$(PYTEST) -m "not ($(SLOW))" $(ARGS)
+
+test-slow: .venv/ready ## tests with a browser, with kills and limits of runs, on a cluster (ARGS="-m browser")
+	$(PYTEST) -m "$(SLOW)" $(ARGS)
 
 same: .venv/ready ## smoke's tables, claims and figures against another commit's (COMMIT=before-thin NOTEBOOKS="04 05")
 	$(BIN)/python tests/same.py $(COMMIT) $(NOTEBOOKS)

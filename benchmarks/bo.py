@@ -59,8 +59,8 @@ def measure(args: argparse.Namespace, path: Path) -> pd.DataFrame:
 
 def difference(ends: pd.DataFrame, name: str, peer: str) -> str:
     """Mean difference peer − ours in decades with its 95 % interval, paired by seed."""
-    pairs = bench.differences(ends, peer).xs(name, level="problem")
-    mean, low, high = stats.mean_ci(pairs)
+    part = ends[ends["problem"] == name]
+    mean, low, high = stats.mean_ci(stats.paired(part, "log_regret", "method", peer, "ours"))
     return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 

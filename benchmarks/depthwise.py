@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from lightlab import latency
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets import blocks
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
@@ -61,7 +61,7 @@ def step_ms(arch: Arch) -> dict[str, float]:
 def main() -> None:
     rows = []
     for channels, layers, colours in NETWORKS:
-        frame = Skeleton.small(32, colours, 10, channels, layers=layers, widths=(1,))
+        frame = Skeleton.small((colours, 32, 32), 10, channels, layers=layers)
         space = ProxylessSpace(frame)
         for block in BLOCKS:
             point = [list(p.candidates).index(block) for p in space.positions]

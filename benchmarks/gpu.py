@@ -21,7 +21,7 @@ from lightlab import latency, train
 from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.chapters.ch09_proxylessnas.hardware import published_crossed
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets.build import build
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
@@ -78,7 +78,7 @@ def where_it_pays() -> list[str]:
 
 def memory() -> list[str]:
     """A row per form of a step: peak MiB and ms with 2 to 7 candidates."""
-    skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
+    skeleton = Skeleton.small((3, 32, 32), 10, [24, 48, 96], layers=3)
     found = gates.steps(skeleton, range(2, 8), batch=256, rounds=7, device="cuda")
     found = found.rename(columns={"cuda_mib": "peak MiB", "mib": "kept MiB"})
     rows = []

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from lightlab import latency, train
 from lightlab.data import Split
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import accuracy_predictor, subnets
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
 from lightlab.methods.subnets import corners
 from lightlab.nets.elastic import ElasticNetwork
@@ -28,7 +28,7 @@ from lightlab.space.skeleton import Skeleton
 from lightlab.train import descent
 
 PAGE = Path(__file__).with_suffix(".md")
-SKELETON = Skeleton.small(32, 3, 10, [16, 24, 40], layers=3, widths=(1,))
+SKELETON = Skeleton.small((3, 32, 32), 10, [16, 24, 40], layers=3)
 SPACE = OfaSpace(SKELETON, (3, 5), (2, 3, 4), (1, 2, 3), (24, 32))
 PAPER = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 176, 192, 208, 224))  # the tutorial's
 ROUNDS, BATCH = 15, 32
@@ -70,7 +70,7 @@ def elastic_steps() -> list[str]:
 
 def predictor(decays: tuple[float, ...]) -> list[str]:
     """A row per number of samples: error by weight decay on a made-up accuracy, beside a line."""
-    macs, rng = ElasticCosts.macs(PAPER), np.random.default_rng(0)
+    macs, rng = Price.macs(PAPER), np.random.default_rng(0)
     points = np.array(PAPER.sample(rng, 1200))
     codes, cost = PAPER.encode(points), macs.of(points)
     accuracy = 70 + 4 * np.log(cost / 3e8) + 2 * (points[:, 2] == 1)
@@ -90,7 +90,7 @@ def predictor(decays: tuple[float, ...]) -> list[str]:
 
 def speeds() -> list[str]:
     """Predictions a second, evolution and random search with the paper's settings."""
-    macs, rng = ElasticCosts.macs(PAPER), np.random.default_rng(0)
+    macs, rng = Price.macs(PAPER), np.random.default_rng(0)
     points = np.array(PAPER.sample(rng, 50_000))
     learnt = points[:200]
     model = accuracy_predictor.MLP(PAPER.encode(learnt), 70 + 4 * np.log(macs.of(learnt) / 3e8))

@@ -17,7 +17,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import stats, tabular
+from lightlab.chapters.ch08_mnasnet.space import nas_bench_macro
+from lightlab.measure import stats
 from lightlab.search import (
     NSGA2,
     BayesianOptimization,
@@ -48,7 +49,7 @@ TWO: dict[str, Callable[..., Searcher]] = {
 
 def table() -> pd.DataFrame:
     """Accuracy in per cent (mean of three trainings) and MACs in millions, by point."""
-    read = tabular.nas_bench_macro(TABLE).table
+    read = nas_bench_macro(TABLE).table
     return read.assign(macs=read["macs"] / 1e6)
 
 
@@ -136,8 +137,8 @@ def main() -> None:
     budgets = BUDGETS
     jobs = [(name, seed, budgets) for name in TWO for seed in range(arguments.several_seeds)]
     several = pd.DataFrame(run(joblib.delayed(two)(*job) for job in jobs))
-    at_200 = single.pivot(index="seed", columns="searcher", values=200)
-    mean, low, high = stats.paired_ci(at_200["random"], at_200["controller (PPO)"])
+    gap = stats.paired(single, 200, "searcher", "random", "controller (PPO)")
+    mean, low, high = stats.mean_ci(gap)
     page = [
         "# Searchers on NAS-Bench-Macro",
         "",

@@ -38,7 +38,7 @@ def lines(steps: pd.DataFrame, column: str, digits: int) -> list[str]:
 
 
 def main() -> None:
-    skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
+    skeleton = Skeleton.small((3, 32, 32), 10, [24, 48, 96], layers=3)
     steps = gates.steps(skeleton, NUMBERS, batch=64, rounds=11, device="cpu")
     head = f"| form | {' | '.join(f'N = {n}' for n in NUMBERS)} | 7 over 2 |"
     rule = "|---" * (len(NUMBERS) + 2) + "|"

@@ -1,4 +1,4 @@
-"""For every test: figures that it opens do not stay open, and what a random network is."""
+"""For every test: long ones first, figures that it opens are closed, what a random network is."""
 
 import sys
 from collections.abc import Callable
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACTS = ("relu", "relu6", "hswish", "none")
+
+# files that have tests of more than ten seconds, the longest first
+LONG = ("test_execute.py", "test_fit.py", "test_run.py", "test_tabular.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Long tests first: at the end no process is left alone with one."""
+    order = {name: i for i, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +74,24 @@ st.register_type_strategy(
         st.integers(1, 12),
     ),
 )
+
+
+@pytest.fixture
+def timings():
+    """What makes `Timings` as if every visit had given `ms` (networks, rounds)."""
+    import numpy as np
+
+    from lightlab.latency import Setting, Timings
+    from lightlab.latency.comparison import Visits
+
+    def made(ms, names=None, estimate="median", *, fastest=None, repeated=0, setting=None):
+        ms = np.asarray(ms, dtype=float)
+        names, n = list(names or (f"n{i}" for i in range(len(ms)))), np.ones(len(ms), int)
+        least = ms if fastest is None else fastest
+        visits = Visits(names, ms.tolist(), least.tolist(), 10 * n, 0 * n, repeated * n)
+        return Timings(visits, setting or Setting(), {"load_end": 0.5}, estimate)
+
+    return made
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.latency.timing import FASTEST
 from lightlab.methods import phases
 from lightlab.methods.architect import Settings
-from lightlab.methods.once_for_all.shrinking import shrink
-from lightlab.methods.price import Additive, look_up_table
-from lightlab.methods.proxyless.run import _Search, search
+from lightlab.methods.price import Price
+from lightlab.methods.proxyless import _Search, search
+from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
@@ -20,8 +20,8 @@ from lightlab.train import device
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
-SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16], widths=(1,)))
-PRICE = Additive.macs(SPACE)
+SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
+PRICE = Price.macs(SPACE)
 RECIPE = train.Recipe(epochs=6, batch_size=16, lr=0.05)
 
 
@@ -38,7 +38,7 @@ def everything(monkeypatch):
 
 def test_what_is_learnt_there_is_what_is_learnt_here(digits):
     job = train.Job(SPACE.decode(SPACE.centre()), digits.train, RECIPE, test=digits.test)
-    here, there = (train.fit_many([job], device=device)[0] for device in ("cpu", "cuda"))
+    here, there = (train.train_each({0: job}, device=device)[0] for device in ("cpu", "cuda"))
     assert there.metrics["test_accuracy"] == pytest.approx(here.metrics["test_accuracy"], abs=0.1)
     assert there.history["loss"].iloc[0] == pytest.approx(here.history["loss"].iloc[0], rel=0.02)
     assert all(v.device.type == "cpu" for v in there.network().state_dict().values())
@@ -55,15 +55,15 @@ def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch, for
 
     def stop(run):
         report(run)
-        rows.append(run.n_done)
+        rows.append(run.steps)
         if len(rows) == 5:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(_Search, "report", stop)
     with pytest.raises(KeyboardInterrupt):
-        search(*task, checkpoint=tmp_path / "kept.safetensors")
+        search(*task, checkpoint=tmp_path / "kept.pt")
     monkeypatch.setattr(_Search, "report", report)
-    found = search(*task, checkpoint=tmp_path / "kept.safetensors")
+    found = search(*task, checkpoint=tmp_path / "kept.pt")
     free = ["seconds"]
     assert found.history.drop(columns=free).equals(whole.history.drop(columns=free))
     assert found.probabilities == whole.probabilities
@@ -72,7 +72,7 @@ def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch, for
 
 @pytest.mark.usefixtures("everything")
 def test_shrinking_leaves_a_network_for_the_processor(digits):
-    skeleton = Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,))
+    skeleton = Skeleton.small((1, 16, 16), 10, [16], layers=2)
     space = OfaSpace(skeleton, (3, 5), (2, 4), (1, 2), (12, 16))
     plan = phases.progressive(12)
     full = shrink(space, digits, plan[:1], RECIPE)
@@ -83,7 +83,7 @@ def test_shrinking_leaves_a_network_for_the_processor(digits):
 
 
 def test_memory_of_two_paths_is_flat_and_that_of_the_sum_grows():
-    skeleton = Skeleton.small(32, 3, 10, [24, 48, 96], layers=3, widths=(1,))
+    skeleton = Skeleton.small((3, 32, 32), 10, [24, 48, 96], layers=3)
     table = gates.steps(skeleton, (2, 7), batch=64, rounds=1)
     peak = table.pivot(index="form", columns="candidates", values="cuda_mib")
     assert peak.loc["two", 7] <= 1.15 * peak.loc["two", 2]
@@ -92,7 +92,9 @@ def test_memory_of_two_paths_is_flat_and_that_of_the_sum_grows():
 
 def test_latency_there_is_measured_and_predicted_by_its_table():
     plan = replace(FASTEST, rounds=6)
-    table = look_up_table(SPACE, plan, runtime="cuda", batch=16)
+    table = latency.LookupTable.build(
+        SPACE.uniform(), setting=latency.Setting("cuda", batch=16), plan=plan
+    )
     arch = SPACE.decode(SPACE.centre())
-    measured = latency.measure(arch, "cuda", batch=16, plan=plan).median_ms
+    measured = latency.measure(arch, latency.Setting("cuda", batch=16), plan=plan).median_ms
     assert 0.3 < table.predict(arch) / measured < 3

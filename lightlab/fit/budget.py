@@ -4,6 +4,7 @@ import copy
 import math
 import tempfile
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch
-from lightlab.space.scaling import scale
+from lightlab.space.scaling import widths
 from lightlab.train.recipe import plan
 
 
@@ -127,7 +128,7 @@ def evaluation_s(network: ElasticNetwork, images: DataSet, now: Now) -> float:
 RESERVE = 0.06
 N_CALIBRATE = 200  # training images that ranges of activations are taken from
 N_SINGLE = 300  # runs timed one by one
-_BRIEF = latency.Plan(rounds=9, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+_BRIEF = latency.Plan.brief(9)
 _LONG = latency.Plan(rounds=15, samples=5, sample_ms=1.0)
 _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 
@@ -162,7 +163,7 @@ class Meter:
     def _latencies(self, archs: Sequence[Arch]) -> list[float]:
         setting, named = self.target.setting, {str(i): arch for i, arch in enumerate(archs)}
         how = {"plan": _BRIEF, "sessions": 1, "estimate": "fastest"}
-        timed = latency.measure_many(named, setting.runtime, setting.threads, **how)
+        timed = latency.measure_many(named, setting, **how)
         return [timed.latency_ms[name] for name in named]
 
     def kept_by(self, archs: Sequence[Arch]) -> list[bool]:
@@ -173,13 +174,9 @@ class Meter:
         """`arch` of the greatest width that keeps to the target and has no more than `most_macs`,
         by halving (wider networks are taken to cost more); None where none does.
         """
-        archs = dict.fromkeys(scale(arch, width_mult=float(w)) for w in _WIDTHS)
-        archs = [one for one in archs if cost.macs(one) <= most_macs]
-        low, high = -1, len(archs) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.kept_by([archs[middle]])[0] else (low, middle - 1)
-        return archs[low] if low >= 0 else None
+        archs = [one for one in widths(arch, _WIDTHS) if cost.macs(one) <= most_macs]
+        n = bisect_left(archs, True, key=lambda one: not self.kept_by([one])[0])
+        return archs[n - 1] if n else None
 
     def file(self, network: Network) -> bytes:
         """The ONNX model that the target is about: fp32, or in 8-bit integers."""
@@ -214,4 +211,4 @@ class Meter:
     def in_turn(self, networks: Mapping[str, Network]) -> dict[str, float]:
         """Latencies of networks in ms, timed in turn so that they can be compared."""
         setting, archs = self.target.setting, {k: net.arch for k, net in networks.items()}
-        return latency.measure_many(archs, setting.runtime, setting.threads).latency_ms
+        return latency.measure_many(archs, setting).latency_ms

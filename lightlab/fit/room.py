@@ -11,8 +11,8 @@ from lightlab.fit import budget
 from lightlab.fit.budget import Meter, Now
 from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
 from lightlab.measure import cost
-from lightlab.methods.accuracy_predictor import priced
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods import mnasnet
+from lightlab.methods.price import Price, price_latency
 from lightlab.methods.subnet_search import Limits
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
@@ -25,7 +25,7 @@ WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 N_SUBNETS = 3  # of a step of the sandwich rule
 DEPTH, KERNELS, EXPANDS = 3, (3, 5), (2, 3, 4)
 AIM = 0.65  # where in the range of a space, on a logarithmic scale, the target is best
-_PLAN = latency.Plan(rounds=6, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+_PLAN = latency.Plan.brief(6)
 _N_WHOLE = 8  # networks that the look-up table is calibrated on
 # What a supernet's training has to last at least, else a smaller space is searched. Of 0, 400,
 # 1,000, 2,000 and 3,000 steps the third was best for 40 seconds on cluttered digits (one run each).
@@ -45,7 +45,7 @@ class Room:
     """
 
     space: OfaSpace
-    costs: dict[str, tuple[ElasticCosts, float]]
+    costs: dict[str, tuple[Price, float]]
     offered: pd.DataFrame
 
     def limits(self, share: float = 1) -> Limits:
@@ -55,10 +55,10 @@ class Room:
 
 def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
     """Once-for-all spaces, units of up to `depth` layers, from the narrowest to the widest."""
-    C, side, _ = images.input_shape
+    side = images.input_shape[1]
     n_halvings = min(5, max(1, int(math.log2(max(side, 16) / 8))))  # to maps of 4 to 8 px
     channels = CHANNELS[: min(5, max(2, n_halvings + 1))]
-    frame = Skeleton.small(side, C, len(images.class_names), channels, layers=depth, widths=(1,))
+    frame = Skeleton.small(images.input_shape, len(images.class_names), channels, depth)
     stages = [replace(s, stride=2 if i < n_halvings else 1) for i, s in enumerate(frame.stages)]
     frame, found = replace(frame, stages=tuple(stages)), []
     for width in WIDTHS:
@@ -133,25 +133,26 @@ def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
 
 def _with_prices(space: OfaSpace, meter: Meter, offered: pd.DataFrame) -> Room:
     """The costs of all networks of `space`: latencies from a look-up table measured now."""
-    target = meter.target
-    setting = f"{target.runtime}/{target.threads}/1"
+    smallest, target = space.decode(space.smallest()), meter.target
+    timer = mnasnet.Meter(smallest, target.setting, _PLAN)
     how = {
-        LATENCY: lambda: priced(space, setting, _PLAN, n=_N_WHOLE).costs,
-        MACS: lambda: ElasticCosts.macs(space),
+        LATENCY: lambda: price_latency(space, timer, _N_WHOLE)[0],
+        MACS: lambda: Price.macs(space),
         SIZE: lambda: _sizes(space, meter),
     }
     costs = {name: (how[name](), most) for name, most in target.limits.items()}
     return Room(space, costs, offered.reset_index(drop=True))
 
 
-def _sizes(space: OfaSpace, meter: Meter) -> ElasticCosts:
+def _sizes(space: OfaSpace, meter: Meter) -> Price:
     """Sizes of files, on the line through those of the smallest and of the largest network."""
     ends = [space.smallest(), space.corner()]
-    params = ElasticCosts.params(space)
+    params = Price.param_count(space)
     least, most = (costs[SIZE] for costs in meter.costs([space.decode(p) for p in ends]))
     few, many = params.of(ends)
     slope = (most - least) / (many - few)
-    return ElasticCosts(space, least + slope * (params.fixed - few), slope * params.added)
+    added = [slope * part for part in params.added]
+    return Price(space, least + slope * (params.fixed - few), added)
 
 
 def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:
@@ -178,6 +179,8 @@ def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[
         found.append((f"at {half.resolution} px", least * smaller / now))
     if name == LATENCY:
         others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
-        timed = [latency.measure(arch, r, target.threads).median_ms for r in others]
-        found += [(f"in {r}", ms) for r, ms in zip(others, timed, strict=True)]
+        found += [
+            (f"in {r}", latency.measure(arch, latency.Setting(r, target.threads)).median_ms)
+            for r in others
+        ]
     return found

@@ -1,6 +1,6 @@
 """Means with intervals. Every stochastic number of the workbook passes through here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,14 +35,6 @@ def grouped_ci(df: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFram
     return rows.drop(columns="std").rename(columns={"count": "n"})
 
 
-def paired_ci(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
-    """Mean difference a − b and its interval, the values paired by position (seed)."""
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape:
-        raise ValueError(f"paired values need equal shapes, got {a.shape} and {b.shape}")
-    return mean_ci(a - b)
-
-
 def ratio_ci(x: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
     """Geometric mean of ratios `x` (n,), all positive, and the ends of its interval: Student's t on
     their logarithms. NaN for the interval of one value.
@@ -66,17 +58,28 @@ def median_ci(x: ArrayLike) -> tuple[float, float, float]:
 
 
 def paired(
-    table: pd.DataFrame, value: str, by: str, a: Any, b: Any, ratio: bool = False
-) -> np.ndarray:
-    """Column `value` where `by` is `a` minus (or over: `ratio`) that where it is `b`, seed by seed,
-    (n,); of the seeds that both have.
+    table: pd.DataFrame,
+    value: str,
+    by: str,
+    a: Any,
+    b: Any,
+    *,
+    on: Sequence[str] = ("seed",),
+    ratio: bool = False,
+) -> pd.Series:
+    """Column `value` where `by` is `a` minus (or over: `ratio`) that where it is `b`, by seed, of
+    the seeds that have both.
+
+    Rows that agree `on` these columns, "seed" among them, count as their mean and are paired; a
+    seed's number is the mean over its pairs. What only one of the two has counts for neither.
     """
-    wide = table.pivot(index="seed", columns=by, values=value)[[a, b]].dropna().to_numpy()
-    return wide[:, 0] / wide[:, 1] if ratio else wide[:, 0] - wide[:, 1]
+    wide = table.groupby([*on, by])[value].mean().unstack()[[a, b]].dropna()
+    pairs = wide[a] / wide[b] if ratio else wide[a] - wide[b]
+    return pairs.groupby("seed").mean().rename(value)
 
 
 def difference_table(differences: Mapping[str, ArrayLike]) -> pd.DataFrame:
-    """`mean_ci` of every named set of differences: what, mean, ci_low, ci_high, n."""
+    """`mean_ci` of every named `paired` difference: what, mean, ci_low, ci_high, n (seeds)."""
     rows = [(what, *mean_ci(x), len(np.ravel(x))) for what, x in differences.items()]
     return pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
 

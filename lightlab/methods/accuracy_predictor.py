@@ -15,15 +15,14 @@ from sklearn.linear_model import LinearRegression, RidgeCV
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightlab import latency
 from lightlab.data import DataSet
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import subnets
-from lightlab.methods.price import ElasticCosts, elastic_table
+from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Score
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.beside import run_beside
 from lightlab.space.once_for_all import OfaSpace
+from lightlab.train.parallel import run_beside
 
 LEAST_SAMPLES = 4
 DECAY = 1e-2
@@ -159,7 +158,7 @@ def sample(
     parts = np.array_split(points, max(1, len(points) // 10))
     task = {"supernet": supernet, "images": images.train.x, "split": images.val}
     jobs = {i: task | {"points": part.tolist()} for i, part in enumerate(parts)}
-    macs = ElasticCosts.macs(space).of(points)
+    macs = Price.macs(space).of(points)
     found = run_beside(_timed, jobs, macs.sum() * 2 * len(images.val), workers)
     accuracy = np.concatenate([values for values, _ in found.values()])
     return Samples(points, accuracy, macs, sum(seconds for _, seconds in found.values()))
@@ -172,26 +171,5 @@ def _timed(**job: Any) -> tuple[np.ndarray, float]:
 
 def scorer(space: OfaSpace, model: Predictor) -> Score:
     """What evolution asks: the accuracies that `model` predicts for points."""
-    macs = ElasticCosts.macs(space)
+    macs = Price.macs(space)
     return lambda points: model(space.encode(points), macs.of(points))
-
-
-@dataclass(frozen=True, eq=False)
-class Priced:
-    """What sub-networks cost in a setting, and the seconds of one core that finding it out took."""
-
-    costs: ElasticCosts
-    seconds: float
-
-
-def priced(space: OfaSpace, where: str, plan: latency.Plan, seed: int = 0, n: int = 12) -> Priced:
-    """Latencies of all sub-networks in a setting ("onnxruntime/1/1"): a look-up table measured now,
-    calibrated on `n` networks of the space: the smallest, the largest, and random ones. Without the
-    ends the line through a busy machine's times can lead below zero where networks are small.
-    """
-    begin, how = time.process_time(), latency.Setting.of(where)
-    table = elastic_table(space, plan, runtime=how.runtime, threads=how.threads, batch=how.batch)
-    drawn = space.sample(np.random.default_rng([seed, 1]), n - 2)
-    points = [space.smallest(), space.corner(), *drawn]
-    table = table.calibrated_on([space.decode(point) for point in points], plan)
-    return Priced(ElasticCosts.latency_ms(space, table), time.process_time() - begin)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from lightlab import train
 from lightlab.methods.mnasnet import reward
-from lightlab.methods.price import Additive
+from lightlab.methods.price import Price
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
@@ -68,14 +68,14 @@ class Architect:
     """Steps of the architecture of `supernet`; what each costs is counted in `macs`."""
 
     def __init__(
-        self, supernet: Supernet, latency: Additive, target_ms: float, settings: Settings
+        self, supernet: Supernet, latency: Price, target_ms: float, settings: Settings
     ) -> None:
         if supernet.space.size() < 2:
             raise SearchError(f"there is nothing to search in {supernet.space!r}")
         if not target_ms > 0:
             raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
         self.supernet, self.latency, self.target_ms = supernet, latency, target_ms
-        self.settings, self.price, self.macs = settings, Additive.macs(supernet.space), 0
+        self.settings, self.price, self.macs = settings, Price.macs(supernet.space), 0
         logits = supernet.arch_logits()
         self.optimizer = torch.optim.Adam(logits, lr=settings.arch_lr, betas=(0.0, 0.999))
 
@@ -149,8 +149,8 @@ class Architect:
         self.macs += round(n * total)
 
     def _sum(self, involved: list) -> float:
-        rows = zip(self.price.candidates, involved, strict=True)
-        return self.price.fixed + sum(row[i] for row, among in rows for i in among)
+        rows = zip(self.price.added, involved, strict=True)
+        return float(self.price.fixed[0] + sum(row[0, i] for row, among in rows for i in among))
 
 
 @torch.no_grad()
@@ -163,15 +163,15 @@ def keep_mass(logits: Tensor, before: Tensor, involved: tuple[int, ...]) -> None
 
 
 def likeliest_within(
-    probabilities: Sequence[Sequence[float]], price: Additive, target_ms: float
+    probabilities: Sequence[Sequence[float]], price: Price, target_ms: float
 ) -> Point:
     """The likeliest point of a distribution that is as fast as the target: exact up to the rounding
     of latencies to 1/2000 of the target, by dynamic programming over the positions.
 
     SearchError where no point is as fast.
     """
-    n, rows = 2000, price.candidates
-    least = price.fixed + sum(map(min, rows))
+    n, rows = 2000, [part[0].tolist() for part in price.added]
+    least = price.fixed[0] + sum(map(min, rows))
     if least > target_ms:
         raise SearchError(f"no network of the space is as fast as {target_ms:.4g} ms")
     left = int(n * (1 - least / target_ms))  # what the positions may take together, above the least

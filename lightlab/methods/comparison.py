@@ -1,5 +1,6 @@
 """A found network against others: of equal latency, or hand-made, all trained to the end."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,11 @@ import pandas as pd
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.space.arch import Arch, decode, encode
+from lightlab.space.arch import Arch, encode
 from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
-from lightlab.space.scaling import scale
+from lightlab.space.scaling import scale, widths
 
-_PLAN = latency.Plan(rounds=12, sample_ms=0.3, min_busy=0)
+_PLAN = latency.Plan.brief(12, warmup_ms=10.0)
 WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)
 
 
@@ -24,18 +25,18 @@ def as_fast(
 
     Of WIDTHS by halving: wider networks are taken to be slower.
     """
-    texts = dict.fromkeys(encode(scale(arch, width_mult=float(w))) for w in WIDTHS)
-    candidates, known = [decode(text) for text in texts], {}
-    low, high = 0, len(candidates) - 1
-    while low <= high:
-        middle = (low + high) // 2
-        (known[middle],) = map(float, time([candidates[middle]]))
-        low, high = (middle + 1, high) if known[middle] < latency_ms else (low, middle - 1)
-    best = min(known, key=lambda i: abs(np.log(known[i] / latency_ms)))
-    return candidates[best], known[best]
+    known: dict[Arch, float] = {}
+
+    def timed(one: Arch) -> float:
+        (known[one],) = map(float, time([one]))
+        return known[one]
+
+    bisect_left(widths(arch, WIDTHS), latency_ms, key=timed)
+    best = min(known, key=lambda one: abs(np.log(known[one] / latency_ms)))
+    return best, known[best]
 
 
-def train_each(
+def train_and_time(
     entries: Sequence[tuple[str, int, Arch]],
     images: DataSet,
     recipe: train.Recipe,
@@ -47,21 +48,18 @@ def train_each(
 
     Entries are name, seed, network. Rows name, seed, accuracy (test, %), latency_ms, macs, params,
     arch (as text). `time` tells the latencies (without one: ONNX Runtime's, one thread, now); `how`
-    goes to `train.fit_many`.
+    goes to `train.start`.
     """
     distinct = {encode(arch): arch for _, _, arch in entries}
     if time is None:
         timed = latency.measure_many(distinct, plan=_PLAN, estimate="fastest").latency_ms
     else:
         timed = dict(zip(distinct, time(list(distinct.values())), strict=True))
-    pairs = list(dict.fromkeys((encode(arch), seed) for _, seed, arch in entries))
-    jobs = [
-        train.Job(
-            distinct[text], images.train, recipe, seed, test=images.test, name=f"{text} {seed}"
-        )
-        for text, seed in pairs
-    ]
-    done = dict(zip(pairs, train.fit_many(jobs, **how), strict=True))
+    jobs = {
+        (encode(arch), seed): train.Job(arch, images.train, recipe, seed, test=images.test)
+        for _, seed, arch in entries
+    }
+    done = train.train_each(jobs, **how)
     return pd.DataFrame(
         {
             "name": name,

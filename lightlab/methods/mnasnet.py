@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from lightlab import latency, train
 from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import cost
-from lightlab.measure.journal import Journal
 from lightlab.search.searcher import Searcher, SearchError
 from lightlab.space.arch import Arch, encode
 from lightlab.space.decisions import DecisionSpace
@@ -129,7 +129,7 @@ def check_target(
 
 COLUMNS = ("arch", "macs", "params", "latency_ms", "accuracy", "samples", "train_macs", "seconds")
 SETTING = latency.Setting()
-PLAN = latency.Plan(rounds=5, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(5)
 
 
 class Meter:
@@ -182,7 +182,7 @@ class Proxy:
 
     A network is judged once: what `journal` holds is not measured again, so that a search which
     was killed goes on by being asked anew, and two searches share what both sample. Networks are
-    trained side by side (`workers` as in `train.fit_each`), after all of them were timed: a
+    trained side by side (`workers` as in `train.start`), after all of them were timed: a
     training beside a measurement would disturb it.
     """
 
@@ -227,12 +227,12 @@ class Proxy:
         todo = [text for text in archs if text not in known]
         val = self.images.val  # as `test`: looked at once, after training, not every epoch
         parts = (self.images.train, self.recipe, self.seed)
-        jobs = [train.Job(archs[text], *parts, test=val, name=text) for text in todo]
+        jobs = {text: train.Job(archs[text], *parts, test=val) for text in todo}
         if not jobs:
             return
         samples = train.samples(self.recipe, len(self.images.train))
-        for i, done in train.fit_each(jobs, workers=self.workers, progress=False):
-            self.journal.add(**_row(todo[i], archs[todo[i]], done, samples))
+        for text, done in train.start(jobs, workers=self.workers, progress=False):
+            self.journal.add(**_row(text, archs[text], done, samples))
 
 
 def _row(text: str, arch: Arch, done: train.Trained, samples: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from lightlab.measure import cost
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods.price import Price
 from lightlab.published import loader
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
@@ -124,7 +124,7 @@ def expected_macs(
     """MACs of all phases for one training image, from `n` drawn steps each; with a teacher, the
     largest network's forward passes too.
     """
-    macs, generator = ElasticCosts.macs(space), torch.Generator().manual_seed(seed)
+    macs, generator = Price.macs(space), torch.Generator().manual_seed(seed)
     total = 0.0
     for phase in phases:
         steps = [draw(space, phase, generator) for _ in range(n)]

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods.price import Price
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
@@ -61,6 +61,27 @@ class Chosen:
     calls: int
 
 
+def cheapest(price: Price) -> tuple[float, Point]:
+    """The smallest cost that there is, exactly, and a network that has it."""
+    return min(_cheapest(price, i) for i in range(len(price.fixed)))
+
+
+def _cheapest(price: Price, resolution: int) -> tuple[float, Point]:
+    """Unit by unit: they do not depend on each other."""
+    space, total, point = price.space, float(price.fixed[resolution]), [resolution]
+    layers = iter(price.added)
+    for depths in space.depths:
+        unit = [next(layers)[resolution, :-1] for _ in range(depths[-1])]
+        summed = np.cumsum([designs.min() for designs in unit])[np.array(depths) - 1]
+        depth = int(summed.argmin())
+        point.append(depth)
+        for j, designs in enumerate(unit):
+            best = divmod(int(designs.argmin()), len(space.expands))
+            point += best if j < depths[depth] else (0, 0)
+        total += float(summed[depth])
+    return total, tuple(point)
+
+
 @dataclass(frozen=True)
 class Limits:
     """What the chosen network may cost: a table of costs and the most by the name of each.
@@ -68,11 +89,11 @@ class Limits:
     SearchError, with the smallest value that there is, where no network keeps to one of them.
     """
 
-    of: Mapping[str, tuple[ElasticCosts, float]]
+    of: Mapping[str, tuple[Price, float]]
 
     def __post_init__(self) -> None:
         for name, (costs, most) in self.of.items():
-            least, _ = costs.least()
+            least, _ = cheapest(costs)
             if not most >= least:
                 raise SearchError(
                     f"no network has {name} of {most:.4g}: the smallest possible is {least:.4g}"
@@ -95,7 +116,7 @@ class Limits:
             found.append(self.keep(candidates(n)))
             if sum(map(len, found)) >= n:
                 return np.concatenate(found)[:n]
-        found.append(self.keep(np.array([costs.least()[1] for costs, _ in self.of.values()])))
+        found.append(self.keep(np.array([cheapest(costs)[1] for costs, _ in self.of.values()])))
         kept = np.concatenate(found)
         if not len(kept):
             raise SearchError(f"found no network within {', '.join(self.of)} at once")

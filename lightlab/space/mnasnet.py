@@ -13,12 +13,12 @@ from typing import Any
 from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block, decode_block, make_divisible
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
-from lightlab.space.skeleton import WIDTHS, Skeleton, Stage
+from lightlab.space.skeleton import Skeleton, Stage
 
 # The paper lists three convolutions but counts 432 designs: MBConv with both its expansions.
 OPS = ("conv", "sep", "mb_e3", "mb_e6")
 KERNELS, SE_RATIOS, SKIPS = (3, 5), (0, 0.25), ("pool", "identity", "none")
-OFFSETS = (-1, 0, 1)
+OFFSETS, WIDTHS = (-1, 0, 1), (0.75, 1.0, 1.25)
 _PARTS = ("op", "kernel", "se", "skip", "width", "layers")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from lightlab.space.arch import Arch, Head, encode
 from lightlab.space.blocks import Block, decode_block
 from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
-from lightlab.space.proxyless import PROXYLESS
+from lightlab.space.proxyless import PROXYLESS, ZERO, Position
 from lightlab.space.skeleton import Skeleton, Stage
 
 KERNELS, EXPANDS, DEPTHS = (3, 5, 7), (3, 4, 6), (2, 3, 4)
@@ -144,6 +144,39 @@ class OfaSpace(DecisionSpace):
         arch = self.skeleton.arch([block for block in self.layers(point) if block is not None])
         return replace(arch, resolution=self.resolutions[point[0]])
 
+    def positions_at(self, resolution: int) -> list[Position]:
+        """Every layer of every unit for images of so many pixels; ZERO last: it does not stand."""
+        frame = replace(self.skeleton, resolution=resolution)
+        designs = {f"k{k}_e{e}": (k, e) for k in self.kernels for e in self.expands}
+        return [
+            Position(
+                f"{i + 1}.{j + 1}",
+                *maps,
+                {name: frame.mbconv(i, j, *how) for name, how in designs.items()} | {ZERO: None},
+            )
+            for i, unit in enumerate(frame.maps())
+            for j, maps in enumerate(unit)
+        ]
+
+    def taken(self, points: Sequence[Point] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each network its resolution (n,) and what stands in `positions_at` (n, layers), as
+        indices.
+        """
+        index = np.asarray(points, dtype=int).reshape(-1, len(self.n_options))
+        columns, n_expands = np.array(self.layer_columns), len(self.expands)
+        designs = index[:, columns] * n_expands + index[:, columns + 1]
+        none = len(self.kernels) * n_expands
+        return index[:, 0], np.where(self.present(index), designs, none)
+
+    def uniform(self) -> list[Arch]:
+        """Networks that together hold every layer in every form, at every resolution."""
+        return [
+            self.decode(self.corner(None, expand, kernel, resolution))
+            for resolution in self.resolutions
+            for kernel in self.kernels
+            for expand in self.expands
+        ]
+
     def present(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
         """Which layers stand, (n, layers) of bool, unit by unit."""
         index = np.asarray(points, dtype=int).reshape(-1, len(self.n_options))
@@ -200,6 +233,10 @@ class OfaSpace(DecisionSpace):
     def smallest(self) -> Point:
         """The least of everything."""
         return (0,) * len(self.n_options)
+
+    def largest(self) -> Point:
+        """The most of everything."""
+        return self.corner()
 
     def find(self, arch: Arch) -> Point:
         """The canonical point of `arch`; SpaceError says where there is none."""

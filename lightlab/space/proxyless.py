@@ -4,9 +4,11 @@ Cai, Zhu & Han 2019, section 4, and their code: inverted bottlenecks of kernel 3
 expansion 3 or 6; where a residual connection allows it a block may also be left out ("zero").
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block, decode_block
@@ -45,6 +47,11 @@ class Position:
     in_size: int
     candidates: dict[str, Block | None]
 
+    @property
+    def maps(self) -> tuple[int, int]:
+        """Channels and pixels of what comes in."""
+        return self.in_channels, self.in_size
+
 
 class ProxylessSpace(DecisionSpace):
     """One of `designs`, or nothing, for every block of `skeleton`.
@@ -61,6 +68,7 @@ class ProxylessSpace(DecisionSpace):
         zero: bool = True,
     ) -> None:
         self.skeleton = skeleton
+        self.resolutions = (skeleton.resolution,)
         self.positions = tuple(_positions(skeleton, designs, zero))
         super().__init__(
             [Decision(p.name, tuple(p.candidates)) for p in self.positions], self._arch
@@ -70,6 +78,20 @@ class ProxylessSpace(DecisionSpace):
         taken = zip(self.positions, options.values(), strict=True)
         blocks = [position.candidates[option] for position, option in taken]
         return self.skeleton.arch([block for block in blocks if block is not None])
+
+    def positions_at(self, resolution: int) -> tuple[Position, ...]:  # noqa: ARG002
+        """All positions; there is one resolution."""
+        return self.positions
+
+    def taken(self, points: Sequence[Point] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each network its resolution (n,) and its candidates (n, positions), as indices."""
+        index = np.asarray(points, dtype=int).reshape(-1, len(self.positions))
+        return np.zeros(len(index), dtype=int), index
+
+    def uniform(self) -> list[Arch]:
+        """Networks that together hold every candidate in every position."""
+        n_options = self.n_options
+        return [self.decode([min(i, n - 1) for n in n_options]) for i in range(max(n_options))]
 
     def centre(self) -> Point:
         """MobileNetV2's design, kernel 3 and expansion 6, in every block; SpaceError without it."""

@@ -5,7 +5,7 @@
 import difflib
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,6 +74,11 @@ def scale(
 
     stem, blocks = scaled(arch.stem), tuple(scaled(b) for b in arch.blocks)
     return replace(arch, stem=stem, blocks=blocks, head=_scaled_head(arch.head, width_mult, width))
+
+
+def widths(arch: Arch, width_mults: Iterable[float]) -> list[Arch]:
+    """`arch` in these widths, without those that round to the same network."""
+    return list(dict.fromkeys(scale(arch, width_mult=float(w)) for w in width_mults))
 
 
 def _scaled_head(head: Head, width_mult: float, rule: WidthRule) -> Head:

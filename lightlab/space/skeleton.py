@@ -14,8 +14,6 @@ from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block, make_divisible
 from lightlab.space.decisions import Decision, DecisionSpace, SpaceError
 
-WIDTHS = (0.75, 1.0, 1.25)  # MnasNet's
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -108,18 +106,16 @@ class Skeleton:
     @classmethod
     def small(
         cls,
-        resolution: int,
-        in_channels: int,
+        input_shape: tuple[int, int, int],
         n_classes: int,
         channels: Sequence[int],
-        features: int = 128,
         layers: int = 2,
-        widths: Sequence[float] = WIDTHS,
+        widths: Sequence[float] = (1,),
     ) -> "Skeleton":
-        """For small images: a stem of stride 2 with half the first stage's channels, a separable
-        block, a stage of so many `layers` for each of `channels` (the first two halve the map), 1x1
-        `features`. SpaceError where two of `widths`, by which a space would multiply them, round to
-        the same channels.
+        """For small images (C, H, H): a stem of stride 2 with half the first stage's channels, a
+        separable block, a stage of so many `layers` for each of `channels` (the first two halve the
+        map), 128 1x1 features. SpaceError where two of `widths`, by which a space would multiply
+        them, round to the same channels.
         """
         for c in channels:
             if len({make_divisible(c * w) for w in widths}) < len(widths):
@@ -129,7 +125,8 @@ class Skeleton:
         stages = tuple(Stage(c, layers, 2 if i < 2 else 1) for i, c in enumerate(channels))
         half = make_divisible(channels[0] / 2) if stages else 8
         stem, first = Block("conv", half, stride=2), Block("mb", half, skip="none")
-        return cls(resolution, stem, (first,), stages, (), Head(features), in_channels, n_classes)
+        in_channels, side, _ = input_shape
+        return cls(side, stem, (first,), stages, (), Head(128), in_channels, n_classes)
 
 
 STAGES = ((64, 2), (128, 3), (256, 3))  # channels, layers; the first layer of each has stride 2

@@ -1,8 +1,13 @@
-"""Values for a notebook's parameters: defaults, then the profile's file, then the command line.
+"""A notebook's parameters: what its cell declares, and the values of a run.
 
-Everything is checked before a kernel starts, and all faults are told at once.
+A line of the parameters cell is `name: type = literal  # meaning [range or choices]`. Values are
+its defaults, then the profile's file, then the command line. Everything is checked before a kernel
+starts, and all faults are told at once.
 """
 
+import ast
+import builtins
+import keyword
 import math
 import re
 import reprlib
@@ -12,30 +17,179 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    ValidationError,
-    create_model,
-)
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 
-from lightlab.workbook.project import Fault, Project, WorkbookError, nearest
-from lightlab.workbook.schema import TYPES, Parameter, bad_name, read
+from lightlab.workbook.project import Fault, Project, WorkbookError, nearest, read_notebook
+
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str}  # of a value or a list's items
+_DECLARED = (*_TYPES, "list[int]", "list[float]", "list[str]")
+_LIMITS = re.compile(r"\s*([\[(])([^\[\]()]*)([\])])\s*$")
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|inf)"
+_RANGE = re.compile(rf"\s*({_NUMBER})?\s*\.\.\s*({_NUMBER})?\s*$")
+_INT = "tag:yaml.org,2002:int"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell."""
+
+    name: str
+    type: str
+    default: Any
+    help: str = ""
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def is_list(self) -> bool:
+        return self.type.startswith("list")
+
+    @property
+    def item_type(self) -> str:
+        return self.type[5:-1] if self.is_list else self.type
+
+    @property
+    def allowed(self) -> str:
+        """The range or the choices, as a reader writes them; empty where anything goes."""
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.low is None and self.high is None:
+            return ""
+        ends = ["" if v is None else f"{v:g}" for v in (self.low, self.high)]
+        return f"{'(' if self.low_open else '['}{'..'.join(ends)}{')' if self.high_open else ']'}"
+
+    def check_item(self, value: Any) -> Any:
+        """`value`, or a ValueError where the range or the choices do not allow it. Infinity passes
+        only where the range names it."""
+        if self.choices and str(value) not in self.choices:
+            raise ValueError(f"not one of {self.allowed}; {nearest(str(value), self.choices)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            named = any(math.isinf(end) for end in (self.low, self.high) if end is not None)
+            if math.isnan(value) or not named:
+                raise ValueError("NaN and infinity are not allowed")
+        low, high = self.low, self.high
+        below = low is not None and (value < low or (self.low_open and value == low))
+        above = high is not None and (value > high or (self.high_open and value == high))
+        if below or above:
+            raise ValueError(f"out of range {self.allowed}")
+        return value
 
 
 @dataclass(frozen=True)
 class Resolved:
     """The values of one notebook and, by name, where each comes from."""
 
-    notebook: str
     schema: dict[str, Parameter]
     values: dict[str, Any]
     sources: dict[str, str]
 
 
-_INT = "tag:yaml.org,2002:int"
+def read(notebook: Path) -> dict[str, Parameter]:
+    """What a notebook's cell declares; WorkbookError lists every line that is no parameter."""
+    where = f"notebooks/{notebook.name}"
+    cells = [
+        c
+        for c in read_notebook(notebook)["cells"]
+        if "parameters" in c.get("metadata", {}).get("tags", [])
+    ]
+    if len(cells) != 1:
+        what = f"needs exactly one cell tagged 'parameters', has {len(cells)}"
+        raise WorkbookError(Fault(where, what))
+    where += ", parameters cell, line"
+    lines = "".join(cells[0]["source"]).splitlines()
+    try:
+        statements = ast.parse("\n".join(lines)).body
+    except SyntaxError as e:
+        raise WorkbookError(
+            Fault(f"{where} {e.lineno or 1}", f"cell: is not Python: {e.msg}")
+        ) from e
+    schema, faults = dict[str, Parameter](), []
+    for node in statements:
+        last_line = lines[node.end_lineno - 1].encode()  # columns count bytes
+        rest = last_line[node.end_col_offset :].decode().strip()
+        declares = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        name = node.target.id if declares else ast.unparse(node)[:40]
+        try:
+            if not declares or rest[:1] not in ("", "#"):
+                raise ValueError("write `name: type = literal  # meaning`")
+            if name in schema:
+                raise ValueError("is declared twice")
+            schema[name] = _parameter(node, name, rest[1:].strip())
+        except ValueError as e:
+            faults.append(Fault(f"{where} {node.lineno}", f"{name}: {e}"))
+    if faults:
+        raise WorkbookError(faults)
+    return schema
+
+
+def _parameter(node: ast.AnnAssign, name: str, text: str) -> Parameter:
+    kind = ast.unparse(node.annotation)
+    if kind not in _DECLARED:
+        raise ValueError(f"type {kind}: use one of {', '.join(_DECLARED)}")
+    try:
+        default = ast.literal_eval(node.value)
+    except (ValueError, TypeError):
+        raise ValueError("the default has to be a literal") from None
+    if bad := bad_name(name):
+        raise ValueError(bad)
+    found = _LIMITS.search(text)
+    if not found:
+        return Parameter(name, kind, default, text)
+    opening, inside, closing = found.groups()
+    text = text[: found.start()].strip()
+    if bounds := _RANGE.match(inside):
+        low, high = (None if v is None else float(v) for v in bounds.groups())
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"the range [{inside}] is empty")
+        if not kind.removeprefix("list[").startswith(("int", "float")):
+            raise ValueError(f"a range does not go with the type {kind}")
+        return Parameter(name, kind, default, text, low, high, opening == "(", closing == ")")
+    if "|" not in inside:
+        raise ValueError(f"[{inside}] is neither a range a..b nor choices a|b")
+    choices = tuple(c.strip() for c in inside.split("|"))
+    return Parameter(name, kind, default, text, choices=choices)
+
+
+def bad_name(name: Any) -> str | None:
+    """Why `name` may not be a parameter (papermill writes names into code), or None."""
+    if not (isinstance(name, str) and name.isidentifier() and name.isascii()):
+        return "is not a Python identifier"
+    if keyword.iskeyword(name):
+        return "is a Python keyword"
+    return "hides a Python builtin" if hasattr(builtins, name) else None
+
+
+def resolve(
+    project: Project, notebook: str, profile: str | None, overrides: Mapping[str, str] | None = None
+) -> Resolved:
+    """The values for one run of a notebook; `overrides` are texts as typed after -p.
+
+    Raises WorkbookError with every fault of the cell, the file and the overrides.
+    """
+    schema = read(project.notebooks[notebook])
+    values = {p.name: p.default for p in schema.values()}
+    sources = dict.fromkeys(values, "default")
+    faults = check(schema, values, f"notebooks/{notebook}.ipynb")[1]
+    given: list[tuple[str, str, dict[str, Any]]] = []  # where it is told, as a source, the values
+    if profile is not None:
+        path = project.params_file(profile, notebook)
+        shown = project.relative(path)
+        try:
+            given.append((shown, shown, _load_file(path, shown)))
+        except WorkbookError as e:
+            faults += e.faults
+    typed = {n: _from_text(schema.get(n), text) for n, text in (overrides or {}).items()}
+    for where, source, asked in [*given, (f"-p ({notebook})", "-p", typed)]:
+        good, found = check(schema, asked, where)
+        faults += found
+        values |= good
+        sources |= dict.fromkeys(good, source)
+    if faults:
+        raise WorkbookError(faults)
+    return Resolved(schema, values, sources)
 
 
 class _Values(yaml.SafeLoader):
@@ -61,7 +215,7 @@ _Values.add_implicit_resolver(_INT, re.compile(r"[-+]?[0-9]+$"), list("-+0123456
 _Values.add_constructor(_INT, lambda loader, node: int(loader.construct_scalar(node)))
 
 
-def load_file(path: Path, shown: str) -> dict[str, Any]:
+def _load_file(path: Path, shown: str) -> dict[str, Any]:
     """A flat YAML mapping; WorkbookError where the file is missing or does not parse."""
     try:
         loaded = _Values(path.read_text(encoding="utf-8")).get_single_data()
@@ -70,48 +224,14 @@ def load_file(path: Path, shown: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: 2026-99-99, say
         reason = " ".join(str(e).split())
         raise WorkbookError(Fault(shown, f"does not parse: {reason}")) from e
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
+    if not isinstance(loaded, dict | None):
         raise WorkbookError(Fault(shown, "has to be `name: value` lines"))
-    return loaded
+    return loaded or {}
 
 
-def resolve(
-    project: Project, notebook: str, profile: str | None, overrides: Mapping[str, str] | None = None
-) -> Resolved:
-    """The values for one run of a notebook; `overrides` are texts as typed after -p.
-
-    Raises WorkbookError with every fault of the cell, the file and the overrides.
-    """
-    schema = read(project.notebooks[notebook])
-    cell = f"notebooks/{notebook}.ipynb"
-    values = {p.name: p.default for p in schema.values()}
-    sources = dict.fromkeys(values, "default")
-    faults = check(schema, values, cell)[1]
-    if profile is not None:
-        path = project.params_file(profile, notebook)
-        shown = project.relative(path)
-        try:
-            filed = load_file(path, shown)
-            good, found = check(schema, filed, shown)
-            faults += found
-            values |= good
-            sources |= dict.fromkeys(good, shown)
-        except WorkbookError as e:
-            faults += e.faults
-    typed = {n: from_text(schema[n], t) if n in schema else t for n, t in (overrides or {}).items()}
-    good, found = check(schema, typed, f"-p ({notebook})")
-    values |= good
-    sources |= dict.fromkeys(good, "-p")
-    if faults + found:
-        raise WorkbookError(faults + found)
-    return Resolved(notebook, schema, values, sources)
-
-
-def from_text(parameter: Parameter, text: str) -> Any:
+def _from_text(parameter: Parameter | None, text: str) -> Any:
     """What was typed on the command line, read as the declared type asks."""
-    if parameter.type == "str":
+    if parameter is None or parameter.type == "str":
         return text
     if parameter.is_list and not text.lstrip().startswith("["):
         text = f"[{text}]"
@@ -127,36 +247,25 @@ def check(
     schema: dict[str, Parameter], values: Mapping[Any, Any], where: str
 ) -> tuple[dict[str, Any], list[Fault]]:
     """The values that are right, in their declared types, and a fault for each that is not."""
-    faults = []
-    for name in (n for n in values if n not in schema):
-        reason = bad_name(name) or "unknown parameter"
-        faults.append(Fault(where, f"{name!r}: {reason}", nearest(str(name), schema)))
-    known = {n: v for n, v in values.items() if n in schema}
-    try:
-        good = _model(schema, known)(**known).model_dump(include=set(known))
-    except ValidationError as e:
-        wrong: dict[str, str] = {}
-        for error in e.errors():
-            wrong.setdefault(str(error["loc"][0]), _reason(error, schema))
-        for name, reason in wrong.items():
-            faults.append(Fault(where, f"{name} = {reprlib.repr(known[name])}: {reason}"))
-        right = {n: v for n, v in known.items() if n not in wrong}
-        good = _model(schema, right)(**right).model_dump(include=set(right))
-    return good, faults
+    good, unknown, wrong = dict[str, Any](), [], []
+    for name, value in values.items():
+        if name not in schema:
+            what = f"{name!r}: {bad_name(name) or 'unknown parameter'}"
+            unknown.append(Fault(where, what, nearest(str(name), schema)))
+            continue
+        try:
+            good[name] = _adapter(schema[name]).validate_python(value, strict=True)
+        except ValidationError as e:
+            reason = _reason(e.errors()[0], schema[name])
+            wrong.append(Fault(where, f"{name} = {reprlib.repr(value)}: {reason}"))
+    return good, unknown + wrong
 
 
-def _model(schema: dict[str, Parameter], names: Mapping[str, Any]) -> type[BaseModel]:
-    fields: dict[str, Any] = {n: (_annotation(schema[n]), ...) for n in names}
-    config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
-    return create_model("Parameters", __config__=config, **fields)
-
-
-def _annotation(p: Parameter) -> Any:
-    item: Any = TYPES[p.item_type]
+def _adapter(p: Parameter) -> TypeAdapter:
+    item = Annotated[_TYPES[p.item_type], AfterValidator(p.check_item)]
     if p.item_type == "float":
         item = Annotated[item, BeforeValidator(_float_from_text)]
-    item = Annotated[item, AfterValidator(_allowed_by(p))]
-    return list[item] if p.is_list else item
+    return TypeAdapter(list[item] if p.is_list else item)
 
 
 def _float_from_text(value: Any) -> Any:
@@ -169,28 +278,8 @@ def _float_from_text(value: Any) -> Any:
     return value
 
 
-def _allowed_by(p: Parameter) -> Any:
-    """A validator for the range or choices that the cell states."""
-
-    def check_value(value: Any) -> Any:
-        if p.choices and str(value) not in p.choices:
-            raise ValueError(f"not one of {p.allowed}; {nearest(str(value), p.choices)}")
-        finite = not isinstance(value, float) or math.isfinite(value)
-        if not (finite or (math.isinf(value) and p.allows_inf)):
-            raise ValueError("NaN and infinity are not allowed")
-        if (p.low is not None and (value < p.low or (p.low_open and value == p.low))) or (
-            p.high is not None and (value > p.high or (p.high_open and value == p.high))
-        ):
-            raise ValueError(f"out of range {p.allowed}")
-        return value
-
-    return check_value
-
-
-def _reason(error: Mapping[str, Any], schema: dict[str, Parameter]) -> str:
-    p = schema[str(error["loc"][0])]
-    kind = error["type"]
-    item = f"item {error['loc'][1]}: " if len(error["loc"]) > 1 else ""
-    if kind == "value_error":
+def _reason(error: Mapping[str, Any], p: Parameter) -> str:
+    item = f"item {error['loc'][0]}: " if error["loc"] else ""
+    if error["type"] == "value_error":
         return item + str(error["ctx"]["error"])
     return f"{item}wrong type: has to be {p.type}"

@@ -20,9 +20,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from lightlab import disk
 from lightlab.published import loader
 from lightlab.show import style, tables
-from lightlab.workbook import claims, display, files, manifest
+from lightlab.workbook import claims, display, manifest
 from lightlab.workbook.project import NAME, OUT, PROFILE, Fault, Project, WorkbookError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
 
 
 def _under_runner(notebook: str, folder: Path) -> "Record":
-    task = files.read_json(folder / "task.json")
+    task = disk.read_json(folder / "task.json")
     if notebook != task["notebook"]:
         raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
     if (folder / "record.json").exists():
@@ -51,12 +52,12 @@ def _under_runner(notebook: str, folder: Path) -> "Record":
 
 def _by_itself(notebook: str, namespace: Mapping[str, Any], project: Project) -> "Record":
     """The record of checked values; its profile is the one that has the same, if there is one."""
-    from lightlab.workbook import params, schema
+    from lightlab.workbook import params
 
     if notebook not in project.notebooks:
         raise WorkbookError(Fault("record.start", f"there is no notebooks/{notebook}.ipynb"))
     source = project.notebooks[notebook]
-    declared = schema.read(source)
+    declared = params.read(source)
     given = {n: namespace[n] for n in declared if n in namespace}
     values, faults = params.check(declared, given, notebook)
     if faults:
@@ -66,7 +67,7 @@ def _by_itself(notebook: str, namespace: Mapping[str, Any], project: Project) ->
     folder = project.results / "interactive" / notebook
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    kept = folder.parent / ".unfinished" / f"{notebook}-{files.digest([values, _code()])[:12]}"
+    kept = folder.parent / ".unfinished" / f"{notebook}-{disk.digest([values, _code()])[:12]}"
     return Record(notebook, folder, values, next(same, None), kept, source)
 
 
@@ -105,7 +106,7 @@ class Record:
         """The result folders of a notebook that this one needs, one for each sweep point; outside
         the runner its interactive one. FileNotFoundError where it has not been run.
         """
-        task = files.read_json(self.folder / "task.json")
+        task = disk.read_json(self.folder / "task.json")
         if task:
             found = [Path(p) for u, p in task["inputs"].items() if u.split("@")[0] == notebook]
         else:
@@ -132,7 +133,7 @@ class Record:
         cells = display.cells(self._source)
         places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
         before = cells[: max(places, default=None)]
-        folder = self._unfinished / f"{name}-{files.digest(before)[:8]}"
+        folder = self._unfinished / f"{name}-{disk.digest(before)[:8]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -217,7 +218,7 @@ class Record:
             raise KeyError(f"no claim {id!r} in published/claims/{self.notebook}.yaml")
         checked = claims.check(self._published[id], measured, self.profile, interval, n)
         self._claims[id] = checked | {"notebook": self.notebook}
-        files.write_json(self.folder / "claims.json", list(self._claims.values()))
+        disk.write_json(self.folder / "claims.json", list(self._claims.values()))
 
     def finish(self) -> display.Shown:
         """Close the record: every claim checked, every promised file there; shows the verdicts."""
@@ -256,4 +257,4 @@ class Record:
         self._write()
 
     def _write(self) -> None:
-        files.write_json(self.folder / "record.json", self._saved)
+        disk.write_json(self.folder / "record.json", self._saved)

@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lightlab.measure import stats
 
@@ -33,16 +36,49 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     assert covered / 2000 == pytest.approx(0.95, abs=0.02)
 
 
-def test_pairing_takes_out_what_the_seeds_share():
-    rng = np.random.default_rng(1)
-    shared = rng.normal(0, 10, size=20)
-    a, b = shared + 1 + rng.normal(0, 0.1, 20), shared + rng.normal(0, 0.1, 20)
-    mean, low, high = stats.paired_ci(a, b)
-    assert low > 0.8
-    assert high < 1.2
-    assert mean == pytest.approx(np.mean(a) - np.mean(b))
-    with pytest.raises(ValueError, match="equal shapes"):
-        stats.paired_ci([1, 2], [1])
+TABLES = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),  # which is compared
+        st.integers(0, 4),  # seed
+        st.integers(0, 2),  # corner
+        st.floats(-100, 100, allow_subnormal=False),
+    ),
+    max_size=40,
+    unique_by=lambda row: row[:3],
+).map(lambda rows: pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy"]))
+
+
+@given(st.integers(2, 12), st.integers(0, 1000))
+def test_paired_differences_have_the_interval_of_the_paired_t_test(n, number):
+    rng = np.random.default_rng(number)
+    values = {"a": rng.normal(3, 2, n), "b": rng.random(n)}
+    rows = [(arm, seed, x) for arm in values for seed, x in enumerate(values[arm])]
+    table = pd.DataFrame(rows, columns=["arm", "seed", "accuracy"]).sample(frac=1, random_state=rng)
+    found = stats.mean_ci(stats.paired(table, "accuracy", "arm", "a", "b"))
+    interval = scipy.stats.ttest_rel(values["a"], values["b"]).confidence_interval(0.95)
+    assert found[1:] == pytest.approx((interval.low, interval.high))
+
+
+@given(TABLES, st.booleans())
+def test_unbalanced_tables_are_paired_where_both_are(table, by_corner):
+    parts = {arm: table[table["arm"] == arm] for arm in "ab"}
+    on = ["seed", "corner"] if by_corner else ["seed"]
+    means = [part.groupby(on)["accuracy"].mean() for part in parts.values()]
+    wanted: dict[int, list[float]] = {}
+    for key in means[0].index.intersection(means[1].index).sort_values():
+        seed = key[0] if by_corner else key
+        wanted.setdefault(seed, []).append(means[0][key] - means[1][key])
+    try:
+        found = stats.paired(table, "accuracy", "arm", "a", "b", on=on)
+    except KeyError:  # one of the two is not there at all
+        assert any(part.empty for part in parts.values())
+        return
+    wanted = {seed: np.mean(gaps) for seed, gaps in wanted.items()}
+    assert found.to_dict() == pytest.approx(wanted)
+    again = stats.paired(pd.concat([table] * 2), "accuracy", "arm", "a", "b", on=on)
+    assert again.to_dict() == pytest.approx(found.to_dict())  # rows that stand there twice
+    (row,) = stats.difference_table({"a − b": found}).to_dict("records") if len(found) else [{}]
+    assert row.get("n", 0) == len(wanted)
 
 
 def test_groups_have_the_interval_of_each_group():

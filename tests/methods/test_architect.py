@@ -6,16 +6,24 @@ import numpy as np
 import pytest
 
 from lightlab.methods.architect import likeliest_within
-from lightlab.methods.price import Additive
+from lightlab.methods.price import Price
 from lightlab.search.searcher import SearchError
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
+
+SPACE = ProxylessSpace(
+    Skeleton.small((1, 16, 16), 10, [16, 24]),
+    {f"e{e}": (3, e) for e in (2, 3, 4)},
+    zero=False,
+)
 
 
 def test_the_likeliest_network_within_a_limit_is_found_exactly():
     rng = np.random.default_rng(0)
     for _ in range(30):
-        costs = tuple(tuple(rng.uniform(-0.2, 1, 3)) for _ in range(4))
+        costs = [rng.uniform(-0.2, 1, (1, 3)) for _ in range(4)]
         chances = rng.dirichlet(np.ones(3), 4)
-        price, limit = Additive(0.9, costs), rng.uniform(1.0, 3.5)
+        price, limit = Price(SPACE, np.array([0.9]), costs), rng.uniform(1.0, 3.5)
         fine = [p for p in itertools.product(range(3), repeat=4) if price.of(p) <= limit]
         if not fine:
             with pytest.raises(SearchError, match="no network of the space is as fast"):

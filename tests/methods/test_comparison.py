@@ -8,7 +8,7 @@ from lightlab.methods import comparison
 from lightlab.space.mnasnet import MnasNetSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32, 64]))
+SPACE = MnasNetSpace(Skeleton.small((1, 16, 16), 10, [32, 64]))
 
 
 def test_the_width_is_chosen_whose_latency_is_nearest():
@@ -30,7 +30,7 @@ def test_networks_are_trained_with_every_seed_and_timed_together():
     archs = {n: SPACE.decode(SPACE.unrank(i)) for n, i in (("a", 0), ("b", SPACE.size() - 1))}
     recipe = train.Recipe(epochs=1, batch_size=32)
     entries = [(name, seed, arch) for name, arch in archs.items() for seed in (3, 4)]
-    results = comparison.train_each(entries, images, recipe)
+    results = comparison.train_and_time(entries, images, recipe)
     assert list(zip(results["name"], results["seed"], strict=True)) == [
         ("a", 3), ("a", 4), ("b", 3), ("b", 4),
     ]  # fmt: skip

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightlab import data, train
+from lightlab.disk import Journal
 from lightlab.measure import cost
-from lightlab.measure.journal import Journal
 from lightlab.methods import mnasnet
 from lightlab.search import Controller, RandomSearch, RegularizedEvolution, SearchError
 from lightlab.space.arch import encode
@@ -120,7 +120,7 @@ def test_equal_seeds_run_equally():
 
 
 def test_a_target_out_of_reach_is_said_before_anything_is_trained():
-    space = MnasNetSpace(Skeleton.small(16, 1, 10, [32]))
+    space = MnasNetSpace(Skeleton.small((1, 16, 16), 10, [32]))
     timed = []
 
     def time(archs):
@@ -136,7 +136,7 @@ def test_a_target_out_of_reach_is_said_before_anything_is_trained():
     assert cost.macs(timed[0]) == least
 
 
-SPACE = MnasNetSpace(Skeleton.small(16, 1, 10, [32]))
+SPACE = MnasNetSpace(Skeleton.small((1, 16, 16), 10, [32]))
 RECIPE = train.Recipe(epochs=1, batch_size=32, lr=0.1)
 
 

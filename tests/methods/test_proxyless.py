@@ -8,15 +8,15 @@ import torch
 
 from lightlab import data, train
 from lightlab.methods.architect import Architect, Settings, keep_mass
-from lightlab.methods.price import Additive
-from lightlab.methods.proxyless.run import search
+from lightlab.methods.price import Price
+from lightlab.methods.proxyless import search
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16], widths=(1,)))
-PRICE = Additive.macs(SPACE)
+SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
+PRICE = Price.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)
 QUICK = Settings(RECIPE, arch_lr=0.1, every=1, n_paths=3)
@@ -56,7 +56,7 @@ def test_settings_that_cannot_be_are_refused_in_one_line(change, says):
 def test_nothing_to_search_and_no_target_are_refused():
     one = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
     with pytest.raises(SearchError, match="nothing to search"):
-        Architect(Supernet(one), Additive.macs(one), TARGET, QUICK)
+        Architect(Supernet(one), Price.macs(one), TARGET, QUICK)
     with pytest.raises(ValueError, match="above 0 ms"):
         Architect(Supernet(SPACE), PRICE, 0.0, QUICK)
 
@@ -82,8 +82,8 @@ def test_the_loss_adds_the_expected_latency_in_targets():
     everything = [tuple(range(len(logits))) for logits in net.arch_logits()]
     odds = [logits.softmax(0) for logits in net.arch_logits()]
     expected = torch.autograd.grad(PRICE.expected(odds, everything), net.arch_logits())
-    for without, priced, slope in zip(*found, expected, strict=True):
-        torch.testing.assert_close(priced - without, 0.3 / TARGET * slope)
+    for without, with_price, slope in zip(*found, expected, strict=True):
+        torch.testing.assert_close(with_price - without, 0.3 / TARGET * slope)
 
 
 def test_two_paths_leave_the_other_probabilities_untouched():
@@ -140,15 +140,15 @@ def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
 
 
 def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monkeypatch):
-    fastest = sum(map(min, PRICE.candidates)) + PRICE.fixed
+    fastest = PRICE.fixed[0] + sum(part.min() for part in PRICE.added)
     how = replace(QUICK, latency_weight=1.0, limit=True)
-    monkeypatch.setattr("lightlab.methods.proxyless.run._Search.step", None)
+    monkeypatch.setattr("lightlab.methods.proxyless._Search.step", None)
     with pytest.raises(SearchError, match="no network of the space is as fast as"):
         search(SPACE, digits, PRICE, 0.9 * fastest, how)
 
 
 def test_a_high_price_of_latency_leads_to_the_fastest_network(digits):
-    fastest = tuple(int(np.argmin(row)) for row in PRICE.candidates)
+    fastest = tuple(int(part.argmin()) for part in PRICE.added)
     for form in ("two", "all", "sum"):
         dear = replace(QUICK, form=form, latency_weight=1e3, recipe=replace(RECIPE, epochs=12))
         found = search(SPACE, digits, PRICE, TARGET, dear)
@@ -174,26 +174,26 @@ def test_equal_seeds_give_equal_searches_and_rows_say_what_was_spent(digits):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monkeypatch, form):
-    from lightlab.methods.proxyless import run
+    from lightlab.methods import proxyless
 
     settings = replace(QUICK, form=form, limit=form != "reinforce")
     whole = search(SPACE, digits, PRICE, TARGET, settings)
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
 
     class Stop(Exception):
         pass
 
-    report = run._Search.report
+    report = proxyless._Search.report
 
     def stopping(self):
-        if self.n_done > 15:
+        if self.steps > 15:
             raise Stop
         report(self)
 
-    monkeypatch.setattr(run._Search, "report", stopping)
+    monkeypatch.setattr(proxyless._Search, "report", stopping)
     with pytest.raises(Stop):
         search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
-    monkeypatch.setattr(run._Search, "report", report)
+    monkeypatch.setattr(proxyless._Search, "report", report)
     resumed = search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
     assert same(whole, resumed)
     assert whole.probabilities == resumed.probabilities
@@ -202,7 +202,7 @@ def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monk
 
 
 def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     short = replace(QUICK, recipe=replace(RECIPE, epochs=1))
     search(SPACE, digits, PRICE, TARGET, short, checkpoint=path)
     with pytest.raises(train.TrainError, match="it differs in settings"):
@@ -223,9 +223,9 @@ def killed(path):
 
 
 def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.safetensors"))
+    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_a_search_that_diverges_says_so(digits):

@@ -10,17 +10,15 @@ import torch
 from lightlab import data, train
 from lightlab.measure import cost
 from lightlab.methods import phases, subnets
-from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.methods.phases import Phase
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods.price import Price
+from lightlab.methods.shrinking import begin, shrink, shrink_many
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = OfaSpace(
-    Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2), (12, 16)
-)
+SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2), (12, 16))
 RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
 PLAN = phases.progressive(12)
 
@@ -119,7 +117,7 @@ def test_costs_are_counted(digits, full):
     planned = sum(p.passes for p in PLAN[1:]) * 96
     assert spent["macs"] / whole == pytest.approx(expected * 96 / planned, rel=0.1)
     one = phases.expected_macs(SPACE, PLAN[:1], taught=False)
-    macs = ElasticCosts.macs(SPACE)
+    macs = Price.macs(SPACE)
     largest = macs.of([(i, *SPACE.corner()[1:]) for i in range(2)]).mean()
     wanted = cost.PASSES_PER_TRAINING_STEP * PLAN[0].epochs * largest
     assert one == pytest.approx(wanted, rel=0.05)
@@ -142,7 +140,7 @@ def test_equal_seeds_give_equal_networks_and_a_teacher_matters(digits, full):
 
 
 THREE = OfaSpace(
-    Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 3, 4), (1, 2), (12, 16)
+    Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 3, 4), (1, 2), (12, 16)
 )
 
 
@@ -184,7 +182,7 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
     teacher = full if arm == "progressive" else None
     how = {"start": full, "teacher": teacher, "n_rows": n_rows}
     whole = shrink(SPACE, digits, plan, RECIPE, **how)
-    path, left = tmp_path / "c.safetensors", [4]
+    path, left = tmp_path / "c.pt", [4]
 
     def stop(self, *args, _write=train.checkpoint.Keeper.write):
         _write(self, *args)
@@ -213,9 +211,9 @@ def killed(path):
 
 
 def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.safetensors"))
+    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
@@ -226,7 +224,7 @@ def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
         assert same(two[seed], shrink(**job))
         assert len(two[seed].history) == 1
         assert "largest" not in two[seed].history  # nothing was evaluated
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.glob("*.pt"))) == 2
 
 
 def test_the_first_phase_is_trained_for_every_seed(digits, full):
@@ -242,7 +240,7 @@ def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
     other = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
     with pytest.raises(SearchError, match="of another space"):
         shrink(other, digits, PLAN, RECIPE, start=full)
-    wider = Skeleton.small(16, 1, 10, [24], layers=2, widths=(1,))
+    wider = Skeleton.small((1, 16, 16), 10, [24], layers=2)
     alike = OfaSpace(wider, (3, 5), (2, 4), (1, 2), (12, 16))  # the same decisions
     with pytest.raises(SearchError, match="of another space"):
         shrink(alike, digits, PLAN, RECIPE, start=full)
@@ -253,20 +251,20 @@ def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
         shrink(SPACE, digits, [], RECIPE)
     with pytest.raises(SearchError, match="in float32"):
         shrink(SPACE, digits, PLAN, replace(RECIPE, precision="auto"))
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     shrink(SPACE, digits, PLAN[:1], RECIPE, checkpoint=path)
     with pytest.raises(train.TrainError, match=r"of another training, it differs in .*space"):
         shrink(other, digits, PLAN[:1], RECIPE, checkpoint=path)
     wild = replace(RECIPE, lr=1e30, warmup=0.0)
     with pytest.raises(train.DivergedError, match="lower lr"):
         shrink(SPACE, digits, PLAN, wild)
-    colour = OfaSpace(Skeleton.small(16, 3, 10, [16], layers=2, widths=(1,)), (3,), (2,), (1, 2))
+    colour = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (1, 2))
     with pytest.raises(train.TrainError, match="cannot take images of 1×16×16"):
         shrink(colour, digits, PLAN, RECIPE)
 
 
 def test_a_network_of_other_weights_is_another_training(digits, tmp_path):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     shrink(SPACE, digits, PLAN[1:2], RECIPE, start=ElasticNetwork(SPACE, seed=1), checkpoint=path)
     with pytest.raises(train.TrainError, match="differs in network"):
         shrink(SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)

@@ -5,18 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightlab.latency import LatencyError, LookupTable, Plan
+from lightlab.latency import LookupTable, Plan
 from lightlab.measure import cost
 from lightlab.methods import accuracy_predictor, comparison
-from lightlab.methods.price import ElasticCosts, elastic_table
-from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
+from lightlab.methods.mnasnet import Meter
+from lightlab.methods.price import Price, price_latency
+from lightlab.methods.subnet_search import Evolution, Limits, cheapest, evolve, random_search
 from lightlab.search.searcher import SearchError
+from lightlab.space.arch import encode
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
-MACS = ElasticCosts.macs(SPACE)
-TINY = OfaSpace(Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2))
+MACS = Price.macs(SPACE)
+TINY = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 BRIEF = Plan(rounds=2, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
 
 
@@ -30,7 +32,7 @@ def size(points):
 
 
 @pytest.mark.parametrize(
-    ("costs", "of"), [(MACS, cost.macs), (ElasticCosts.params(SPACE), cost.param_count)]
+    ("costs", "of"), [(MACS, cost.macs), (Price.param_count(SPACE), cost.param_count)]
 )
 def test_sums_over_layers_are_the_costs_of_networks(costs, of):
     points = drawn(50)
@@ -38,45 +40,41 @@ def test_sums_over_layers_are_the_costs_of_networks(costs, of):
 
 
 def test_the_least_cost_is_the_least():
-    costs = ElasticCosts.macs(TINY)
+    costs = Price.macs(TINY)
     everything = np.array([TINY.unrank(i) for i in range(TINY.size())])
-    least, point = costs.least()
-    assert least == costs.of(everything).min() == costs.of([point])[0]
-    odd = ElasticCosts(TINY, costs.fixed, np.random.default_rng(0).normal(size=costs.added.shape))
-    assert odd.least()[0] == pytest.approx(odd.of(everything).min())
+    least, point = cheapest(costs)
+    assert least == costs.of(everything).min() == costs.of(point)
+    rng = np.random.default_rng(0)
+    odd = replace(costs, added=[[*rng.normal(size=p.shape[1] - 1), 0.0] for p in costs.added])
+    odd = replace(odd, added=[np.array([part]) for part in odd.added])
+    assert cheapest(odd)[0] == pytest.approx(odd.of(everything).min())
 
 
 def test_latencies_from_a_table_are_its_predictions():
-    table = elastic_table(TINY, BRIEF)
+    table = LookupTable.build(TINY.uniform(), plan=BRIEF)
     points = drawn(20, space=TINY)
     wanted = [table.predict(TINY.decode(p)) for p in points.tolist()]
-    assert ElasticCosts.latency_ms(TINY, table).of(points) == pytest.approx(wanted)
+    assert Price.latency_ms(TINY, table).of(points) == pytest.approx(wanted)
     fitted = table.calibrated_on([TINY.decode(p) for p in drawn(8, 1, TINY).tolist()], BRIEF)
     wanted = [fitted.predict(TINY.decode(p)) for p in points.tolist()]
-    assert ElasticCosts.latency_ms(TINY, fitted).of(points) == pytest.approx(wanted)
+    assert Price.latency_ms(TINY, fitted).of(points) == pytest.approx(wanted)
     few = LookupTable.build([TINY.decode(TINY.smallest())], plan=BRIEF)
-    with pytest.raises(LatencyError, match="has no entry"):
-        ElasticCosts.latency_ms(TINY, few)
+    with pytest.raises(ValueError, match="has no entry"):
+        Price.latency_ms(TINY, few)
 
 
-def test_a_setting_is_priced_from_its_smallest_to_its_largest_network(monkeypatch):
-    asked, calibrated_on = [], LookupTable.calibrated_on
-
-    def noted(table, archs, plan):
-        asked.extend(archs)
-        return calibrated_on(table, asked, plan)
-
-    monkeypatch.setattr(LookupTable, "calibrated_on", noted)
-    found = accuracy_predictor.priced(TINY, "onnxruntime/1/1", BRIEF, n=6)
-    ends = [TINY.decode(TINY.smallest()), TINY.decode(TINY.corner())]
-    assert asked[:2] == ends
-    assert len(asked) == 6
-    assert found.costs.of([TINY.smallest()])[0] > 0
-    assert found.seconds > 0
+def test_a_setting_is_priced_from_its_smallest_to_its_largest_network():
+    meter = Meter(TINY.decode(TINY.smallest()), plan=BRIEF)
+    price, checked = price_latency(TINY, meter, 6)
+    (timed,) = (row["archs"] for row in meter.journal.of("timed"))
+    assert timed[:2] == [encode(TINY.decode(p)) for p in (TINY.smallest(), TINY.largest())]
+    assert len(timed) == 6
+    assert checked.empty
+    assert price.of(TINY.smallest()) > 0
 
 
 def test_evolution_keeps_to_its_limits_and_beats_chance():
-    limits = Limits({"MACs": (MACS, 250e6), "parameters": (ElasticCosts.params(SPACE), 5.2e6)})
+    limits = Limits({"MACs": (MACS, 250e6), "parameters": (Price.param_count(SPACE), 5.2e6)})
     settings = Evolution(generations=40)
     best = evolve(SPACE, size, limits, settings)
     chance = random_search(SPACE, size, limits, settings.calls)
@@ -102,15 +100,17 @@ def test_a_limit_that_nothing_keeps_says_the_least():
 
 
 def test_a_limit_that_one_network_keeps_finds_it():
-    least, point = MACS.least()
+    least, point = cheapest(MACS)
     found = evolve(SPACE, size, Limits({"MACs": (MACS, least)}), Evolution(generations=2))
     assert SPACE.decode(found.point) == SPACE.decode(point)
 
 
 def test_limits_that_exclude_each_other_are_named():
-    costs = ElasticCosts(TINY, -MACS.fixed[:1], -ElasticCosts.macs(TINY).added)
-    other = ElasticCosts.macs(TINY)
-    limits = Limits({"MACs": (other, other.least()[0]), "its opposite": (costs, costs.least()[0])})
+    other = Price.macs(TINY)
+    costs = Price(TINY, -other.fixed, [-part for part in other.added])
+    limits = Limits(
+        {"MACs": (other, cheapest(other)[0]), "its opposite": (costs, cheapest(costs)[0])}
+    )
     with pytest.raises(SearchError, match="no network within MACs, its opposite at once"):
         evolve(TINY, lambda p: np.zeros(len(p)), limits)
 

@@ -5,11 +5,11 @@ import torch
 
 from lightlab import data, deploy, train
 from lightlab.methods import accuracy_predictor, phases, subnets
-from lightlab.methods.once_for_all.shrinking import shrink
+from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = OfaSpace(Skeleton.small(16, 1, 10, [16], layers=2, widths=(1,)), (3, 5), (2, 4), (1, 2))
+SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 
 
 @pytest.fixture(scope="module")

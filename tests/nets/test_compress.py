@@ -17,7 +17,7 @@ from lightlab.space.blocks import ArchError
 from lightlab.space.once_for_all import like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
-SKELETON = Skeleton.small(24, 1, 5, [16, 32], layers=2, widths=(1,))
+SKELETON = Skeleton.small((1, 24, 24), 5, [16, 32], layers=2)
 SPACES = {
     "plain": CompressionSpace(SKELETON, keeps=(0.5, 1.0), resolutions=(16, 24)),
     "like v3": CompressionSpace(like_mobilenet_v3(SKELETON), keeps=(0.5, 1.0)),

@@ -17,7 +17,7 @@ from lightlab.space.decisions import SpaceError
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
-PLAIN = Skeleton.small(16, 3, 10, [16, 24], layers=2, widths=(1,))
+PLAIN = Skeleton.small((3, 16, 16), 10, [16, 24], layers=2)
 SPACES = {
     style: OfaSpace(frame, depths=(1, 2), resolutions=(12, 16))
     for style, frame in (("proxyless", PLAIN), ("mobilenet_v3", like_mobilenet_v3(PLAIN)))

@@ -16,7 +16,7 @@ from lightlab.space.decisions import SpaceError
 from lightlab.space.proxyless import PROXYLESS, ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 3, 10, [16, 24], widths=(1,)))
+SPACE = ProxylessSpace(Skeleton.small((3, 16, 16), 10, [16, 24]))
 
 
 def images(n=4, seed=0):
@@ -134,7 +134,7 @@ def test_one_candidate_is_a_fixed_block(form):
 
 
 def test_entropy_and_log_probability_are_those_of_the_distribution_over_points():
-    space = ProxylessSpace(Skeleton.small(16, 3, 10, [16], widths=(1,)), {"a": (3, 3), "b": (5, 3)})
+    space = ProxylessSpace(Skeleton.small((3, 16, 16), 10, [16]), {"a": (3, 3), "b": (5, 3)})
     net = Supernet(space)
     for i, logits in enumerate(net.arch_logits()):
         nn.init.normal_(logits, generator=torch.Generator().manual_seed(i))

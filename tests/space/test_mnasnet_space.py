@@ -16,11 +16,11 @@ from lightlab.space import scaling
 from lightlab.space.arch import layers
 from lightlab.space.blocks import Block
 from lightlab.space.decisions import SpaceError
-from lightlab.space.mnasnet import IMAGENET, MnasNetSpace
+from lightlab.space.mnasnet import IMAGENET, WIDTHS, MnasNetSpace
 from lightlab.space.skeleton import MACRO, Skeleton, Stage
 
 SPACE = MnasNetSpace(IMAGENET)
-SMALL = MnasNetSpace(Skeleton.small(32, 3, 10, [32, 64]))
+SMALL = MnasNetSpace(Skeleton.small((3, 32, 32), 10, [32, 64]))
 # 112 and 192 channels are 7/6 and 1.2 times MobileNetV2's, which the paper does not list
 WIDER = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
 
@@ -100,8 +100,11 @@ def test_points_decode_to_networks_of_the_skeleton(seed):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Skeleton.small(32, 3, 10, []), "at least one stage"),
-        (lambda: Skeleton.small(32, 3, 10, [16]), "16 channels: two of the widths"),
+        (lambda: Skeleton.small((3, 32, 32), 10, []), "at least one stage"),
+        (
+            lambda: Skeleton.small((3, 32, 32), 10, [16], widths=WIDTHS),
+            "16 channels: two of the widths",
+        ),
         (lambda: replace(IMAGENET, stages=(Stage(24, 0, 2),)), "has no layers"),
         (
             lambda: MnasNetSpace(replace(IMAGENET, stages=(Stage(24, 1, 2),))),

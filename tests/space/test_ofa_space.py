@@ -17,7 +17,7 @@ from lightlab.space.skeleton import Skeleton
 RESOLUTIONS = range(128, 225, 4)
 PAPER = OfaSpace(OFA_MOBILENET_V3, resolutions=RESOLUTIONS)
 SMALL = OfaSpace(
-    Skeleton.small(32, 3, 10, [16, 24], layers=3, widths=(1,)),
+    Skeleton.small((3, 32, 32), 10, [16, 24], layers=3),
     depths=(1, 2, 3),
     resolutions=(24, 32),
 )
@@ -27,7 +27,7 @@ MILLION = 1e6
 def test_the_published_size_is_exact():
     assert PAPER.n_archs() == 7371**5 == 21758655492572485851
     assert len(PAPER.resolutions) == 25
-    few = OfaSpace(Skeleton.small(32, 3, 10, [16], layers=2, widths=(1,)), (3, 5), (2,), (1, 2))
+    few = OfaSpace(Skeleton.small((3, 32, 32), 10, [16], layers=2), (3, 5), (2,), (1, 2))
     points = {tuple(row) for row in few.canonical([few.unrank(i) for i in range(few.size())])}
     assert len(points) == few.n_archs() == 2 + 4
     assert len({few.decode(point) for point in points}) == 6
@@ -127,7 +127,7 @@ def test_impossible_spaces_say_why(change, says):
 
 
 def test_units_that_cannot_be_told_apart_are_refused():
-    alike = Skeleton.small(32, 3, 10, [16, 24, 24], layers=2, widths=(1,))
+    alike = Skeleton.small((3, 32, 32), 10, [16, 24, 24], layers=2)
     with pytest.raises(SpaceError, match="units 2 and 3 are alike"):
         OfaSpace(alike, depths=(1, 2))
 

@@ -16,7 +16,7 @@ from lightlab.space.proxyless import PROXYLESS, ZERO, ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
 SPACE = ProxylessSpace(PROXYLESS)
-SMALL = ProxylessSpace(Skeleton.small(32, 3, 10, [16, 24], layers=3, widths=(1,)))
+SMALL = ProxylessSpace(Skeleton.small((3, 32, 32), 10, [16, 24], layers=3))
 RELEASED = ("proxyless_mobile", "proxyless_gpu", "proxyless_cpu", "proxyless_mobile_14")
 
 
@@ -69,7 +69,7 @@ def test_zero_stands_where_a_residual_connection_can():
 
 
 def test_all_blocks_may_be_left_out_where_all_have_residuals():
-    skeleton = Skeleton.small(16, 1, 10, [16], widths=(1,))
+    skeleton = Skeleton.small((1, 16, 16), 10, [16])
     stages = (replace(skeleton.stages[0], channels=8, stride=1),)
     space = ProxylessSpace(replace(skeleton, stages=stages))
     empty = space.decode(space.point({p.name: ZERO for p in space.positions}))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lightlab.workbook import params, schema
+from lightlab.workbook import params
 from lightlab.workbook.project import Project, WorkbookError
 
 CELL = """\
@@ -106,8 +106,7 @@ def test_a_wrong_file_is_refused_with_the_reason(workbook, line, reason):
         ("m = 3", "write `name: type = literal"),
         ("m: float | None = None", "type float | None: use one of"),
         ("m: int = 2 * 3", "the default has to be a literal"),
-        ("m: str = 'a#b'  # text", "papermill's inspector reads"),
-        ("m: int = 3  # as in a = b", "papermill's inspector loses this line"),
+        ("m: int = 3; k: int = 4  # two", "write `name: type = literal"),
         ("print: int = 3", "hides a Python builtin"),
         ("m: int = 3  # range [5..1]", "the range [5..1] is empty"),
         ("m: str = 'x'  # text [1..2]", "a range does not go with the type str"),
@@ -116,16 +115,22 @@ def test_a_wrong_file_is_refused_with_the_reason(workbook, line, reason):
         ("m: int = (", "is not Python"),
     ],
 )
-def test_a_cell_that_the_inspector_cannot_read_whole_is_refused(workbook, line, reason):
+def test_a_cell_that_declares_something_else_is_refused(workbook, line, reason):
     path = workbook.add("01_a", parameters=f"seed: int = 0  # seed\n{line}")
-    told = faults_of(lambda: schema.read(path))[-1]
+    told = faults_of(lambda: params.read(path))[-1]
     assert "notebooks/01_a.ipynb, parameters cell, line 2" in told
     assert reason in told
 
 
+def test_signs_in_texts_and_comments_are_read_as_python_reads_them(workbook):
+    path = workbook.add("01_a", parameters="m: str = 'é#b'  # as in a = b, 100 # [é#b|c]")
+    read = params.Parameter("m", "str", "é#b", "as in a = b, 100 #", choices=("é#b", "c"))
+    assert params.read(path) == {"m": read}
+
+
 def test_a_name_declared_twice_is_refused(workbook):
     path = workbook.add("01_a", parameters="m: int = 1  # m\nm: int = 1  # m")
-    assert "line 2: m: is declared twice" in faults_of(lambda: schema.read(path))[0]
+    assert "line 2: m: is declared twice" in faults_of(lambda: params.read(path))[0]
 
 
 def test_a_default_outside_its_own_range_is_refused(workbook):
@@ -155,6 +160,7 @@ def test_all_faults_of_all_notebooks_are_told_at_once_before_any_kernel(workbook
         (["-p", "__import__('os')=1"], "is not a Python identifier"),
         (["-p", "seed"], "'seed' is not NAME=VALUE"),
         (["-p", "seed=2026-99-99"], "seed = '2026-99-99': wrong type"),
+        (["-p", "seed=4", "--sweep", "seed=5"], "'seed' is given to both"),
         (["--sweep", "seed=0,x"], "seed = 'x': wrong type"),
         (["--name", "../out"], "'../out' is not usable as a folder"),
         (["--jobs", "0"], "--jobs"),
@@ -189,7 +195,7 @@ def test_neither_name_nor_value_can_become_code(name, value):
     """What papermill would inject is one assignment per declared name, of exactly our value."""
     from papermill.translators import PythonTranslator
 
-    text = schema.Parameter("kind", "str", "a")
+    text = params.Parameter("kind", "str", "a")
     good, faults = params.check({"kind": text}, {name: value, "kind": value}, "here")
     assert set(good) == {"kind"}
     assert faults or name == "kind"
@@ -201,7 +207,7 @@ def test_neither_name_nor_value_can_become_code(name, value):
 @given(st.integers(-10, 10), st.integers(-10, 10), st.integers(-12, 12), st.booleans())
 def test_ranges_agree_with_comparison(low, high, value, is_open):
     low, high = sorted((low, high))
-    p = schema.Parameter("m", "int", 0, low=low, high=high, low_open=is_open)
+    p = params.Parameter("m", "int", 0, low=low, high=high, low_open=is_open)
     good, faults = params.check({"m": p}, {"m": value}, "here")
     inside = (low < value if is_open else low <= value) and value <= high
     assert (good == {"m": value}) == inside == (not faults)

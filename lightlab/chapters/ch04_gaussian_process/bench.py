@@ -110,9 +110,3 @@ def table(ends: pd.DataFrame) -> pd.DataFrame:
     rows = stats.grouped_ci(ends, ["problem", "method"], "log_regret")
     cpu = ends.groupby(["problem", "method"], sort=False)["cpu_s"].mean().mul(1e3)
     return rows.assign(cpu_ms=cpu.to_numpy()).rename(columns={"mean": "log10_regret"})
-
-
-def differences(ends: pd.DataFrame, method: str, than: str = "ours") -> pd.Series:
-    """log10 regret of `method` less that of `than`, paired by seed; index problem, seed."""
-    wide = ends.pivot(index=["problem", "seed"], columns="method", values="log_regret")
-    return (wide[method] - wide[than]).dropna()

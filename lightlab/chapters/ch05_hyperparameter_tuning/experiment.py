@@ -125,9 +125,9 @@ def anytime(trials: pd.DataFrame, budget: float) -> pd.DataFrame:
 
 
 def final_accuracy(trials: pd.DataFrame, budget: float) -> pd.DataFrame:
-    """Held-out accuracy in per cent when `budget` is spent: a row per seed, a column per method."""
+    """Held-out accuracy in per cent when `budget` is spent: method, seed, accuracy."""
     found = incumbents_at(trials, [budget])
-    return 100 * found.pivot_table(index="seed", columns="method", values="incumbent_held_out")
+    return found[["method", "seed"]].assign(accuracy=100 * found["incumbent_held_out"])
 
 
 def differences(final: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
@@ -137,9 +137,9 @@ def differences(final: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.Dat
     """
     parts = []
     for first, second in pairs:
-        found = pd.DataFrame({"first": first, "second": second}, index=final.index)
-        found["difference"] = final[first] - final[second]
-        mean, low, high = stats.paired_ci(final[first], final[second])
+        gap = stats.paired(final, "accuracy", "method", first, second)
+        mean, low, high = stats.mean_ci(gap)
+        found = pd.DataFrame({"first": first, "second": second, "difference": gap})
         parts.append(found.assign(mean=mean, ci_low=low, ci_high=high))
     return pd.concat(parts)
 

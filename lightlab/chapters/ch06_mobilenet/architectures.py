@@ -3,6 +3,7 @@
 A network is a row of a frame: name, arch (as text), width_mult, resolution, macs, params.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any
 
@@ -55,11 +56,9 @@ def matching(name: str, images: DataSet, macs: int) -> Network:
     closest: other channel counts fall off the fast path of some runtimes, which would confound
     a comparison of times. ValueError where there is none.
     """
-    low, high = 1, 2000
-    while low < high:  # MACs never fall when the width grows
-        middle = (low + high) // 2
-        enough = network(name, images, middle / 200)["macs"] >= (1 - _NEAR) * macs
-        low, high = (low, middle) if enough else (middle + 1, high)
+    widths = range(1, 2000)  # MACs never fall when the width grows
+    least = (1 - _NEAR) * macs
+    low = 1 + bisect_left(widths, least, key=lambda w: network(name, images, w / 200)["macs"])
     around = [network(name, images, width / 200) for width in range(low, low + _WIDTHS_TRIED)]
     close = [found for found in around if abs(found["macs"] / macs - 1) <= _NEAR]
     if not close:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -132,10 +131,10 @@ def _comparisons(outcomes: pd.DataFrame) -> dict[str, tuple[str, str, str, bool]
     return OF_A_TABLE if "soft, tied" in set(outcomes["arm"]) else COMPARED
 
 
-def gaps(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
+def gaps(outcomes: pd.DataFrame) -> dict[str, pd.Series]:
     """The comparisons, one value per seed."""
     return {
-        name: stats.paired(outcomes, column, "arm", a, b, ratio)
+        name: stats.paired(outcomes, column, "arm", a, b, ratio=ratio)
         for name, (column, a, b, ratio) in _comparisons(outcomes).items()
     }
 
@@ -166,7 +165,7 @@ def summarise(trained: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("reward", ascending=False)
 
 
-def search_claims(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
+def search_claims(outcomes: pd.DataFrame) -> dict[str, ArrayLike]:
     """What the searches' claims take, one value per seed, of small images or of the table."""
     found = {claim: v for claim, v in gaps(outcomes).items() if claim in COMPARED}
     found["mnasnet.hard_within"] = 100 * found["mnasnet.hard_within"]

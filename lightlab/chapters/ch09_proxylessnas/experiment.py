@@ -14,10 +14,9 @@ from lightlab.measure import stats
 from lightlab.methods import comparison, subnets
 from lightlab.methods.architect import Settings
 from lightlab.methods.mnasnet import reward
-from lightlab.methods.price import Additive
-from lightlab.methods.proxyless.run import Found, search, training_macs
+from lightlab.methods.price import Price
+from lightlab.methods.proxyless import Found, search, training_macs
 from lightlab.published import loader
-from lightlab.search.beside import run_beside
 from lightlab.search.searcher import SearchError
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode
@@ -25,6 +24,7 @@ from lightlab.space.decisions import Point
 from lightlab.space.mnasnet import INSIDE, whereabouts
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
+from lightlab.train.parallel import run_beside
 
 FREE, BY_TARGET, REINFORCE = "λ = 0", "λ by target", "REINFORCE"
 FOUND, NARROWED = "found", "no latency term, narrowed"
@@ -37,9 +37,8 @@ Entry = tuple[str, int, Arch]
 
 def small_space(images: DataSet, channels: Sequence[int], layers: int) -> ProxylessSpace:
     """The space for these images: a stage of so many layers for each of `channels`."""
-    C, H, _ = images.input_shape
     n_classes = len(images.class_names)
-    return ProxylessSpace(Skeleton.small(H, C, n_classes, channels, layers=layers, widths=(1,)))
+    return ProxylessSpace(Skeleton.small(images.input_shape, n_classes, channels, layers))
 
 
 def kinds(
@@ -105,7 +104,7 @@ def mnasnet_chose(folder: Path, like: Arch) -> Arch:
 
 
 def random_as_fast(
-    space: ProxylessSpace, price: Additive, point: Point, seed: int, n: int = 2000
+    space: ProxylessSpace, price: Price, point: Point, seed: int, n: int = 2000
 ) -> Point:
     """The first of `n` random points, other than `point`, whose predicted latency is within 5 % of
     its; where there is none, the nearest of them. SearchError where nothing else is drawn.
@@ -113,7 +112,7 @@ def random_as_fast(
     drawn = [p for p in space.sample(np.random.default_rng(seed), n) if p != tuple(point)]
     if not drawn:
         raise SearchError(f"{space!r} holds no other network to compare with")
-    off = [abs(np.log(price.of(p) / price.of(point))) for p in drawn]
+    off = np.abs(np.log(price.of(drawn) / price.of(point)))
     close = (i for i, distance in enumerate(off) if distance < 0.05)
     return drawn[next(close, int(np.argmin(off)))]
 
@@ -151,7 +150,7 @@ def compare(
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
-    return comparison.train_each(entries, images, recipe, home.meter, resume=resume)
+    return comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
 
 
 def compare_devices(
@@ -166,7 +165,7 @@ def compare_devices(
     already. Rows as there, name the setting.
     """
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
-    tested = comparison.train_each(entries, images, recipe, home.meter, resume=resume)
+    tested = comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
     at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
     return pd.concat([at_home, tested])
 
@@ -179,15 +178,15 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
     return table.assign(MACs=means["macs"].to_numpy())
 
 
-def gap(trained: pd.DataFrame, rival: str) -> np.ndarray:
-    """Accuracy found minus that of `rival`, by seed, (n,); empty where these are not comparable."""
+def gap(trained: pd.DataFrame, rival: str) -> pd.Series:
+    """Accuracy found minus that of `rival`, by seed; empty where these are not comparable."""
     if not comparison.comparable(trained, rival, FOUND):
-        return np.empty(0)
+        return pd.Series(dtype=float)
     return stats.paired(trained, "accuracy", "name", FOUND, rival)
 
 
-def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> np.ndarray:
-    """Reward of what REINFORCE found minus that of what was found by target, by seed, (n,)."""
+def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> pd.Series:
+    """Reward of what REINFORCE found minus that of what was found by target, by seed."""
     worth = reward(trained["accuracy"], trained["latency_ms"], target_ms, exponent, exponent)
     return stats.paired(trained.assign(reward=worth), "reward", "name", REINFORCE, FOUND)
 
@@ -197,8 +196,8 @@ def deliver(
 ) -> float:
     """Train a network and write it as an ONNX file, see `subnets.deliver`."""
     job = train.Job(arch, images.train, recipe, seed)
-    (done,) = train.fit_many([job], resume=resume)
-    return subnets.deliver(done.network(), images, path)
+    done = train.train_each({0: job}, resume=resume)
+    return subnets.deliver(done[0].network(), images, path)
 
 
 def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path) -> pd.DataFrame:

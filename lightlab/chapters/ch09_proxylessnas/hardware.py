@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from lightlab import latency
-from lightlab.measure.journal import Journal
+from lightlab.disk import Journal
 from lightlab.methods.mnasnet import Meter, reward
-from lightlab.methods.price import Additive, predictions, priced
+from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.published import loader
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.proxyless import ProxylessSpace
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Device:
 
     setting: str
     meter: Meter
-    price: Additive
+    price: Price
     checked: pd.DataFrame
     target_ms: float
 
@@ -45,7 +45,7 @@ def measure(
     """
     journal = Journal(kept / f"{setting.replace('/', ' ')}.jsonl")
     meter = Meter(space.decode(space.centre()), latency.Setting.of(setting), PLAN, journal)
-    price, checked = priced(space, meter, n, seed)
+    price, checked = price_latency(space, meter, n, n, seed)
     return Device(setting, meter, price, checked, share * price.of(space.centre()))
 
 

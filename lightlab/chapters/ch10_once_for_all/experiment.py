@@ -15,8 +15,8 @@ from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
 from lightlab.methods import subnets
-from lightlab.methods.once_for_all.shrinking import N_ROWS, Shrunk
 from lightlab.methods.phases import expected_macs, progressive, sandwich, uniform
+from lightlab.methods.shrinking import N_ROWS, Shrunk
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
@@ -54,11 +54,9 @@ def small_space(
     """A once-for-all space for these images: a unit for each of `channels`, of up to `depth` layers
     and down to two fewer, in ProxylessNAS's style or MobileNetV3's; SpaceError as `OfaSpace`.
     """
-    C, H, _ = images.input_shape
-    classes = len(images.class_names)
-    skeleton = Skeleton.small(H, C, classes, channels, layers=depth, widths=(1,))
+    skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, depth)
     skeleton = like_mobilenet_v3(skeleton) if like_v3 else skeleton
-    sides = sorted({max(8, round(H * scale / 8) * 8) for scale in (0.75, 1)})
+    sides = sorted({max(8, round(skeleton.resolution * scale / 8) * 8) for scale in (0.75, 1)})
     return OfaSpace(skeleton, kernels, expands, range(max(1, depth - 2), depth + 1), sides)
 
 
@@ -239,43 +237,24 @@ def alone(
 ) -> pd.DataFrame:
     """The corners trained each by itself, for so many passes and seeds, taught by the full network;
     `task` as in `arms`: rows arm (the budget's name), seed, corner, accuracy (test, %), samples,
-    macs, seconds. `how` goes to `train.fit_many`.
+    macs, seconds. `how` goes to `train.start`.
     """
     space, images = task["space"], task["images"]
     recipe = replace(task["recipe"], temperature=1.0, teacher_weight=0.5)
-    keys, jobs = [], []
-    answers = subnets.whole(teachers, images)
+    jobs, answers = {}, subnets.whole(teachers, images)
     for seed, (corner, point) in product(teachers, subnets.corners(space).items()):
         arch = space.decode(point)
         learnt, test = (subnets.split_at(s, arch.resolution) for s in (images.train, images.test))
         for arm, passes in budgets.items():
             job = train.Job(arch, learnt, replace(recipe, epochs=passes), seed, test=test)
-            jobs.append(replace(job, name=f"{corner} {arm} {seed}", teacher=answers[seed]))
-            keys.append((arm, seed, corner))
-    costs = ["samples", "macs", "seconds"]
-    rows = [
-        (*key, 100 * one.metrics["test_accuracy"], *one.history[costs].iloc[-1])
-        for key, one in zip(keys, train.fit_many(jobs, **how), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy", *costs])
+            jobs[corner, arm, seed] = replace(job, teacher=answers[seed])
+    table = train.tabulate(train.train_each(jobs, **how), "corner", "arm", "seed")
+    return table[["arm", "seed", "corner", "accuracy", "samples", "macs", "seconds"]]
 
 
-def gap(table: pd.DataFrame, by: str, a: str, b: str, value: str = "accuracy") -> np.ndarray:
-    """Mean `value` where the column `by` is `a` minus that where it is `b`, by seed, (n,)."""
-    wide = table.groupby(["seed", by])[value].mean().unstack()
-    return (wide[a] - wide[b]).to_numpy()
-
-
-def _pairs(corners: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Accuracies of two arms side by side, of the seeds and corners that both have."""
-    wide = corners.pivot(index=["seed", "corner"], columns="arm", values="accuracy")
-    return wide[[a, b]].dropna()
-
-
-def corner_gap(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """Accuracy of arm `a` minus that of `b`, mean over the corners, by seed, (n,)."""
-    wide = _pairs(corners, a, b)
-    return (wide[a] - wide[b]).groupby("seed").mean().to_numpy()
+def corner_gap(corners: pd.DataFrame, a: str, b: str) -> pd.Series:
+    """Accuracy of arm `a` minus that of `b`, mean over the corners that both have, by seed."""
+    return stats.paired(corners, "accuracy", "arm", a, b, on=["seed", "corner"])
 
 
 def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -286,5 +265,6 @@ def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 def agreement(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:
     """Kendall's tau between two arms over the corners, by seed, (n,)."""
-    by = _pairs(corners, a, b).groupby("seed")
+    wide = corners.pivot(index=["seed", "corner"], columns="arm", values="accuracy")
+    by = wide[[a, b]].dropna().groupby("seed")
     return np.array([scipy.stats.kendalltau(rows[a], rows[b]).statistic for _, rows in by])

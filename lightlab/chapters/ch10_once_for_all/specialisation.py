@@ -14,10 +14,11 @@ import scipy
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import stats
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import accuracy_predictor, comparison, subnets
-from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Priced, Samples
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Samples
+from lightlab.methods.mnasnet import Meter
+from lightlab.methods.price import Price, price_latency
 from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
@@ -26,7 +27,7 @@ from lightlab.space.arch import decode, encode
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 STREAM = 7919  # another stream than that of the samples that the predictor learnt from
 EVOLUTION, CHANCE = "evolution", "random search"
 MNASNET, PROXYLESS = "MnasNet's way", "ProxylessNAS's way"
@@ -63,32 +64,42 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "n", "repeat", "rmse", "tau"])
 
 
-def price(space: OfaSpace, settings: Sequence[str], seed: int = 0) -> dict[str, Priced]:
-    """Latencies of all sub-networks in each of these settings, measured now."""
-    return {name: accuracy_predictor.priced(space, name, PLAN, seed) for name in settings}
+def price(
+    space: OfaSpace, settings: Sequence[str], seed: int = 0
+) -> tuple[dict[str, Price], np.ndarray]:
+    """Latencies of all sub-networks in each of these settings, measured now, and what finding them
+    out took, (settings,) seconds of one core.
+    """
+    prices, seconds = {}, []
+    for name in settings:
+        begin = time.process_time()
+        meter = Meter(space.decode(space.smallest()), latency.Setting.of(name), PLAN)
+        prices[name], _ = price_latency(space, meter, seed=seed)
+        seconds.append(time.process_time() - begin)
+    return prices, np.array(seconds)
 
 
-def targets(costs: ElasticCosts, n: int) -> np.ndarray:
+def targets(price: Price, n: int) -> np.ndarray:
     """`n` latencies in equal ratios, up to the largest network's, above the smallest's, (n,) ms."""
-    least, most = costs.of([costs.space.smallest(), costs.space.corner()])
+    least, most = price.of([price.space.smallest(), price.space.largest()])
     return np.geomspace(least, most, n + 1)[1:]
 
 
 def serve(
-    models: Mapping[int, Predictor], prices: Mapping[str, Priced], generations: int, n: int = 5
+    models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int, n: int = 5
 ) -> pd.DataFrame:
     """What evolution chooses for every seed's predictor, setting and each of `n` targets: rows
     seed, setting, target_ms, predicted (accuracy, %), predicted_ms, point, arch (as text), seconds.
     """
     rows, settings = [], Evolution(generations=generations)
-    for (seed, model), (setting, priced) in product(models.items(), prices.items()):
-        costs, space = priced.costs, priced.costs.space
+    for (seed, model), (setting, price) in product(models.items(), prices.items()):
+        space = price.space
         score = accuracy_predictor.scorer(space, model)
-        for target in targets(costs, n):
+        for target in targets(price, n):
             begin = time.process_time()
-            limits = Limits({"latency in ms": (costs, target)})
+            limits = Limits({"latency in ms": (price, target)})
             chosen = evolve(space, score, limits, settings, STREAM * (seed + 1))
-            took, ms = time.process_time() - begin, float(costs.of([chosen.point])[0])
+            took, ms = time.process_time() - begin, price.of(chosen.point)
             arch = encode(space.decode(chosen.point))
             rows.append((seed, setting, target, chosen.score, ms, chosen.point, arch, took))
     columns = ["seed", "setting", "target_ms", "predicted", "predicted_ms", "point", "arch"]
@@ -96,15 +107,15 @@ def serve(
 
 
 def contest(
-    models: Mapping[int, Predictor], prices: Mapping[str, Priced], generations: int
+    models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int
 ) -> pd.DataFrame:
     """What evolution and as many random draws choose, halfway between the fastest and the slowest:
     rows seed, setting, kind, point, predicted, calls.
     """
     rows, settings = [], Evolution(generations=generations)
-    for (seed, model), (setting, priced) in product(models.items(), prices.items()):
-        limits = Limits({"latency in ms": (priced.costs, targets(priced.costs, 2)[0])})
-        task = priced.costs.space, accuracy_predictor.scorer(priced.costs.space, model), limits
+    for (seed, model), (setting, price) in product(models.items(), prices.items()):
+        limits = Limits({"latency in ms": (price, targets(price, 2)[0])})
+        task = price.space, accuracy_predictor.scorer(price.space, model), limits
         searches = {EVOLUTION: (evolve, settings), CHANCE: (random_search, settings.calls)}
         for kind, (search, how) in searches.items():
             one = search(*task, how, STREAM * (seed + 1))
@@ -148,24 +159,20 @@ def train_designs(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """All `baselines.families` trained with every seed and tested once: rows family, arch (as
-    text), seed, validated and accuracy (validation, test; %). `how` goes to `train.fit_many`.
+    """All `comparison.families` trained with every seed and tested once: rows family, arch (as
+    text), seed, validated and accuracy (validation, test; %). `how` goes to `train.start`.
     """
     designs = comparison.families(space, widths)
-    entries = [(name, arch, seed) for name, arch in designs for seed in seeds]
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
     once = train.recipe.plan(recipe, len(images.train)).n_steps
-    jobs = []
-    for _, arch, seed in entries:
+    jobs = {}
+    for (family, arch), seed in product(designs, seeds):
         learnt, val, test = at[arch.resolution]
         job = train.Job(arch, learnt, recipe, seed, val=val, test=test, eval_every=once)
-        jobs.append(replace(job, name=f"{encode(arch)} {seed}"))
-    found = [one.metrics for one in train.fit_many(jobs, **how)]
-    table = pd.DataFrame(entries, columns=["family", "arch", "seed"])
-    table["arch"] = table["arch"].map(encode)
-    marks = {"validated": "val_accuracy", "accuracy": "test_accuracy"}
-    return table.assign(**{k: [100 * m[v] for m in found] for k, v in marks.items()})
+        jobs[family, encode(arch), seed] = replace(job, name=f"{encode(arch)} {seed}")
+    table = train.tabulate(train.train_each(jobs, **how), "family", "arch", "seed")
+    return table[["family", "arch", "seed", "validated", "accuracy"]]
 
 
 def measure(archs: Iterable[str], settings: Sequence[str]) -> pd.DataFrame:

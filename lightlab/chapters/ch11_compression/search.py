@@ -20,7 +20,7 @@ from lightlab.data import DataSet, Split
 from lightlab.deploy.export import run
 from lightlab.latency.runtimes import onnx_runner
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
 from lightlab.nets.compress import prune
@@ -33,7 +33,7 @@ BO, EVOLUTION, RANDOM, UNIFORM = "qLogNEHVI", "NSGA-II", "random search", "unifo
 METHODS = (BO, EVOLUTION, RANDOM, UNIFORM)
 N_OBJECTIVES = 3
 N_CALIBRATE = 200  # training images, for the ranges of integers
-PLAN = latency.Plan(rounds=5, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(5)
 
 
 @dataclass(frozen=True, eq=False)

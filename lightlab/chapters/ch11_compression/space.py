@@ -78,8 +78,7 @@ class CompressionSpace(DecisionSpace):
         """For small images (C, H, H): a stage of `depth` layers for each of `channels`; resolution
         H or three quarters of it.
         """
-        C, H, _ = input_shape
-        skeleton = Skeleton.small(H, C, n_classes, channels, layers=depth, widths=(1,))
+        skeleton, H = Skeleton.small(input_shape, n_classes, channels, depth), input_shape[1]
         return cls(skeleton, expand, keeps, resolutions=sorted({H * 3 // 4, H}))
 
     def largest(self) -> Point:

@@ -13,8 +13,8 @@ from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
 from lightlab.measure import cost, stats
 from lightlab.methods import comparison
 from lightlab.search import pareto
-from lightlab.search.beside import run_beside
 from lightlab.space.arch import decode, encode
+from lightlab.train.parallel import run_beside
 
 
 def play_all(
@@ -87,7 +87,7 @@ def finish(
     """
     table = pd.concat(picks, ignore_index=True)
     entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(table.itertuples())]
-    done = comparison.train_each(entries, rules.images, rules.recipe, meter, resume=resume)
+    done = comparison.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
     return table.assign(**{c: done[c].to_numpy() for c in ("accuracy", "latency_ms", "macs")})
 
 
@@ -130,10 +130,9 @@ def ranks(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
     return table.rename("rank").rename_axis("method").reset_index(), numbers
 
 
-def gap(results: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """Accuracy of `a` minus `b` at their largest budgets, mean over the targets, by seed, (n,)."""
-    means = last(results).groupby(["seed", "method"])["accuracy"].mean().reset_index()
-    return stats.paired(means, "accuracy", "method", a, b)
+def gap(results: pd.DataFrame, a: str, b: str) -> pd.Series:
+    """Accuracy of `a` minus `b` at their largest budgets, mean over the targets, by seed."""
+    return stats.paired(last(results), "accuracy", "method", a, b)
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
@@ -157,13 +156,12 @@ def paying(results: pd.DataFrame) -> pd.DataFrame:
     searched = results[results["budget"] > 0]
     rows = []
     for method, part in searched.groupby("method", sort=False):
-        means = part.groupby(["budget", "seed"])[["accuracy", "seconds"]].mean()
-        budgets = sorted(part["budget"].unique())
-        for one, more in pairwise(budgets):
-            gain = means.loc[more] - means.loc[one]
-            mean, low, high = stats.mean_ci(gain["accuracy"].to_numpy())
-            took = gain["seconds"].mean()
-            rows.append((method, one, more, mean, low, high, len(gain), took, bool(low > 0)))
+        for one, more in pairwise(sorted(part["budget"].unique())):
+            gain, took = (
+                stats.paired(part, c, "budget", more, one) for c in ("accuracy", "seconds")
+            )
+            mean, low, high = stats.mean_ci(gain)
+            rows.append((method, one, more, mean, low, high, len(gain), took.mean(), low > 0))
     columns = ["method", "budget", "next", "mean", "ci_low", "ci_high", "n", "seconds", "pays"]
     return pd.DataFrame(rows, columns=columns)
 

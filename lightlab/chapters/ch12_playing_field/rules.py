@@ -8,9 +8,9 @@ import numpy as np
 
 from lightlab import latency, train
 from lightlab.data import DataSet
-from lightlab.measure.journal import Journal
+from lightlab.disk import Journal
 from lightlab.methods.mnasnet import Meter
-from lightlab.methods.price import Additive, ElasticCosts, priced
+from lightlab.methods.price import Price, price_latency
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
@@ -18,7 +18,7 @@ from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-PLAN = latency.Plan(rounds=8, samples=5, sample_ms=0.3, min_busy=0, warmup_ms=3.0)
+PLAN = latency.Plan.brief(8)
 N_TIMED = 12  # random networks, for the table's calibration and as many for its check
 
 
@@ -44,8 +44,8 @@ class Rules:
 
     space: ProxylessSpace
     elastic: OfaSpace
-    price: Additive
-    elastic_price: ElasticCosts
+    price: Price
+    elastic_price: Price
     images: DataSet
     recipe: train.Recipe
     proxy_epochs: float
@@ -61,7 +61,7 @@ class Rules:
     def train(self, arch: Arch, epochs: float, seed: int) -> Network:
         """The network trained from new weights, on one thread."""
         job = train.Job(arch, self.images.train, replace(self.recipe, epochs=epochs), seed)
-        return train.fit_many([job], workers=1, progress=False)[0].network()
+        return train.train_each({0: job}, workers=1, progress=False)[0].network()
 
     def validate(self, network: Network) -> float:
         """Accuracy on the validation images, %."""
@@ -70,7 +70,8 @@ class Rules:
     def targets(self, n: int) -> np.ndarray:
         """`n` latencies in equal ratios, strictly between the least and the most, (n,) ms."""
         least, most = (
-            self.price.fixed + sum(map(extreme, self.price.candidates)) for extreme in (min, max)
+            self.price.fixed[0] + sum(extreme(part[0]) for part in self.price.added)
+            for extreme in (np.min, np.max)
         )
         return np.geomspace(least, most, n + 2)[1:-1]
 
@@ -85,9 +86,7 @@ def spaces(
     """Two forms of one space: blocks are left out anywhere, or the first D of a stage stay. Both
     hold the same networks.
     """
-    C, H, _ = images.input_shape
-    classes = len(images.class_names)
-    skeleton = Skeleton.small(H, C, classes, channels, layers=layers, widths=(1,))
+    skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, layers)
     designs = {f"k{k}_e{e}": (k, e) for k in kernels for e in expands}
     ordered = sorted(set(kernels)), sorted(set(expands))
     return ProxylessSpace(skeleton, designs), OfaSpace(skeleton, *ordered, range(1, layers + 1))
@@ -112,13 +111,13 @@ def agree(
     right for random networks: see `latency.agreement`. All that is timed later is to be timed by
     the same meter, that counts as the machine was now.
     """
-    price, checked = priced(space, meter, N_TIMED, seed)
+    price, checked = price_latency(space, meter, N_TIMED, N_TIMED, seed)
     added = {
-        (block, position.in_channels, position.in_size): ms
-        for position, row in zip(space.positions, price.candidates, strict=True)
-        for block, ms in zip(position.candidates.values(), row, strict=True)
+        (block, *position.maps): ms
+        for position, part in zip(space.positions, price.added, strict=True)
+        for block, ms in zip(position.candidates.values(), part[0], strict=True)
     }
-    elastic_price = ElasticCosts.over(
+    elastic_price = Price.over(
         elastic, lambda arch: price.of(space.find(arch)), lambda *block: added[block]
     )
     rules = Rules(space, elastic, price, elastic_price, images, recipe, proxy_epochs)

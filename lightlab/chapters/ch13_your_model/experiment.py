@@ -53,5 +53,5 @@ def against_designs(fitted: Fitted) -> tuple[float, tuple[float, float]] | None:
 
 def _gap(a: Tested, b: Tested) -> tuple[float, tuple[float, float]]:
     """Accuracy of `a` minus that of `b`, paired by test image, in points, and its 95 % interval."""
-    mean, low, high = stats.paired_ci(100.0 * a.right, 100.0 * b.right)
+    mean, low, high = stats.mean_ci(100.0 * a.right - 100.0 * b.right)
     return mean, (low, high)

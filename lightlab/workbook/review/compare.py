@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lightlab import disk
 from lightlab.show import numbers
-from lightlab.workbook import files
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -269,7 +269,7 @@ def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:
         "n_verdicts": sum(x.get("verdict") != y.get("verdict") for _, x, y in found.claims),
         "shown": _CELLS_SHOWN,
     }
-    files.write_text(out, html.page("compare.html.j2", sides=sides, found=found, **counts))
+    disk.write_text(out, html.page("compare.html.j2", sides=sides, found=found, **counts))
     return out
 
 

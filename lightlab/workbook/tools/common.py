@@ -1,5 +1,6 @@
 """What the commands about networks share: how they print, find a network and tell an error."""
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -39,11 +40,13 @@ def is_text(name: str) -> bool:
 
 @contextmanager
 def told(where: str) -> Iterator[None]:
-    """What the package refuses, in its own subclasses of ValueError, becomes a WorkbookError."""
+    """A ValueError of the package (by its class or by its place) becomes a WorkbookError."""
     try:
         yield
     except ValueError as e:
-        if not type(e).__module__.startswith("lightlab."):
+        *_, (frame, _) = traceback.walk_tb(e.__traceback__)
+        origins = type(e).__module__, frame.f_globals["__name__"]
+        if not any(name.startswith("lightlab.") for name in origins):
             raise
         raise refusal(where, str(e)) from e
 

@@ -124,7 +124,7 @@ def latency(
         from lightlab.measure import cost
 
         plan = timing.Plan(rounds=rounds)
-        timings = timing.measure_many(archs, runtime, threads, batch, plan=plan)
+        timings = timing.measure_many(archs, timing.Setting(runtime, threads, batch), plan=plan)
     found = timings.table.assign(
         px=[a.resolution for a in archs.values()],
         macs=[millions(cost.macs(a)) for a in archs.values()],

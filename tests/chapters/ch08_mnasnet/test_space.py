@@ -14,7 +14,7 @@ from lightlab.space.mnasnet import IMAGENET, MnasNetSpace
 from lightlab.space.skeleton import Skeleton
 
 SPACE, FLAT = MnasNetSpace(IMAGENET), space.flat(IMAGENET)
-SMALL = MnasNetSpace(Skeleton.small(16, 1, 10, [32, 64]))
+SMALL = MnasNetSpace(Skeleton.small((1, 16, 16), 10, [32, 64]))
 
 
 def test_the_flat_space_has_the_published_size():
@@ -42,7 +42,7 @@ def test_equal_layers_make_the_same_network_in_both_spaces():
 
 
 def test_a_layer_left_out_hands_its_stride_on():
-    flat_small = space.flat(Skeleton.small(32, 3, 10, [32]))
+    flat_small = space.flat(Skeleton.small((3, 32, 32), 10, [32]))
     rng = np.random.default_rng(0)
     options = flat_small.options(flat_small.sample(rng)) | {"1.1.layers": -1, "1.2.layers": 1}
     blocks = flat_small.decode(flat_small.point(options)).blocks

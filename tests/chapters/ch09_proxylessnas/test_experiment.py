@@ -10,15 +10,15 @@ from lightlab import data, train
 from lightlab.chapters.ch09_proxylessnas import experiment
 from lightlab.chapters.ch09_proxylessnas.hardware import Device
 from lightlab.measure import cost
-from lightlab.methods.price import Additive
-from lightlab.methods.proxyless.run import Found, search
+from lightlab.methods.price import Price
+from lightlab.methods.proxyless import Found, search
 from lightlab.search.searcher import SearchError
 from lightlab.space.arch import decode, encode
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
-PRICE = Additive.macs(SPACE)
+SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16, 32]))
+PRICE = Price.macs(SPACE)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def device(space, target_ms=1.0):
     def meter(archs):
         return [cost.macs(a) for a in archs]
 
-    return Device("onnxruntime/1/1", meter, Additive.macs(space), pd.DataFrame(), target_ms)
+    return Device("onnxruntime/1/1", meter, Price.macs(space), pd.DataFrame(), target_ms)
 
 
 def found(space, point):
@@ -58,12 +58,12 @@ def test_searches_side_by_side_are_those_one_by_one(digits, tmp_path):
         rows = [one.history.drop(columns="seconds") for one in (two[key], alone)]
         assert two[key].point == alone.point
         assert rows[0].equals(rows[1])
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.glob("*.pt"))) == 2
     assert set(experiment.curves({"a": alone})["search"]) == {"a"}
 
 
 def test_baselines_are_as_fast_seed_by_seed():
-    space = ProxylessSpace(Skeleton.small(16, 1, 10, [64, 128], widths=(1,)))  # fine steps of width
+    space = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [64, 128]))  # fine steps of width
     rng = np.random.default_rng(0)
     searches = {(experiment.BY_TARGET, s): found(space, space.sample(rng)) for s in (0, 1)}
     searches |= {(experiment.FREE, s): found(space, space.centre()) for s in (0, 1)}
@@ -82,7 +82,7 @@ def test_what_the_sampling_search_chose_is_read_for_other_images(tmp_path):
     texts = [encode(SPACE.decode(p)) for p in SPACE.sample(np.random.default_rng(2), 4)]
     rows = {"arm": ["soft", "soft", "soft", "hard"], "reward": [1, 3, 2, 9], "arch": texts}
     pd.DataFrame(rows).to_csv(tmp_path / "trials.csv", index=False)
-    like = Skeleton.small(32, 3, 5, [16, 32], widths=(1,))
+    like = Skeleton.small((3, 32, 32), 5, [16, 32])
     chosen = experiment.mnasnet_chose(tmp_path, ProxylessSpace(like).decode((0,) * 4))
     assert (chosen.resolution, chosen.in_channels, chosen.n_classes) == (32, 3, 5)
     assert chosen.blocks == decode(texts[1]).blocks
@@ -97,7 +97,7 @@ def test_a_random_rival_is_another_network_of_about_the_same_latency():
         assert np.abs(off).max() < 0.12
     one = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
     with pytest.raises(SearchError, match="no other network"):
-        experiment.random_as_fast(one, Additive.macs(one), (0,) * 4, 0)
+        experiment.random_as_fast(one, Price.macs(one), (0,) * 4, 0)
 
 
 def test_a_rival_that_is_not_as_fast_counts_only_where_it_is_behind():

@@ -9,7 +9,7 @@ from lightlab.nets.mixed import FORMS
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 
-SPACE = ProxylessSpace(Skeleton.small(16, 1, 10, [16, 32], widths=(1,)))
+SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16, 32]))
 
 
 def test_every_form_has_a_look():

@@ -29,7 +29,7 @@ def test_two_paths_lead_downhill_in_most_random_toys():
 
 
 def test_every_form_is_measured_with_every_number_of_candidates():
-    skeleton = Skeleton.small(16, 1, 10, [16], widths=(1,))
+    skeleton = Skeleton.small((1, 16, 16), 10, [16])
     table = gates.steps(skeleton, [2, 3, 7], 4, rounds=6)
     assert len(table) == 3 * 4
     assert (table["ms"] > 0).all()

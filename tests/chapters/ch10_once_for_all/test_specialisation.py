@@ -8,12 +8,12 @@ from lightlab import deploy
 from lightlab.chapters.ch10_once_for_all import specialisation
 from lightlab.latency import Plan
 from lightlab.methods import comparison
-from lightlab.methods.accuracy_predictor import Priced, Samples
-from lightlab.methods.price import ElasticCosts
+from lightlab.methods.accuracy_predictor import Samples
+from lightlab.methods.price import Price
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
-MACS = ElasticCosts.macs(SPACE)
+MACS = Price.macs(SPACE)
 
 
 def test_perceptrons_learn_what_macs_do_not_tell():
@@ -41,7 +41,7 @@ def test_targets_lie_between_the_ends():
 
 def test_networks_are_served_examined_tuned_and_delivered(task, full, tmp_path):
     space, images, recipe = task["space"], task["images"], task["recipe"]
-    prices = {"here": Priced(ElasticCosts.macs(space), 1.0)}
+    prices = {"here": Price.macs(space)}
     by_macs = {seed: lambda _, macs: macs / 1e4 for seed in full}
     served = specialisation.serve(by_macs, prices, 2, 3)
     assert len(served) == 2 * 3

@@ -24,8 +24,7 @@ def recipe():
 
 @pytest.fixture(scope="session")
 def space(digits):
-    C, H, _ = digits.input_shape
-    frame = Skeleton.small(H, C, 10, [16, 32], layers=2, widths=(1,))
+    frame = Skeleton.small(digits.input_shape, 10, [16, 32], layers=2)
     return CompressionSpace(frame, 3, (0.5, 1.0), resolutions=(8, 16))
 
 

@@ -10,7 +10,7 @@ from lightlab.space.decisions import SpaceError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 
-FRAME = Skeleton.small(32, 3, 10, [32, 64], layers=2, widths=(1,))
+FRAME = Skeleton.small((3, 32, 32), 10, [32, 64], layers=2)
 SPACE = CompressionSpace.small((3, 32, 32), 10, [32, 64], 2, 4, (0.25, 0.5, 1.0))
 
 
@@ -34,7 +34,7 @@ def test_a_point_says_what_stays():
 
 
 def test_where_equal_channels_meet_nothing_is_added_that_was_not_before():
-    frame = Skeleton.small(32, 3, 10, [16, 24, 48], layers=1, widths=(1,))
+    frame = Skeleton.small((3, 32, 32), 10, [16, 24, 48], layers=1)
     space = CompressionSpace(frame, 4, (0.5, 1.0))
     point = space.point(space.options(space.largest()) | {"3.keep": 0.5})
     assert [b.skip for b in space.decode(point).arch.blocks] == ["none", *["identity"] * 2, "none"]
@@ -77,6 +77,6 @@ def test_what_is_no_space_is_refused(how, why):
 
 
 def test_stages_that_are_one_are_refused():
-    frame = Skeleton.small(32, 3, 10, [16, 32, 32], layers=1, widths=(1,))
+    frame = Skeleton.small((3, 32, 32), 10, [16, 32, 32], layers=1)
     with pytest.raises(SpaceError, match="stage 3 begins by adding its input"):
         CompressionSpace(frame, 4, (0.5, 1.0))

@@ -92,7 +92,7 @@ def test_ranks_and_their_critical_difference():
     same, alike = experiment.ranks(pd.concat([table, *hands]))
     pd.testing.assert_frame_equal(same, found)  # the worst by far, they would decide it alone
     assert alike == numbers
-    assert experiment.gap(table, "a", "b") == pytest.approx([3.0, 4.0])
+    assert experiment.gap(table, "a", "b").tolist() == pytest.approx([3.0, 4.0])
     assert experiment.best_for(table).to_numpy().tolist() == [[1.0, "a"]]
     both = pd.concat([table, table.assign(budget=2.0, accuracy=0.0)])
     assert experiment.last(both)["budget"].eq(2.0).all()
