@@ -187,11 +187,11 @@ def test_what_is_needed_is_taken_as_it_is(workbook, needed):
 
 def test_without_a_whole_result_to_take_nothing_runs(workbook, needed):
     order, state, cause = needed(**ONLY)
-    assert (order, state) == ([], "failed")
+    assert (order, state) == ([], "skipped")
     assert "no result of 01_a to take: run it first" in cause
     needed()
     manifest = workbook.root / "results/quick/01_a/manifest.json"
     disk.write_json(manifest, json.loads(manifest.read_text()) | {"files": {"gone.csv": "0"}})
     order, state, cause = needed(**ONLY)
-    assert (order, state) == ([], "failed")
+    assert (order, state) == ([], "skipped")
     assert "damaged" in cause
