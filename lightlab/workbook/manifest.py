@@ -14,9 +14,10 @@ import psutil
 from lightlab import disk
 from lightlab.measure import machine
 
-PACKAGES = ("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna")
-PACKAGES += ("onnx", "onnxruntime")  # what latencies and exported files depend on
-PACKAGES += ("matplotlib", "papermill", "nbclient", "ipykernel", "jupyterlab")
+PACKAGES = (
+    *("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna"),
+    *("onnx", "onnxruntime", "matplotlib", "papermill", "nbclient", "ipykernel", "jupyterlab"),
+)
 # Not results of the notebook: the runner's own papers, or made anew from the others.
 PAPERS = {"manifest.json", "task.json", "status.json", "notebook.html", ".site.json"}
 
@@ -26,8 +27,11 @@ def now() -> str:
 
 
 def provenance(root: Path) -> dict[str, Any]:
-    """Code, versions and machine, as JSON."""
-    return git(root) | {
+    commit = _printed("git", "-C", str(root), "rev-parse", "HEAD")
+    changes = _printed("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    return {
+        "git_commit": commit,
+        "git_dirty": None if changes is None else bool(changes),  # None: this is no git checkout
         "python": platform.python_version(),
         "packages": {p: version for p, version in versions().items() if version},
         "cpu": machine.processor()["model name"],
@@ -37,13 +41,6 @@ def provenance(root: Path) -> dict[str, Any]:
         "gpu": _gpu(),
         "os": platform.platform(),
     }
-
-
-def git(root: Path) -> dict[str, Any]:
-    """Commit and whether tracked files differ from it; None where this is no git checkout."""
-    commit = _printed("git", "-C", str(root), "rev-parse", "HEAD")
-    dirty = _printed("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_dirty": None if dirty is None else bool(dirty)}
 
 
 def _printed(*command: str) -> str | None:
@@ -73,6 +70,12 @@ def damaged(folder: Path, manifest: dict[str, Any]) -> list[str]:
     ]
 
 
+def damage(folder: Path, manifest: dict[str, Any]) -> str | None:
+    """That recorded files are damaged, in words; None: they are whole."""
+    found = damaged(folder, manifest)
+    return f"damaged since it was recorded: {', '.join(found)}" if found else None
+
+
 def write_interactive(folder: Path, notebook: str, params: dict[str, Any]) -> None:
     """The manifest of a record made without the runner: no key, so never taken as up to date."""
     facts = {"schema": 1, "unit": notebook, "notebook": notebook, "status": "ok", "cause": None}
@@ -82,7 +85,7 @@ def write_interactive(folder: Path, notebook: str, params: dict[str, Any]) -> No
 
 
 def versions() -> dict[str, str | None]:
-    """The installed version of each of `PACKAGES`, or None."""
+    """Of what the results depend on; None: it is not installed."""
     found: dict[str, str | None] = dict.fromkeys(PACKAGES)
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from lightlab import disk
-from lightlab.workbook.project import Fault, WorkbookError
+from lightlab.workbook.project import FAILED_SUFFIX, Fault, WorkbookError
 
 FINISHED = ("ok", "up-to-date")  # states whose results are those of this run
 TRIED = ("failed", "cancelled")  # states of an attempt that may have left partial results
-FAILED = ".failed"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Unit:
     @property
     def failed_folder(self) -> Path:
         """Where the partial results of a failed attempt lie, if there are any."""
-        return self.folder.with_name(self.name + FAILED)
+        return self.folder.with_name(self.name + FAILED_SUFFIX)
 
     @property
     def has_results(self) -> bool:

@@ -76,7 +76,7 @@ class Journal:
 
 
 def run(folder: Path) -> Cause | None:
-    """Execute the task in `folder`; what went wrong, or None. Leaves notebook, log, manifest."""
+    """Execute the task in `folder`, leave notebook, log and manifest; why it failed, or None."""
     task = disk.read_json(folder / "task.json")
     os.environ[CORES] = str(task["cores"])  # the kernel and its workers inherit it
     started, clock = manifest.now(), time.monotonic()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,8 +21,10 @@ from lightlab import disk
 from lightlab.workbook import manifest
 from lightlab.workbook.project import OUT, PROFILE, ROOT
 
-_POLL_S = 0.1
-_CANCEL_S = 10.0
+TAG = "LIGHTLAB_ATTEMPT"  # in the environment of every process that belongs to an attempt
+RUNNER = "LIGHTLAB_RUNNER"  # the process that the attempt must not outlive
+_POLL_S, _TICK_S, _GRACE_S, _CANCEL_S = 0.1, 0.2, 5.0, 10.0
+_MEASURE_S = 1.0  # between looks at the memory: walking the process tree takes milliseconds
 _HEARTBEAT_S = 60.0  # an attempt whose watchdog is silent for so long is taken for lost
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -41,7 +43,7 @@ class Executor(Protocol):
     """Runs attempts somewhere that sees the same folders."""
 
     def submit(self, unit: str, folder: Path) -> None: ...
-    def cancel(self, units: Iterable[str]) -> None: ...
+    def cancel(self) -> None: ...
     def events(self) -> Iterator[Event]: ...
 
 
@@ -83,13 +85,13 @@ class LocalExecutor:
         )
         self._children[unit] = _Child(process, folder, errors)
 
-    def cancel(self, units: Iterable[str]) -> None:
-        """End attempts: all are asked at once, after ten seconds killed with all they started."""
-        children = [self._children.pop(u) for u in units if u in self._children]
-        for child in children:
+    def cancel(self) -> None:
+        """End all attempts: each is asked, after ten seconds killed with all that it started."""
+        for child in self._children.values():
             child.process.terminate()
         deadline = time.monotonic() + _CANCEL_S
-        for child in children:
+        while self._children:
+            _, child = self._children.popitem()
             try:
                 child.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -131,12 +133,6 @@ class LocalExecutor:
         return Event(unit, status, ended=True, error=error)
 
 
-TAG = "LIGHTLAB_ATTEMPT"  # in the environment of every process that belongs to an attempt
-RUNNER = "LIGHTLAB_RUNNER"  # the process that the attempt must not outlive
-_TICK_S, _GRACE_S = 0.2, 5.0
-_MEASURE_S = 1.0  # between looks at the memory: walking the process tree takes milliseconds
-
-
 @dataclass(frozen=True)
 class Limits:
     """Seconds; None: no limit. `stall` is the time without any output."""
@@ -155,8 +151,8 @@ class Cause:
 
 
 def end_processes(tag: str) -> None:
-    """Kill every process of the attempt `tag`, in whatever session or group; look again until none
-    is there, for a look misses what is started during it."""
+    """Kill every process of the attempt `tag`, in whatever session or group. A look misses what is
+    started during it: look again until none is there."""
     deadline = time.monotonic() + _GRACE_S  # one that waits for its disk outlives even SIGKILL
     found = True
     while found and time.monotonic() < deadline:
