@@ -209,25 +209,6 @@ def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
         search(SPACE, digits, PRICE, TARGET, replace(short, latency_weight=0.3), checkpoint=path)
 
 
-PROGRAM = """
-import sys
-from tests.methods.test_proxyless import killed
-killed(sys.argv[1])
-"""
-
-
-def killed(path):
-    images = data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
-    long = replace(QUICK, recipe=replace(RECIPE, epochs=20))
-    return search(SPACE, images, PRICE, TARGET, long, checkpoint=path)
-
-
-def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.pt"
-    kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.pt"))
-
-
 def test_a_search_that_diverges_says_so(digits):
     wild = replace(QUICK, recipe=replace(RECIPE, lr=1e30, warmup=0.0))
     with pytest.raises(train.DivergedError, match="lower lr"):

@@ -198,24 +198,6 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
     assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))  # had ended
 
 
-PROGRAM = """
-import sys
-from tests.methods.test_shrinking import killed
-killed(sys.argv[1])
-"""
-
-
-def killed(path):
-    images = data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
-    return shrink(SPACE, images, phases.progressive(60), RECIPE, checkpoint=path)
-
-
-def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.pt"
-    kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.pt"))
-
-
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
     task = {"space": SPACE, "images": digits, "recipe": RECIPE, "n_rows": 0}
     jobs = {s: task | {"phases": phases.uniform(4), "seed": s} for s in range(2)}
