@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.methods.architect import Architect, Settings, keep_mass
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless.run import search
@@ -14,17 +14,13 @@ from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
+from tests.methods.conftest import load_digits
 
 SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
 PRICE = Price.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)
 QUICK = Settings(RECIPE, arch_lr=0.1, every=1, n_paths=3)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
 
 
 def same(a, b):
@@ -209,22 +205,14 @@ def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
         search(SPACE, digits, PRICE, TARGET, replace(short, latency_weight=0.3), checkpoint=path)
 
 
-PROGRAM = """
-import sys
-from tests.methods.test_proxyless import killed
-killed(sys.argv[1])
-"""
-
-
 def killed(path):
-    images = data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
     long = replace(QUICK, recipe=replace(RECIPE, epochs=20))
-    return search(SPACE, images, PRICE, TARGET, long, checkpoint=path)
+    return search(SPACE, load_digits(), PRICE, TARGET, long, checkpoint=path)
 
 
-def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
+def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when):
     path = tmp_path / "c.safetensors"
-    kill_when_kept(PROGRAM, path)
+    kill_when(path)
     assert same(killed(path), killed(tmp_path / "other.safetensors"))
 
 
