@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from lightlab import data, train
-from lightlab.measure import cache, cost, stats
+from lightlab.measure import cost, machine, stats
 from lightlab.nets.build import build
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
@@ -77,7 +77,7 @@ def generation_seconds(repeats: int = 3) -> dict[str, float]:
     for _ in range(repeats):
         with (
             tempfile.TemporaryDirectory() as folder,
-            mock.patch.dict(os.environ, {cache.ENVIRONMENT: folder}),
+            mock.patch.dict(os.environ, {"LIGHTLAB_CACHE": folder}),
         ):
             for times in seconds.values():
                 start = time.perf_counter()
@@ -124,8 +124,9 @@ images of 500 others; {RECIPE.epochs} epochs, batch {RECIPE.batch_size}, peak le
 {RECIPE.lr}, label smoothing {RECIPE.label_smoothing}, stem of stride 2; seeds 0 to {seeds - 1},
 each with its own data, weights and batch order; t intervals.
 
-Hardware: {cpu_model()}, {torch.get_num_threads()} thread(s), other work beside it: compare seconds
-only with each other. Python {platform.python_version()}, PyTorch {torch.__version__}.
+Hardware: {machine.processor()["model name"]}, {torch.get_num_threads()} thread(s), other work
+beside it: compare seconds only with each other. Python {platform.python_version()}, PyTorch
+{torch.__version__}.
 
 {pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)}
 
@@ -135,15 +136,6 @@ Differences, paired by seed; an interval that includes 0 says that so few seeds 
 
 12,000 images at 32 px: {drawn}.
 """
-
-
-def cpu_model() -> str:
-    """The processor's name as Linux gives it, else what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

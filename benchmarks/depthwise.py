@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from lightlab import latency
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets import blocks
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch

@@ -21,7 +21,7 @@ from lightlab import latency, train
 from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.chapters.ch09_proxylessnas.hardware import published_crossed
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets.build import build
 from lightlab.space import scaling
 from lightlab.space.arch import Arch

@@ -56,7 +56,7 @@ class Study:
 def study(runtime: str, archs: Mapping[str, Arch]) -> Study:
     """The table first, then the networks, as somebody would who uses a stored table."""
     plan, setting, began = PLANS[runtime], Setting(runtime), time.perf_counter()
-    table = LookupTable.build(archs.values(), runtime=runtime, plan=plan)
+    table = LookupTable.build(archs.values(), setting=setting, plan=plan)
     seconds = {"table": time.perf_counter() - began}
     runners = {name: latency.runner(arch, setting) for name, arch in archs.items()}
     seconds["networks made ready"] = time.perf_counter() - began - seconds["table"]

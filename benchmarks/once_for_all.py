@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from lightlab import latency, train
 from lightlab.data import Split
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import accuracy_predictor, subnets
 from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search

@@ -13,7 +13,7 @@ import pandas as pd
 from lightlab import data, latency, train
 from lightlab.chapters.ch10_once_for_all.experiment import small_space
 from lightlab.methods import phases, subnets
-from lightlab.methods.once_for_all.shrinking import begin, shrink_many
+from lightlab.methods.shrinking import begin, shrink_many
 
 PAGE = Path(__file__).with_suffix(".md")
 POWERS, SEEDS, PASSES = (1.0, 0.5, 0.25, 0.0), (0, 1, 2), (16, 48)

@@ -19,7 +19,7 @@ from lightlab import data, latency, train
 from lightlab.data import DataSet
 from lightlab.fit import room
 from lightlab.measure import cost, stats
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets.build import build
 
 PAGE = Path(__file__).with_suffix(".md")

@@ -179,18 +179,19 @@ def many(rounds: int, n_images: int) -> str:
     rows = []
     for width in (0.25, 0.5):
         arch = scaling.get("mobilenet_32", width_mult=width)
-        jobs = [train.Job(arch, split, recipe, seed=seed) for seed in range(4)]
-        train.fit_many(
-            [dataclasses.replace(j, split=split.take(slice(256))) for j in jobs], workers=2
+        jobs = {seed: train.Job(arch, split, recipe, seed) for seed in range(4)}
+        few = split.take(slice(256))
+        train.train_each(
+            {seed: dataclasses.replace(j, split=few) for seed, j in jobs.items()}, workers=2
         )
         beside, turns = [], []
         for _ in range(rounds):
             start = time.perf_counter()
-            train.fit_many(jobs, workers=2)
+            train.train_each(jobs, workers=2)
             beside.append(time.perf_counter() - start)
             torch.set_num_threads(2)
             start = time.perf_counter()
-            for job in jobs:
+            for job in jobs.values():
                 train.fit(job.make(), split, recipe, seed=job.seed)
             turns.append(time.perf_counter() - start)
             print(width, beside[-1], turns[-1], flush=True)
@@ -199,7 +200,7 @@ def many(rounds: int, n_images: int) -> str:
             f"| ×{width:g} | {statistics.median(beside):.1f} | {statistics.median(turns):.1f} "
             f"| {ratio:.2f} |"
         )
-    head = "| four networks | `fit_many`, 2 workers, s | in turn, 2 threads, s | ratio, median |"
+    head = "| four networks | `train_each`, 2 workers, s | in turn, 2 threads, s | ratio, median |"
     return "\n".join([head, "|---|---|---|---|", *rows])
 
 

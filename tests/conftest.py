@@ -77,6 +77,24 @@ st.register_type_strategy(
 
 
 @pytest.fixture
+def timings():
+    """What makes `Timings` as if every visit had given `ms` (networks, rounds)."""
+    import numpy as np
+
+    from lightlab.latency import Setting, Timings
+    from lightlab.latency.comparison import Visits
+
+    def made(ms, names=None, estimate="median", *, fastest=None, repeated=0, setting=None):
+        ms = np.asarray(ms, dtype=float)
+        names, n = list(names or (f"n{i}" for i in range(len(ms)))), np.ones(len(ms), int)
+        least = ms if fastest is None else fastest
+        visits = Visits(names, ms.tolist(), least.tolist(), 10 * n, 0 * n, repeated * n)
+        return Timings(visits, setting or Setting(), {"load_end": 0.5}, estimate)
+
+    return made
+
+
+@pytest.fixture
 def words() -> Callable[["Figure"], list[str]]:
     """All text of a drawn figure, which has to be large enough to read."""
 

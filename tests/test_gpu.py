@@ -10,9 +10,9 @@ from lightlab.chapters.ch09_proxylessnas import gates
 from lightlab.latency.timing import FASTEST
 from lightlab.methods import phases
 from lightlab.methods.architect import Settings
-from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.methods.price import Price
-from lightlab.methods.proxyless.run import _Search, search
+from lightlab.methods.proxyless import _Search, search
+from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
@@ -38,7 +38,7 @@ def everything(monkeypatch):
 
 def test_what_is_learnt_there_is_what_is_learnt_here(digits):
     job = train.Job(SPACE.decode(SPACE.centre()), digits.train, RECIPE, test=digits.test)
-    here, there = (train.fit_many([job], device=device)[0] for device in ("cpu", "cuda"))
+    here, there = (train.train_each({0: job}, device=device)[0] for device in ("cpu", "cuda"))
     assert there.metrics["test_accuracy"] == pytest.approx(here.metrics["test_accuracy"], abs=0.1)
     assert there.history["loss"].iloc[0] == pytest.approx(here.history["loss"].iloc[0], rel=0.02)
     assert all(v.device.type == "cpu" for v in there.network().state_dict().values())
@@ -55,15 +55,15 @@ def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch, for
 
     def stop(run):
         report(run)
-        rows.append(run.n_done)
+        rows.append(run.steps)
         if len(rows) == 5:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(_Search, "report", stop)
     with pytest.raises(KeyboardInterrupt):
-        search(*task, checkpoint=tmp_path / "kept.safetensors")
+        search(*task, checkpoint=tmp_path / "kept.pt")
     monkeypatch.setattr(_Search, "report", report)
-    found = search(*task, checkpoint=tmp_path / "kept.safetensors")
+    found = search(*task, checkpoint=tmp_path / "kept.pt")
     free = ["seconds"]
     assert found.history.drop(columns=free).equals(whole.history.drop(columns=free))
     assert found.probabilities == whole.probabilities
@@ -92,7 +92,9 @@ def test_memory_of_two_paths_is_flat_and_that_of_the_sum_grows():
 
 def test_latency_there_is_measured_and_predicted_by_its_table():
     plan = replace(FASTEST, rounds=6)
-    table = latency.LookupTable.build(SPACE.uniform(), plan=plan, runtime="cuda", batch=16)
+    table = latency.LookupTable.build(
+        SPACE.uniform(), setting=latency.Setting("cuda", batch=16), plan=plan
+    )
     arch = SPACE.decode(SPACE.centre())
-    measured = latency.measure(arch, "cuda", batch=16, plan=plan).median_ms
+    measured = latency.measure(arch, latency.Setting("cuda", batch=16), plan=plan).median_ms
     assert 0.3 < table.predict(arch) / measured < 3

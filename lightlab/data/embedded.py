@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lightlab import disk
 from lightlab.data import splits
 from lightlab.data.splits import DataError
-from lightlab.measure import cache
 
 CANVAS_PX = 32
 MAX_DIFFICULTY = 2.0
@@ -181,4 +181,4 @@ def _cluttered(settings: dict, style: Clutter) -> dict[str, np.ndarray]:
             raw[f"{name}_groups"] = pool[chosen].astype(np.int64)
         return raw
 
-    return cache.arrays(f"{settings['spec']}-{cache.digest(settings)[:16]}", make)[0]
+    return disk.cached_arrays(f"{settings['spec']}-{disk.digest(settings)[:16]}", make)[0]

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lightlab import disk
 from lightlab.data import decode, embedded, folders, hub, splits
 from lightlab.data.splits import PARTS, DataError, DataSet, Split, check_memory, whole
-from lightlab.measure import cache
 
 KINDS = ("hf", "parquet", "imagefolder")
 _VERSION = 2  # raise it when a change makes other pixels from the same files
@@ -67,7 +67,7 @@ def read(
         made = {f"{split}_x": x for split, x in images.items()}
         return made | {f"{s}_y": y for s, y in source.labels.items()} | {"class_names": names}
 
-    arrays, sha256 = cache.arrays(f"{kind}-{cache.digest(settings)[:16]}", make)
+    arrays, sha256 = disk.cached_arrays(f"{kind}-{disk.digest(settings)[:16]}", make)
     splits = [part for part in PARTS if f"{part}_x" in arrays]
     return Kept(
         images={s: arrays[f"{s}_x"] for s in splits},
@@ -110,7 +110,7 @@ def load(
 
     `spec` is `digits` (scikit-learn's, 8 px), `cluttered-digits` (32 px, `difficulty` 0..2),
     `hf:<hub id>[:<configuration>][@<revision>]`, `parquet:<dir>` or `imagefolder:<dir>`. Those
-    from outside are decoded once, at `resolution`, and kept (cache.folder()); a hub data set is
+    from outside are decoded once, at `resolution`, and kept (`disk.cached_arrays`); hub data is
     not asked for anew as long as it is kept. Their test and validation splits are the source's;
     where it has none, the first fifth of its training images in the order of `seed` is the test
     split, and a tenth of what remains the validation split. Near-duplicates across such a cut
@@ -171,7 +171,7 @@ def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None
     x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
     chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
     content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
-    fingerprint = cache.digest({**settings, "resolution": resolution}, *content)
+    fingerprint = disk.digest({**settings, "resolution": resolution}, *content)
     return _finish(settings["spec"], x, chosen, embedded.CLASS_NAMES, fingerprint)
 
 
@@ -184,7 +184,7 @@ def _external(spec: str, kept: Kept, seed: int, asked: dict[str, int | None]) ->
     for part, (split, rows) in index.items():
         x[part] = _gather(kept.images[split], rows)
         chosen[part] = kept.labels[split][rows], rows + kept.first(split)
-    fingerprint = cache.digest({"sha256": kept.sha256, "seed": seed, "sizes": sizes})
+    fingerprint = disk.digest({"sha256": kept.sha256, "seed": seed, "sizes": sizes})
     return _finish(spec, x, chosen, kept.class_names, fingerprint)
 
 

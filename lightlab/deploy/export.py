@@ -13,9 +13,9 @@ from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor
 
+from lightlab import disk
 from lightlab.data import DataSet
 from lightlab.deploy.model import DeployError, Facts, onnx_bytes, read_bytes, session, with_facts
-from lightlab.nets import whole_file
 from lightlab.nets.build import Network, build, predicting
 from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch, encode
@@ -96,7 +96,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     if not path.parent.is_dir():
         raise DeployError(f"{path}: there is no folder {path.parent}: make it first")
     try:
-        whole_file.write(path, lambda part: part.write_bytes(content))
+        disk.write(path, lambda part: part.write_bytes(content))
     except OSError as e:
         raise DeployError(f"{path}: cannot be written: {e.strerror}") from e
     return path

@@ -57,11 +57,18 @@ def onnx_bytes(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     return stream.getvalue()
 
 
-def session(model: bytes | str | Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session on the CPU that runs `model` (a file or its bytes) with so many threads.
+def session(
+    model: bytes | str | Path,
+    threads: int = 1,
+    *,
+    batch: int | None = None,
+    profile_prefix: str | None = None,
+) -> onnxruntime.InferenceSession:
+    """A session on the CPU that runs `model` (a file or its bytes).
 
-    A DeployError where the file is missing or is no ONNX model, or for more threads than this
-    machine runs at once, which would wait for each other for minutes.
+    With a fixed `batch` all memory is planned before the first run; `profile_prefix` begins the
+    path of the profile that is written. DeployError where the file is missing or is no ONNX model,
+    or for more threads than this machine runs at once, which would wait for each other for minutes.
     """
     if (here := psutil.cpu_count()) and not 1 <= threads <= here:
         raise DeployError(f"threads must be 1 to {here}, what this machine has, got {threads}")
@@ -69,6 +76,11 @@ def session(model: bytes | str | Path, threads: int = 1) -> onnxruntime.Inferenc
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: a warning about a graph is nobody's to act on
+    if batch is not None:
+        options.add_free_dimension_override_by_name("batch", batch)
+    if profile_prefix is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile_prefix
     content = model if isinstance(model, bytes) else read_bytes(model)
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -163,7 +163,7 @@ class Meter:
     def _latencies(self, archs: Sequence[Arch]) -> list[float]:
         setting, named = self.target.setting, {str(i): arch for i, arch in enumerate(archs)}
         how = {"plan": _BRIEF, "sessions": 1, "estimate": "fastest"}
-        timed = latency.measure_many(named, setting.runtime, setting.threads, **how)
+        timed = latency.measure_many(named, setting, **how)
         return [timed.latency_ms[name] for name in named]
 
     def kept_by(self, archs: Sequence[Arch]) -> list[bool]:
@@ -211,4 +211,4 @@ class Meter:
     def in_turn(self, networks: Mapping[str, Network]) -> dict[str, float]:
         """Latencies of networks in ms, timed in turn so that they can be compared."""
         setting, archs = self.target.setting, {k: net.arch for k, net in networks.items()}
-        return latency.measure_many(archs, setting.runtime, setting.threads).latency_ms
+        return latency.measure_many(archs, setting).latency_ms

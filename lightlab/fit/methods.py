@@ -17,8 +17,8 @@ from lightlab.fit.target import FitError
 from lightlab.fit.task import Finalist, Found, Task
 from lightlab.measure import cost
 from lightlab.methods import accuracy_predictor, comparison, subnets
-from lightlab.methods.once_for_all.shrinking import shrink
 from lightlab.methods.phases import sandwich
+from lightlab.methods.shrinking import shrink
 from lightlab.methods.subnet_search import Evolution, Score, evolve
 from lightlab.nets.build import build
 from lightlab.nets.elastic import ElasticNetwork

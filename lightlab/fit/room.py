@@ -179,6 +179,8 @@ def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[
         found.append((f"at {half.resolution} px", least * smaller / now))
     if name == LATENCY:
         others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
-        timed = [latency.measure(arch, r, target.threads).median_ms for r in others]
-        found += [(f"in {r}", ms) for r, ms in zip(others, timed, strict=True)]
+        found += [
+            (f"in {r}", latency.measure(arch, latency.Setting(r, target.threads)).median_ms)
+            for r in others
+        ]
     return found

@@ -22,7 +22,7 @@ from lightlab.fit.room import Room
 from lightlab.fit.target import FitError, Target
 from lightlab.fit.task import Finalist, Found, Running, Task
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.space.arch import Arch, encode
 
 LEAST_BUDGET_S = 5
@@ -189,7 +189,7 @@ def _trained(
     if under_way is not None:
         task.clock.enter("waiting for MobileNetV2 and V3, trained beside it")
         try:
-            return task.finalists(under_way), ""
+            return task.finalists(under_way, archs), ""
         except train.JobError as e:
             return [], f"{failure}: {e}"
     if task.clock.since_s(SCALING) > _LONG_AGO_S:

@@ -1,6 +1,6 @@
 """What a method is given and what it gives back; trainings within a share of the budget."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import joblib
@@ -20,7 +20,7 @@ MOST_EPOCHS = 300  # beyond it small data sets are only learnt by heart
 _PROCESSES_S = 20  # of training each, below which starting processes does not pay
 _STARTING_S = 5  # that processes need to start where others are at work
 
-Running = Generator[tuple[int, train.Trained], None, None]  # what closing it gives up
+Running = Generator[tuple[str, train.Trained], None, None]  # what closing it gives up
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,24 +94,26 @@ class Task:
         """Networks trained from scratch, all in about so many seconds, side by side if it pays."""
         workers = min(len(archs), self.workers) if seconds > _PROCESSES_S else 1
         jobs = self._jobs(archs, seconds, workers)
-        return self.finalists(train.fit_each(jobs, workers=workers, progress=False))
+        return self.finalists(train.start(jobs, workers=workers, progress=False), archs)
 
     def begun(self, archs: Mapping[str, Arch], seconds: float) -> Running:
         """The same in background processes, one a network: what `finalists` waits for."""
         jobs = self._jobs(archs, seconds - _STARTING_S, len(archs))
-        return train.fit_each(jobs, workers=len(jobs), progress=False, background=True)
+        return train.start(jobs, workers=len(jobs), progress=False, background=True)
 
-    def _jobs(self, archs: Mapping[str, Arch], seconds: float, workers: int) -> list[train.Job]:
+    def _jobs(
+        self, archs: Mapping[str, Arch], seconds: float, workers: int
+    ) -> dict[str, train.Job]:
         """Trainings that `workers` processes do in so many seconds."""
         recipe = self.lasting(seconds * workers / len(archs))
         how = {"split": self.images.train, "recipe": recipe, "seed": self.seed}
-        return [train.Job(arch, name=name, **how) for name, arch in archs.items()]
+        return {name: train.Job(arch, **how) for name, arch in archs.items()}
 
-    def finalists(self, trained: Running) -> list[Finalist]:
-        """Networks of trainings that have begun, when all have ended."""
+    def finalists(self, running: Running, names: Iterable[str]) -> list[Finalist]:
+        """Networks of trainings that have begun, when all have ended, in the order of `names`."""
         found = []
-        for one in train.in_order(trained):
+        for name, one in train.collect(running, names).items():
             steps, seconds = one.history[["step", "seconds"]].iloc[-1]
             self.took(int(steps))
-            found.append(self.finalist(one.job.name, one.network(), float(seconds)))
+            found.append(self.finalist(name, one.network(), float(seconds)))
         return found

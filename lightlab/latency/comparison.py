@@ -7,13 +7,17 @@ from itertools import pairwise, zip_longest
 import numpy as np
 import pandas as pd
 
-from lightlab.latency.setting import LatencyError, NoisyError, Setting
+from lightlab.latency.setting import Setting
 from lightlab.measure import stats
 
 # rank correlation between two halves of the rounds, below which ranks are luck
 MIN_SPLIT_HALF = 0.9
 NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apart
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
+
+
+class NoisyError(ValueError):
+    """The noise of the measurement drowns the difference that was asked for."""
 
 
 @dataclass
@@ -30,13 +34,10 @@ class Visits:
 
 @dataclass(frozen=True)
 class Latency:
-    """One network's time: median over the rounds, and what goes with it.
+    """One network's time, the numbers as in `Timings.table`.
 
-    `iqr_ms` is the spread between rounds; `ci_low_ms`..`ci_high_ms` the 95 % interval of the median
-    (NaN below six rounds); `fastest_ms` the least sample, near to what an idle machine takes;
-    `noise_pct` the standard error of the median by a bootstrap over the rounds, in per cent of it
-    (NaN for one round); `n` the timed runs; `disturbed` the rounds kept although another process
-    interfered.
+    `noise_pct` is the standard error of the median by a bootstrap over the rounds, in per cent of
+    it (NaN for one round).
     """
 
     median_ms: float
@@ -73,9 +74,6 @@ class Timings:
     device: dict = field(repr=False)
     estimate: str = "median"
 
-    def __post_init__(self) -> None:
-        check_estimate(self.estimate)
-
     @cached_property
     def rounds_ms(self) -> np.ndarray:
         """What each round says of each network, (networks, rounds); NaN where it was left out."""
@@ -84,8 +82,11 @@ class Timings:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per network: name, latency_ms (by `estimate`), median_ms over the rounds with its
-        iqr_ms and interval ci_low_ms..ci_high_ms, fastest_ms, n (runs timed), disturbed (rounds).
+        """One row per network.
+
+        name; latency_ms (by `estimate`); median_ms over the rounds, iqr_ms (spread between rounds),
+        ci_low_ms and ci_high_ms (95 %, of the median; NaN below six rounds); fastest_ms (least
+        sample); n (runs timed); disturbed (rounds kept although another process interfered).
         """
         visits = self.visits
         low, high = zip(*(stats.median_ci(row)[1:] for row in visits.ms), strict=True)
@@ -106,12 +107,11 @@ class Timings:
 
     @cached_property
     def latency_ms(self) -> dict[str, float]:
-        """The table's `latency_ms` by name."""
         return dict(zip(self.table["name"], self.table["latency_ms"], strict=True))
 
     @cached_property
     def split_half(self) -> float:
-        """Rank correlation of two halves of the rounds, as `stats.split_half` defines it."""
+        """Rank correlation of two halves of the rounds, see `stats.split_half`."""
         return stats.split_half(self.rounds_ms, ESTIMATES[self.estimate])
 
     @cached_property
@@ -121,15 +121,14 @@ class Timings:
 
     @property
     def trusted(self) -> bool:
-        """Whether `ranking` would be given out."""
+        """Whether two halves of the rounds agree well enough for `ranking`."""
         return self.split_half >= MIN_SPLIT_HALF
 
     def ranking(self, min_split_half: float = MIN_SPLIT_HALF) -> pd.DataFrame:
         """`table` from the fastest network on, with `undecided` and `rank`.
 
-        `undecided` names the neighbours in this order whose ratio to the network may be 1 ("" where
-        there is none); they share a rank, the best of their places. The interval is that of `ratio`
-        at 99 %, for many neighbours are judged at once and rounds are not quite independent.
+        `undecided` names the neighbours in this order whose ratio to the network may be 1, at 99 %:
+        many neighbours are judged at once, and rounds are not quite independent. They share a rank.
         NoisyError if two halves of the rounds agree on the order by less than `min_split_half`.
         """
         if not self.split_half >= min_split_half:
@@ -154,7 +153,7 @@ class Timings:
 
     def paired(self, name: str, to: str) -> np.ndarray:
         """How many times as long as `to` network `name` took, one ratio for every round that
-        visited both. KeyError, with the names that there are, for one that was not measured.
+        visited both; KeyError for one that was not measured.
         """
         both = self.rounds_ms[[self._place(name), self._place(to)]]
         both = both[:, ~np.isnan(both).any(axis=0)]
@@ -168,11 +167,7 @@ class Timings:
         return self.visits.names.index(name)
 
     def ratio(self, name: str, to: str) -> tuple[float, float, float]:
-        """How many times as long as `to` network `name` takes, with its 95 % interval.
-
-        Geometric mean of the ratios within the rounds (`paired`), Student's t on their logarithms.
-        NoisyError if the interval holds 1; KeyError for a name that was not measured.
-        """
+        """Geometric mean of `paired` with its 95 % interval; NoisyError if that holds 1."""
         mean, low, high = stats.ratio_ci(self.paired(name, to))
         if not (low > 1 or high < 1):
             raise NoisyError(
@@ -182,7 +177,6 @@ class Timings:
         return mean, low, high
 
     def __getitem__(self, name: str) -> Latency:
-        """All that is known of one network; KeyError, with the names that there are, of another."""
         i = self._place(name)
         row = self.table.drop(columns=["name", "latency_ms"]).to_dict("records")[i]
         noise_pct = _median_noise_pct(np.array(self.visits.ms[i]))
@@ -190,13 +184,11 @@ class Timings:
 
 
 def check_estimate(estimate: str) -> None:
-    """LatencyError on another word than "median" or "fastest"."""
     if estimate not in ESTIMATES:
-        raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
+        raise ValueError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
 
 
 def _median_noise_pct(ms: np.ndarray) -> float:
-    """Standard error of the median of `ms` (rounds,) in per cent of it; NaN below two rounds."""
     if len(ms) < 2:
         return float("nan")
     drawn = np.random.default_rng(0).integers(len(ms), size=(2000, len(ms)))

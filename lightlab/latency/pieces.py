@@ -35,7 +35,7 @@ class Piece:
 
     @property
     def key(self) -> str:
-        """How a table's file names the piece, e.g. "mb_k3_s2_e6_c24 @ 16x16"."""
+        """As in a table, e.g. "mb_k3_s2_e6_c24 @ 16x16"."""
         return f"{self.text} @ {self.in_channels}x{self.in_size}"
 
     @property
@@ -79,7 +79,7 @@ def joints(arch: Arch) -> list[Joint]:
 
 
 def module(piece: Piece) -> nn.Module:
-    """`piece` as PyTorch runs it, with weights of no meaning; ArchError if its text has none."""
+    """`piece` as PyTorch runs it; ArchError if its text has none."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if piece.text in ("through1", "through2"):
@@ -102,19 +102,16 @@ def _tail(arch: Arch, channels: int) -> nn.Module:
 def graph(model: Arch | Piece | nn.Module, shape: tuple[int, ...]) -> bytes:
     """`model` as an ONNX model for images of `shape` (C, H, W), any number at once."""
     if isinstance(model, Arch):
-        return join([piece_graph(piece) for piece in pieces_of(model)])
-    if isinstance(model, Piece):
-        return piece_graph(model)
-    return deploy.onnx_bytes(model, shape)
+        return _join([_piece_graph(piece) for piece in pieces_of(model)])
+    return _piece_graph(model) if isinstance(model, Piece) else deploy.onnx_bytes(model, shape)
 
 
 @lru_cache(maxsize=1024)
-def piece_graph(piece: Piece) -> bytes:
-    """The ONNX model of one piece."""
+def _piece_graph(piece: Piece) -> bytes:
     return deploy.onnx_bytes(module(piece), piece.input_shape)
 
 
-def join(models: list[bytes]) -> bytes:
+def _join(models: list[bytes]) -> bytes:
     """One model in which the output of each of `models` is the input of the next."""
     parts = [onnx.load_from_string(model) for model in models]
     whole = onnx.ModelProto()

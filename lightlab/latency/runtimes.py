@@ -10,16 +10,15 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 import psutil
 import torch
 from torch import Tensor, nn
 
 from lightlab import deploy
 from lightlab.latency.pieces import Piece, graph, module
-from lightlab.latency.setting import LatencyError, Setting, whole_number
+from lightlab.latency.setting import Setting
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
 
@@ -61,34 +60,18 @@ class Sessions:
     runners: tuple[Runner, ...]
 
     def time(self, n: int) -> tuple[float, float]:
-        """As the first of them."""
         return self.runners[0].time(n)
-
-
-def onnx_session(
-    model: bytes, setting: Setting, profile_prefix: str | None = None
-) -> onnxruntime.InferenceSession:
-    """A session whose batch size is fixed, so that all memory is planned before the first run."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = setting.threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
-    options.add_free_dimension_override_by_name("batch", setting.batch)
-    if profile_prefix is not None:
-        options.enable_profiling = True
-        options.profile_file_prefix = profile_prefix
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def onnx_runner(model: bytes, setting: Setting, images: Tensor, sessions: int = 1) -> Runner:
     """So many sessions of the same `model` on `images`; the rounds go to them in turn."""
-    made = tuple(_bound(onnx_session(model, setting), setting, images) for _ in range(sessions))
+    made = tuple(_onnx_session(model, setting, images) for _ in range(sessions))
     return made[0] if sessions == 1 else Sessions(made)
 
 
-def _bound(session: onnxruntime.InferenceSession, setting: Setting, images: Tensor) -> HostRunner:
+def _onnx_session(model: bytes, setting: Setting, images: Tensor) -> HostRunner:
     """Input and output stay where they are: what is timed is the graph, not copies of arrays."""
+    session = deploy.session(model, setting.threads, batch=setting.batch)
     binding = session.io_binding()
     binding.bind_cpu_input(session.get_inputs()[0].name, images.numpy())
     binding.bind_output(session.get_outputs()[0].name, "cpu")
@@ -117,7 +100,7 @@ def channels_last(images: Tensor) -> Tensor:
 
 
 def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
-    """`network` compiled for these images, by running it once; LatencyError where it cannot be."""
+    """`network` compiled for these images, by running it once."""
 
     def run(x: Tensor) -> object:
         return network(x)
@@ -132,7 +115,7 @@ def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
             compiled(images)
     except RuntimeError as e:
         reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        raise LatencyError(
+        raise ValueError(
             f"runtime 'torch-compile' cannot compile {type(network).__name__} here; it needs a C++ "
             f"compiler (g++, clang or MSVC) and modules that PyTorch can trace: {reason}"
         ) from e
@@ -140,25 +123,22 @@ def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
 
 
 class CudaRunner:
-    """A module on the first GPU, timed between two events of its stream.
-
-    `threads` are those of the host, which prepares the calls.
-    """
+    """A module on the first GPU, timed between two events of its stream."""
 
     def __init__(self, network: nn.Module, images: Tensor, threads: int = 1) -> None:
         if not torch.cuda.is_available():
-            raise LatencyError(
+            raise ValueError(
                 "runtime 'cuda' needs an NVIDIA GPU and a PyTorch built for CUDA: none is here"
             )
         try:
             self._network = network.cuda().to(memory_format=torch.channels_last)
             self._images = channels_last(images.cuda())
         except torch.OutOfMemoryError as e:
-            raise LatencyError(f"the GPU's memory is too small for {len(images)} images") from e
+            raise ValueError(f"the GPU's memory is too small for {len(images)} images") from e
         self._threads = threads
 
     def time(self, n: int) -> tuple[float, float]:
-        """Seconds of `n` runs by the GPU's clock; the host's processor says nothing here."""
+        """By the GPU's clock; the host's processor says nothing here."""
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         with torch_threads(self._threads), torch.inference_mode():
             torch.cuda.synchronize()
@@ -179,38 +159,34 @@ def runner(
     setting: Setting = Setting(),  # noqa: B008  a frozen value
     input_shape: tuple[int, ...] | None = None,
     *,
-    sessions: int | None = None,
+    sessions: int = SESSIONS,
 ) -> Runner:
     """`model` ready to be timed on random images.
 
     `input_shape` is (channels, height, width) of one image; architectures and networks built from
     one know theirs. Two sessions of ONNX Runtime with the same graph differ lastingly, by a per
-    cent or two: `sessions` of them (SESSIONS; the other runtimes have one) take the rounds in turn,
-    so that the spread over the rounds holds that too. LatencyError where the shape is missing or
-    does not fit, for more threads or images than this machine has room for, for what the runtime
-    cannot run, or without a GPU for "cuda".
+    cent or two: `sessions` of them (the other runtimes have one) take the rounds in turn, so that
+    the spread over the rounds holds that too. ValueError where the shape is missing or does not
+    fit, for more threads or images than this machine has room for, for what the runtime cannot run,
+    or without a GPU for "cuda".
     """
     setting.check_here()
-    if sessions is not None:
-        whole_number("sessions", sessions)
-    shape = _checked_shape(model, input_shape)
-    _check_memory(model, shape, setting.batch)
+    known = model if isinstance(model, Arch | Piece) else getattr(model, "arch", None)
+    shape = _checked_shape(model, getattr(known, "input_shape", None), input_shape)
+    _check_memory(known, shape, setting.batch)
     images = random_images(setting.batch, shape)
     if setting.runtime.startswith("onnxruntime"):
-        return onnx_runner(onnx_model(model, shape, setting), setting, images, sessions or SESSIONS)
+        return onnx_runner(onnx_model(model, shape, setting), setting, images, sessions)
     if setting.runtime == "cuda":
         return CudaRunner(_module(model), images, setting.threads)
     return torch_runner(_module(model), setting, images)
 
 
 def onnx_model(model: Arch | Piece | nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
-    """What ONNX Runtime runs in `setting`; LatencyError where ONNX has no such operator."""
-    try:
-        if setting.runtime != "onnxruntime-int8":
-            return graph(model, shape)
-        return _int8_model(model, shape) if isinstance(model, Arch) else _quantised(model, shape)
-    except deploy.DeployError as e:
-        raise LatencyError(str(e)) from e
+    """What ONNX Runtime runs in `setting`; DeployError where ONNX has no such operator."""
+    if setting.runtime != "onnxruntime-int8":
+        return graph(model, shape)
+    return _int8_model(model, shape) if isinstance(model, Arch) else _quantised(model, shape)
 
 
 @lru_cache(maxsize=16)
@@ -224,51 +200,45 @@ def _quantised(model: Arch | Piece | nn.Module, shape: tuple[int, ...]) -> bytes
 
 
 def _module(model: Arch | Piece | nn.Module) -> nn.Module:
-    """A module of our own to run, in eval mode and on the CPU."""
-    if isinstance(model, Arch):
-        return build(model).eval()
-    if isinstance(model, Piece):
-        return module(model).eval()
-    return copy.deepcopy(model).cpu().eval()
+    """A module of our own to run, in evaluation mode and on the CPU."""
+    if isinstance(model, nn.Module):
+        return copy.deepcopy(model).cpu().eval()
+    return (build(model) if isinstance(model, Arch) else module(model)).eval()
 
 
 def _checked_shape(
-    model: Arch | Piece | nn.Module, input_shape: tuple[int, ...] | None
+    model: Arch | Piece | nn.Module, own: tuple[int, ...] | None, said: tuple[int, ...] | None
 ) -> tuple[int, ...]:
-    """The shape of one image; LatencyError where none is known, or `model` does not take it."""
-    arch = model if isinstance(model, Arch | Piece) else getattr(model, "arch", None)
-    own = getattr(arch, "input_shape", None)
-    shape = tuple(input_shape) if input_shape is not None else own
-    name = type(model).__name__
+    """Shape of one image: as `said`, else the model's `own`."""
+    shape, name = own if said is None else tuple(said), type(model).__name__
     if shape is None:
-        raise LatencyError(f"{name}: say input_shape, (channels, height, width)")
+        raise ValueError(f"{name}: say input_shape, (channels, height, width)")
     if shape == own:
         return shape
     if isinstance(model, Arch):
-        raise LatencyError(f"{name} is for images of shape {own}, not {shape}")
+        raise ValueError(f"{name} is for images of shape {own}, not {shape}")
     try:
         with torch.inference_mode():
             _module(model)(torch.zeros(1, *shape))
     except (RuntimeError, ValueError, TypeError) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-        raise LatencyError(f"{name} takes no input of shape {shape}: {reason}") from e
+        raise ValueError(f"{name} takes no input of shape {shape}: {reason}") from e
     return shape
 
 
-def _check_memory(model: Arch | Piece | nn.Module, shape: tuple[int, ...], batch: int) -> None:
-    """LatencyError where the images, and the maps where they are known, do not fit into memory."""
-    arch = model if isinstance(model, Arch) else getattr(model, "arch", None)
+def _check_memory(arch: object, shape: tuple[int, ...], batch: int) -> None:
+    """ValueError where the images, and the maps where they are known, do not fit into memory."""
     maps = cost.activation_bytes(arch) if isinstance(arch, Arch) else 0
     needed = batch * (cost.BYTES_PER_NUMBER * math.prod(shape) + maps)
     free = psutil.virtual_memory().available
     if needed > free:
-        raise LatencyError(
+        raise ValueError(
             f"batch {batch} needs {needed / 2**30:,.0f} GiB for images and maps, "
             f"{free / 2**30:,.0f} GiB are free: take a smaller one"
         )
 
 
-def random_images(n: int, shape: tuple[int, ...]) -> torch.Tensor:
+def random_images(n: int, shape: tuple[int, ...]) -> Tensor:
     """Random images (n, *shape) like standardised ones, always the same; none of them denormal."""
     generator = np.random.default_rng(0)
     return torch.from_numpy(generator.standard_normal((n, *shape), dtype=np.float32))

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from lightlab.latency.pieces import Joint, Piece, joints, pieces_of
 from lightlab.latency.runtimes import runner
-from lightlab.latency.setting import LatencyError, Setting, device
+from lightlab.latency.setting import Setting, device
 from lightlab.latency.timing import FASTEST, Plan, interleave, measure_many
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, block_layers
@@ -24,7 +24,8 @@ class LookupTable:
 
     `entries` hold the fastest sample of every round in ms; a piece's latency is the least of them:
     other processes only ever add time. `calibration` (offset in ms, slope, ms per million weights)
-    turns a sum into a prediction, once whole networks have been measured.
+    turns a sum into a prediction, once whole networks have been measured. What the table does not
+    hold is a ValueError that names it.
     """
 
     setting: Setting
@@ -37,28 +38,25 @@ class LookupTable:
         cls,
         of: Iterable[Arch | Piece],
         *,
-        runtime: str = "onnxruntime",
-        threads: int = 1,
-        batch: int = 1,
+        setting: Setting = Setting(),  # noqa: B008  a frozen value
         plan: Plan = FASTEST,
     ) -> "LookupTable":
         """The table for all pieces of these networks, and for the joints between them, measured in
         interleaved rounds. A `Piece` alone is measured without joints.
         """
-        setting = Setting(runtime, threads, batch)
-        about = device(runtime)
+        about = device(setting.runtime)
         wanted = {piece.key: piece for one in of for piece in _timed(one)}
         if not wanted:
-            raise LatencyError("there is no network to build a table for")
+            raise ValueError("there is no network to build a table for")
         ready = tqdm(wanted.items(), desc="making ready", unit="piece", leave=False, delay=1)
         runners = {key: runner(piece, setting) for key, piece in ready}
         fastest = interleave(runners, plan, "look-up table").fastest
         return cls(setting, about, dict(zip(wanted, fastest, strict=True)))
 
     def latency_ms(self, piece: Piece) -> float:
-        """Of a piece alone, its call included; LatencyError names what the table does not hold."""
+        """Of a piece alone, its call included."""
         if piece.key not in self.entries:
-            raise LatencyError(
+            raise ValueError(
                 f"the look-up table has no entry {piece.key!r}: build it with a network that has it"
             )
         return min(self.entries[piece.key])
@@ -70,14 +68,14 @@ class LookupTable:
         return max(0.0, 2 * once - twice)
 
     def predict(self, arch: Arch, how: str | None = None) -> float:
-        """Latency of `arch` in ms; LatencyError names a piece that is missing.
+        """Latency of `arch` in ms.
 
         `how` "sum" adds the pieces up, "corrected" takes off what joining them saves, "calibrated"
         is what `calibrate` made of that; without `how` the last of them that is possible.
         """
         how = how or ("calibrated" if self.calibration else "corrected")
         if how not in WAYS:
-            raise LatencyError(f"how is one of {', '.join(WAYS)}, not {how!r}")
+            raise ValueError(f"how is one of {', '.join(WAYS)}, not {how!r}")
         total = sum(self.latency_ms(piece) for piece in pieces_of(arch))
         if how == "sum":
             return total
@@ -85,13 +83,13 @@ class LookupTable:
         if how == "corrected":
             return total
         if self.calibration is None:
-            raise LatencyError("the table is not calibrated: give `calibrate` a few whole networks")
+            raise ValueError("the table is not calibrated: give `calibrate` a few whole networks")
         offset, slope, per_million = self.calibration
         return offset + slope * total + per_million * _million_weights(arch)
 
     def added_ms(self, block: Block, in_channels: int, in_size: int) -> float:
         """What `block`, for such maps, adds to `predict` of a network that has it behind another
-        piece; LatencyError where the table lacks it.
+        piece.
         """
         plain = self.latency_ms(Piece.of_block(block, in_channels, in_size))
         plain -= self.joint_ms(Joint(in_channels, in_size))
@@ -104,23 +102,19 @@ class LookupTable:
     def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
         """This table fitted to whole networks measured in its setting (4 or more): an offset, a
         slope, and a price of weights. Alone, a piece finds its weights in the nearest cache; in a
-        network that fills it they come from farther away.
-
-        LatencyError where there are not as many latencies as networks, ValueError for fewer than
-        four networks or for ones that are too much alike.
+        network that fills it they come from farther away. ValueError for fewer than four networks
+        or for ones that are too much alike.
         """
         archs, y = list(archs), np.array(list(latencies_ms))
         if len(archs) != len(y):
-            raise LatencyError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
+            raise ValueError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
         X = [(self.predict(arch, "corrected"), _million_weights(arch)) for arch in archs]
         return replace(self, calibration=tuple(stats.relative_fit(X, y).tolist()))
 
     def calibrated_on(self, archs: Iterable[Arch], plan: Plan = FASTEST) -> "LookupTable":
         """This table, calibrated on these networks, which are timed now in its setting."""
-        named, how = {str(i): arch for i, arch in enumerate(archs)}, self.setting
-        timed = measure_many(
-            named, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
-        )
+        named = {str(i): arch for i, arch in enumerate(archs)}
+        timed = measure_many(named, self.setting, plan=plan, estimate="fastest")
         return self.calibrate(named.values(), timed.latency_ms.values())
 
 
@@ -135,7 +129,7 @@ def _timed(of: Arch | Piece) -> list[Piece]:
 
 
 def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
-    """How `predicted` fits `measured`, both (n,) in ms.
+    """How well `predicted` fits `measured`, both (n,) in ms.
 
     rmse_pct (with rmse_low, rmse_high) and bias_pct of the relative errors, rmse_ms, r2 (of the
     values as they are, not of a line through them), and Spearman's rho (ci_low, ci_high); the

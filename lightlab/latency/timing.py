@@ -20,7 +20,7 @@ from lightlab.deploy.export import difference, run
 from lightlab.deploy.model import DeployError, read_bytes, session
 from lightlab.latency.comparison import Latency, Timings, Visits, check_estimate
 from lightlab.latency.runtimes import SESSIONS, Runner, Sessions, onnx_runner, runner
-from lightlab.latency.setting import LatencyError, Setting, device, load
+from lightlab.latency.setting import Setting, device, load
 from lightlab.space.arch import Arch
 
 _LEAST_WARM_UP, _MOST_WARM_UP = 3, 10_000  # runs
@@ -86,7 +86,7 @@ def interleave(runners: Mapping[str, Runner], plan: Plan, bar: str = "timing") -
 
 
 def warm_up(runner: Runner, plan: Plan) -> int:
-    """Run untimed for `warmup_ms`, at least three times; how many runs make up a sample."""
+    """Run untimed for `warmup_ms`; how many runs make up a sample."""
     spent, once, n = 0.0, math.inf, 0
     while n < _LEAST_WARM_UP or (spent * 1e3 < plan.warmup_ms and n < _MOST_WARM_UP):
         seconds, _ = runner.time(1)
@@ -114,53 +114,37 @@ def visit(runner: Runner, number: int, samples: int) -> tuple[np.ndarray, float]
     return walls * 1e3 / number, float(cpus.sum() / max(walls.sum(), _CLOCK_S))
 
 
-PLANS = {"median": MEDIAN, "fastest": FASTEST}
-
-
 def measure(
     model: Arch | nn.Module,
-    runtime: str = "onnxruntime",
-    threads: int = 1,
-    batch: int = 1,
+    setting: Setting = Setting(),  # noqa: B008  a frozen value
     input_shape: tuple[int, ...] | None = None,
     *,
     plan: Plan | None = None,
-    sessions: int | None = None,
 ) -> Latency:
-    """How long one run of `model` takes here: median ms over the rounds, spread and interval.
+    """How long one run of `model` takes here.
 
-    Time with another network's only by `measure_many`, which visits them in turn. `input_shape` and
-    `sessions` as in `runner`; LatencyError for what cannot be run.
+    Time with another network's only by `measure_many`, which visits them in turn. `input_shape` as
+    in `runner`; ValueError for what cannot be run.
     """
-    how = {"plan": plan, "sessions": sessions}
-    return measure_many({"network": model}, runtime, threads, batch, input_shape, **how)["network"]
+    return measure_many({"network": model}, setting, input_shape, plan=plan)["network"]
 
 
 def measure_many(
     models: Mapping[str, Arch | nn.Module],
-    runtime: str = "onnxruntime",
-    threads: int = 1,
-    batch: int = 1,
+    setting: Setting = Setting(),  # noqa: B008  a frozen value
     input_shape: tuple[int, ...] | None = None,
     *,
     plan: Plan | None = None,
     estimate: str = "median",
-    sessions: int | None = None,
+    sessions: int = SESSIONS,
 ) -> Timings:
     """Latencies of `models` by name, timed interleaved so that drift touches all alike.
 
-    `estimate` "median" or "fastest", see `Timings`; `sessions` as in `runner`, among which the
-    rounds rotate. The result gives single numbers with their intervals; a ranking or a ratio only
-    where the noise does not drown it.
+    `estimate` "median" or "fastest", see `Timings`; `input_shape` and `sessions` as in `runner`.
     """
     check_estimate(estimate)  # before minutes are spent
-    setting = Setting(runtime, threads, batch)
-    runners = {
-        name: runner(model, setting, input_shape, sessions=sessions)
-        for name, model in tqdm(
-            models.items(), desc="making ready", unit="network", leave=False, delay=1
-        )
-    }
+    ready = tqdm(models.items(), desc="making ready", unit="network", leave=False, delay=1)
+    runners = {name: runner(m, setting, input_shape, sessions=sessions) for name, m in ready}
     return time_runners(runners, setting, plan=plan, estimate=estimate)
 
 
@@ -172,11 +156,8 @@ def measure_settings(
     """
     rows = []
     for text in settings:
-        how = Setting.of(text)
-        timed = measure_many(
-            models, how.runtime, how.threads, how.batch, plan=plan, estimate="fastest"
-        )
-        rows += [(name, text, timed.latency_ms[name]) for name in models]
+        timed = measure_many(models, Setting.of(text), plan=plan, estimate="fastest")
+        rows += [(name, text, ms) for name, ms in timed.latency_ms.items()]
     return pd.DataFrame(rows, columns=["network", "setting", "latency_ms"])
 
 
@@ -187,16 +168,15 @@ def time_runners(
     plan: Plan | None = None,
     estimate: str = "median",
 ) -> Timings:
-    """Latencies of what is ready to run, e.g. of the same network in several settings.
+    """Latencies of what is ready to run.
 
-    The rounds of a `Sessions`, as `runner` makes it for ONNX Runtime, go to its members in turn.
     Where the fastest sample counts and `plan` does not say when it is settled, it is as in FASTEST:
     without that, on a busy machine some networks have a fast moment and others none.
     """
     check_estimate(estimate)
     if not runners:
-        raise LatencyError("there is no network to time")
-    plan = plan or PLANS[estimate]
+        raise ValueError("there is no network to time")
+    plan = plan or (FASTEST if estimate == "fastest" else MEDIAN)
     if estimate == "fastest" and plan.settle is None:
         plan = replace(plan, settle=FASTEST.settle)
     about = device(setting.runtime)
@@ -204,26 +184,21 @@ def time_runners(
     return Timings(visits, setting, about | {"load_end": load()}, estimate)
 
 
-def compare_files(
-    path: str | Path, int8_path: str | Path, split: Split, threads: int = 1
-) -> pd.DataFrame:
-    """A row for each of the two files, measured on `split` and on this machine.
+def compare_files(path: str | Path, int8_path: str | Path, split: Split) -> pd.DataFrame:
+    """What 8-bit integers did to a network: a row for each of two ONNX files, on `split` and here.
 
-    Columns: model, accuracy, top1_agreement and max_abs_diff (of logits, with the first),
-    size_bytes, latency_ms and iqr_ms (batch 1, ONNX Runtime, timed interleaved); `attrs["device"]`
-    says on what. DeployError on an empty split, or on logits that are not finite; LatencyError for
-    more threads than there are.
+    Columns: model ("fp32", "int8"), accuracy, top1_agreement and max_abs_diff (of logits, with the
+    first), size_bytes, latency_ms and iqr_ms (batch 1, one thread, timed interleaved);
+    `attrs["device"]` says on what. DeployError on an empty split, or on logits that are not finite.
     """
     if not len(split):
         raise DeployError("comparing needs at least one image")
-    setting = Setting(threads=threads)
-    setting.check_here()
+    setting, image, labels = Setting(), split.x[:1].float().contiguous(), split.y.numpy()
     models = {"fp32": read_bytes(path), "int8": read_bytes(int8_path)}
-    outputs = {name: run(session(m, threads), split.x) for name, m in models.items()}
-    image = split.x[:1].float().contiguous()
+    outputs = {name: run(session(model), split.x) for name, model in models.items()}
     runners = {name: onnx_runner(m, setting, image, SESSIONS) for name, m in models.items()}
     timings = time_runners(runners, setting)
-    times, labels = timings.table.set_index("name"), split.y.numpy()
+    times = timings.table.set_index("name")
     rows = [
         {
             "model": name,

@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lightlab.data import DataSet
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import subnets
 from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Score
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search.beside import run_beside
 from lightlab.space.once_for_all import OfaSpace
+from lightlab.train.parallel import run_beside
 
 LEAST_SAMPLES = 4
 MEMBERS, STEPS, DECAY = 3, 150, 1e-2

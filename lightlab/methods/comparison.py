@@ -36,7 +36,7 @@ def match_latency(
     return best, known[best]
 
 
-def train_each(
+def train_and_time(
     entries: Sequence[tuple[str, int, Arch]],
     images: DataSet,
     recipe: train.Recipe,
@@ -47,21 +47,18 @@ def train_each(
     all timed in turn: rows name, seed, accuracy (test, %), latency_ms, macs, params, arch (text).
 
     `time` tells the latencies (without one: ONNX Runtime's, one thread, now); `how` goes to
-    `train.fit_many`.
+    `train.start`.
     """
     distinct = {encode(arch): arch for _, _, arch in entries}
     if time is None:
         timed = latency.measure_many(distinct, plan=_PLAN, estimate="fastest").latency_ms
     else:
         timed = dict(zip(distinct, time(list(distinct.values())), strict=True))
-    pairs = list(dict.fromkeys((encode(arch), seed) for _, seed, arch in entries))
-    jobs = [
-        train.Job(
-            distinct[text], images.train, recipe, seed, test=images.test, name=f"{text} {seed}"
-        )
-        for text, seed in pairs
-    ]
-    done = dict(zip(pairs, train.fit_many(jobs, **how), strict=True))
+    jobs = {
+        (encode(arch), seed): train.Job(arch, images.train, recipe, seed, test=images.test)
+        for _, seed, arch in entries
+    }
+    done = train.train_each(jobs, **how)
     return pd.DataFrame(
         {
             "name": name,

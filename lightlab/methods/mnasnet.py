@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from lightlab import latency, train
 from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import cost
-from lightlab.measure.journal import Journal
 from lightlab.search.searcher import Searcher, SearchError
 from lightlab.space.arch import Arch, encode
 from lightlab.space.decisions import DecisionSpace
@@ -178,7 +178,7 @@ class Proxy:
 
     A network is evaluated once: what `journal` holds is not measured again, so that a search which
     was killed goes on by being asked anew, and two searches share what both sample. Networks are
-    trained side by side (`workers` as in `train.fit_each`), after all of them were timed: a
+    trained side by side (`workers` as in `train.start`), after all of them were timed: a
     training beside a measurement would disturb it.
     """
 
@@ -219,18 +219,18 @@ class Proxy:
 
     def _train(self, archs: dict[str, Arch]) -> None:
         images, recipe, seed = self.images, self.recipe, self.seed
-        jobs = [  # validation images as `test`: looked at once, after training, not every epoch
-            train.Job(arch, images.train, recipe, seed, test=images.val, name=text)
+        jobs = {  # validation images as `test`: looked at once, after training, not every epoch
+            text: train.Job(arch, images.train, recipe, seed, test=images.val)
             for text, arch in archs.items()
-        ]
+        }
         samples = train.samples(recipe, len(images.train))
-        for i, done in train.fit_each(jobs, workers=self.workers, progress=False):
-            self.journal.add(**_row(jobs[i], done, samples))
+        for text, done in train.start(jobs, workers=self.workers, progress=False):
+            self.journal.add(**_row(text, archs[text], done, samples))
 
 
-def _row(job: train.Job, done: train.Trained, samples: int) -> dict[str, Any]:
-    macs, params = cost.macs(job.network), cost.param_count(job.network)
-    row = {"kind": "training", "arch": job.name, "macs": macs, "params": params, "samples": samples}
+def _row(text: str, arch: Arch, done: train.Trained, samples: int) -> dict[str, Any]:
+    macs, params = cost.macs(arch), cost.param_count(arch)
+    row = {"kind": "training", "arch": text, "macs": macs, "params": params, "samples": samples}
     if done.diverged:  # where is not recorded: at most this
         most = samples * macs * cost.PASSES_PER_TRAINING_STEP
         return row | {"accuracy": None, "train_macs": most, "seconds": 0.0}

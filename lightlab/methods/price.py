@@ -67,7 +67,7 @@ class Price:
 
     @classmethod
     def latency_ms(cls, space: ProxylessSpace | OfaSpace, table: LookupTable) -> "Price":
-        """What `table` predicts; LatencyError names a block that it does not hold."""
+        """What `table` predicts; ValueError names a block that it does not hold."""
         return cls.over(space, table.predict, table.added_ms)
 
     @classmethod
@@ -112,9 +112,7 @@ def price_latency(
     prices that it began with.
     """
     if not meter.journal.of("price"):
-        how = meter.setting
-        where = {"runtime": how.runtime, "threads": how.threads, "batch": how.batch}
-        table = LookupTable.build(space.uniform(), plan=meter.plan, **where)
+        table = LookupTable.build(space.uniform(), setting=meter.setting, plan=meter.plan)
         drawn = space.sample(np.random.default_rng([seed, 1]), n - 2 + n_checked)
         points = [space.smallest(), space.largest(), *drawn]
         archs = [space.decode(point) for point in points]

@@ -16,10 +16,10 @@ from lightlab.data import DataSet, Split
 from lightlab.measure import cost
 from lightlab.nets.build import Network
 from lightlab.nets.elastic import ElasticNetwork, recalibrate
-from lightlab.search.beside import run_beside
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
+from lightlab.train.parallel import run_beside
 
 N_CALIBRATE = 2000  # training images, as in the authors' code
 

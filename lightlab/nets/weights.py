@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lightlab.nets import whole_file
+from lightlab import disk
 from lightlab.nets.build import Network
 from lightlab.space.arch import decode, encode
 from lightlab.space.blocks import ArchError
@@ -35,7 +35,7 @@ def write(network: nn.Module, path: Path | str, about: dict[str, str]) -> None:
     state = {k: v.contiguous() for k, v in state.items()}
     text = about | {"channels_last": json.dumps(turned)}
     try:
-        whole_file.write(Path(path), lambda part: save_file(state, part, metadata=text))
+        disk.write(Path(path), lambda part: save_file(state, part, metadata=text))
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: cannot be written ({error})") from None
 

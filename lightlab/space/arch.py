@@ -1,10 +1,10 @@
 """A network as data: stem, blocks, head, resolution; its text form; its layers and their shapes."""
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lightlab import disk
 from lightlab.space.blocks import (
     ACTIVATIONS,
     ArchError,
@@ -80,7 +80,7 @@ class Arch:
     @property
     def arch_id(self) -> str:
         """Twelve characters that name the architecture, never its weights."""
-        return hashlib.sha256(encode(self).encode()).hexdigest()[:12]
+        return disk.sha256(encode(self))[:12]
 
     def __str__(self) -> str:
         return encode(self)

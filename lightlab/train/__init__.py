@@ -3,10 +3,9 @@
 from lightlab.train.descent import augment, flip, shift
 from lightlab.train.device import accelerator
 from lightlab.train.evaluate import evaluate, logits
-from lightlab.train.job import Job, JobError, Trained
-from lightlab.train.loop import fit
-from lightlab.train.parallel import fit_each, fit_many, in_order
+from lightlab.train.jobs import collect, start, tabulate, train_each
 from lightlab.train.recipe import DivergedError, Recipe, TrainError, samples
+from lightlab.train.training import Job, JobError, Trained, fit
 
 __all__ = [
     "DivergedError",
@@ -17,13 +16,14 @@ __all__ = [
     "Trained",
     "accelerator",
     "augment",
+    "collect",
     "evaluate",
     "fit",
-    "fit_each",
-    "fit_many",
     "flip",
-    "in_order",
     "logits",
     "samples",
     "shift",
+    "start",
+    "tabulate",
+    "train_each",
 ]

@@ -26,6 +26,14 @@ def scheduled(step: int, n_steps: int, seconds: float, recipe: Recipe) -> int:
     return min(n_steps, max(step, by_time))
 
 
+def prepare(optimizer: torch.optim.Optimizer, step: int, n_steps: int, recipe: Recipe) -> None:
+    """Set the rate of `step` and forget the gradients."""
+    rate = learning_rate(step, n_steps, recipe)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+
+
 def sgd(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
     """SGD that decays matrices and kernels only, not biases and normalisation (one dimension)."""
     parameters = list(parameters)

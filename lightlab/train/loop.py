@@ -1,95 +1,139 @@
-"""Train a network: checks, then steps, rows and checkpoints in turn."""
+"""The loop that every training goes through: steps, rows and checkpoints in turn."""
 
 import ctypes
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from lightlab.data import Split
-from lightlab.measure import cost
-from lightlab.train.checkpoint import Keeper, identity
-from lightlab.train.evaluate import check
-from lightlab.train.recipe import Recipe, plan, whole
-from lightlab.train.training import Callback, History, Training, bar_options
+from lightlab.train.checkpoint import Keeper
 
 _BAR_AFTER_S = 2.0
 
 
-def fit(
-    model: nn.Module,
-    split: Split,
-    recipe: Recipe,
-    *,
-    seed: int = 0,
-    val: Split | None = None,
-    eval_every: int | None = None,
-    callback: Callback | None = None,
-    macs_per_image: int | None = None,
-    teacher: nn.Module | Tensor | None = None,
-    checkpoint: Path | str | None = None,
-    every: int | None = None,
-    progress: bool = True,
-) -> pd.DataFrame:
-    """Train `model` in place; returns its history, one row every `eval_every` steps (one epoch).
+class Batches:
+    """Images in batches, shuffled anew whenever too few are left; `order` are those to come."""
 
-    Columns: step, epoch, samples, macs (spent so far, backward passes included, a teacher's not),
-    loss (mean since the last row), val_loss and val_accuracy where there is `val`, seconds (of
-    training only); `attrs["precision"]` is the one used. With `val` the first row is the untrained
-    network. `callback(model, row)` sees every row. `seed` decides batch order, augmentation and
-    dropout; `macs_per_image` spares counting them.
+    def __init__(self, split: Split, device: torch.device | str) -> None:
+        self.x, self.y = split.x.to(device), split.y.to(device)
+        self.order = torch.empty(0, dtype=torch.long, device=device)
 
-    `teacher`: a network on the same device, or its logits (N, classes) for the images in order.
-    `checkpoint`: a file written every `every` steps (one epoch) and at the end. Where it exists the
-    training goes on from it, with equal results on the same machine and number of threads; one
-    that had ended gives its results at once.
+    def next(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (n, C, H, W), labels (n,) and their numbers (n,); all where there are fewer."""
+        n = min(n, len(self.y))
+        if len(self.order) < n:
+            drawn = torch.randperm(len(self.y), generator=generator)
+            self.order = drawn.to(self.y.device)  # once an epoch: batches are parts of it there
+        index, self.order = self.order[:n], self.order[n:]
+        return self.x[index], self.y[index], index
 
-    DivergedError when a loss, or at the end a weight, is NaN or infinite; TrainError where network,
-    images, labels, teacher, recipe and numbers do not fit, or a checkpoint is of another training
-    or cannot be written.
+
+class Run:
+    """A training in progress: the network, and all else that its steps change.
+
+    A kind of training gives `step`, which counts `steps` and says when it is `done`; `report`,
+    which adds to `rows`; and in KEPT the names of its own numbers, texts and lists of such.
     """
-    seed = whole("seed", seed, least=0)
-    check(model, split, recipe, val, teacher)
-    _keep_large_buffers()
-    planned = plan(recipe, len(split))
-    eval_every = whole("eval_every", eval_every or planned.per_epoch, least=1)
-    every = whole("every", every or planned.per_epoch, least=1)
-    if macs_per_image is None:
-        macs_per_image = cost.count_macs(model, tuple(split.x.shape[1:]))
-    macs_per_image = whole("macs_per_image", macs_per_image)
-    keeper = None
-    if checkpoint is not None:
-        rest = {"seed": seed, "eval_every": eval_every, "macs_per_image": macs_per_image}
-        keeper = Keeper(checkpoint, identity(model, split, val, recipe, teacher, **rest))
-    history = History(planned, macs_per_image, val, callback)
-    generator = torch.Generator().manual_seed(seed)
-    run = Training(model, split, recipe, planned, generator, teacher, history)
-    with _own_randomness(run.device, seed):
-        if keeper is not None and keeper.path.exists():
-            run.restore(*keeper.read())
-        elif val is not None:
-            run.report()
-        for step in _bar(run, planned.n_steps, progress):
-            last = run.ended
-            if step % eval_every == 0 or last:
-                run.report()
-            if keeper is not None and (step % every == 0 or last):
-                keeper.write(*run.state())
-    return run.finish()
+
+    KEPT: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        network: nn.Module,
+        batches: Mapping[str, Batches],
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        seed: int,
+        n_steps: int,
+        rows_every: int,
+        keep_every: int,
+    ) -> None:
+        self.network = network.to(memory_format=torch.channels_last).train()
+        self.device = next(network.parameters()).device
+        self.batches, self.optimizers = batches, dict(optimizers)
+        self.seed, self.generator = seed, torch.Generator().manual_seed(seed)
+        self.n_steps, self.rows_every, self.keep_every = n_steps, rows_every, keep_every
+        self.steps, self.done = 0, False
+        self.rows: list[dict[str, Any]] = []
+        self.losses: list[float] = []  # since the last row
+
+    def step(self) -> None:
+        """One step of gradient descent."""
+        raise NotImplementedError
+
+    def report(self) -> None:
+        """Add a row to the history."""
+        raise NotImplementedError
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a row."""
+        return self.done or self.steps % self.rows_every == 0
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return self.done or self.steps % self.keep_every == 0
+
+    def go(self, keeper: Keeper | None, first: bool = False, progress: bool = False) -> None:
+        """Make all steps, from the checkpoint on where there is one, else with a row before the
+        `first`, if so.
+        """
+        look = {"total": self.n_steps, "unit": "step", "leave": False, "delay": _BAR_AFTER_S}
+        with _own_randomness(self.device, self.seed):
+            if keeper is not None and keeper.path.exists():
+                self.restore(keeper.read())
+            elif first:
+                self.report()
+            with tqdm(initial=self.steps, **look, **bar_options(progress)) as bar:
+                while not self.done:
+                    self.step()
+                    if self.due:
+                        self.report()
+                    if keeper is not None and self.keeps:
+                        keeper.write(self.state())
+                    bar.update()
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values from which `restore` goes on bit for bit."""
+        names = ("steps", "done", "rows", "losses", *self.KEPT)
+        cuda = self.device.type == "cuda"
+        return {
+            "network": self.network.state_dict(),
+            "optimizers": {k: one.state_dict() for k, one in self.optimizers.items()},
+            "orders": {k: one.order.clone() for k, one in self.batches.items()},
+            "generator": self.generator.get_state(),
+            "cpu": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.device) if cuda else None,
+            "values": {name: getattr(self, name) for name in names},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave. Optimisers keep the memory formats: another would change
+        the order of sums.
+        """
+        self.network.load_state_dict(state["network"])
+        for k, one in self.optimizers.items():
+            one.load_state_dict(state["optimizers"][k])
+        for k, one in self.batches.items():
+            one.order = state["orders"][k].to(self.device)
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+        for name, value in state["values"].items():
+            setattr(self, name, value)
 
 
-def _bar(run: Training, n_steps: int, progress: bool) -> Iterator[int]:
-    """The steps of `run` with a bar if it takes some time, unless TQDM_DISABLE is set."""
-    look = {"unit": "step", "leave": False, "delay": _BAR_AFTER_S}
-    with tqdm(total=n_steps, initial=run.step, **look, **bar_options(progress)) as bar:
-        for step in run:
-            yield step
-            bar.update()
+def bar_options(shown: bool) -> dict[str, bool]:
+    """For tqdm: hide the bar, or leave it to the environment's TQDM_DISABLE, which a value of our
+    own would override. None would not do: in JupyterLab no bar would be seen.
+    """
+    return {} if shown else {"disable": True}
 
 
 @contextmanager
@@ -101,7 +145,7 @@ def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
 
 
 @functools.cache
-def _keep_large_buffers() -> None:
+def keep_large_buffers() -> None:
     """Tell glibc, where it is used, to keep freed memory: giving activations back costs page faults
     at every step, up to a third of the time of a large network.
     """

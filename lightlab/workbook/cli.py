@@ -106,7 +106,7 @@ def list_() -> None:
     from lightlab.workbook.running import progress
 
     rows = table("notebook", "needs", "last run", "state", "age", "time")
-    for row in progress.rows(Project.find()):
+    for row in progress.overview(Project.find()):
         rows.add_row(*row)
     out.print(rows)
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import psutil
 
-from lightlab.workbook import files
+from lightlab import disk
+from lightlab.measure import machine
 
-PACKAGES = ("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna")
-PACKAGES += ("onnx", "onnxruntime")  # what latencies and exported files depend on
-PACKAGES += ("matplotlib", "papermill", "nbclient", "ipykernel", "jupyterlab")
+PACKAGES = (
+    *("torch", "gpytorch", "botorch", "numpy", "scipy", "pandas", "scikit-learn", "optuna"),
+    *("onnx", "onnxruntime", "matplotlib", "papermill", "nbclient", "ipykernel", "jupyterlab"),
+)
 # Not results of the notebook: the runner's own papers, or made anew from the others.
 PAPERS = {"manifest.json", "task.json", "status.json", "notebook.html", ".site.json"}
 
@@ -25,24 +27,20 @@ def now() -> str:
 
 
 def provenance(root: Path) -> dict[str, Any]:
-    """Code, versions and machine, as JSON."""
-    return git(root) | {
+    commit = _printed("git", "-C", str(root), "rev-parse", "HEAD")
+    changes = _printed("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    return {
+        "git_commit": commit,
+        "git_dirty": None if changes is None else bool(changes),  # None: this is no git checkout
         "python": platform.python_version(),
         "packages": {p: version for p, version in versions().items() if version},
-        "cpu": _cpu(),
+        "cpu": machine.processor()["model name"],
         "cores": os.cpu_count(),
         "threads": _threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpu": _gpu(),
         "os": platform.platform(),
     }
-
-
-def git(root: Path) -> dict[str, Any]:
-    """Commit and whether tracked files differ from it; None where this is no git checkout."""
-    commit = _printed("git", "-C", str(root), "rev-parse", "HEAD")
-    dirty = _printed("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_dirty": None if dirty is None else bool(dirty)}
 
 
 def _printed(*command: str) -> str | None:
@@ -57,7 +55,7 @@ def _printed(*command: str) -> str | None:
 def hashes(folder: Path) -> dict[str, str]:
     """sha256 of every file that the notebook saved, by its path below `folder`."""
     return {
-        p.relative_to(folder).as_posix(): files.sha256(p)
+        p.relative_to(folder).as_posix(): disk.sha256(p)
         for p in sorted(folder.rglob("*"))
         if p.is_file() and p.relative_to(folder).as_posix() not in PAPERS
     }
@@ -68,8 +66,14 @@ def damaged(folder: Path, manifest: dict[str, Any]) -> list[str]:
     return [
         name
         for name, recorded in manifest["files"].items()
-        if not (folder / name).is_file() or files.sha256(folder / name) != recorded
+        if not (folder / name).is_file() or disk.sha256(folder / name) != recorded
     ]
+
+
+def damage(folder: Path, manifest: dict[str, Any]) -> str | None:
+    """That recorded files are damaged, in words; None: they are whole."""
+    found = damaged(folder, manifest)
+    return f"damaged since it was recorded: {', '.join(found)}" if found else None
 
 
 def write_interactive(folder: Path, notebook: str, params: dict[str, Any]) -> None:
@@ -77,11 +81,11 @@ def write_interactive(folder: Path, notebook: str, params: dict[str, Any]) -> No
     facts = {"schema": 1, "unit": notebook, "notebook": notebook, "status": "ok", "cause": None}
     facts |= {"params": params, "provenance": provenance(Path.cwd())}
     facts |= {"ended": now(), "files": hashes(folder)}
-    files.write_json(folder / "manifest.json", facts)
+    disk.write_json(folder / "manifest.json", facts)
 
 
 def versions() -> dict[str, str | None]:
-    """The installed version of each of `PACKAGES`, or None."""
+    """Of what the results depend on; None: it is not installed."""
     found: dict[str, str | None] = dict.fromkeys(PACKAGES)
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
@@ -93,14 +97,6 @@ def _threads() -> int | None:
     """OMP_NUM_THREADS, of which OpenMP allows a list, one number for each level of nesting."""
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(text) if text.isdigit() else os.cpu_count()
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _gpu() -> str | None:

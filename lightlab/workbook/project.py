@@ -16,7 +16,37 @@ OUT, PROFILE, ROOT = "LIGHTLAB_OUT", "LIGHTLAB_PROFILE", "LIGHTLAB_ROOT"
 # gives it, and all cores where no runner is.
 CORES = "LOKY_MAX_CPU_COUNT"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,@+-]*")  # a run's or unit's folder: no separators
+FAILED_SUFFIX = ".failed"  # of the folder of a unit's last failed attempt
 RESERVED = ("reference", "interactive")  # folders of results/ that no runner writes to
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: `where` (file or option), `what`, and the nearest right thing."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+
+
+class WorkbookError(Exception):
+    """All the faults that were found, to be told together; nothing was started."""
+
+    def __init__(self, faults: Fault | Iterable[Fault]):
+        self.faults = [faults] if isinstance(faults, Fault) else list(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint that names the nearest valid name, or all of them where none is near."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there are: {', '.join(valid)}" if valid else "there are none"
 
 
 @dataclass(frozen=True)
@@ -87,7 +117,7 @@ class Project:
 
 def needs(notebook: Path) -> list[str]:
     """The notebooks whose results `notebook` reads, from its metadata `lightlab.needs`."""
-    found = _settings(notebook).get("needs", [])
+    found = settings(notebook).get("needs", [])
     if not (isinstance(found, list) and all(isinstance(n, str) for n in found)):
         what = "`needs` has to be a list of names"
         raise WorkbookError(Fault(f"notebooks/{notebook.name}", what))
@@ -96,14 +126,15 @@ def needs(notebook: Path) -> list[str]:
 
 def alone(notebook: Path) -> bool:
     """True where `notebook` measures time, so that nothing may run beside it: `lightlab.alone`."""
-    found = _settings(notebook).get("alone", False)
+    found = settings(notebook).get("alone", False)
     if not isinstance(found, bool):
         what = f"`alone` has to be true or false, not {found!r}"
         raise WorkbookError(Fault(f"notebooks/{notebook.name}", what))
     return found
 
 
-def _settings(notebook: Path) -> dict:
+def settings(notebook: Path) -> dict:
+    """The notebook's own word on how it runs: `lightlab` in its metadata."""
     return read_notebook(notebook).get("metadata", {}).get("lightlab", {})
 
 
@@ -116,32 +147,3 @@ def read_notebook(path: Path) -> dict:
         return nb
     except (ValueError, AttributeError) as e:
         raise WorkbookError(Fault(f"notebooks/{path.name}", f"is not a notebook: {e}")) from e
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong: `where` (file or option), `what`, and the nearest right thing."""
-
-    where: str
-    what: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
-
-
-class WorkbookError(Exception):
-    """All the faults that were found, to be told together; nothing was started."""
-
-    def __init__(self, faults: Fault | Iterable[Fault]):
-        self.faults = [faults] if isinstance(faults, Fault) else list(faults)
-        super().__init__("\n".join(map(str, self.faults)))
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint that names the nearest valid name, or all of them where none is near."""
-    valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there are: {', '.join(valid)}" if valid else "there are none"

@@ -19,9 +19,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from lightlab import disk
 from lightlab.published import loader
 from lightlab.show import style, tables
-from lightlab.workbook import claims, display, files, manifest, origin
+from lightlab.workbook import claims, display, manifest, origin
 from lightlab.workbook.project import NAME, OUT, PROFILE, Fault, Project, WorkbookError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     folder = project.results / "interactive" / notebook
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    kept = folder.parent / ".unfinished" / f"{notebook}-{files.digest([values, _code()])[:12]}"
+    kept = folder.parent / ".unfinished" / f"{notebook}-{disk.digest([values, _code()])[:12]}"
     return Record(notebook, folder, values, profile, kept, project.notebooks[notebook])
 
 
@@ -53,7 +54,7 @@ def _code() -> list[list[Any]]:
 
 
 def _under_runner(notebook: str, folder: Path) -> "Record":
-    task = files.read_json(folder / "task.json")
+    task = disk.read_json(folder / "task.json")
     if notebook != task["notebook"]:
         raise WorkbookError(Fault("record.start", f"{notebook!r} is not {task['notebook']!r}"))
     if (folder / "record.json").exists():
@@ -116,7 +117,7 @@ class Record:
         """The result folders of a notebook that this one needs, one for each sweep point; outside
         the runner its interactive one. FileNotFoundError where it has not been run.
         """
-        task = files.read_json(self.folder / "task.json")
+        task = disk.read_json(self.folder / "task.json")
         if task:
             found = [Path(p) for u, p in task["inputs"].items() if u.split("@")[0] == notebook]
         else:
@@ -143,7 +144,7 @@ class Record:
         cells = origin.cells(self._source)
         places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
         before = cells[: max(places, default=None)]
-        folder = self._unfinished / f"{name}-{files.digest(before)[:8]}"
+        folder = self._unfinished / f"{name}-{disk.digest(before)[:8]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -230,7 +231,7 @@ class Record:
             raise KeyError(f"no claim {id!r} in published/claims/{self.notebook}.yaml")
         checked = claims.check(self._published[id], measured, self.profile, interval, n)
         self._claims[id] = checked | {"notebook": self.notebook}
-        files.write_json(self.folder / "claims.json", list(self._claims.values()))
+        disk.write_json(self.folder / "claims.json", list(self._claims.values()))
 
     def finish(self) -> display.Shown:
         """Close the record: every claim checked, every promised file there; shows the verdicts."""
@@ -263,4 +264,4 @@ class Record:
         self._write()
 
     def _write(self) -> None:
-        files.write_json(self.folder / "record.json", self._saved)
+        disk.write_json(self.folder / "record.json", self._saved)

@@ -251,14 +251,14 @@ def test_pixels_of_every_mode(mode):
         assert np.abs(found.astype(int) - array).max() <= 2
 
 
+def test_black_of_sixteen_bits_is_black():
+    assert not decode._pixels(Image.new("I;16", (8, 8)), decode.Frame(8, 1, None)).any()
+
+
 @pytest.mark.parametrize("mode", decode._GREY + decode._COLOUR)
 def test_every_mode_that_is_let_in_can_be_used(mode):
     image = Image.new(mode, (8, 8), 2**15 if mode.startswith("I") else None)
     assert decode._pixels(image, decode.Frame(8, 3, None)).shape == (3, 8, 8)
-
-
-def test_black_of_sixteen_bits_is_black():
-    assert not decode._pixels(Image.new("I;16", (8, 8)), decode.Frame(8, 1, None)).any()
 
 
 def test_one_image_that_is_too_large_is_an_error_without_a_warning(tmp_path):
@@ -302,11 +302,6 @@ def test_mixed_sizes_come_to_32_px_from_the_middle(folder):
     assert inside.sum() == 1
 
 
-def test_one_size_is_kept_by_its_shorter_side(folder):
-    ds = data.load(f"imagefolder:{folder({'a': 10, 'b': 10}, size=(30, 20))}", n_val=0)
-    assert ds.input_shape == (3, 20, 20)
-
-
 def test_names_in_any_script_and_other_files(folder):
     place = folder({"Käse [1]": 10, "猫 *": 10}, suffix=".JPG")
     (place / "Käse [1]" / "notes.txt").write_text("no image")
@@ -314,6 +309,20 @@ def test_names_in_any_script_and_other_files(folder):
     with pytest.warns(UserWarning, match=r"1 file\(s\) that are no images .* such as notes\.txt"):
         ds = data.load(f"imagefolder:{place}", n_val=0)
     assert ds.class_names == ("Käse [1]", "猫 *")
+    assert len(ds.train) + len(ds.test) == 20
+
+
+@pytest.mark.parametrize(
+    ("classes", "size", "names", "side"),
+    [
+        (("a", "b"), (30, 20), ("a", "b"), 20),  # one size is kept, by its shorter side
+        (("train", "plane"), (12, 12), ("plane", "train"), 12),  # a class, no split
+    ],
+)
+def test_images_of_one_size_and_classes_of_any_name(folder, classes, size, names, side):
+    ds = data.load(f"imagefolder:{folder(dict.fromkeys(classes, 10), size=size)}", n_val=0)
+    assert ds.class_names == names
+    assert ds.input_shape == (3, side, side)
     assert len(ds.train) + len(ds.test) == 20
 
 
@@ -327,12 +336,6 @@ def test_folders_of_classes_may_be_links(folder, parts):
     ds = data.load(f"imagefolder:{place}", n_val=0)
     assert ds.class_names == ("a", "b", "c")
     assert len(ds.train) + len(ds.test) == 30 * len(parts)
-
-
-def test_a_class_may_be_called_train(folder):
-    ds = data.load(f"imagefolder:{folder({'train': 10, 'plane': 10})}", n_val=0)
-    assert ds.class_names == ("plane", "train")
-    assert len(ds.train) + len(ds.test) == 20
 
 
 def test_labels_from_a_metadata_table(folder):
@@ -355,165 +358,90 @@ def test_no_folder(tmp_path):
     assert "empty holds no files" in refusal(f"imagefolder:{tmp_path}/empty")
 
 
-def spoil_empty_class(place, _):
-    (place / "c").mkdir()
+GONE, FOLDER = object(), object()
+NOISE = (np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8),)
+DARK = (np.full((12, 12), 4000, np.uint16),)
+ALL = [f"{name}/{i:03}.png" for name in "ab" for i in range(12)]
+ONE_EACH = dict.fromkeys([*ALL[1:12], *ALL[13:]], GONE)
+LABELS = "\n".join(["file_name,label", *(f"{i:03}.png,{'ab'[i % 2]}" for i in range(12))])
+# two splits of equal labels, told by tables
+SPLITS = {f"{part}/{i:03}.png": NOISE for part in ("train", "test") for i in range(12)}
+SPLITS |= {"a": GONE, "b": GONE, "train/metadata.csv": LABELS, "test/metadata.csv": LABELS}
+TABLE_ABOVE = {"train/metadata.csv": GONE, "metadata.csv": LABELS}
 
 
-def spoil_corrupt(place, _):
-    (place / "a" / "000.png").write_bytes(b"nope")
-    for i in (1, 2):
-        file = place / "b" / f"00{i}.png"
-        file.write_bytes(file.read_bytes()[:100])
+def only(*names):
+    """These images in place of the two classes."""
+    return {"a": GONE, "b": GONE} | dict.fromkeys(names, NOISE)
 
 
-def spoil_huge(place, _):
-    Image.new("1", (12_000, 8_000)).save(place / "a" / "huge.png")
+def torn() -> bytes:
+    Image.fromarray(*NOISE).save(file := io.BytesIO(), "PNG")
+    return file.getvalue()[:100]
 
 
-def spoil_bomb(place, _):
-    Image.new("1", (20_000, 9_000)).save(place / "a" / "huge.png")
+def spoil(place, files):
+    """Write texts, bytes, images (the arguments that make one) and folders; remove what is gone."""
+    for name, what in files.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if what is FOLDER:
+            path.mkdir()
+        elif what is GONE:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        elif isinstance(what, tuple):
+            make = Image.fromarray if isinstance(what[0], np.ndarray) else Image.new
+            make(*what).save(path)
+        else:
+            path.write_bytes(what if isinstance(what, bytes) else what.encode())
 
 
-def spoil_dot(place, picture):
-    picture(size=(1, 1)).save(place / "b" / "dot.png")
-
-
-def spoil_float(place, _):
-    Image.new("F", (8, 8)).save(place / "b" / "f.tiff")
-
-
-def spoil_deep(place, picture):
-    (place / "a" / "more").mkdir()
-    picture().save(place / "a" / "more" / "x.png")
-
-
-def spoil_top(place, picture):
-    picture().save(place / "x.png")
-
-
-def spoil_no_images(place, _):
-    for name in ("a", "b"):
-        shutil.rmtree(place / name)
-    (place / "notes.txt").touch()
-
-
-def spoil_one_class(place, _):
-    shutil.rmtree(place / "b")
-
-
-def spoil_rare_class(place, _):
-    for file in sorted((place / "b").iterdir())[2:]:
-        file.unlink()
-
-
-def spoil_one_colour(place, _):
-    for file in place.rglob("*.png"):
-        Image.new("RGB", (9, 9), "red").save(file)
-
-
-def spoil_odd_colour(place, _):
-    for file in place.rglob("*.png"):
-        Image.new("RGB", (64, 64), (21, 43, 65)).save(file)  # whose means float32 rounds
-
-
-def spoil_first_huge(place, _):
-    Image.new("1", (12_000, 8_000)).save(place / "a" / "000.png")
-
-
-def spoil_underscores(place, picture):
-    (place / "__c").mkdir()
-    picture().save(place / "__c" / "0.png")
-
-
-def spoil_few_bits(place, _):
-    deep = np.full((12, 12), 4000, np.uint16)
-    Image.fromarray(deep).save(place / "b" / "x.png")
-
-
-def spoil_stray_table(place, _):
-    (place / "a" / "metadata.csv").write_text("file_name,label\n000.png,1\n")
-
-
-def spoil_table(place, _):
-    (place / "metadata.csv").write_text("garbage\n")
-
-
-def spoil_splits_with_a_table_above(place, _):
-    into_splits(place)
-    (place / "train" / "metadata.csv").rename(place / "metadata.csv")
-
-
-def spoil_splits_with_a_table_in_one(place, _):
-    into_splits(place)
-    (place / "test" / "metadata.csv").unlink()
-
-
-def spoil_splits_with_a_folder_beside(place, picture):
-    into_splits(place)
-    (place / "c").mkdir()
-    picture().save(place / "c" / "x.png")
-
-
-def into_splits(place):
-    """Its two classes as two splits of equal labels, told by tables."""
-    for old, new in (("a", "train"), ("b", "test")):
-        (place / old).rename(place / new)
-        lines = [f"{i:03}.png,{'odd' if i % 2 else 'even'}" for i in range(12)]
-        (place / new / "metadata.csv").write_text("\n".join(["file_name,label", *lines]))
-
-
-def spoil_split(place, _):
-    (place / "test" / "a").mkdir(parents=True)
-    (place / "a" / "000.png").rename(place / "test" / "a" / "000.png")
+HUGE = ("1", (12_000, 8_000))
+TOO_MANY = "(12000×8000 px are too many: shrink it)"
+NO_IMAGE = "cannot use a/000.png (nothing that Pillow knows as an image); and 2 more"
+FEW = "too few for each of training, validation"
+RED, OFF_RED = ("RGB", (9, 9), "red"), ("RGB", (64, 64), (21, 43, 65))  # its means float32 rounds
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("files", "words"),
     [
-        (spoil_empty_class, "class c is empty: add images or remove it"),
-        (spoil_corrupt, "cannot use a/000.png (nothing that Pillow knows as an image); and 2 more"),
-        (spoil_huge, "cannot use a/huge.png (12000×8000 px are too many: shrink it)"),
-        (spoil_bomb, "cannot use a/huge.png (Image size (180000000 pixels) exceeds limit"),
-        (spoil_dot, "cannot use b/dot.png (1×1 px show nothing): repair or remove"),
-        (spoil_float, "cannot use b/f.tiff (pixels of mode F have no known range"),
-        (spoil_deep, "a/more/x.png does not lie as <class>/<image>"),
-        (spoil_top, "x.png does not lie as <class>/<image>"),
-        (spoil_no_images, "holds no images, only files such as notes.txt"),
-        (spoil_one_class, "there is only the class 'a': nothing to tell apart"),
-        (spoil_rare_class, "class 'b' has 2 image(s), too few for each of training, validation"),
-        (spoil_one_colour, "the training images are all of one colour"),
-        (spoil_odd_colour, "the training images are all of one colour"),
-        (spoil_first_huge, "cannot use a/000.png (12000×8000 px are too many: shrink it)"),
-        (spoil_underscores, "__c/0.png: folders that begin with __ would be left out"),
-        (spoil_few_bits, "cannot use b/x.png (16-bit grey with no value above 4000"),
-        (spoil_stray_table, "a/metadata.csv: a table of labels lies beside"),
-        (spoil_table, "(metadata.csv has to name the columns file_name and label)"),
-        (spoil_splits_with_a_table_above, "metadata.csv: a table of labels lies in each split's"),
-        (spoil_splits_with_a_table_in_one, "test has no table of labels"),
-        (spoil_splits_with_a_folder_beside, "c/x.png lies in none of the splits' folders"),
-        (spoil_split, "a/001.png does not lie as <split>/<class>/<image>"),
+        ({"c": FOLDER}, "class c is empty: add images or remove it"),
+        ({"a/000.png": b"nope", "b/001.png": torn(), "b/002.png": torn()}, NO_IMAGE),
+        ({"a/huge.png": HUGE}, f"cannot use a/huge.png {TOO_MANY}"),
+        ({"a/000.png": HUGE}, f"cannot use a/000.png {TOO_MANY}"),  # the first, read beforehand
+        ({"a/x.png": ("1", (20_000, 9_000))}, "a/x.png (Image size (180000000 pixels) exceeds"),
+        ({"b/dot.png": ("RGB", (1, 1))}, "b/dot.png (1×1 px show nothing): repair or remove"),
+        ({"b/f.tiff": ("F", (8, 8))}, "cannot use b/f.tiff (pixels of mode F have no known range"),
+        ({"b/x.png": DARK}, "cannot use b/x.png (16-bit grey with no value above 4000"),
+        ({"a/more/x.png": NOISE}, "a/more/x.png does not lie as <class>/<image>"),
+        ({"x.png": NOISE}, "x.png does not lie as <class>/<image>"),
+        ({"test/a/0.png": NOISE}, "a/000.png does not lie as <split>/<class>/<image>"),
+        ({"__c/0.png": NOISE}, "__c/0.png: folders that begin with __ would be left out"),
+        (only() | {"x.txt": ""}, "holds no images, only files such as x.txt"),
+        ({"b": GONE}, "there is only the class 'a': nothing to tell apart"),
+        (dict.fromkeys(ALL[14:], GONE), f"class 'b' has 2 image(s), {FEW}"),
+        (ONE_EACH, f"2 images of 2 classes are {FEW}"),
+        (ONE_EACH | {"c/x.png": NOISE, "d/x.png": NOISE}, FEW),
+        (dict.fromkeys(ALL, RED), "the training images are all of one colour"),
+        (dict.fromkeys(ALL, OFF_RED), "the training images are all of one colour"),
+        (only("train/0.png", "test/0.png"), "test/0.png lies in no folder of a class: put it in"),
+        (only("test/a/0.png", "test/b/0.png"), "there is no train split, only test"),
+        (only("train/Cat/0.png", "test/cat/0.png"), "class 'Cat' has no image in test"),
+        ({"a/metadata.csv": LABELS}, "a/metadata.csv: a table of labels lies beside"),
+        ({"metadata.csv": "garbage"}, "metadata.csv has to name the columns file_name and label"),
+        (SPLITS | TABLE_ABOVE, "metadata.csv: a table of labels lies in each split's"),
+        (SPLITS | {"test/metadata.csv": GONE}, "test has no table of labels"),
+        (SPLITS | {"c/x.png": NOISE}, "c/x.png lies in none of the splits' folders"),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_refused_in_a_line(folder, picture, spoil, words):
+def test_a_folder_that_cannot_be_used_is_refused_in_a_line(folder, files, words):
     place = folder({"a": 12, "b": 12})
-    spoil(place, picture)
+    spoil(place, files)
     with warnings.catch_warnings(record=True) as said:  # an error would be caught with the others
         warnings.simplefilter("always")
         assert words in refusal(f"imagefolder:{place}")
     assert not [w.message for w in said if not issubclass(w.category, ResourceWarning)]
-
-
-def test_splits_that_do_not_fit_each_other(folder):
-    place = folder({"Cat": 5, "dog": 5}, ("train", "test"))
-    (place / "test" / "Cat").rename(place / "test" / "cat")
-    assert "class 'Cat' has no image in test" in refusal(f"imagefolder:{place}")
-    shutil.rmtree(place / "train")
-    assert "there is no train split, only test" in refusal(f"imagefolder:{place}")
-
-
-def test_images_in_no_class(folder):
-    words = refusal(f"imagefolder:{folder({'train': 3, 'test': 3})}")
-    assert "test/000.png lies in no folder of a class: put it in test/<class>/" in words
 
 
 def test_large_images_need_a_resolution(folder):
@@ -637,27 +565,38 @@ def test_offline_and_not_in_the_cache(monkeypatch, tmp_path):
     assert "'mine' is a path here" in refusal("hf:mine")
 
 
-def test_a_set_of_the_hub_with_its_configuration_and_revision(monkeypatch):
-    """The hub itself is out of reach of a test: what is asked of it, and what becomes of it."""
+@pytest.fixture
+def hub_gives(monkeypatch):
+    """Lets the hub, which is out of reach of a test, answer with the splits given; what it was
+    asked for.
+    """
     import datasets
     from huggingface_hub import constants
 
+    def prepare(image="image", label="label", **labels_of):
+        names = datasets.ClassLabel(names=["x", "y"])
+        features = datasets.Features({image: datasets.Image(), label: names})
+        images = [Image.new("L", (8, 8), i) for i in range(20)]
+        parts = datasets.DatasetDict()
+        for part, labels in labels_of.items():
+            rows = {image: images, label: labels}
+            parts[part] = datasets.Dataset.from_dict(rows, features=features)
+
+        def answer(*args, **options):
+            asked.append((args, options))
+            return parts
+
+        monkeypatch.setattr(datasets, "load_dataset", answer)
+        return asked
+
     asked = []
-
-    def answer(*args, **options):
-        asked.append((args, options))
-        images = [Image.new("L", (8, 8), int(i)) for i in range(20)]
-        features = datasets.Features(
-            {"picture": datasets.Image(), "fine": datasets.ClassLabel(names=["x", "y"])}
-        )
-        part = datasets.Dataset.from_dict(
-            {"picture": images, "fine": [0, 1] * 10}, features=features
-        )
-        nameless = part.map(lambda _: {"fine": -1})
-        return datasets.DatasetDict({"train": part, "validation": part, "test": nameless})
-
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets, "load_dataset", answer)
+    return prepare
+
+
+def test_a_set_of_the_hub_with_its_configuration_and_revision(hub_gives):
+    labels = [0, 1] * 10
+    asked = hub_gives("picture", "fine", train=labels, validation=labels, test=[-1] * 20)
     ds = data.load("hf:who/what:plain@v1")
     assert asked == [(("who/what", "plain"), {"revision": "v1"})]
     assert ds.class_names == ("x", "y")
@@ -667,39 +606,8 @@ def test_a_set_of_the_hub_with_its_configuration_and_revision(monkeypatch):
     assert len(asked) == 1  # from the cache
 
 
-# --- the cache
-
-
-def test_images_of_one_channel_are_no_images_of_one_colour(folder, rng):
-    place = folder({"a": 12, "b": 12})
-    for file in place.rglob("*.png"):
-        green = np.zeros((12, 12, 3), np.uint8)
-        green[..., 1] = rng.integers(0, 256, (12, 12))
-        green[..., 2] = 77
-        Image.fromarray(green).save(file)
-    ds = data.load(f"imagefolder:{place}", n_val=0)
-    assert ds.std[0] == ds.std[2] == 1  # nothing to divide by
-    assert ds.test.x.abs().max() < 10
-    assert torch.equal(pixels(ds, "test")[:, 2], torch.full_like(pixels(ds, "test")[:, 2], 77))
-
-
-@pytest.mark.parametrize("counts", [{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1, "d": 1}])
-def test_a_set_that_is_too_small_is_told_so(folder, counts):
-    assert "too few for each of training, validation" in refusal(f"imagefolder:{folder(counts)}")
-
-
-def test_dev_is_a_validation_split_on_the_hub_too(monkeypatch):
-    import datasets
-    from huggingface_hub import constants
-
-    features = datasets.Features(
-        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["x", "y"])}
-    )
-    rows = {"image": [Image.new("L", (8, 8), i) for i in range(20)], "label": [0, 1] * 10}
-    part = datasets.Dataset.from_dict(rows, features=features)
-    whole = datasets.DatasetDict({"training": part, "dev": part, "test": part})
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: whole)
+def test_dev_is_a_validation_split_on_the_hub_too(hub_gives):
+    hub_gives(training=[0, 1] * 10, dev=[0, 1] * 10, test=[0, 1] * 10)
     assert [len(getattr(data.load("hf:a/b"), part)) for part in PARTS] == [20, 20, 20]
 
 
@@ -725,15 +633,36 @@ def test_whatever_the_hub_raises_is_one_line(monkeypatch, error, words):
     assert words in refusal("hf:a/b")
 
 
+# --- the cache
+
+
+def test_images_of_one_channel_are_no_images_of_one_colour(folder, rng):
+    place = folder({"a": 12, "b": 12})
+    for file in place.rglob("*.png"):
+        green = np.zeros((12, 12, 3), np.uint8)
+        green[..., 1] = rng.integers(0, 256, (12, 12))
+        green[..., 2] = 77
+        Image.fromarray(green).save(file)
+    ds = data.load(f"imagefolder:{place}", n_val=0)
+    assert ds.std[0] == ds.std[2] == 1  # nothing to divide by
+    assert ds.test.x.abs().max() < 10
+    assert torch.equal(pixels(ds, "test")[:, 2], torch.full_like(pixels(ds, "test")[:, 2], 77))
+
+
+def negative(file):
+    """Turn the image into another of equal size and time of change."""
+    before = file.stat()
+    Image.eval(Image.open(file), lambda level: 255 - level).save(file, "BMP")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+
+
 def test_a_folder_is_known_by_its_place_not_by_how_it_is_written(folder, monkeypatch, tmp_path):
     place = folder({"a": 10, "b": 10}, suffix=".bmp")
     for name in ("here", "there"):
         shutil.copytree(place, tmp_path / name / "pics")
-    for file in (tmp_path / "there" / "pics").rglob("*.bmp"):  # others of equal size and time
-        before = file.stat()
-        Image.eval(Image.open(file), lambda level: 255 - level).save(file)
-        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert file.stat().st_size == before.st_size
+    for file in (tmp_path / "there" / "pics").rglob("*.bmp"):
+        negative(file)
     monkeypatch.chdir(tmp_path / "here")
     first = data.load("imagefolder:pics", n_val=0)
     assert data.load("imagefolder:./pics", n_val=0).fingerprint == first.fingerprint
@@ -744,23 +673,24 @@ def test_a_folder_is_known_by_its_place_not_by_how_it_is_written(folder, monkeyp
     assert data.load("imagefolder:~/pics", n_val=0).fingerprint == first.fingerprint
 
 
-def test_a_class_emptied_later_is_refused_although_the_images_are_kept(folder):
-    place = folder({"a": 10, "b": 10})
-    data.load(f"imagefolder:{place}", n_val=0)
-    (place / "c").mkdir()
-    assert "class c is empty" in refusal(f"imagefolder:{place}")
-
-
 @pytest.mark.parametrize("name", ["000.png", "__x.png"])
 def test_a_file_replaced_by_one_of_equal_size_and_time_is_read_again(folder, name):
     place = folder({"a": 10, "b": 10}, suffix=".bmp")  # whatever it shows, of one size
     file = (place / "a" / "000.bmp").rename(place / "a" / name)
     first = data.load(f"imagefolder:{place}", n_val=0)
-    before = file.stat()
-    Image.eval(Image.open(file), lambda level: 255 - level).save(file, "BMP")
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert file.stat().st_size == before.st_size
+    negative(file)
     assert data.load(f"imagefolder:{place}", n_val=0).fingerprint != first.fingerprint
+
+
+def test_a_changed_file_is_read_again_and_an_emptied_class_refused(folder):
+    place = folder({"a": 10, "b": 10})
+    first = data.load(f"imagefolder:{place}", n_val=0)
+    moved = place.rename(place.parent / "moved")
+    assert data.load(f"imagefolder:{moved}", n_val=0).fingerprint == first.fingerprint
+    Image.new("RGB", (12, 12)).save(moved / "a" / "000.png")
+    assert data.load(f"imagefolder:{moved}", n_val=0).fingerprint != first.fingerprint
+    (moved / "c").mkdir()  # although the images are kept
+    assert "class c is empty" in refusal(f"imagefolder:{moved}")
 
 
 def test_folders_of_other_programs_are_no_classes(folder):
@@ -770,23 +700,13 @@ def test_folders_of_other_programs_are_no_classes(folder):
     assert data.load(f"imagefolder:{place}", n_val=0).class_names == ("a", "b")
 
 
-def test_a_changed_file_is_read_again(folder):
-    place = folder({"a": 10, "b": 10})
-    first = data.load(f"imagefolder:{place}", n_val=0)
-    moved = place.rename(place.parent / "moved")
-    assert data.load(f"imagefolder:{moved}", n_val=0).fingerprint == first.fingerprint
-    Image.new("RGB", (12, 12)).save(moved / "a" / "000.png")
-    assert data.load(f"imagefolder:{moved}", n_val=0).fingerprint != first.fingerprint
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_cache_stops_nobody(folder, cache_folder):
-    cache_folder.mkdir(mode=0o500)
-    with pytest.warns(UserWarning, match="going on without"):
-        assert len(data.load(f"imagefolder:{folder({'a': 10, 'b': 10})}", n_val=0).train) == 16
-
-
-def test_a_cache_that_is_no_folder_stops_nobody(folder, cache_folder):
-    cache_folder.write_text("no folder")
+@pytest.mark.parametrize("how", ["read only", "no folder"])
+def test_a_cache_that_cannot_be_written_stops_nobody(folder, cache_folder, how):
+    if how == "no folder":
+        cache_folder.write_text("no folder")
+    elif os.geteuid():
+        cache_folder.mkdir(mode=0o500)
+    else:
+        pytest.skip("root may write everywhere")
     with pytest.warns(UserWarning, match="going on without"):
         assert len(data.load(f"imagefolder:{folder({'a': 10, 'b': 10})}", n_val=0).train) == 16

@@ -15,7 +15,6 @@ from lightlab.fit import budget, deliver, evaluate, methods, photos, room
 from lightlab.fit.budget import Clock, Meter
 from lightlab.fit.target import LATENCY, MACS, SIZE, FitError, Target
 from lightlab.fit.task import Finalist, Task
-from lightlab.latency import LatencyError
 from lightlab.measure import cost
 from lightlab.nets.build import build
 from lightlab.space.arch import decode
@@ -60,7 +59,7 @@ def test_impossible_targets_say_why(values, words):
 
 
 def test_more_threads_than_there_are_is_told():
-    with pytest.raises(LatencyError, match="threads must be at most"):
+    with pytest.raises(ValueError, match="threads must be at most"):
         Target(max_macs=1, threads=4096)
 
 

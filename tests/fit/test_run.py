@@ -22,13 +22,11 @@ from lightlab.fit.methods import METHODS, RANDOM, SCALED
 from lightlab.fit.target import MACS, SIZE, FitError, Target
 from lightlab.fit.task import Task
 from lightlab.measure import cost, stats
-from lightlab.methods import comparison
+from lightlab.methods import comparison, shrinking
 from lightlab.methods.comparison import MOBILENET_V2
-from lightlab.methods.once_for_all import shrinking
 from lightlab.nets.build import build
-from lightlab.search import beside
 from lightlab.space.scaling import scale
-from lightlab.train import training
+from lightlab.train import parallel, training
 from lightlab.workbook.tools import card
 
 
@@ -67,8 +65,8 @@ TARGET = Target(max_macs=4e5, max_size_kb=150)
 def fitted(images):
     heard, asked = [], []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beside, "SHORT_MACS", 0)
-        patch.setattr(beside, "pool", lambda n: asked.append(n) or joblib.Parallel(1))
+        patch.setattr(parallel, "SHORT_MACS", 0)
+        patch.setattr(parallel, "pool", lambda n: asked.append(n) or joblib.Parallel(1))
         patch.setattr(joblib, "cpu_count", lambda: 2)
         patch.setattr(run, "_BESIDE_S", 16)  # designs are trained beside the search
         found = run.fit(

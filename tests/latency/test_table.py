@@ -123,9 +123,9 @@ def test_a_line_through_whole_networks_calibrates():
     assert calibrated.calibration == pytest.approx((0.5, 1.2, 0.0), abs=1e-9)
     assert [calibrated.predict(a) for a in archs] == pytest.approx(measured)
     assert calibrated.predict(archs[0], "corrected") == pytest.approx(network_ms(archs[0]))
-    with pytest.raises(latency.LatencyError, match="not calibrated"):
+    with pytest.raises(ValueError, match="not calibrated"):
         found.predict(archs[0], "calibrated")
-    with pytest.raises(latency.LatencyError, match="how is one of"):
+    with pytest.raises(ValueError, match="how is one of"):
         found.predict(archs[0], "raw")
     with pytest.raises(ValueError, match="4 points"):
         found.calibrate(archs[:3], measured[:3])
@@ -136,7 +136,7 @@ def test_a_line_through_whole_networks_calibrates():
     again = found.calibrate(archs[:6], cold[:6])
     assert again.calibration == pytest.approx((0.5, 1.2, 0.3))
     assert [again.predict(a) for a in archs] == pytest.approx(cold)
-    with pytest.raises(latency.LatencyError, match="4 networks and 3 latencies"):
+    with pytest.raises(ValueError, match="4 networks and 3 latencies"):
         found.calibrate(archs[:4], measured[:3])
 
 
@@ -144,12 +144,12 @@ def test_a_line_through_whole_networks_calibrates():
 def test_a_missing_entry_is_named():
     found = latency.LookupTable.build([TINY], plan=QUICK)
     other = Arch(16, TINY.stem, (Block("mb", 8, 5, 1, 6),), TINY.head, n_classes=10)
-    with pytest.raises(latency.LatencyError, match="no entry 'mb_k5_s1_e6_c8 @ 8x8'"):
+    with pytest.raises(ValueError, match="no entry 'mb_k5_s1_e6_c8 @ 8x8'"):
         found.predict(other)
     alone = latency.LookupTable.build(pieces_of(TINY), plan=QUICK)
-    with pytest.raises(latency.LatencyError, match="no entry 'through1 @ 8x8'"):
+    with pytest.raises(ValueError, match="no entry 'through1 @ 8x8'"):
         alone.predict(TINY)
-    with pytest.raises(latency.LatencyError, match="no network to build"):
+    with pytest.raises(ValueError, match="no network to build"):
         latency.LookupTable.build([], plan=QUICK)
 
 

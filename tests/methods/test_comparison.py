@@ -23,7 +23,7 @@ def test_networks_are_trained_with_every_seed_and_timed_together(digits):
     archs = {n: SPACE.decode(SPACE.unrank(i)) for n, i in (("a", 0), ("b", SPACE.size() - 1))}
     recipe = train.Recipe(epochs=1, batch_size=32)
     entries = [(name, seed, arch) for name, arch in archs.items() for seed in (3, 4)]
-    results = comparison.train_each(entries, digits, recipe)
+    results = comparison.train_and_time(entries, digits, recipe)
     found = results[["name", "seed", "macs"]].itertuples(index=False, name=None)
     assert list(found) == [(name, seed, cost.macs(arch)) for name, seed, arch in entries]
     assert results.groupby("name")["latency_ms"].nunique().tolist() == [1, 1]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightlab import train
+from lightlab.disk import Journal
 from lightlab.measure import cost
-from lightlab.measure.journal import Journal
 from lightlab.methods import mnasnet
 from lightlab.search import Controller, RandomSearch, RegularizedEvolution, SearchError
 from lightlab.space.arch import encode

@@ -9,7 +9,7 @@ import torch
 from lightlab import train
 from lightlab.methods.architect import Architect, Settings, keep_mass
 from lightlab.methods.price import Price
-from lightlab.methods.proxyless.run import search
+from lightlab.methods.proxyless import search
 from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
@@ -138,7 +138,7 @@ def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
 def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monkeypatch):
     fastest = PRICE.fixed[0] + sum(part.min() for part in PRICE.added)
     how = replace(QUICK, latency_weight=1.0, limit=True)
-    monkeypatch.setattr("lightlab.methods.proxyless.run._Search.step", None)
+    monkeypatch.setattr("lightlab.methods.proxyless._Search.step", None)
     with pytest.raises(SearchError, match="no network of the space is as fast as"):
         search(SPACE, digits, PRICE, 0.9 * fastest, how)
 
@@ -170,26 +170,26 @@ def test_equal_seeds_give_equal_searches_and_rows_say_what_was_spent(digits):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monkeypatch, form):
-    from lightlab.methods.proxyless import run
+    from lightlab.methods import proxyless
 
     settings = replace(QUICK, form=form, limit=form != "reinforce")
     whole = search(SPACE, digits, PRICE, TARGET, settings)
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
 
     class Stop(Exception):
         pass
 
-    report = run._Search.report
+    report = proxyless._Search.report
 
     def stopping(self):
-        if self.n_done > 15:
+        if self.steps > 15:
             raise Stop
         report(self)
 
-    monkeypatch.setattr(run._Search, "report", stopping)
+    monkeypatch.setattr(proxyless._Search, "report", stopping)
     with pytest.raises(Stop):
         search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
-    monkeypatch.setattr(run._Search, "report", report)
+    monkeypatch.setattr(proxyless._Search, "report", report)
     resumed = search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
     assert same(whole, resumed)
     assert whole.probabilities == resumed.probabilities
@@ -198,7 +198,7 @@ def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monk
 
 
 def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     short = replace(QUICK, recipe=replace(RECIPE, epochs=1))
     search(SPACE, digits, PRICE, TARGET, short, checkpoint=path)
     with pytest.raises(train.TrainError, match="it differs in settings"):
@@ -211,9 +211,9 @@ def killed(path):
 
 
 def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     kill_when(path)
-    assert same(killed(path), killed(tmp_path / "other.safetensors"))
+    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_a_search_that_diverges_says_so(digits):

@@ -10,9 +10,9 @@ import torch
 from lightlab import train
 from lightlab.measure import cost
 from lightlab.methods import phases, subnets
-from lightlab.methods.once_for_all.shrinking import begin, shrink, shrink_many
 from lightlab.methods.phases import Phase
 from lightlab.methods.price import Price
+from lightlab.methods.shrinking import begin, shrink, shrink_many
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
@@ -169,7 +169,7 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
     teacher = full if arm == "progressive" else None
     how = {"start": full, "teacher": teacher, "n_rows": n_rows}
     whole = shrink(SPACE, digits, plan, RECIPE, **how)
-    path, left = tmp_path / "c.safetensors", [4]
+    path, left = tmp_path / "c.pt", [4]
 
     def stop(self, *args, _write=train.checkpoint.Keeper.write):
         _write(self, *args)
@@ -190,9 +190,9 @@ def killed(path):
 
 
 def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when):
-    path = tmp_path / "c.safetensors"
+    path = tmp_path / "c.pt"
     kill_when(path)
-    assert same(killed(path), killed(tmp_path / "other.safetensors"))
+    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
@@ -203,7 +203,7 @@ def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
         assert same(two[seed], shrink(**job))
         assert len(two[seed].history) == 1
         assert "largest" not in two[seed].history  # nothing was evaluated
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.glob("*.pt"))) == 2
 
 
 def test_the_first_phase_is_trained_for_every_seed(digits, full):
@@ -247,7 +247,7 @@ def test_labels_that_are_no_classes_are_named(digits):
 
 @pytest.mark.parametrize("other", ["space", "network"])
 def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path, other):
-    path, start = tmp_path / "c.safetensors", ElasticNetwork(SPACE, seed=1)
+    path, start = tmp_path / "c.pt", ElasticNetwork(SPACE, seed=1)
     shrink(SPACE, digits, PLAN[1:2], RECIPE, start=start, checkpoint=path)
     with pytest.raises(train.TrainError, match=rf"of another training, it differs in .*{other}"):
         shrink(OTHER if other == "space" else SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)

@@ -5,7 +5,7 @@ import torch
 
 from lightlab import deploy, train
 from lightlab.methods import accuracy_predictor, phases, subnets
-from lightlab.methods.once_for_all.shrinking import shrink
+from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 

@@ -29,26 +29,27 @@ def digits():
 def jobs(digits):
     taught = torch.zeros(len(digits.train), 10)
     arch = decode("r8x1 conv_k3_s1_c8_relu sep_k3_s2_c16_relu head_n10")
-    return [
-        train.Job(CNN, digits.train, FAST, seed=3, val=digits.val, test=digits.test),
-        train.Job(CNN, digits.train, FAST, seed=4, teacher=taught),
-        train.Job(arch, digits.train, FAST, seed=5, val=digits.val),
-    ]
+    return {
+        "a": train.Job(CNN, digits.train, FAST, seed=3, val=digits.val, test=digits.test),
+        "b": train.Job(CNN, digits.train, FAST, seed=4, teacher=taught),
+        "c": train.Job(arch, digits.train, FAST, seed=5, val=digits.val),
+    }
 
 
 def test_results_do_not_depend_on_the_workers_nor_on_the_process(jobs):
     threads = torch.get_num_threads()
-    alone = train.fit_many(jobs, workers=1)
+    alone = train.train_each(jobs, workers=1)
     assert torch.get_num_threads() == threads
-    for a, b in zip(alone, train.fit_many(jobs, workers=2), strict=True):
-        assert a.job.seed == b.job.seed  # the order is that of the jobs
+    beside = train.train_each(jobs, workers=2)
+    assert list(alone) == list(beside) == list(jobs)
+    for a, b in zip(alone.values(), beside.values(), strict=True):
         assert a.history.drop(columns="seconds").equals(b.history.drop(columns="seconds"))
         assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights | b.weights)
         assert a.metrics == b.metrics
 
 
 def test_a_job_is_what_fit_does(jobs, digits):
-    trained = train.fit_many(jobs[:1])[0]
+    trained = train.train_each({0: jobs["a"]})[0]
     model = CNN(seed=3)
     history = train.fit(model, digits.train, FAST, seed=3, val=digits.val)
     assert history.drop(columns="seconds").equals(trained.history.drop(columns="seconds"))
@@ -69,34 +70,32 @@ def test_functions_of_a_notebook_and_few_short_jobs_in_this_process(digits):
         made.append(os.getpid())
         return build.mlp(64, (8,), seed=seed)
 
-    train.fit_many([train.Job(network, digits.train, FAST, seed=s) for s in (0, 1)])
+    jobs = {seed: train.Job(network, digits.train, FAST, seed) for seed in (0, 1)}
+    train.train_each(jobs)
     assert set(made) == {os.getpid()}
-    again = train.fit_many(
-        [train.Job(network, digits.train, FAST, seed=s) for s in (0, 1)], workers=2
-    )
-    assert [len(t.history) for t in again] == [1, 1]
+    assert [len(one.history) for one in train.train_each(jobs, workers=2).values()] == [1, 1]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_failure_names_its_job(jobs, digits, workers):
-    hot = train.Job(CNN, digits.train, train.Recipe(batch_size=50, lr=1e9), name="the hot one")
-    with pytest.raises(train.JobError, match=r"the hot one: DivergedError: the loss is"):
-        train.fit_many([*jobs, hot], workers=workers)
+    hot = train.Job(CNN, digits.train, train.Recipe(batch_size=50, lr=1e9))
+    with pytest.raises(train.JobError, match=r"the hot 1: DivergedError: the loss is"):
+        train.train_each(jobs | {("the hot", 1): hot}, workers=workers)
 
 
 def test_a_network_that_does_not_fit_is_known_before_any_training(digits):
     wide = train.Job(functools.partial(build.mlp, 63), digits.train, FAST)
     with pytest.raises(train.JobError, match="job 0: RuntimeError"):
-        train.fit_many([wide])
+        train.train_each({0: wide})
 
 
 def test_impossible_requests(jobs, tmp_path):
     with pytest.raises(train.TrainError, match="workers must be at least 1, got 0"):
-        train.fit_many(jobs, workers=0)
-    twice = [train.Job(CNN, jobs[0].split, FAST, checkpoint=tmp_path / "a") for _ in range(2)]
+        train.train_each(jobs, workers=0)
+    twice = {i: replace(job, checkpoint=tmp_path / "a") for i, job in jobs.items()}
     with pytest.raises(train.TrainError, match="two jobs would write one checkpoint"):
-        train.fit_many(twice)
-    assert train.fit_many([]) == []
+        train.train_each(twice)
+    assert train.train_each({}) == {}
 
 
 def test_a_killed_process_is_one_clear_line(digits):
@@ -108,7 +107,7 @@ def test_a_killed_process_is_one_clear_line(digits):
         return build.mlp(64, (8,), seed=seed)
 
     with pytest.raises(train.JobError, match=r"a training process died.* fewer workers"):
-        train.fit_many([train.Job(dying, digits.train, FAST) for _ in range(2)], workers=2)
+        train.train_each({i: train.Job(dying, digits.train, FAST) for i in range(2)}, workers=2)
 
 
 def test_an_interrupt_leaves_no_process(digits):
@@ -122,7 +121,7 @@ def test_an_interrupt_leaves_no_process(digits):
     signal.setitimer(signal.ITIMER_REAL, 1.5)
     try:
         with pytest.raises(KeyboardInterrupt):
-            train.fit_many([long, long], workers=2)
+            train.train_each({0: long, 1: long}, workers=2)
     finally:
         signal.signal(signal.SIGALRM, previous)
     assert psutil.wait_procs(workers(), timeout=20)[1] == []
@@ -137,19 +136,20 @@ def workers():
 def test_trainings_in_the_background_begin_at_once_give_way_and_can_be_given_up(jobs, tmp_path):
     """One job, too, for which no process would be started otherwise."""
     long = replace(FAST, epochs=1e6)
-    kept = [replace(jobs[0], recipe=r, checkpoint=tmp_path / f"{r.epochs:g}") for r in (FAST, long)]
-    ((number, trained),) = train.fit_each(kept[:1], workers=1, background=True)
-    assert (number, trained.network()(jobs[0].split.x[:1]).shape) == (0, (1, 10))
-    begun = train.fit_each(kept[1:], workers=1, background=True)
+    kept = tmp_path / "kept"
+    ((key, trained),) = train.start({"x": jobs["a"]}, workers=1, background=True)
+    assert (key, trained.network()(jobs["a"].split.x[:1]).shape) == ("x", (1, 10))
+    endless = replace(jobs["a"], recipe=long, checkpoint=kept)
+    begun = train.start({0: endless}, workers=1, background=True)
     until = time.monotonic() + 60
-    while not kept[1].checkpoint.exists():  # nobody has asked for results
+    while not kept.exists():  # nobody has asked for results
         assert time.monotonic() < until
         time.sleep(0.05)
     busy = workers()
     assert {p.nice() for p in busy} == {psutil.Process().nice() + train.parallel._NICENESS}
     begun.close()
     assert psutil.wait_procs(busy, timeout=20)[1] == []
-    assert [one.job.seed for one in train.fit_many(jobs, workers=2)] == [3, 4, 5]
+    assert len(train.train_each(jobs, workers=2)) == 3
     assert {p.nice() for p in workers()} == {psutil.Process().nice()}
 
 
@@ -158,9 +158,9 @@ def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", leave)
-    fields = train.parallel._lend(jobs[0], {})
+    lent = train.parallel._lend(jobs["a"], {})
     with pytest.raises(SystemExit):
-        train.parallel._borrow(0, fields, 0, "cpu", parent=-1)
+        train.parallel._borrow(0, lent, 0, "cpu", parent=-1)
 
 
 def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
@@ -169,15 +169,15 @@ def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     def beside(jobs, macs, device, workers, background):
         assert not background
         asked.append(workers)
-        return train.parallel._here(jobs, macs, device)
+        return train.parallel.train_here(jobs, macs, device)
 
-    monkeypatch.setattr(train.parallel, "_beside", beside)
+    monkeypatch.setattr(train.jobs, "train_beside", beside)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
-    train.fit_many(jobs)
+    train.train_each(jobs)
     assert asked == []
-    monkeypatch.setattr(train.parallel, "SHORT_MACS", 0)
-    assert len(train.fit_many(jobs)) == 3
-    train.fit_many(jobs[:2])
+    monkeypatch.setattr(train.jobs, "SHORT_MACS", 0)
+    assert len(train.train_each(jobs)) == 3
+    train.train_each({k: jobs[k] for k in "ab"})
     assert asked == [3, 2]
 
 

@@ -7,7 +7,7 @@ import pty
 import re
 import subprocess
 
-import pytest
+START = "from lightlab.workbook import record\nrun = record.start({!r}, globals())"
 
 
 def test_help_says_what_each_command_is_for(workbook):
@@ -39,35 +39,21 @@ def test_a_run_leaves_everything_that_the_design_names(workbook):
     assert str(workbook.root) not in metadata
 
 
-def test_a_sweep_runs_a_notebook_once_for_each_value(workbook):
-    workbook.add_recorded("01_a")
-    workbook("run", "--sweep", "seed=0,1", "--sweep", "n=2,5")
-    assert sorted(workbook.states()) == [f"01_a@seed={s},n={n}" for s in (0, 1) for n in (2, 5)]
-    assert workbook.json("quick", "01_a@seed=1,n=5", "manifest.json")["params"] == {
-        "seed": 1,
-        "n": 5,
-    }
-
-
 def test_a_notebook_reads_the_results_that_it_needs(workbook):
     workbook.add_recorded("01_a")
-    workbook.add(
-        "02_b",
-        "from lightlab.workbook import record\nrun = record.start('02_b', globals())",
-        "import pandas as pd\n"
-        "print(len(pd.read_csv(run.inputs('01_a')[0] / 'tables/numbers.csv')))",
-        "run.finish()",
-        needs=("01_a",),
-    )
+    read = "import pandas as pd\npath = run.inputs('01_a')[0] / 'tables/numbers.csv'"
+    show = "print(len(pd.read_csv(path)))"
+    workbook.add("02_b", START.format("02_b"), f"{read}\n{show}", "run.finish()", needs=("01_a",))
     workbook("run", "02", "-p", "n=6")
     assert "\n6\n" in (workbook.root / "results/quick/02_b/log.txt").read_text()
 
 
-def test_follow_shows_what_notebooks_print_as_they_print_it(workbook):
-    workbook.add("01_a", "import time\nfor i in range(3):\n    print('line', i); time.sleep(0.5)")
-    printed = workbook("run", "--follow")
-    assert "01_a | line 0" in printed
-    assert "01_a | line 2" in printed
+def test_follow_shows_what_notebooks_print_as_they_print_it_and_their_last_words(workbook):
+    talk = "import time\nfor i in range(3):\n    print('line', i); time.sleep(0.5)"
+    workbook.add("01_a", talk, "raise ValueError('last words')")
+    printed = workbook("run", "--follow", code=1)
+    for words in ("line 0", "line 2", "ValueError: last words"):
+        assert f"01_a | {words}" in printed
 
 
 def test_in_a_terminal_a_live_table_shows_where_each_notebook_stands(workbook):
@@ -95,6 +81,7 @@ def test_in_a_terminal_a_live_table_shows_where_each_notebook_stands(workbook):
 
 def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbook):
     workbook.add_recorded("01_same")
+    workbook.add("03_unrecorded", "print(1)")
     moving = "run.table(pd.DataFrame({'t': [__import__('random').random()]}), 'clock', caption='c')"
     workbook("run")
     assert "came out again" in workbook("verify", "quick")
@@ -109,19 +96,11 @@ def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbo
     facts = json.loads(path.read_text())
     facts["provenance"]["cpu"] = "another one"
     path.write_text(json.dumps(facts))
-    printed = workbook("verify", "quick", code=1)
+    printed = workbook("verify", "quick", "--notebook", "02", code=1)
     assert "another one" in printed
     assert "adds up in another order" in printed
     printed = workbook("verify", "quick", "--notebook", "01")
     assert "another one" not in printed  # of a notebook that was not asked for
-
-
-def test_compare_writes_a_page(workbook):
-    workbook.add_recorded("01_a")
-    workbook("run", "--name", "a")
-    workbook("run", "--name", "b", "-p", "n=5")
-    printed = workbook("compare", "a", "b")
-    assert ".html" in printed
 
 
 def test_a_blessed_run_is_small_and_can_be_compared_with(workbook):
@@ -132,77 +111,63 @@ def test_a_blessed_run_is_small_and_can_be_compared_with(workbook):
     assert (kept / "tables/numbers.csv").is_file()
     assert not (kept.parent / "scoreboard.svg").exists()  # there is no claim to draw
     assert not (kept / "notebook.ipynb").exists()
-    workbook("report", "reference")
-    workbook("compare", "reference", "quick")
+    index = workbook.root / "results/quick/index.html"
+    index.unlink()
+    workbook("report", "quick")
+    assert index.is_file()
+    assert ".html" in workbook("compare", "reference", "quick")
     workbook.add("01_a", "1 / 0")
     workbook("run", code=1)
     assert "not finished: 01_a" in workbook("bless", "quick", code=2)
     assert (kept / "tables/numbers.csv").is_file()
 
 
-def test_single_notebooks_join_a_reference(workbook):
+def test_single_notebooks_and_other_runs_join_a_reference(workbook):
+    reference = workbook.root / "results/reference"
+
+    def units() -> list[str]:
+        return [u["unit"] for u in workbook.json("reference", "run.json")["units"]]
+
+    def text(unit: str, file: str = "params.yaml") -> str:
+        return (reference / unit / file).read_text()
+
     workbook.add_recorded("01_a")
-    workbook.add_recorded("02_b")
+    workbook.add_recorded("02_b", profiles=("quick", "smoke"))
     workbook("run")
     workbook("bless", "quick")
-    reference = workbook.root / "results/reference"
-    before = (reference / "02_b/manifest.json").read_text()
+    before = text("02_b", "manifest.json")
     workbook("run", "-p", "n=5")
-    (workbook.root / "params/smoke").mkdir()
-    (workbook.root / "params/smoke/01_a.yaml").write_text("n: 7\n")
+    workbook.values("01_a", "n: 7\n", "smoke")
     workbook("run", "01", "--name", "other", "--profile", "smoke")
     printed = workbook("bless", "quick", "other", "--notebook", "01")
     assert "now has 01_a of quick and other" in printed
-    units = [u["unit"] for u in json.loads((reference / "run.json").read_text())["units"]]
-    assert units == ["01_a", "02_b", "01_a@run=other"]
-    assert "n: 5" in (reference / "01_a/params.yaml").read_text()
-    assert (reference / "02_b/manifest.json").read_text() == before
-    assert "02_b: is in none of these runs" in workbook(
-        "bless", "other", "--notebook", "02", code=2
-    )
+    assert units() == ["01_a", "02_b", "01_a@run=other"]
+    assert "n: 5" in text("01_a")
+    assert text("02_b", "manifest.json") == before
+    printed = workbook("bless", "other", "--notebook", "02", code=2)
+    assert "02_b: is in none of these runs" in printed
     began = workbook.json("quick", "run.json")["started"]
     assert workbook.json("reference", "run.json")["started"] < began
     workbook("bless", "quick", "--notebook", "01", "--notebook", "02")
     assert workbook.json("reference", "run.json")["started"] == began  # all of it is of that run
     assert (reference / "01_a@run=other").is_dir()
-    workbook("report", "reference")
-
-
-def test_a_notebook_of_two_blessed_runs_stands_there_twice(workbook):
-    workbook.add_recorded("01_a")
-    workbook("run")
-    workbook("run", "--name", "other", "-p", "n=5")
-    workbook("bless", "quick", "other")
-    reference = workbook.root / "results/reference"
-    units = [u["unit"] for u in json.loads((reference / "run.json").read_text())["units"]]
-    assert units == ["01_a", "01_a@run=other"]
-    values = [(reference / u / "params.yaml").read_text() for u in units]
-    assert "n: 5" not in values[0]
+    workbook("bless", "quick", "other")  # whole runs
+    assert units() == ["01_a", "02_b", "01_a@run=other"]
+    assert "n: 5" in text("01_a")
+    assert "n: 7" in text("01_a@run=other")
     printed = workbook("verify", "reference")
     assert "Of other runs, and not verified: 01_a@run=other" in printed
-    assert "every table and claim of 1 notebooks came out again" in printed
-    workbook("bless", "quick", "other", "--notebook", "01")  # no less with single notebooks
-    assert [(reference / u / "params.yaml").read_text() for u in units] == values
-    assert "n: 5" in values[1]
+    assert "every table and claim of 2 notebooks came out again" in printed
     workbook("report", "reference")
-    workbook("compare", "reference", "quick")
 
 
-def test_report_makes_the_site_anew(workbook):
+def test_a_run_that_is_not_there_is_one_line(workbook):
     workbook.add_recorded("01_a")
     workbook("run")
-    (workbook.root / "results/quick/index.html").unlink()
-    workbook("report", "quick")
-    assert (workbook.root / "results/quick/index.html").is_file()
-
-
-@pytest.mark.parametrize("words", [["report", "x"], ["compare", "x", "y"], ["verify", "quik"]])
-def test_a_run_that_is_not_there_is_one_line(workbook, words):
-    workbook.add_recorded("01_a")
-    workbook("run")
-    printed = workbook(*words, code=2)
-    assert "there is no results/" in printed
-    assert len(printed.strip().splitlines()) == 1
+    for words in (["report", "x"], ["compare", "x", "y"], ["verify", "quik"]):
+        printed = workbook(*words, code=2)
+        assert "there is no results/" in printed
+        assert len(printed.strip().splitlines()) == 1
 
 
 def test_clean_removes_runs_but_not_the_reference(workbook):
@@ -214,26 +179,16 @@ def test_clean_removes_runs_but_not_the_reference(workbook):
     assert [p.name for p in (workbook.root / "results").iterdir()] == ["reference"]
 
 
-READS = (
-    "from lightlab.workbook import record\nrun = record.start('02_b', globals())",
-    "run.inputs('01_a')",
-    "run.finish()",
-)
-
-
 def test_a_sweep_with_needs_is_up_to_date_and_can_be_verified(workbook):
     workbook.add_recorded("01_a")
-    workbook.add("02_b", *READS, needs=("01_a",))
+    reads, end = START.format("02_b") + "\nrun.inputs('01_a')", "run.finish()"
+    workbook.add("02_b", reads, end, needs=("01_a",))
     workbook("run", "--sweep", "seed=0,1")
+    assert sorted(workbook.states()) == [f"{n}@seed={s}" for n in ("01_a", "02_b") for s in (0, 1)]
+    assert workbook.json("quick", "01_a@seed=1", "manifest.json")["params"] == {"seed": 1, "n": 3}
     assert "stale" not in workbook("list")
     printed = workbook("verify", "quick", "--notebook", "02")
     assert "every table and claim of 4 notebooks came out again" in printed
-
-
-def test_a_notebook_without_a_record_has_nothing_to_differ(workbook):
-    workbook.add("01_a", "print(1)")
-    workbook("run")
-    assert "came out again" in workbook("verify", "quick")
 
 
 def test_the_reference_is_no_run(workbook):
@@ -256,18 +211,6 @@ def test_what_is_taken_as_it_is_is_not_called_up_to_date(workbook):
     workbook.add_recorded("01_a", "print('changed')")
     printed = workbook("run", "02", "--only")
     assert "all 1 notebooks are up to date. 1 others are taken as they are." in printed
-
-
-def test_follow_shows_the_last_words(workbook):
-    workbook.add("01_a", "print('all well')", "raise ValueError('last words')")
-    printed = workbook("run", "--follow", code=1)
-    assert "01_a | ValueError: last words" in printed
-
-
-def test_a_value_that_is_swept_cannot_be_fixed_too(workbook):
-    workbook.add("01_a")
-    printed = workbook("run", "-p", "n=4", "--sweep", "n=5", code=2)
-    assert "'n' is given to both" in printed
 
 
 def test_a_long_value_still_makes_a_folder(workbook):

@@ -57,7 +57,12 @@ def make(folder, counts, grey=False):
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    return tmp_path_factory.mktemp("fit")
+    """A folder with photos of three classes, and with photos of one."""
+    place = tmp_path_factory.mktemp("fit")
+    make(place / "shapes", (60, 60, 60))
+    (place / "one_class" / "a").mkdir(parents=True)
+    Image.new("RGB", (40, 30), "red").save(place / "one_class" / "a" / "1.png")
+    return place
 
 
 @pytest.fixture
@@ -73,7 +78,7 @@ def lightlab(monkeypatch, in_process, places):
 
 
 def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, places):
-    data = make(places / "shapes", (60, 60, 60))
+    data = places / "shapes"
     words = ("fit", "shapes", "--target-latency-ms", TARGET_MS, "--budget-minutes", 0.5)
     words += ("--method", "once-for-all")
     printed = lightlab(*words, "-o", "model", "--licence", "CC0 <b>")
@@ -176,7 +181,7 @@ def test_a_model_that_cannot_be_written_where_it_should_is_kept(monkeypatch, tmp
             patch.setattr(fit, "_facts", lambda *_: b"facts")
             patch.setattr(fit.tempfile, "mkdtemp", lambda prefix: str(spare))  # noqa: ARG005
             if name == "mine":
-                monkeypatch.setattr(fit.files, "sync_folder", full)
+                monkeypatch.setattr(fit.disk, "sync_folder", full)
             with pytest.raises(WorkbookError) as caught:
                 fit.write(tmp_path / name, None, None, "")
         (fault,) = caught.value.faults
@@ -191,8 +196,6 @@ def test_a_search_that_is_stopped_says_that_nothing_was_written(lightlab, places
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    if not (places / "shapes").exists():
-        make(places / "shapes", (60, 60, 60))
     monkeypatch.setattr(run, "fit", stopped)
     printed = lightlab("fit", "shapes", "--max-macs", 1e6, "-o", "none", code=130)
     assert "lightlab: stopped; nothing was written" in printed
@@ -206,9 +209,6 @@ def one_line(printed):
 
 
 def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
-    data = places / "shapes"
-    if not data.exists():
-        make(data, (60, 60, 60))
     printed = lightlab("fit", "shapes", "--target-latency-ms", 1e-4, "-o", "none", code=2)
     last = one_line(printed)
     assert "no network here has latency in ms of 0.0001: the smallest has" in last
@@ -231,22 +231,14 @@ def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
     ],
 )
 def test_what_cannot_be_done_is_one_line(lightlab, places, words, said):
-    if not (places / "shapes").exists():
-        make(places / "shapes", (60, 60, 60))
-    if not (places / "one_class").exists():
-        (places / "one_class" / "a").mkdir(parents=True)
-        Image.new("RGB", (40, 30), "red").save(places / "one_class" / "a" / "1.png")
-    before = sorted(p.name for p in places.iterdir())
+    (places / "cache").mkdir(exist_ok=True)
+    before = set(places.iterdir())
     rest = () if "-o" in words else ("-o", "none")
     assert said in one_line(lightlab("fit", *words, *rest, code=2))
-    assert sorted(p.name for p in places.iterdir() if p.name != "cache") == [
-        name for name in before if name != "cache"
-    ]
+    assert set(places.iterdir()) == before
 
 
-def test_a_budget_that_reading_uses_up_is_told_in_minutes(lightlab, places, monkeypatch):
-    if not (places / "shapes").exists():
-        make(places / "shapes", (60, 60, 60))
+def test_a_budget_that_reading_uses_up_is_told_in_minutes(lightlab, monkeypatch):
     monkeypatch.setattr(fitting, "CARD_S", 12.0)
     words = ("fit", "shapes", "--max-macs", 1e6, "--budget-minutes", 0.25, "-o", "model")
     printed = lightlab(*words, code=2)

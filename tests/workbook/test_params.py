@@ -160,6 +160,7 @@ def test_all_faults_of_all_notebooks_are_told_at_once_before_any_kernel(workbook
         (["-p", "__import__('os')=1"], "is not a Python identifier"),
         (["-p", "seed"], "'seed' is not NAME=VALUE"),
         (["-p", "seed=2026-99-99"], "seed = '2026-99-99': wrong type"),
+        (["-p", "seed=4", "--sweep", "seed=5"], "'seed' is given to both"),
         (["--sweep", "seed=0,x"], "seed = 'x': wrong type"),
         (["--name", "../out"], "'../out' is not usable as a folder"),
         (["--jobs", "0"], "--jobs"),

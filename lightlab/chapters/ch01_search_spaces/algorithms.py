@@ -19,10 +19,7 @@ MAX_DRAWS = 1000
 
 @dataclass(frozen=True)
 class Board:
-    """`size` × `size` cells, some of them obstacles; cells are (row, column).
-
-    Every free cell is a state, every step to a free neighbour costs 1.
-    """
+    """`size` × `size` cells (row, column), some obstacles; a step to a free neighbour costs 1."""
 
     size: int
     obstacles: frozenset[Cell]
@@ -31,9 +28,8 @@ class Board:
 
     @classmethod
     def random(cls, size: int, density: float, rng: np.random.Generator) -> "Board":
-        """Each cell is an obstacle with probability `density`; start left, goal right, both free.
-
-        Boards without a path are drawn again, at most `MAX_DRAWS` times: then a ValueError.
+        """Each cell an obstacle with chance `density`, start left, goal right; with a path, else
+        drawn again, at most `MAX_DRAWS` times: then a ValueError.
         """
         start, goal = (size // 2, size // 5), (size // 2, size - 1 - size // 5)
         for _ in range(MAX_DRAWS):
@@ -56,15 +52,11 @@ class Board:
 
     @property
     def n_free(self) -> int:
-        """Number of states of the problem space."""
         return self.size**2 - len(self.obstacles)
 
 
 class Walk:
-    """The cells that a search `visited`, in order; the `path` that it found, and its `length`.
-
-    `parent` says from where each cell was reached. Without a path, `path` is empty.
-    """
+    """The cells that a search `visited`, in order; its `path` (empty: none found) and `length`."""
 
     def __init__(self, board: Board, visited: list[Cell], parent: dict[Cell, Cell | None]) -> None:
         self.visited = visited
@@ -113,10 +105,11 @@ def manhattan(board: Board, cell: Cell) -> int:
 
 
 def a_star(board: Board, heuristic: Callable[[Board, Cell], float] = manhattan) -> Walk:
-    """Visit the cell with the least g + h: steps so far + estimated steps to go.
+    """Visit the cell with the least g + h, steps so far + estimated steps to go; then the smaller
+    h.
 
-    Equal sums: the smaller h first. The path is shortest if `heuristic` never overestimates and
-    falls by at most 1 per step (Hart, Nilsson & Raphael 1968, theorems 1 and 2).
+    The path is shortest if `heuristic` never overestimates and falls by at most 1 per step (Hart,
+    Nilsson & Raphael 1968, theorems 1 and 2).
     """
     parent: dict[Cell, Cell | None] = {board.start: None}
     steps = {board.start: 0}
@@ -235,8 +228,7 @@ def shortest_tour(distance: Sequence[Sequence[float]]) -> tuple[float, int]:
 class Law:
     """An algorithm with its theory: `growth(n)` operations up to a factor.
 
-    y(n, operations) against x(n) is a straight line, whose slope (after `read`) is `theory` in
-    theory; `meaning` says what the slope is.
+    y(n, operations) against x(n) is a straight line, whose slope (after `read`) should be `theory`.
     """
 
     algorithm: str

@@ -19,8 +19,7 @@ MAX_N = 1_000_000
 
 
 def visits(board: Board, finders: Sequence[str] = tuple(FINDERS)) -> pd.DataFrame:
-    """One row per method and cell: row, column, obstacle, and the place of the cell in the order
-    of visits and on the path, counted from 0 (NaN: not visited, not on the path)."""
+    """One row per method and cell; visit and step count from 0 (NaN: not visited, off the path)."""
     rows, columns = np.divmod(np.arange(board.size**2), board.size)
     cells = list(zip(rows.tolist(), columns.tolist(), strict=True))
     frames = []
@@ -39,11 +38,8 @@ def visits(board: Board, finders: Sequence[str] = tuple(FINDERS)) -> pd.DataFram
 def survey(
     size: int, densities: Sequence[float], n_boards: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Every method on the same `n_boards` random boards per density.
-
-    Columns: density, board, method, visited (cells), visited_share (of the free cells), length
-    (steps), excess (steps more than the shortest path). And the means of visited_share and of
-    excess by density and method: mean, ci_low, ci_high, n.
+    """Every method on the same `n_boards` random boards per density; and the means of visited_share
+    (of the free cells) and of excess (steps more than the shortest path).
     """
     rows = []
     for density in densities:
@@ -62,10 +58,8 @@ def survey(
 def order_moves(
     branching: int, depths: Sequence[int], n_trees: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Leaves that alpha–beta visits in random uniform trees, by the order in which moves are tried.
-
-    Columns: method ("no cuts": minimax, "random order", "best move first"), depth, tree, leaves,
-    value. And the mean of leaves by method and depth: mean, ci_low, ci_high, n.
+    """Leaves that alpha–beta visits in random uniform trees, by the order in which moves are tried;
+    and their means.
     """
     rows = []
     for depth in depths:
@@ -84,10 +78,7 @@ def order_moves(
 
 
 def sweep_tables(game: games.MNK, capacities: Sequence[int], repeats: int = 1) -> pd.DataFrame:
-    """Both searches with tables of every capacity (0: none), CPU seconds as median of `repeats`.
-
-    Columns: method, capacity (slots), memory_bytes, states (visited), seconds, value.
-    """
+    """Both searches with tables of every capacity (0: none), CPU seconds as median of `repeats`."""
     rows = []
     for name, search in (("minimax", games.minimax), ("alpha–beta", games.alpha_beta)):
         for capacity in capacities:
@@ -104,9 +95,8 @@ def sweep_tables(game: games.MNK, capacities: Sequence[int], repeats: int = 1) -
 
 
 def move_values(game: games.MNK) -> dict[games.State, dict[int, int]]:
-    """The positions where one can err, sorted, each with the value of every move for its player.
-
-    The game is solved from the last ply backwards.
+    """The value of every move in the positions where one can err, solved from the last ply
+    backwards.
     """
     values: dict[games.State, int] = {}
     moves: dict[games.State, dict[int, int]] = {}
@@ -123,9 +113,8 @@ def move_values(game: games.MNK) -> dict[games.State, dict[int, int]]:
 def judge_moves(game: games.MNK, n_playouts: int, seed: int, exploration: float) -> pd.DataFrame:
     """The position with most moves among those where one move wins, one draws and one loses.
 
-    One row per cell: row, column, stone (1 first player, −1 second, 0 free), value of a move there
-    and playout_share, the share of the `n_playouts` that UCT spends on it (NaN where a stone is).
-    ValueError if the game has no such position.
+    One row per cell: stone (1 first player, −1 second, 0 free), value of a move there and UCT's
+    playout_share (NaN where a stone is). ValueError if the game has no such position.
     """
     moves = move_values(game)
     telling = [state for state, of in moves.items() if len(set(of.values())) == 3]
@@ -150,11 +139,10 @@ def perfect_play(
     rng: np.random.Generator,
     exploration: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """How often UCT, flat Monte Carlo and a random player choose a perfect move.
+    """How often UCT, flat Monte Carlo and a random player choose a move that loses value; the
+    means.
 
     Per seed, all see the same `n_positions` positions, drawn evenly from those where one can err.
-    Columns: seed, method, playouts, error (share of positions with a move that loses value). And
-    the mean error by method and playouts: mean, ci_low, ci_high, n.
     """
     perfect = {
         state: {move for move, value in of.items() if value == max(of.values())}
@@ -181,7 +169,7 @@ def perfect_play(
 
 
 def convergence_rate(errors: pd.DataFrame, n_positions: int) -> np.ndarray:
-    """Slope of UCT's log error against log playouts for each seed, shape (n_seeds,).
+    """Slope of UCT's log error against log playouts, by seed.
 
     No error among n positions is read as half an error among n + 1, so that its logarithm exists.
     """
@@ -192,8 +180,9 @@ def convergence_rate(errors: pd.DataFrame, n_positions: int) -> np.ndarray:
 
 
 def input_sizes(law: Law, budget: int) -> list[int]:
-    """Up to 8 sizes, evenly spaced in log n, up to the largest n (at most `MAX_N`) that the law
-    grants `budget` operations. At least 4, or a ValueError."""
+    """4 to 8 sizes, even in log n, up to the largest n that `budget` operations allow, else
+    ValueError.
+    """
     high = 4
     while high < MAX_N and law.growth(high) <= budget:
         high *= 2
@@ -206,9 +195,8 @@ def input_sizes(law: Law, budget: int) -> list[int]:
 
 
 def count_operations(budget: int, repeats: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Run all algorithms on random inputs of growing size, up to about `budget` operations each.
-
-    Columns: algorithm, order, n, repeat, operations, seconds (CPU time).
+    """All algorithms on random inputs of growing size, up to about `budget` operations; CPU
+    seconds.
     """
     rows = []
     for law in LAWS:
@@ -224,11 +212,7 @@ def count_operations(budget: int, repeats: int, rng: np.random.Generator) -> pd.
 
 
 def fit_laws(counted: pd.DataFrame) -> pd.DataFrame:
-    """Slope of every law with its 95 % interval (least squares, Student's t), beside its theory.
-
-    Columns: algorithm, order, meaning, theory, fitted, ci_low, ci_high, largest_n, operations
-    (mean at the largest n), seconds (median there), ns_per_operation.
-    """
+    """Slope of every law with its 95 % interval (least squares, Student's t), beside its theory."""
     rows = []
     for law in LAWS:
         mine = counted[counted["algorithm"] == law.algorithm]
@@ -248,8 +232,8 @@ def fit_laws(counted: pd.DataFrame) -> pd.DataFrame:
 def space_size(definition: Any) -> int:
     """Number of points of a space, an exact integer.
 
-    A list is a decision (as many points as options); {"all": {…}} multiplies independent
-    decisions, {"any": {…}} adds alternatives, {"repeat": n, "of": …} decides n times.
+    A list is a decision (as many points as options); {"all": {…}} multiplies independent decisions,
+    {"any": {…}} adds alternatives, {"repeat": n, "of": …} decides n times.
     """
     if isinstance(definition, list) and definition:
         return len(definition)
@@ -264,11 +248,7 @@ def space_size(definition: Any) -> int:
 
 
 def known_spaces() -> pd.DataFrame:
-    """The spaces of `published/space_sizes.yaml`, smallest first.
-
-    Columns: name, group, size (exact integers; published estimates as float), log10_size, origin
-    ("computed" from the definition, "counted" by playing, "published"), source.
-    """
+    """The spaces of `published/space_sizes.yaml`, smallest first; estimates are floats."""
     rows = []
     for space in loader.read_yaml("space_sizes.yaml"):
         if "define" in space:

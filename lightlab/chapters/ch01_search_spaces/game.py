@@ -19,8 +19,8 @@ _MIX = 0x9E3779B97F4A7C15  # odd, 2**64 / golden ratio: spreads neighbouring key
 class MNK:
     """The m,n,k game: `m` columns, `n` rows, whoever has `k` in a row first wins.
 
-    A state is (stones of the player to move, stones of the other), each a set of cells as bits;
-    a move is the bit of its cell. ValueError beyond 16 cells, where the table of wins ends.
+    A state is (stones of the player to move, of the other), sets of cells as bits; a move is the
+    bit of its cell. ValueError beyond 16 cells, where the table of wins ends.
     """
 
     start: State = (0, 0)
@@ -44,7 +44,6 @@ class MNK:
         return [cell for cell in self.cells if not taken & cell]
 
     def play(self, state: State, move: int) -> State:
-        """Set a stone; the players change places."""
         return state[1], state[0] | move
 
     def outcome(self, state: State) -> int | None:
@@ -62,7 +61,7 @@ class MNK:
         return plies[:-1]
 
     def count_classes(self, positions: set[State]) -> int:
-        """Number of positions that differ by more than a rotation or reflection of the board."""
+        """Number of positions, rotations and reflections of the board counted once."""
         states = np.array(sorted(positions), dtype=np.int64)
         codes = [view[states[:, 0]] << MAX_CELLS | view[states[:, 1]] for view in self._views()]
         return len(np.unique(np.min(codes, axis=0)))
@@ -77,7 +76,7 @@ class MNK:
         return lines
 
     def _views(self) -> list[np.ndarray]:
-        """For each symmetry of the board, the image of every set of cells, shape (2**cells,)."""
+        """The image of every set of cells for each symmetry of the board, (2**cells,)."""
         board = np.arange(self.m * self.n).reshape(self.n, self.m)
         turned = [np.rot90(board, i) for i in range(4)]
         views = [v for t in turned for v in (t, t[:, ::-1]) if v.shape == board.shape]
@@ -86,10 +85,9 @@ class MNK:
 
 
 class UniformTree:
-    """A tree of `branching` moves at each of `depth` plies, its leaves all different, at random.
+    """`branching` moves at each of `depth` plies; leaves all different, at random.
 
-    Moves are tried at random, or with `best_first` as if an oracle had sorted them. State: (ply,
-    index of the node at this ply).
+    Moves are tried at random, or best first as if an oracle had sorted them. State: (ply, index).
     """
 
     start: State = (0, 0)
@@ -121,10 +119,9 @@ Game = MNK | UniformTree
 
 
 class TranspositionTable:
-    """`capacity` slots for positions already solved; each keeps a lower and an upper bound.
+    """`capacity` slots of 24 bytes for positions already solved: key, lower and upper bound.
 
-    One slot per hash value, and the newest entry replaces whatever was there (Breuker et al. 1994,
-    scheme "New"). A slot takes 24 bytes: key and two bounds.
+    The newest entry replaces whatever was in its slot (Breuker et al. 1994, scheme "New").
     """
 
     def __init__(self, capacity: int) -> None:
@@ -142,7 +139,6 @@ class TranspositionTable:
         return self._low[slot], self._high[slot]
 
     def store(self, state: State, low: float, high: float) -> None:
-        """Keep the bounds, at the cost of the entry that was in the slot."""
         key, slot = self._place(state)
         self._keys[slot], self._low[slot], self._high[slot] = key, low, high
 
@@ -153,8 +149,7 @@ class TranspositionTable:
 
 @dataclass
 class Visits:
-    """What a search saw: the value of its start, states by ply (repeats counted), finished games,
-    and the set of different states."""
+    """The value of a search's start, states visited by ply (repeats counted) and different ones."""
 
     by_ply: list[int]
     value: int | None = None
@@ -163,23 +158,18 @@ class Visits:
 
     @property
     def states(self) -> int:
-        """States visited, repeats counted."""
         return sum(self.by_ply)
 
 
 def minimax(game: Game, table: TranspositionTable | None = None) -> Visits:
-    """The value of `game.start` under perfect play, by trying everything.
-
-    With a `table`, a position found in it is not searched again.
-    """
+    """The value of `game.start` under perfect play, by trying everything not in the `table`."""
     return alpha_beta(game, table, cuts=False)
 
 
 def alpha_beta(game: Game, table: TranspositionTable | None = None, cuts: bool = True) -> Visits:
     """The same value as `minimax`; branches that cannot change it are cut (Knuth & Moore 1975, F2).
 
-    `alpha` is what the player to move has already, `beta` what the other will not allow more of;
-    without `cuts` this window always stays open.
+    `alpha` is what the player to move has already, `beta` what the other allows at most.
     """
     seen = Visits(by_ply=[0] * (game.max_plies + 1))
 
@@ -223,8 +213,8 @@ class _Node:
 class UCT:
     """Upper confidence bounds applied to trees (Kocsis & Szepesvári 2006); can go on at any time.
 
-    A win counts 1, a draw ½, a loss 0. `exploration` is c in mean + c·√(ln N / n): √2 by the
-    theory for rewards in [0, 1]. `tree=False` keeps the root's moves only: flat Monte Carlo.
+    A win counts 1, a draw ½, a loss 0. `exploration` is c in mean + c·√(ln N / n), in theory √2.
+    `tree=False` keeps the root's moves only: flat Monte Carlo.
     """
 
     def __init__(
@@ -248,7 +238,6 @@ class UCT:
 
     @property
     def visits(self) -> dict[int, int]:
-        """Playouts spent on each move of the root."""
         return {child.move: child.visits for child in self.root.children}
 
     @property

@@ -20,19 +20,15 @@ ORDERS = ("nearest first", "one after the other", "a little everywhere")
 
 
 def log2_arrangements(counts: ArrayLike, axis: int | None = None) -> np.ndarray | float:
-    """log2 of W = N! / Πnᵢ!, the ways to put N labelled particles into cells with `counts` each.
-
-    The W of Boltzmann's S = k log W, exact to rounding through the log-gamma function.
-    """
+    """log2 of Boltzmann's W = N! / Πnᵢ!, the ways to put N labelled particles into the cells."""
     counts = np.asarray(counts, dtype=float)
     log_w = gammaln(counts.sum(axis=axis) + 1) - gammaln(counts + 1).sum(axis=axis)
     return log_w / np.log(2)
 
 
 def stirling_gap(counts: ArrayLike) -> float:
-    """H − (log2 W)/N in bits as Stirling's formula n! ≈ √(2πn)(n/e)ⁿ predicts it.
-
-    Falls like (cells − 1) log2(N) / 2N: the two measures of disorder become one.
+    """H − (log2 W)/N in bits as Stirling's formula predicts it: falls like (cells − 1) log2(N) /
+    2N.
     """
     counts = np.asarray(counts, dtype=float).ravel()
     n = counts.sum()
@@ -41,23 +37,16 @@ def stirling_gap(counts: ArrayLike) -> float:
 
 
 def type_class_bound(n_particles: int, n_cells: int) -> float:
-    """Upper bound cells · log2(N + 1) / N on H − (log2 W)/N; the lower bound is 0.
-
-    Cover & Thomas 2006, theorem 11.1.3 (method of types).
-    """
+    """Upper bound on H − (log2 W)/N (Cover & Thomas 2006, theorem 11.1.3); the lower bound is 0."""
     return n_cells * float(np.log2(n_particles + 1)) / n_particles
 
 
 def scatter(n_particles: int, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions of particles strewn evenly over the room."""
     return rng.integers(side, size=(n_particles, 2))
 
 
 def diffuse(xy: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions after one step of a random walk; who walks into a wall stays where it is.
-
-    Every cell is entered as easily as it is left, so the room is fair: evenly filled stays so.
-    """
+    """A step of a random walk; who walks into a wall stays. Evenly filled stays so."""
     moved = xy + STEPS[rng.integers(4, size=len(xy))]
     inside = ((moved >= 0) & (moved < side)).all(axis=1)
     return np.where(inside[:, None], moved, xy)
@@ -85,9 +74,8 @@ def occupation_entropy(counts: np.ndarray) -> np.ndarray:
 def simulate(
     xy: np.ndarray, side: int, n_steps: int, rng: np.random.Generator, work_rate: float = 0.0
 ) -> np.ndarray:
-    """Diffusion, and after each step every particle is carried with chance `work_rate`.
-
-    Returns the occupations (n_steps + 1, side, side).
+    """Occupations (n_steps + 1, side, side) of a diffusion in which, after each step, every
+    particle is carried with chance `work_rate`.
     """
     counts = [occupation(xy, side)]
     for _ in range(n_steps):
@@ -100,10 +88,7 @@ def simulate(
 
 
 def transition_matrix(side: int, work_rate: float = 0.0) -> sparse.csr_array:
-    """Chances M[i, j] that a particle in cell i stands in cell j a step later, (side², side²).
-
-    With `work_rate` 0 rows and columns sum to 1: the condition of the second law.
-    """
+    """Chances M[i, j] that a particle in cell i stands in cell j a step later, (side², side²)."""
     cells = np.stack(np.divmod(np.arange(side * side), side), axis=1)
     targets = []
     for step in STEPS:
@@ -115,7 +100,6 @@ def transition_matrix(side: int, work_rate: float = 0.0) -> sparse.csr_array:
 
 
 def _jumps(targets: list[np.ndarray], chances: list[float]) -> sparse.csr_array:
-    """The matrix that takes cell i to targets[k][i] with chance chances[k]."""
     n = len(targets[0])
     values = np.repeat(chances, n)
     sources = np.tile(np.arange(n), len(targets))
@@ -160,9 +144,8 @@ def room_at_rest(side: int, work_rate: float) -> pd.DataFrame:
 
 
 def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) -> np.ndarray:
-    """Whom to carry at each move, so that all get home: particle numbers, shape (Σ distance,).
-
-    `order` is one of ORDERS, else ValueError.
+    """Whom to carry at each move so that all get home, (Σ distance,); ValueError unless one of
+    ORDERS.
     """
     if order == "nearest first":
         return np.repeat(np.argsort(distance), np.sort(distance))
@@ -178,9 +161,8 @@ def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) ->
 def tidy_up(
     xy: np.ndarray, side: int, order: str, rng: np.random.Generator, n_points: int = 61
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An agent carries all particles home and nothing disturbs it; `order` as in `work_schedule`.
-
-    Returns occupations (n_points, side, side), the last one in order, and the moves made by then.
+    """Occupations (n_points, side, side) while an agent carries all home, and the moves made by
+    then.
     """
     schedule = work_schedule(xy.sum(axis=1), order, rng)
     stops = np.linspace(0, len(schedule), n_points).astype(int)

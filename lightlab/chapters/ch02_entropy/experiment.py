@@ -20,9 +20,8 @@ from lightlab.published import loader
 
 
 def walk_table(counts: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
-    """Bits per particle of a walk: step, entropy_bits, arrangements_bits ((log2 W)/N), exact_bits.
-
-    `counts` (steps, side, side) from `simulate`, `exact` (steps, cells) from `evolve`.
+    """Bits per particle at each step: of occupations `counts` (steps, side, side), as (log2 W)/N,
+    and of the `exact` distribution (steps, cells).
     """
     flat = counts.reshape(len(counts), -1)
     return pd.DataFrame(
@@ -36,9 +35,8 @@ def walk_table(counts: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
 
 
 def boltzmann_gaps(p: np.ndarray, sizes: Sequence[int], rng: np.random.Generator) -> pd.DataFrame:
-    """Occupations of different size drawn from `p`: how far (log2 W)/N stays below the entropy.
-
-    Columns: particles, gap_bits (counted), stirling_bits (predicted), bound_bits (method of types).
+    """Occupations of different size drawn from `p`: how far (log2 W)/N stays below the entropy,
+    counted, by Stirling, and at most (method of types).
     """
     rows = []
     for size in sizes:
@@ -50,9 +48,8 @@ def boltzmann_gaps(p: np.ndarray, sizes: Sequence[int], rng: np.random.Generator
 
 
 def falls(side: int, n_steps: int, sizes: Sequence[int], seed: int) -> pd.DataFrame:
-    """How often and how deep entropy falls by chance while particles leave their corner.
-
-    Columns: particles, falling_percent (of the steps), deepest_fall_bits, rise_bits (start to end).
+    """How often (% of the steps) and how deep entropy falls by chance while particles leave their
+    corner.
     """
     rows = []
     for size in sizes:
@@ -67,8 +64,7 @@ def falls(side: int, n_steps: int, sizes: Sequence[int], seed: int) -> pd.DataFr
 def compare_orders(
     xy: np.ndarray, side: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tidy up in each of ORDERS: the curves (order, moves per particle, entropy_bits), and the
-    rooms after half the work (`disorder.room_table`)."""
+    """Tidy up in each of ORDERS: the curves, and the rooms after half the work."""
     curves, halfway = [], {}
     for order in disorder.ORDERS:
         counts, moves = disorder.tidy_up(xy, side, order, rng)
@@ -83,11 +79,10 @@ def compare_orders(
 def work_runs(
     side: int, n_particles: int, n_steps: int, rates: Sequence[float], n_repeats: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Entropy step by step under each work rate: step, entropy_bits, work_rate, start, repeat.
+    """Entropy step by step under each work rate; where the strewn ones end, by repeat; the means.
 
     `start` is "strewn", in repeat 0 also "tidy". The rates share their random numbers, so that
-    their differences can be paired by repeat. And where the strewn ones end: a row per repeat with
-    a column per rate, and the mean of each rate above 0 (work_rate, mean, ci_low, ci_high, n).
+    their differences can be paired by repeat.
     """
     frames = []
     for repeat in range(n_repeats):
@@ -107,7 +102,7 @@ def work_runs(
 
 
 def balance(sides: Sequence[int], work_rates: Sequence[float]) -> pd.DataFrame:
-    """Where work and diffusion hold each other, exactly: side, work_rate, entropy_bits."""
+    """Where work and diffusion hold each other, exactly."""
     rows = []
     for side, rate in product(sides, work_rates):
         p = disorder.stationary(disorder.transition_matrix(side, rate))
@@ -116,9 +111,8 @@ def balance(sides: Sequence[int], work_rates: Sequence[float]) -> pd.DataFrame:
 
 
 def random_excess(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Huffman's questions minus entropy for `n` random alphabets of 2 to 31 symbols, shape (n,).
-
-    Dirichlet(0.3): from even to lopsided.
+    """Huffman's questions minus entropy for `n` random alphabets of 2 to 31 symbols,
+    Dirichlet(0.3).
     """
     excess = np.empty(n)
     for i in range(n):
@@ -129,10 +123,7 @@ def random_excess(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def next_letter_entropies(text: str) -> pd.DataFrame:
-    """Entropy of a letter when those before it are known: letters_known, ours_bits, shannon_bits.
-
-    F_n = H(blocks of n) − H(blocks of n − 1), n from 1 to 3; Shannon 1951, equation 1.
-    """
+    """Entropy of a letter when those before it are known: F_n of Shannon 1951, equation 1."""
     blocks = [entropy(list(information.text_blocks(text, n).values())) for n in (1, 2, 3)]
     published = loader.read_yaml("english_entropy.yaml")["bits"]
     ours = np.diff([0.0, *blocks])
@@ -140,10 +131,7 @@ def next_letter_entropies(text: str) -> pd.DataFrame:
 
 
 def block_codes(sources: Mapping[str, str], max_block: int) -> pd.DataFrame:
-    """Huffman codes for blocks of 1..max_block symbols, independent ones and those of each text.
-
-    Columns: source, reading, n, questions (per symbol), entropy_bits (of a symbol by itself).
-    """
+    """Huffman codes for blocks of 1..max_block symbols: questions per symbol, its own entropy."""
     rows = []
     for source, symbols in sources.items():
         one = information.frequencies(symbols)
@@ -162,12 +150,11 @@ def block_codes(sources: Mapping[str, str], max_block: int) -> pd.DataFrame:
 def wrong_code_costs(
     probs: Probs, beliefs: Mapping[str, Probs], n_letters: int, n_repeats: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Draw letters from `probs`, code them as each of the `beliefs` would, count the answers.
+    """Draw letters from `probs`, code them as each of the `beliefs` would, count the answers; the
+    means of `wasted`.
 
-    Columns: belief, repeat, kl_bits, wasted (questions per letter beyond those of the right code;
-    Huffman codes of letter pairs), over (answers per letter of the belief's Shannon code minus
-    H(p) + KL: between 0 and 1 by the theorem). Ties in building a code are drawn anew each time.
-    And the mean of wasted by belief: belief, kl_bits, mean, ci_low, ci_high, n.
+    wasted: answers per letter beyond the right code's (Huffman, letter pairs, ties drawn anew);
+    over: answers per letter of the belief's Shannon code minus H(p) + KL, in theory from 0 to 1.
     """
     alphabet, p = list(probs), np.array(list(probs.values()))
     right, rows = huffman_code(information.independent_blocks(probs, 2)), []
@@ -190,10 +177,8 @@ def wrong_code_costs(
 def play_games(
     answers: np.ndarray, secrets: np.ndarray, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All PLAYERS look for the same secrets.
-
-    Returns the questions needed (a row per game, a column per player), and the mean of the bits
-    left after each (player, asked, mean, ci_low, ci_high, n), where a found object stays found.
+    """All PLAYERS look for the same secrets: the questions needed (a row per game, a column per
+    player), and the mean bits left after each, where a found object stays found.
     """
     games = []
     for (name, player), (number, secret) in product(
@@ -210,11 +195,9 @@ def play_games(
 
 
 def in_bits(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Mean surprise at the true labels, and the surprise that the network itself expects.
-
-    `logits` (N, classes), `labels` (N,). Keys: cross_entropy_bits, predictive_entropy_bits (mean
-    entropy of the softmax), miscalibration_bits (their difference: 0 when the stated chances are
-    the true ones, above 0 when the network is too sure of itself), accuracy.
+    """Mean surprise of `logits` (N, classes) at the true labels, the surprise that they expect, and
+    the difference: 0 when the stated chances are true, above 0 when the network is too sure of
+    itself.
     """
     log_p = logits.double().log_softmax(dim=1)
     surprise = -log_p.gather(1, labels[:, None]).mean().item() / math.log(2)
@@ -234,10 +217,8 @@ def weights(model: nn.Module) -> np.ndarray:
 
 
 def weights_in_bits(weights: np.ndarray, bin_width: float, n_bins: int) -> dict[str, float]:
-    """Bits of the histogram of `weights` (n,) by two rulers.
-
-    weights_fixed_bits: bins of `bin_width`, centred on multiples of it, as many as it takes.
-    weights_stretched_bits: `n_bins` between the smallest and the largest value.
+    """Bits of the histogram of `weights` (n,): in fixed bins of `bin_width` centred on its
+    multiples, and in `n_bins` stretched from the smallest to the largest value.
     """
     fixed = np.unique(np.rint(weights / bin_width), return_counts=True)[1]
     stretched = np.histogram(weights, bins=n_bins)[0]
@@ -248,10 +229,8 @@ def weights_in_bits(weights: np.ndarray, bin_width: float, n_bins: int) -> dict[
 def train_network(
     dataset: DataSet, hidden: int, recipe: train.Recipe, seed: int, bin_width: float, n_bins: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train a network with one hidden layer and look at it 24 times, evenly on a log axis.
-
-    Returns the curve from step 0 on (decay, seed, step, macs, keys of `in_bits` on the test images
-    and of `weights_in_bits`), and its weights at both ends (moment, weight).
+    """Train a network with one hidden layer and look at it 24 times, evenly on a log axis: the
+    curve from step 0 on, test images, and its weights at both ends.
     """
     images, test, rows = dataset.train, dataset.test, []
     model = build.mlp(images.x[0].numel(), (hidden,), seed=seed)
@@ -281,8 +260,8 @@ def train_networks(
     bin_width: float,
     n_bins: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`train_network` on each seed's data with each weight decay: the curves, and the weights of
-    the first network.
+    """`train_network` on each seed's data with each weight decay: the curves, the first one's
+    weights.
 
     Give each seed its own split: networks that share test images are not independent.
     """

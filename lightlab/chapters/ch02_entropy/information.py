@@ -19,10 +19,7 @@ Player = Callable[[np.ndarray, np.random.Generator], int]
 
 
 def normalise(counts: ArrayLike) -> np.ndarray:
-    """Shares of non-negative `counts` (any shape; sum over all entries is 1).
-
-    Negative or non-finite counts, or a sum of 0, are a ValueError.
-    """
+    """Shares of `counts`; ValueError unless they are finite, none negative, not all 0."""
     counts = np.asarray(counts, dtype=float)
     total = counts.sum()
     if not np.isfinite(total) or total <= 0 or (counts < 0).any():
@@ -31,20 +28,14 @@ def normalise(counts: ArrayLike) -> np.ndarray:
 
 
 def entropy(p: ArrayLike, axis: int | None = None) -> np.ndarray | float:
-    """Shannon entropy −Σ p log2 p in bits of the distribution `p`, over `axis` (None: all of it).
-
-    0 log 0 counts as 0. Shannon 1948, §6.
-    """
+    """Shannon entropy −Σ p log2 p in bits (1948, §6) over `axis` (None: of all); 0 log 0 is 0."""
     p = np.asarray(p, dtype=float)
     bits = -xlogy(p, p).sum(axis=axis) / np.log(2)
     return np.maximum(bits, 0.0) if np.ndim(bits) else max(float(bits), 0.0)
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
-    """Σ p log2(p/q) in bits: the questions wasted by believing `q` (Kullback & Leibler 1951).
-
-    Infinite where `q` rules out what `p` allows.
-    """
+    """Σ p log2(p/q) in bits: the questions wasted by believing `q` (Kullback & Leibler 1951)."""
     return float(rel_entr(p, q).sum() / np.log(2))
 
 
@@ -71,9 +62,8 @@ def frequencies(symbols: Iterable[Hashable]) -> dict[Hashable, float]:
 
 
 def estimate(symbols: Iterable[Hashable], alphabet: Iterable[Hashable]) -> dict[Hashable, float]:
-    """Believed shares after a look at `symbols`: half a count is added to each of `alphabet`.
-
-    So what was not seen yet stays possible (Krichevsky & Trofimov 1981).
+    """Shares after a look at `symbols`, half a count added to each of `alphabet` (Krichevsky &
+    Trofimov 1981).
     """
     counts = Counter(dict.fromkeys(alphabet, 0.5))
     counts.update(symbols)
@@ -93,10 +83,7 @@ def text_blocks(text: str, n: int) -> dict[Hashable, float]:
 
 
 def huffman_code(probs: Probs) -> Code:
-    """Prefix code of least expected length (Huffman 1952): merge the two rarest until one is left.
-
-    A single symbol gets the empty code word: there is nothing to ask. No symbol is a ValueError.
-    """
+    """Prefix code of least expected length (Huffman 1952): merge the two rarest, to the last."""
     if not probs:
         raise ValueError("a code needs at least one symbol")
     ticket = count()  # breaks ties, so that symbols are never compared
@@ -110,9 +97,8 @@ def huffman_code(probs: Probs) -> Code:
 
 
 def shannon_code(probs: Probs) -> Code:
-    """Prefix code with word lengths ⌈−log2 p⌉ (Shannon 1948, §9), words given out in order.
-
-    Not optimal, but the code for which the cost of a wrong `probs` is bounded on both sides.
+    """Prefix code with word lengths ⌈−log2 p⌉ (Shannon 1948, §9), not optimal, but the cost of a
+    wrong `probs` is bounded on both sides.
     """
     if any(p <= 0 for p in probs.values()):
         raise ValueError("every symbol needs a probability > 0, or its word is infinitely long")
@@ -133,10 +119,7 @@ def expected_length(code: Code, probs: Probs) -> float:
 
 
 def tree_table(code: Code, probs: Probs) -> pd.DataFrame:
-    """The tree of questions, a row per node: word, parent, depth, x (0..leaves−1), prob, symbol.
-
-    Leaves stand in the order of their words, each parent midway above its children.
-    """
+    """The tree of questions, a row per node; leaves in the order of their words, x from 0."""
     leaves = sorted(code, key=lambda symbol: code[symbol])
     x = {code[symbol]: float(i) for i, symbol in enumerate(leaves)}
     prob = {code[symbol]: probs[symbol] for symbol in leaves}
@@ -153,7 +136,6 @@ def tree_table(code: Code, probs: Probs) -> pd.DataFrame:
 
 
 def encode(symbols: Iterable[Hashable], code: Code) -> str:
-    """The answers of all symbols in a row, as a string of 0 and 1."""
     return "".join(code[symbol] for symbol in symbols)
 
 
@@ -172,10 +154,8 @@ def decode(bits: str, code: Code) -> list[Hashable]:
 
 
 def threshold_questions(x: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
-    """All questions "is feature f at least t?" on a table `x` (objects, features) of numbers.
-
-    Returns the answers (objects, questions) as booleans and the questions (feature, threshold);
-    questions that all objects answer alike are left out.
+    """All questions "is feature f at least t?" on a table `x` (objects, features), and the answers
+    (objects, questions); without those that all objects answer alike.
     """
     asked, answers = [], []
     for feature in range(x.shape[1]):
@@ -188,10 +168,7 @@ def threshold_questions(x: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
 
 
 def information_gain(answers: np.ndarray) -> np.ndarray:
-    """Bits that each question is expected to give, (questions,), the objects equally likely.
-
-    An answer that splits them half and half gives 1 bit, one that all share gives 0.
-    """
+    """Bits that each question is expected to give, (questions,), the objects equally likely."""
     yes = answers.mean(axis=0)
     return entropy(np.stack([yes, 1 - yes]), axis=0)
 
@@ -203,7 +180,6 @@ def most_informative(answers: np.ndarray, rng: np.random.Generator) -> int:
 
 
 def any_question(answers: np.ndarray, rng: np.random.Generator) -> int:
-    """A question at random."""
     return int(rng.integers(answers.shape[1]))
 
 
@@ -226,9 +202,8 @@ def play(
     rng: np.random.Generator,
     max_questions: int = 1000,
 ) -> pd.DataFrame:
-    """Ask until one object is left. A row per question, row 0 before the first.
+    """Ask until one object is left. A row per question, row 0 (question −1) before the first.
 
-    Columns: asked, question (column number, −1 in row 0), answer, left, entropy_bits.
     ValueError if two objects cannot be told apart or `max_questions` do not suffice.
     """
     left = np.arange(len(answers))
@@ -246,10 +221,8 @@ def play(
 def film(
     images: np.ndarray, answers: np.ndarray, asked: pd.DataFrame, game: pd.DataFrame
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Mean of the `images` (n, height, width) still possible at each stage of a `game`.
-
-    Returns the means, and the stages: left, entropy_bits and the question that comes next (row,
-    column, threshold, answer; NaN at the last). `asked` comes from `threshold_questions`.
+    """Mean of the `images` (n, height, width) still possible at each stage of a `game`, and the
+    stages with the question of `threshold_questions` that comes next (NaN at the last).
     """
     left, means = np.arange(len(images)), [images.mean(axis=0)]
     for row in game.iloc[1:].itertuples():

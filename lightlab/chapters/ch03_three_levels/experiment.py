@@ -35,11 +35,9 @@ class Setting:
     weight_decay: float
 
     def recipe(self, base: train.Recipe) -> train.Recipe:
-        """`base` with this setting's numbers."""
         return replace(base, lr=self.lr, weight_decay=self.weight_decay)
 
     def build(self, ds: DataSet, seed: int) -> nn.Sequential:
-        """The network, untrained, for the images of `ds`."""
         return layers.stack(self.network, ds.input_shape, len(ds.class_names), seed=seed)
 
 
@@ -51,9 +49,8 @@ def solve_parameters(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Linear]]:
     """Level 1: weights drawn, from two formulas, and by gradient for the settings `trained`.
 
-    `sets` by seed. Returns one row per way and seed (way, samples, macs, seconds, val_accuracy,
-    test_accuracy, seed), the trainings' histories (way, seed and the columns of `train.fit`), and
-    the linear classifiers of the first seed.
+    `sets` by seed. One row per way and seed, the trainings' histories, and the linear classifiers
+    of the first seed.
     """
     results, histories, shown = [], [], {}
     for seed, ds in sets.items():
@@ -71,10 +68,7 @@ def solve_parameters(
 
 
 def solve_untrained(ds: DataSet, penalty: float) -> tuple[list[dict[str, Any]], dict[str, Linear]]:
-    """Three linear classifiers found without training: drawn, class means, ridge regression.
-
-    One row each (way, samples, macs, seconds, val_accuracy, test_accuracy), and the classifiers.
-    """
+    """Three linear classifiers found without training: drawn, class means, ridge regression."""
     drawings = loader.read_yaml("drawn_digits.yaml")["digits"]
     solutions = {
         "drawn": lambda: linear.from_drawings(drawings, ds),
@@ -109,7 +103,7 @@ def solve_by_gradient(
 
 
 def descend(sets: Mapping[int, DataSet], penalty: float) -> pd.DataFrame:
-    """Ridge regression by steps downhill: step, objective, seed, gap to the formula's minimum."""
+    """Ridge regression by steps downhill; gap: to the formula's minimum."""
     frames = []
     for seed, ds in sets.items():
         minimum = linear.ridge_objective(linear.ridge(ds.train, penalty), ds.train, penalty)
@@ -129,9 +123,8 @@ def random(space: HyperSpace, n: int, seed: int, base: Setting) -> list[Setting]
 
 
 def _settings(configs: Sequence[dict[str, Any]], base: Setting) -> list[Setting]:
-    """Points as settings: `width` makes one dense layer, other sizes are those of `layers.write`.
-
-    Learning rate and weight decay that a point leaves open are those of `base`.
+    """Points as settings: `width` makes one dense layer, other sizes are those of `layers.write`;
+    what a point leaves open is `base`'s.
     """
     found = []
     for config in configs:
@@ -147,9 +140,8 @@ def search(
     ways: Mapping[str, Callable[[int], Sequence[Setting]]],
     recipe: train.Recipe,
 ) -> pd.DataFrame:
-    """Levels 2 and 3: every way's settings tried on every data set (see `try_all`).
-
-    `ways` maps a name to the settings that it tries for a seed; columns way and seed are added.
+    """Levels 2 and 3: the settings that each of `ways` tries for a seed, on its data (see
+    `try_all`).
     """
     frames = [
         try_all(ds, settings_of(seed), recipe, seed).assign(way=way, seed=seed)
@@ -162,12 +154,9 @@ def search(
 def try_all(
     ds: DataSet, settings: Sequence[Setting], recipe: train.Recipe, seed: int
 ) -> pd.DataFrame:
-    """Train every setting from the same seed and test the best by validation.
+    """Train every setting from the same seed and test the best by validation accuracy, then loss.
 
-    One row per trial in order: trial (from 1), the setting, samples, macs, macs_image (forward),
-    seconds, val_accuracy, chosen, test_accuracy (of the chosen row only). Equal accuracies are
-    told apart by validation loss. A training that diverges counts as accuracy 0
-    and is charged in full.
+    A training that diverges counts as accuracy 0 and is charged in full.
     """
     rows, best = [], (-1.0, 0.0)
     for trial, setting in enumerate(settings):
@@ -200,10 +189,8 @@ def _train(
 
 
 def best_so_far(values: Sequence[float], exchangeable: bool) -> np.ndarray:
-    """Best value among the first 1, 2, …, N trials.
-
-    If the order is chance (`exchangeable`) the expectation over all orders takes its place, which
-    removes the luck of the draw (Bergstra & Bengio 2012, section 2.1, resample to the same end).
+    """Best value among the first 1, 2, …, N trials; where their order is chance (`exchangeable`)
+    its expectation over all orders (Bergstra & Bengio 2012, section 2.1, resample to the same end).
     """
     v = np.asarray(values, dtype=float)
     if not exchangeable:
@@ -218,11 +205,8 @@ def best_so_far(values: Sequence[float], exchangeable: bool) -> np.ndarray:
 
 
 def variance_shares(grid: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
-    """Share of validation accuracy's variance that each factor alone explains: a row per seed.
-
-    The classical analysis of variance of a balanced design (Fisher 1925): the shares and the
-    interactions left over add up to 1; NaN without variance. ValueError unless each seed's trials
-    are a full grid.
+    """Share of validation accuracy's variance that each factor alone explains, a row per seed
+    (Fisher 1925); NaN without variance. ValueError unless each seed's trials are a full grid.
     """
     rows = []
     for _, trials in grid.groupby("seed"):
@@ -237,10 +221,8 @@ def variance_shares(grid: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
 
 
 def curves(histories: pd.DataFrame, searches: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Validation accuracy against effort: level, way, x, mean, ci_low, ci_high, n.
-
-    Level 1 by epoch of its trainings; the levels above, whose trials `searches` maps, by best so
-    far after 1, 2, … networks.
+    """Validation accuracy against effort x: epochs at level 1; at the levels above, whose trials
+    `searches` maps, the best so far after x networks.
     """
     named = histories.rename(columns={"epoch": "x"})
     tables = [stats.grouped_ci(named, ["way", "x"], "val_accuracy").assign(level=1)]
@@ -256,10 +238,7 @@ def curves(histories: pd.DataFrame, searches: Mapping[int, pd.DataFrame]) -> pd.
 
 
 def results(solved: pd.DataFrame, searches: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """One row per level, way and seed: what it found (accuracies) and all that it spent.
-
-    `solved` is level 1; `searches` maps the levels above to their trials.
-    """
+    """One row per level, way and seed: what it found and all that it spent; `solved` is level 1."""
     frames = [solved.assign(level=1, trainings=solved.macs.gt(0) & ~solved.way.isin(FORMULAS))]
     for level, trials in searches.items():
         by = trials.groupby(["way", "seed"], sort=False)

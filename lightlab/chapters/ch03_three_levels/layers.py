@@ -34,8 +34,7 @@ def stack(
 ) -> nn.Sequential:
     """The network of `layers`, e.g. "conv3-8 conv3-16 dense-32", then a linear layer.
 
-    Convolutions keep the size, pooling halves it until one pixel is left; they come before dense
-    layers. Hidden weights are drawn as in He et al. 2015. ValueError on text that is no network.
+    Convolutions keep the size, pooling halves it until one pixel is left. ValueError as `parse`.
     """
     channels, height, width = input_shape
     modules: list[nn.Module] = []
@@ -91,10 +90,7 @@ def _he(layer: nn.Conv2d | nn.Linear) -> nn.Module:
 
 
 def activations(model: nn.Sequential, x: Tensor) -> Points:
-    """Points of images `x` (n, C, H, W) as they enter, after every ReLU, and as they leave.
-
-    Keys: input, layer 1, layer 2, …, output; each (n, units) in float64.
-    """
+    """Points of images `x` (n, C, H, W) as they enter, after every ReLU, and as they leave."""
     points = {"input": x.flatten(1).double().numpy()}
     with predicting(model):
         for i, module in enumerate(model):
@@ -109,8 +105,7 @@ def activations(model: nn.Sequential, x: Tensor) -> Points:
 def watch(
     network: str, ds: DataSet, recipe: train.Recipe, epochs: Sequence[int], seed: int
 ) -> Watched:
-    """Train a stack of layers; keep its points of training and test images before and at `epochs`.
-
+    """Train a stack of layers; keep its points of training and test images before and at `epochs`;
     ValueError for an epoch that the recipe does not reach.
     """
     if not epochs or not 0 <= min(epochs) <= max(epochs) <= recipe.epochs:
@@ -128,10 +123,8 @@ def watch(
 
 
 def clouds(watched: Watched, test: Split, n_points: int) -> pd.DataFrame:
-    """The first `n_points` test images in the plane of a layer's first two principal components.
-
-    The plane is that of the last epoch, for all epochs: what moves on the page moves in the layer.
-    Columns: epoch, layer, x, y, digit.
+    """The first test images in the plane of a layer's two principal components at the last epoch:
+    what moves on the page moves in the layer.
     """
     frames = []
     for layer, last in watched[max(watched)][1].items():
@@ -173,10 +166,8 @@ def fuzziness(points: np.ndarray, y: Tensor) -> float:
 
 
 def by_layer(watched: Mapping[int, Watched], sets: Mapping[int, DataSet]) -> pd.DataFrame:
-    """Probe accuracy and separation on test images, fuzziness on training images.
-
-    `watched` and `sets` by seed. Columns: seed, epoch, depth (0: input), layer, probe, separation,
-    fuzziness.
+    """Probe accuracy and separation on test images, fuzziness on training images; arguments by
+    seed.
     """
     rows = []
     for seed, kept in watched.items():
@@ -192,7 +183,7 @@ def by_layer(watched: Mapping[int, Watched], sets: Mapping[int, DataSet]) -> pd.
 
 
 def over_seeds(layers: pd.DataFrame) -> pd.DataFrame:
-    """Mean and interval of `by_layer`: quantity, epoch, depth, layer, mean, ci_low, ci_high, n."""
+    """Mean and interval of each quantity of `by_layer`."""
     keys = ["epoch", "depth", "layer"]
     frames = [
         stats.grouped_ci(layers, keys, quantity).assign(quantity=quantity)
@@ -202,10 +193,10 @@ def over_seeds(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def depth_correlation(layers: pd.DataFrame) -> np.ndarray:
-    """Pearson correlation of depth and log fuzziness from input to last hidden layer, per seed.
+    """Pearson correlation of depth and log fuzziness from input to last hidden layer, per seed: −1
+    where every layer shrinks it by the same factor (He & Su 2023). `layers` holds one epoch.
 
-    -1 where every layer shrinks the fuzziness by the same factor (He & Su 2023). `layers` holds
-    one epoch of `by_layer`. ValueError with fewer than two hidden layers.
+    ValueError with fewer than two hidden layers.
     """
     inner = layers[layers.layer != "output"].assign(log=lambda t: np.log(t.fuzziness))
     if inner.depth.nunique() < 3:

@@ -34,8 +34,8 @@ def points(split: Split) -> np.ndarray:
 
 
 def one_hot(split: Split, n_classes: int | None = None) -> np.ndarray:
-    """(n, classes): 1 in the column of the image's class, else 0. Without `n_classes` as many as
-    the highest label tells, and a ValueError where one of them has no image to learn from.
+    """(n, classes). Without `n_classes` as many as the highest label tells, and a ValueError where
+    one of them has no image to learn from.
     """
     labels = split.y.numpy()
     counts = np.bincount(labels)
@@ -47,8 +47,8 @@ def one_hot(split: Split, n_classes: int | None = None) -> np.ndarray:
 def from_drawings(drawings: Sequence[str], ds: DataSet) -> Linear:
     """Templates drawn by hand (characters `.`, `+`, `#`), one per class: correlation with each.
 
-    Templates have mean 0 and length 1, so that one with more ink has no advantage. ValueError
-    where the drawings do not have the images' size.
+    They have mean 0 and length 1: more ink is no advantage. ValueError where they are not of the
+    images' size.
     """
     ink = np.array([[INK[c] for c in "".join(d.split())] for d in drawings])
     if ink.shape != (len(ds.class_names), int(np.prod(ds.input_shape))):
@@ -66,9 +66,8 @@ def class_means(split: Split) -> Linear:
 
 
 def ridge(split: Split, penalty: float) -> Linear:
-    """Least squares on one-hot targets with `penalty` times the squared weights (Hoerl 1970).
-
-    W = (X'X + penalty I)^-1 X'Y with X and Y centred; the bias is not penalised.
+    """Least squares on one-hot targets with `penalty` times the squared weights (Hoerl 1970), not
+    the bias: W = (X'X + penalty I)^-1 X'Y with X and Y centred.
     """
     X, Y = points(split), one_hot(split)
     x_mean, y_mean = X.mean(0), Y.mean(0)
@@ -85,10 +84,7 @@ def ridge_objective(model: Linear, split: Split, penalty: float) -> float:
 
 
 def ridge_by_gradient(split: Split, penalty: float, max_steps: int = 1000) -> pd.DataFrame:
-    """The same objective minimised step by step from zero weights with conjugate gradients.
-
-    Columns: step, objective. The gradient is exact: 2 X'(XW + b - Y) + 2 penalty W.
-    """
+    """The same objective minimised from zero weights by conjugate gradients, which are exact."""
     X, Y = points(split), one_hot(split)
     X1 = np.hstack([X, np.ones((len(X), 1))])
     decay = penalty * np.append(np.ones(X.shape[1]), 0.0)[:, None]
@@ -107,8 +103,9 @@ def ridge_by_gradient(split: Split, penalty: float, max_steps: int = 1000) -> pd
 
 
 def macs(kind: str, n: int, d: int, classes: int) -> int:
-    """Multiply-accumulates to find the weights: none when drawn, one pass for means, X'X, X'Y and
-    a Cholesky solution (d^3 / 6 and 2 d^2 / 2 per class) for ridge. KeyError for another kind."""
+    """Multiply-accumulates to find the weights: none when drawn, one pass for means, X'X, X'Y and a
+    Cholesky solution (d^3 / 6 and 2 d^2 / 2 per class) for ridge.
+    """
     return {
         "drawn": 0,
         "class means": n * d,

@@ -44,7 +44,7 @@ def train_all(
 ) -> pd.DataFrame:
     """Train and test what `trainings` lists; a training that is listed twice is done once.
 
-    `images` by resolution; `recipe` but for its epochs; `resume` as in `train.fit_many`. Adds to
+    `images` by resolution; `recipe` but for its epochs; `resume` as in `train.start`. Adds to
     the rows train_macs (spent on training), seconds (of one core), loss (training, of the last
     epoch) and accuracy (test, per cent). The test images are looked at once, after training.
     """
@@ -52,8 +52,8 @@ def train_all(
     different = wanted.drop_duplicates(key)
     longest_first = np.argsort(-different["macs"] * different["epochs"], kind="stable")
     different = different.iloc[longest_first]
-    jobs = [
-        train.Job(
+    jobs = {
+        (t.arch, t.epochs, t.seed): train.Job(
             decode(t.arch),
             images[t.resolution].train,
             replace(recipe, epochs=t.epochs),
@@ -62,14 +62,9 @@ def train_all(
             name=f"{t.name}, {t.epochs:.3g} epochs, seed {t.seed}",
         )
         for t in different.itertuples()
-    ]
-    done = train.fit_many(jobs, resume=resume)
-    found = different[key].assign(
-        train_macs=[t.history["macs"].iloc[-1] for t in done],
-        seconds=[t.history["seconds"].iloc[-1] for t in done],
-        loss=[t.history["loss"].iloc[-1] for t in done],
-        accuracy=[100 * t.metrics["test_accuracy"] for t in done],
-    )
+    }
+    found = train.tabulate(train.train_each(jobs, resume=resume), *key)
+    found = found.rename(columns={"macs": "train_macs"}).drop(columns="samples")
     return wanted.merge(found, on=key)
 
 

@@ -10,10 +10,16 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lightlab import latency, train
-from lightlab.chapters.ch08_mnasnet.space import FLAT, HIERARCHICAL, single_layer_variants
+from lightlab.chapters.ch08_mnasnet.space import (
+    FLAT,
+    HIERARCHICAL,
+    Tabular,
+    nas_bench_macro,
+    single_layer_variants,
+)
 from lightlab.data import DataSet
-from lightlab.measure import stats, tabular
-from lightlab.measure.journal import Journal
+from lightlab.disk import Journal
+from lightlab.measure import stats
 from lightlab.methods import comparison, mnasnet
 from lightlab.methods.mnasnet import HARD, SOFT, Evaluate, Meter, Proxy
 from lightlab.search import pareto
@@ -152,14 +158,14 @@ def _front(trials: pd.DataFrame) -> np.ndarray:
 
 def search_table(
     path: str | Path, seed: int, seeds: Sequence[int] = range(20)
-) -> tuple[tabular.Tabular, pd.DataFrame, float]:
+) -> tuple[Tabular, pd.DataFrame, float]:
     """NAS-Bench-Macro's table as it was read, the trials of TABLE_ARMS on it, 200 networks each,
     and the exponent of their soft reward.
 
     The target is the median of the latencies; the exponent is fitted to the networks that random
     search draws with the first of `seeds`; `seed` chooses the networks that are timed.
     """
-    read = tabular.nas_bench_macro(path)
+    read = nas_bench_macro(path)
     table = with_latency(read.table, seed)
     both = {HIERARCHICAL: MACRO_TIED, FLAT: MACRO}
     budget = (both, look_up(table), float(table["latency_ms"].median()))
@@ -169,9 +175,9 @@ def search_table(
 
 
 def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) -> pd.DataFrame:
-    """`tabular.nas_bench_macro`'s table and, of every network, arch (as text) and latency_ms: by a
+    """`nas_bench_macro`'s table and, of every network, arch (as text) and latency_ms: by a
     look-up table of its blocks measured here (ONNX Runtime, one thread, batch 1), calibrated on the
-    three pure networks and `n_calibration` others. LatencyError where a busy machine spoilt it.
+    three pure networks and `n_calibration` others. ValueError where a busy machine spoilt it.
     """
     archs = [MACRO.decode(point) for point in table.index]
     pure = [MACRO.decode((option,) * 8) for option in range(3)]  # every piece, and the extremes
@@ -180,7 +186,7 @@ def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) ->
     lookup = lookup.calibrated_on([*pure, *(archs[i] for i in chosen)], _PLAN)
     found = np.array([lookup.predict(arch) for arch in archs])
     if not found.min() > 0:
-        raise latency.LatencyError(
+        raise ValueError(
             f"the look-up table predicts {found.min():.3g} ms: the machine was too busy, run again"
         )
     return table.assign(arch=[encode(arch) for arch in archs], latency_ms=found)
@@ -233,4 +239,4 @@ def train_finalists(
 ) -> pd.DataFrame:
     """Every network trained with every seed, tested once, all timed in turn; see `train_each`."""
     entries = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
-    return comparison.train_each(entries, images, recipe, resume=resume)
+    return comparison.train_and_time(entries, images, recipe, resume=resume)

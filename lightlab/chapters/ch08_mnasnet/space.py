@@ -1,12 +1,17 @@
-"""The spaces that are searched: MnasNet's, one design per stage, and flat ones, one per layer."""
+"""The spaces that are searched: MnasNet's, one design per stage, and flat ones, one per layer; and
+NAS-Bench-Macro's, with the table of its networks.
+"""
 
+import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lightlab import disk
 from lightlab.data import DataSet
 from lightlab.measure import cost
 from lightlab.space import scaling
@@ -20,7 +25,7 @@ from lightlab.space.mnasnet import (
     stage_blocks,
     whereabouts,
 )
-from lightlab.space.skeleton import Skeleton, Stage
+from lightlab.space.skeleton import MACRO, Skeleton, Stage
 
 HIERARCHICAL, FLAT = "hierarchical", "flat"
 # MnasNet table 6: the layer types that stand throughout, each with its options.
@@ -123,3 +128,51 @@ def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
         new = {d: everywhere.get(d.partition(".")[2], value) for d, value in options.items()}
         found[name] = space.decode(space.point(new))
     return found
+
+
+_COLUMNS = {"mean_acc": "accuracy", "flops": "macs", "params": "params"}
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """Networks that others trained, as a table by point, and where it comes from."""
+
+    table: pd.DataFrame
+    spec: str
+    fingerprint: str
+
+
+def nas_bench_macro(path: str | Path) -> Tabular:
+    """NAS-Bench-Macro's table of 6,561 networks trained on CIFAR-10 (Su et al. 2021), by point.
+
+    Index: points of `skeleton.MACRO`; columns accuracy (%, mean of three trainings), macs, params.
+    `path` is a CSV file, packed or not, with columns arch (eight digits 0..2), mean_acc, flops and
+    params. ValueError for anything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; give the path of NAS-Bench-Macro's CSV table")
+    try:
+        read = pd.read_csv(path, dtype={"arch": str})
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: cannot be read as CSV ({type(error).__name__})") from None
+    if missing := [c for c in ("arch", *_COLUMNS) if c not in read.columns]:
+        raise ValueError(f"{path}: has no column {missing[0]!r}; is it NAS-Bench-Macro's table?")
+    try:
+        points = [MACRO.check(tuple(map(int, text))) for text in read["arch"]]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: arch: {error}") from None
+    if len(points) < MACRO.size():
+        raise ValueError(f"{path}: has {len(points)} of the {MACRO.size()} networks")
+    if len(set(points)) < len(points):
+        raise ValueError(f"{path}: a network stands there twice")
+    table = read[list(_COLUMNS)].rename(columns=_COLUMNS)
+    if wrong := [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]:
+        raise ValueError(f"{path}: column {wrong[0]} holds other things than numbers")
+    if not (
+        table["accuracy"].between(0, 100).all() and (table[["macs", "params"]] > 0).all(axis=None)
+    ):
+        raise ValueError(f"{path}: a value is missing, or no accuracy in per cent or no count")
+    table = table.set_index(pd.Index(points, tupleize_cols=False, name="point"))
+    fingerprint = disk.sha256(path)
+    return Tabular(table, f"table:{path}", fingerprint)

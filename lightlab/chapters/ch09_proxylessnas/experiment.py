@@ -15,9 +15,8 @@ from lightlab.methods import comparison, subnets
 from lightlab.methods.architect import Settings
 from lightlab.methods.mnasnet import reward
 from lightlab.methods.price import Price
-from lightlab.methods.proxyless.run import Found, search, training_macs
+from lightlab.methods.proxyless import Found, search, training_macs
 from lightlab.published import loader
-from lightlab.search.beside import run_beside
 from lightlab.search.searcher import SearchError
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode
@@ -25,6 +24,7 @@ from lightlab.space.decisions import Point
 from lightlab.space.mnasnet import INSIDE, whereabouts
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
+from lightlab.train.parallel import run_beside
 
 FREE, BY_TARGET, REINFORCE = "λ = 0", "λ by target", "REINFORCE"
 FOUND, NARROWED = "found", "no latency term, narrowed"
@@ -150,7 +150,7 @@ def compare(
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
-    return comparison.train_each(entries, images, recipe, home.meter, resume=resume)
+    return comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
 
 
 def compare_devices(
@@ -165,7 +165,7 @@ def compare_devices(
     already. Rows as there, name the setting.
     """
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
-    tested = comparison.train_each(entries, images, recipe, home.meter, resume=resume)
+    tested = comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
     at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
     return pd.concat([at_home, tested])
 
@@ -196,8 +196,8 @@ def deliver(
 ) -> float:
     """Train a network and write it as an ONNX file, see `subnets.deliver`."""
     job = train.Job(arch, images.train, recipe, seed)
-    (done,) = train.fit_many([job], resume=resume)
-    return subnets.deliver(done.network(), images, path)
+    done = train.train_each({0: job}, resume=resume)
+    return subnets.deliver(done[0].network(), images, path)
 
 
 def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from lightlab import train
 from lightlab.measure import stats
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.nets.mixed import FORMS, MixedOp, Supernet
 from lightlab.space.proxyless import Position, ProxylessSpace
 from lightlab.space.skeleton import Skeleton

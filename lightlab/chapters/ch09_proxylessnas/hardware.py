@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lightlab import latency
-from lightlab.measure.journal import Journal
+from lightlab.disk import Journal
 from lightlab.methods.mnasnet import Meter, reward
 from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.published import loader

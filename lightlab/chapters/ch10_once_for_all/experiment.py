@@ -15,8 +15,8 @@ from lightlab import train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
 from lightlab.methods import subnets
-from lightlab.methods.once_for_all.shrinking import N_ROWS, Shrunk
 from lightlab.methods.phases import expected_macs, progressive, sandwich, uniform
+from lightlab.methods.shrinking import N_ROWS, Shrunk
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
@@ -237,25 +237,19 @@ def alone(
 ) -> pd.DataFrame:
     """The corners trained each by itself, for so many passes and seeds, taught by the full network;
     `task` as in `arms`: rows arm (the budget's name), seed, corner, accuracy (test, %), samples,
-    macs, seconds. `how` goes to `train.fit_many`.
+    macs, seconds. `how` goes to `train.start`.
     """
     space, images = task["space"], task["images"]
     recipe = replace(task["recipe"], temperature=1.0, teacher_weight=0.5)
-    keys, jobs = [], []
-    answers = subnets.largest(teachers, images)
+    jobs, answers = {}, subnets.largest(teachers, images)
     for seed, (corner, point) in product(teachers, subnets.corners(space).items()):
         arch = space.decode(point)
         learnt, test = (subnets.split_at(s, arch.resolution) for s in (images.train, images.test))
         for arm, passes in budgets.items():
             job = train.Job(arch, learnt, replace(recipe, epochs=passes), seed, test=test)
-            jobs.append(replace(job, name=f"{corner} {arm} {seed}", teacher=answers[seed]))
-            keys.append((arm, seed, corner))
-    costs = ["samples", "macs", "seconds"]
-    rows = [
-        (*key, 100 * one.metrics["test_accuracy"], *one.history[costs].iloc[-1])
-        for key, one in zip(keys, train.fit_many(jobs, **how), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy", *costs])
+            jobs[corner, arm, seed] = replace(job, teacher=answers[seed])
+    table = train.tabulate(train.train_each(jobs, **how), "corner", "arm", "seed")
+    return table[["arm", "seed", "corner", "accuracy", "samples", "macs", "seconds"]]
 
 
 def corner_gap(corners: pd.DataFrame, a: str, b: str) -> pd.Series:

@@ -14,7 +14,7 @@ import scipy
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import stats
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import accuracy_predictor, comparison, subnets
 from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Samples
 from lightlab.methods.mnasnet import Meter
@@ -162,23 +162,19 @@ def train_designs(
     **how: Any,
 ) -> pd.DataFrame:
     """All `comparison.designs` trained with every seed and tested once: rows family, arch (as
-    text), seed, validated and accuracy (validation, test; %). `how` goes to `train.fit_many`.
+    text), seed, validated and accuracy (validation, test; %). `how` goes to `train.start`.
     """
     designs = comparison.designs(space, widths)
-    entries = [(name, arch, seed) for name, arch in designs for seed in seeds]
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
     once = train.recipe.plan(recipe, len(images.train)).n_steps
-    jobs = []
-    for _, arch, seed in entries:
+    jobs = {}
+    for (family, arch), seed in product(designs, seeds):
         learnt, val, test = at[arch.resolution]
         job = train.Job(arch, learnt, recipe, seed, val=val, test=test, eval_every=once)
-        jobs.append(replace(job, name=f"{encode(arch)} {seed}"))
-    found = [one.metrics for one in train.fit_many(jobs, **how)]
-    table = pd.DataFrame(entries, columns=["family", "arch", "seed"])
-    table["arch"] = table["arch"].map(encode)
-    marks = {"validated": "val_accuracy", "accuracy": "test_accuracy"}
-    return table.assign(**{k: [100 * m[v] for m in found] for k, v in marks.items()})
+        jobs[family, encode(arch), seed] = replace(job, name=f"{encode(arch)} {seed}")
+    table = train.tabulate(train.train_each(jobs, **how), "family", "arch", "seed")
+    return table[["family", "arch", "seed", "validated", "accuracy"]]
 
 
 def measure(archs: Iterable[str], settings: Sequence[str]) -> pd.DataFrame:

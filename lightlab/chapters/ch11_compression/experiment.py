@@ -19,16 +19,15 @@ from lightlab.chapters.ch11_compression.search import BO, EVOLUTION, Compressor,
 from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.methods import subnets
-from lightlab.methods.once_for_all import shrinking
-from lightlab.methods.once_for_all.shrinking import Shrunk
+from lightlab.methods import shrinking, subnets
 from lightlab.methods.phases import progressive
+from lightlab.methods.shrinking import Shrunk
 from lightlab.nets.build import Network
 from lightlab.nets.compress import IMPORTANCES
 from lightlab.search import RandomSearch, pareto
-from lightlab.search.beside import run_beside
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
+from lightlab.train.parallel import run_beside
 
 TAUGHT, LABELS = "pruned, taught", "pruned, labels only"
 SHORT, LONG = "from scratch, as long", "from scratch, the whole length"
@@ -46,14 +45,14 @@ def compressors(
     **how: Any,
 ) -> dict[int, Compressor]:
     """For each seed the largest network of `space`, trained by `recipe`, and what compresses it and
-    trains it on by `tuning`; `how` goes to `train.fit_many`.
+    trains it on by `tuning`; `how` goes to `train.start`.
     """
-    jobs = [train.Job(space.trained, images.train, recipe, seed) for seed in seeds]
-    networks = [done.network() for done in train.fit_many(jobs, **how)]
+    jobs = {seed: train.Job(space.trained, images.train, recipe, seed) for seed in seeds}
+    networks = {seed: done.network() for seed, done in train.train_each(jobs, **how).items()}
     shape = space.trained.input_shape
     return {
         seed: Compressor(space, network, images, tuning, deploy.onnx_bytes(network, shape))
-        for seed, network in zip(seeds, networks, strict=True)
+        for seed, network in networks.items()
     }
 
 
@@ -82,9 +81,9 @@ def arms(
 ) -> pd.DataFrame:
     """An evenly pruned network trained on by the compressors' recipe, and the same from new weights
     by that of the training before (`whole`), for as long, and for as long as both trainings: rows
-    arm, seed, accuracy (test, %), samples. `how` goes to `train.fit_many`.
+    arm, seed, accuracy (test, %), samples. `how` goes to `train.start`.
     """
-    keys, jobs = [], []
+    jobs = {}
     for seed, one in compressors.items():
         form, images, short = one.space.evenly(keep), one.images, one.recipe
         pruned = partial(_copy, one.pruned(form, seed))
@@ -95,14 +94,10 @@ def arms(
             (SHORT, form.arch, replace(whole, epochs=short.epochs), None),
             (LONG, form.arch, one.from_scratch(whole).recipe, None),
         ):
-            keys.append((arm, seed))
-            job = train.Job(network, images.train, recipe, seed, teacher=teacher)
-            jobs.append(replace(job, test=images.test, name=f"{arm} {seed}"))
-    rows = [
-        (*key, 100 * done.metrics["test_accuracy"], int(done.history["samples"].iloc[-1]))
-        for key, done in zip(keys, train.fit_many(jobs, **how), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["arm", "seed", "accuracy", "samples"])
+            job = train.Job(network, images.train, recipe, seed, test=images.test, teacher=teacher)
+            jobs[arm, seed] = job
+    table = train.tabulate(train.train_each(jobs, **how), "arm", "seed")
+    return table[["arm", "seed", "accuracy", "samples"]]
 
 
 def _copy(network: Network, seed: int) -> Network:  # noqa: ARG001  its weights are there
@@ -269,7 +264,7 @@ def ways(
 ) -> pd.DataFrame:
     """Corners of the full network cut by importance and not trained, each trained on by `recipe`
     and taught by the full network, and those of the network in which all were trained together:
-    rows way, seed, corner, accuracy (test, %). `how` goes to `train.fit_many`.
+    rows way, seed, corner, accuracy (test, %). `how` goes to `train.start`.
     """
     whole = {seed: copy.deepcopy(one.network) for seed, one in full.items()}
     for net in whole.values():
@@ -278,17 +273,13 @@ def ways(
     once = {(ONCE, seed): one.network for seed, one in shrunk.items()}
     table = subnets.evaluate_corners(cut | once, images).rename(columns={"arm": "way"})
     recipe = replace(recipe, temperature=1.0, teacher_weight=0.5)
-    answers, keys, jobs = subnets.largest(whole, images), [], []
+    answers, jobs = subnets.largest(whole, images), {}
     for seed, net in whole.items():
         for corner, point in subnets.corners(net.space).items():
             network = subnets.specialise(net, point, images.train.x)
             px = network.arch.resolution
             learnt, test = (subnets.split_at(part, px) for part in (images.train, images.test))
-            keys.append((EACH, seed, corner))
-            job = train.Job(partial(_copy, network), learnt, recipe, seed, teacher=answers[seed])
-            jobs.append(replace(job, test=test, name=f"{corner} {seed}"))
-    rows = [
-        (*key, 100 * done.metrics["test_accuracy"])
-        for key, done in zip(keys, train.fit_many(jobs, **how), strict=True)
-    ]
-    return pd.concat([table, pd.DataFrame(rows, columns=table.columns)], ignore_index=True)
+            job = train.Job(partial(_copy, network), learnt, recipe, seed, test=test)
+            jobs[corner, seed] = replace(job, teacher=answers[seed])
+    each = train.tabulate(train.train_each(jobs, **how), "corner", "seed").assign(way=EACH)
+    return pd.concat([table, each[table.columns]], ignore_index=True)

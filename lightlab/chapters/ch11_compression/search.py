@@ -20,7 +20,7 @@ from lightlab.data import DataSet, Split
 from lightlab.deploy.export import run
 from lightlab.latency.runtimes import onnx_runner
 from lightlab.measure import cost
-from lightlab.measure.threads import torch_threads
+from lightlab.measure.machine import torch_threads
 from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
 from lightlab.nets.compress import prune

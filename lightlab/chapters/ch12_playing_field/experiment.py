@@ -13,8 +13,8 @@ from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
 from lightlab.measure import cost, stats
 from lightlab.methods import comparison
 from lightlab.search import pareto
-from lightlab.search.beside import run_beside
 from lightlab.space.arch import decode, encode
+from lightlab.train.parallel import run_beside
 
 
 def play_all(
@@ -87,7 +87,7 @@ def finish(
     """
     table = pd.concat(picks, ignore_index=True)
     entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(table.itertuples())]
-    done = comparison.train_each(entries, rules.images, rules.recipe, meter, resume=resume)
+    done = comparison.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
     return table.assign(**{c: done[c].to_numpy() for c in ("accuracy", "latency_ms", "macs")})
 
 

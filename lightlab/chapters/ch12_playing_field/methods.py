@@ -17,8 +17,8 @@ from lightlab import train
 from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
 from lightlab.methods import accuracy_predictor, comparison, mnasnet, phases, subnet_search, subnets
 from lightlab.methods.architect import Settings, likeliest_within
-from lightlab.methods.once_for_all.shrinking import shrink
-from lightlab.methods.proxyless.run import search
+from lightlab.methods.proxyless import search
+from lightlab.methods.shrinking import shrink
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
 from lightlab.search import BayesianOptimization, RandomSearch, RegularizedEvolution, Searcher

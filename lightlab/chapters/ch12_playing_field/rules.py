@@ -8,7 +8,7 @@ import numpy as np
 
 from lightlab import latency, train
 from lightlab.data import DataSet
-from lightlab.measure.journal import Journal
+from lightlab.disk import Journal
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Price, price_latency
 from lightlab.nets.build import Network
@@ -61,7 +61,7 @@ class Rules:
     def train(self, arch: Arch, epochs: float, seed: int) -> Network:
         """The network trained from new weights, on one thread."""
         job = train.Job(arch, self.images.train, replace(self.recipe, epochs=epochs), seed)
-        return train.fit_many([job], workers=1, progress=False)[0].network()
+        return train.train_each({0: job}, workers=1, progress=False)[0].network()
 
     def validate(self, network: Network) -> float:
         """Accuracy on the validation images, %."""

@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from lightlab import disk
 from lightlab.show import numbers
-from lightlab.workbook import files
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -251,7 +251,7 @@ def _compare_figures(a: Unit, b: Unit, found: Changes) -> None:
             next((p for e in ("svg", "png") if name in fs and (p := u.path(fs[name], e))), None)
             for u, fs in ((a, before), (b, after))
         )
-        if old and new and files.sha256(old) == files.sha256(new):
+        if old and new and disk.sha256(old) == disk.sha256(new):
             found.unchanged["figures"] += 1
         else:
             captions = [fs[name]["caption"] if name in fs else None for fs in (before, after)]
@@ -276,7 +276,7 @@ def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:
         "n_verdicts": sum(x.get("verdict") != y.get("verdict") for _, x, y in found.claims),
         "shown": _CELLS_SHOWN,
     }
-    files.write_text(out, html.page("compare.html.j2", sides=sides, found=found, **counts))
+    disk.write_text(out, html.page("compare.html.j2", sides=sides, found=found, **counts))
     return out
 
 

@@ -24,6 +24,7 @@ from nbconvert.filters.ansi import ansi2html, strip_ansi
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from lightlab import disk
 from lightlab.show import numbers
 from lightlab.show.numbers import measured, number
 
@@ -41,7 +42,7 @@ def fingerprint() -> str:
     """Changes when a template or this package's way of writing pages does."""
     sources = [p for p in sorted(_TEMPLATES.iterdir(), key=str) if p.is_file()]
     sources.append(_REVIEW / "html.py")
-    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sources)).hexdigest()[:16]
+    return disk.sha256(b"\0".join(p.read_bytes() for p in sources))[:16]
 
 
 @functools.cache

@@ -12,12 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files
-from lightlab.workbook.project import Fault, WorkbookError
+from lightlab import disk
+from lightlab.workbook.project import FAILED_SUFFIX, Fault, WorkbookError
 
 FINISHED = ("ok", "up-to-date")  # states whose results are those of this run
 TRIED = ("failed", "cancelled")  # states of an attempt that may have left partial results
-FAILED = ".failed"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Unit:
     @property
     def failed_folder(self) -> Path:
         """Where the partial results of a failed attempt lie, if there are any."""
-        return self.folder.with_name(self.name + FAILED)
+        return self.folder.with_name(self.name + FAILED_SUFFIX)
 
     @property
     def has_results(self) -> bool:
@@ -47,15 +46,15 @@ class Unit:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        return files.read_json(self.folder / "manifest.json") or {}
+        return disk.read_json(self.folder / "manifest.json") or {}
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        return files.read_json(self.folder / "record.json") or {}
+        return disk.read_json(self.folder / "record.json") or {}
 
     @cached_property
     def claims(self) -> list[dict[str, Any]]:
-        checked = files.read_json(self.folder / "claims.json") or []
+        checked = disk.read_json(self.folder / "claims.json") or []
         return [{"unit": ""} | claim for claim in checked]  # a ratio has no unit
 
     @property
@@ -63,7 +62,7 @@ class Unit:
         """Recorded files that are there and cannot be read."""
         names = ("manifest.json", "record.json", "claims.json")
         paths = [self.folder / n for n in names]
-        return [p.name for p in paths if p.exists() and files.read_json(p) is None]
+        return [p.name for p in paths if p.exists() and disk.read_json(p) is None]
 
     def path(self, entry: dict[str, Any], ending: str) -> Path | None:
         """The file of a recorded figure or table that ends so, where it is really there."""
@@ -98,7 +97,7 @@ class Run:
 
 def read(folder: Path) -> Run:
     """The run in `folder`; WorkbookError where there is no readable run.json."""
-    about = files.read_json(folder / "run.json")
+    about = disk.read_json(folder / "run.json")
     if not isinstance(about, dict):
         raise WorkbookError(Fault(str(folder), "is no finished run: run.json cannot be read"))
     units = [
@@ -174,7 +173,7 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
         shutil.rmtree(new / name, ignore_errors=True)
         left_out += _copy(unit, new / name)
     about |= {"run": reference.name, "units": list(entries.values())}
-    files.write_json(new / "run.json", about)
+    disk.write_json(new / "run.json", about)
     shutil.rmtree(reference, ignore_errors=True)
     new.rename(reference)
     return left_out
@@ -210,7 +209,7 @@ def _copy(unit: Unit, to: Path) -> list[str]:
 
     record = unit.record | {"artifacts": [], "trials": None}
     record |= {kind: entries(kind) for kind in ("figures", "tables")}
-    files.write_json(to / "record.json", record)
+    disk.write_json(to / "record.json", record)
     names = [n for kind in ("figures", "tables") for e in record[kind] for n in e["files"]]
     for name in [*names, *(p for p in _PAPERS if (unit.folder / p).is_file())]:
         (to / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,11 @@
 """The review site of a run: index.html, and each executed notebook as notebook.html."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightlab import disk
 from lightlab.show import numbers
-from lightlab.workbook import files
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -26,7 +25,7 @@ def build(run_dir: Path) -> Path:
     text = html.page("index.html.j2", run=run, cards=cards, claims=claims, counts=counts)
     index = run.folder / "index.html"
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
-        files.write_text(index, text)
+        disk.write_text(index, text)
     return index
 
 
@@ -69,12 +68,11 @@ def _render(run: Run, unit: Unit, folder: Path) -> Page | None:
     if not source.is_file():
         return None
     papers = _papers(folder)
-    made_of = f"{files.sha256(source)} {html.fingerprint()} {papers}"
-    key = hashlib.sha256(made_of.encode()).hexdigest()
-    note = files.read_json(folder / _NOTE)
+    key = disk.digest([disk.sha256(source), html.fingerprint(), papers])
+    note = disk.read_json(folder / _NOTE)
     if not (target.is_file() and isinstance(note, dict) and note.get("made_from") == key):
         note = {"made_from": key} | _convert(run, unit, source, target, papers)
-        files.write_json(folder / _NOTE, note)
+        disk.write_json(folder / _NOTE, note)
     link = f"{folder.name}/notebook.html"
     return Page(link, folder.name, note["title"], note["traceback"], note["cell"], papers)
 
@@ -85,7 +83,7 @@ def _convert(run: Run, unit: Unit, source: Path, target: Path, papers: tuple) ->
     context = {"unit": unit.name, "run": run.name, "papers": papers}
     context["is_partial"] = source.parent == unit.failed_folder
     text, found = html.convert(source, context)
-    files.write_text(target, text)
+    disk.write_text(target, text)
     return found
 
 

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from lightlab.workbook import files, manifest, running
+from lightlab import disk
+from lightlab.workbook import manifest, running
 from lightlab.workbook.project import CORES
 from lightlab.workbook.running.executor import Cause, Limits, Watchdog
 
@@ -75,8 +76,8 @@ class Journal:
 
 
 def run(folder: Path) -> Cause | None:
-    """Execute the task in `folder`; what went wrong, or None. Leaves notebook, log, manifest."""
-    task = files.read_json(folder / "task.json")
+    """Execute the task in `folder`, leave notebook, log and manifest; why it failed, or None."""
+    task = disk.read_json(folder / "task.json")
     os.environ[CORES] = str(task["cores"])  # the kernel and its workers inherit it
     started, clock = manifest.now(), time.monotonic()
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
@@ -105,8 +106,8 @@ def run(folder: Path) -> Cause | None:
             "ended": manifest.now(),
             "seconds": round(time.monotonic() - clock, 2),
         }
-        files.write_json(folder / "manifest.json", facts | {"files": manifest.hashes(folder)})
-        files.sync_folder(folder)
+        disk.write_json(folder / "manifest.json", facts | {"files": manifest.hashes(folder)})
+        disk.sync_folder(folder)
         watchdog.write("ended", cause)
     return cause
 
@@ -155,7 +156,7 @@ def _missing(nb: NotebookNode, folder: Path, journal: Journal) -> Cause | None:
                 return Cause("exception", text.splitlines()[0])
         if cell.cell_type == "code" and cell.source.strip() and index not in journal.finished:
             return Cause("not-run", f"cell {index + 1} never ran to its end")
-    record = files.read_json(folder / "record.json")
+    record = disk.read_json(folder / "record.json")
     if record and not record["finished"]:
         return Cause("unfinished", "run.finish() was never called")
     return None
@@ -173,24 +174,24 @@ def _save_notebook(nb: NotebookNode, folder: Path, task: dict[str, Any], journal
     nb.metadata["papermill"] = {
         "input_path": f"notebooks/{task['notebook']}.ipynb",
         "output_path": "notebook.ipynb",
-        "parameters": files.plain(task["params"]),
+        "parameters": disk.plain(task["params"]),
         "exception": failed,
     }
-    files.write_text(folder / "notebook.ipynb", nbformat.writes(nb) + "\n")
+    disk.write_text(folder / "notebook.ipynb", nbformat.writes(nb) + "\n")
 
 
 def _facts(
     folder: Path, task: dict[str, Any], journal: Journal, watchdog: Watchdog, cause: Cause | None
 ) -> dict[str, Any]:
-    record = files.read_json(folder / "record.json") or {}
+    record = disk.read_json(folder / "record.json") or {}
     return {
         "schema": 1,
         **{name: task[name] for name in ("unit", "notebook", "profile", "typed", "hashes")},
         "status": "failed" if cause else "ok",
         "cause": cause.text if cause else None,
         "kind": cause.kind if cause else None,
-        "params": files.plain(task["params"]),
-        "key": files.digest(task["hashes"]),
+        "params": disk.plain(task["params"]),
+        "key": disk.digest(task["hashes"]),
         "needs": list(task["inputs"]),
         "seeds": [record["seed"]] if record else [],
         "data": record.get("data", []),

@@ -10,18 +10,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
-from lightlab.workbook import files, manifest
+from lightlab import disk
+from lightlab.workbook import manifest
 from lightlab.workbook.project import OUT, PROFILE, ROOT
 
-_POLL_S = 0.1
-_CANCEL_S = 10.0
+TAG = "LIGHTLAB_ATTEMPT"  # in the environment of every process that belongs to an attempt
+RUNNER = "LIGHTLAB_RUNNER"  # the process that the attempt must not outlive
+_POLL_S, _TICK_S, _GRACE_S, _CANCEL_S = 0.1, 0.2, 5.0, 10.0
+_MEASURE_S = 1.0  # between looks at the memory: walking the process tree takes milliseconds
 _HEARTBEAT_S = 60.0  # an attempt whose watchdog is silent for so long is taken for lost
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -40,7 +43,7 @@ class Executor(Protocol):
     """Runs attempts somewhere that sees the same folders."""
 
     def submit(self, unit: str, folder: Path) -> None: ...
-    def cancel(self, units: Iterable[str]) -> None: ...
+    def cancel(self) -> None: ...
     def events(self) -> Iterator[Event]: ...
 
 
@@ -68,7 +71,7 @@ class LocalExecutor:
 
     def submit(self, unit: str, folder: Path) -> None:
         """Start the attempt whose task lies in `folder`."""
-        task = files.read_json(folder / "task.json")
+        task = disk.read_json(folder / "task.json")
         own = dict.fromkeys(_THREADS, str(task["threads"])) | {PROFILE: task["profile"]}
         errors = tempfile.TemporaryFile(mode="w+", errors="replace")  # noqa: SIM115
         process = subprocess.Popen(
@@ -82,13 +85,13 @@ class LocalExecutor:
         )
         self._children[unit] = _Child(process, folder, errors)
 
-    def cancel(self, units: Iterable[str]) -> None:
-        """End attempts: all are asked at once, after ten seconds killed with all they started."""
-        children = [self._children.pop(u) for u in units if u in self._children]
-        for child in children:
+    def cancel(self) -> None:
+        """End all attempts: each is asked, after ten seconds killed with all that it started."""
+        for child in self._children.values():
             child.process.terminate()
         deadline = time.monotonic() + _CANCEL_S
-        for child in children:
+        while self._children:
+            _, child = self._children.popitem()
             try:
                 child.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -102,7 +105,7 @@ class LocalExecutor:
         happened = False
         for unit, child in list(self._children.items()):
             code = child.process.poll()
-            status = files.read_json(child.folder / "status.json") or child.seen
+            status = disk.read_json(child.folder / "status.json") or child.seen
             if code is not None:
                 yield self._end(unit, child, code, status)
                 happened = True
@@ -130,12 +133,6 @@ class LocalExecutor:
         return Event(unit, status, ended=True, error=error)
 
 
-TAG = "LIGHTLAB_ATTEMPT"  # in the environment of every process that belongs to an attempt
-RUNNER = "LIGHTLAB_RUNNER"  # the process that the attempt must not outlive
-_TICK_S, _GRACE_S = 0.2, 5.0
-_MEASURE_S = 1.0  # between looks at the memory: walking the process tree takes milliseconds
-
-
 @dataclass(frozen=True)
 class Limits:
     """Seconds; None: no limit. `stall` is the time without any output."""
@@ -154,8 +151,8 @@ class Cause:
 
 
 def end_processes(tag: str) -> None:
-    """Kill every process of the attempt `tag`, in whatever session or group; look again until none
-    is there, for a look misses what is started during it."""
+    """Kill every process of the attempt `tag`, in whatever session or group. A look misses what is
+    started during it: look again until none is there."""
     deadline = time.monotonic() + _GRACE_S  # one that waits for its disk outlives even SIGKILL
     found = True
     while found and time.monotonic() < deadline:
@@ -206,7 +203,7 @@ class Watchdog(threading.Thread):
             "done": len(self._journal.finished),
             "cause": asdict(cause) if cause else None,
         }
-        files.write_json(self._path, self._state, durable=state == "ended")
+        disk.write_json(self._path, self._state, durable=state == "ended")
 
     def _past_limit(self) -> Cause | None:
         now, j, cell = time.monotonic(), self._journal, self._journal.cell

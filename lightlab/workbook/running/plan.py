@@ -14,7 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, manifest, params
+from lightlab import disk
+from lightlab.workbook import manifest, params
 from lightlab.workbook.project import (
     Fault,
     Project,
@@ -23,7 +24,10 @@ from lightlab.workbook.project import (
     nearest,
     needs,
     read_notebook,
+    settings,
 )
+
+_MAGIC = re.compile(r"(?m)^(\s*)[%!].*$")  # lines of IPython's, not Python's
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def _unit_name(notebook: str, point: Mapping[str, str]) -> str:
     text = ",".join(f"{k}={v}" for k, v in point.items())
     safe = re.sub(r"[^A-Za-z0-9.=,+-]", "_", text)
     short = safe[: 180 - len(notebook)]  # file systems allow 255 bytes, attempts add to it
-    return f"{notebook}@{short}" + ("" if short == text else f"_{files.digest(text)[:6]}")
+    return f"{notebook}@{short}" + ("" if short == text else f"_{disk.digest(text)[:6]}")
 
 
 def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
@@ -125,20 +129,21 @@ def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
     return replace(unit, needs=tuple(fit))
 
 
-_MAGIC = re.compile(r"(?m)^(\s*)[%!].*$")  # lines of IPython's, not Python's
-
-
 def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
     """What the results of `unit` depend on, each as a hash."""
     notebook = project.notebooks[unit.notebook]
-    read = _whole_hash if _reads_all(notebook) else _results_hash
+    whole = settings(notebook).get("whole") is True
+    source = [  # what a reader wrote: no outputs, ids and execution counts
+        [c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])]
+        for c in read_notebook(notebook)["cells"]
+    ]
     return {
-        "source": files.digest(_source(notebook)),
-        "params": files.digest(unit.values),
+        "source": disk.digest(source),
+        "params": disk.digest(unit.values),
         "package": _package_hash(project, unit.notebook),
         "pins": _pins_hash(project.root),
-        "data": files.digest(_outside_data(project.root, unit.values)),
-        "inputs": files.digest({n: read(run_folder / n) for n in unit.needs}),
+        "data": disk.digest(_outside_data(project.root, unit.values)),
+        "inputs": disk.digest({n: _result_hash(run_folder / n, whole) for n in unit.needs}),
     }
 
 
@@ -147,19 +152,7 @@ def stale(recorded: Mapping[str, Any] | None, now: Mapping[str, str], folder: Pa
     if recorded is None or recorded.get("status") != "ok" or "hashes" not in recorded:
         return "never run"
     changed = [k for k, v in now.items() if recorded["hashes"].get(k) != v]
-    if changed:
-        return f"changed: {', '.join(changed)}"
-    damaged = manifest.damaged(folder, recorded)
-    return f"damaged since it was recorded: {', '.join(damaged)}" if damaged else None
-
-
-def _source(notebook: Path) -> list[Any]:
-    """What a reader wrote: cells and tags, without outputs, ids and execution counts."""
-    nb = read_notebook(notebook)
-    return [
-        [c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])]
-        for c in nb["cells"]
-    ]
+    return f"changed: {', '.join(changed)}" if changed else manifest.damage(folder, recorded)
 
 
 def _lightlab_imports(notebook: Path) -> list[str]:
@@ -206,7 +199,7 @@ def _package_hash(project: Project, notebook: str) -> str:
         paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
     for folder in {p.parent for p in paths}:
         paths |= {p for p in _data_files(folder) if p.stem not in others}
-    return files.digest({p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(paths)})
+    return disk.digest({p.relative_to(root).as_posix(): disk.sha256(p) for p in sorted(paths)})
 
 
 @functools.cache
@@ -223,18 +216,18 @@ def _reached(imported: tuple[str, ...]) -> set[str]:
 
 def _data_files(folder: Path) -> list[Path]:
     """Data beside the modules of `folder`, as far as they are not another package's."""
-    found = [p for p in folder.iterdir() if p.is_file()]
+    found = [*folder.iterdir()]
     for sub in folder.iterdir():
         if sub.is_dir() and not (sub / "__init__.py").exists():
             found += sub.rglob("*")
-    return [p for p in found if p.suffix in (".yaml", ".csv")]
+    return [p for p in found if p.suffix in (".yaml", ".csv") and p.is_file()]
 
 
 @functools.cache
 def _pins_hash(root: Path) -> str:
     """The pins of the workbook and the versions that are really installed."""
     pins = root / "constraints.txt"
-    return files.digest([files.sha256(pins) if pins.is_file() else None, manifest.versions()])
+    return disk.digest([disk.sha256(pins) if pins.is_file() else None, manifest.versions()])
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
@@ -268,22 +261,13 @@ def _files_below(place: Path) -> Iterator[list[Any]]:
                 yield [Path(entry.path).as_posix(), stat.st_size, stat.st_mtime_ns]
 
 
-def _results_hash(folder: Path) -> str | None:
-    """What another notebook can read of a unit's results: not its log, pictures and timings."""
-    recorded = files.read_json(folder / "manifest.json")
+def _result_hash(folder: Path, whole: bool) -> str | None:
+    """A hash of a unit's results as far as another notebook can read them: not its log, pictures
+    and timings; `whole`: those too, so that it is another one after each execution."""
+    recorded = disk.read_json(folder / "manifest.json")
     if recorded is None:
         return None
+    if whole:
+        return disk.sha256(folder / "manifest.json")
     read = ("tables/", "artifacts/", "trials", "claims")
-    return files.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})
-
-
-def _reads_all(notebook: Path) -> bool:
-    """True where `notebook` also reads the pictures, times and memory of those that it needs, so
-    that it is out of date whenever one of them ran again: `lightlab.whole` in its metadata."""
-    return read_notebook(notebook).get("metadata", {}).get("lightlab", {}).get("whole") is True
-
-
-def _whole_hash(folder: Path) -> str | None:
-    """All of a unit's results and what its making took: another one after each execution."""
-    path = folder / "manifest.json"
-    return files.sha256(path) if path.is_file() else None
+    return disk.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})

@@ -32,7 +32,7 @@ class Plain:
     """One line for each change of state; for logs and pipes."""
 
     def __init__(self, console: Console):
-        self._console, self._began, self._last = console, dict[str, float](), dict[str, str]()
+        self._console, self._last = console, dict[str, str]()
 
     def __enter__(self) -> "Plain":
         return self
@@ -40,13 +40,11 @@ class Plain:
     def __exit__(self, *_: Any) -> None:
         return None
 
-    def __call__(self, run: Run, unit: str, status: dict[str, Any]) -> None:  # noqa: ARG002
+    def __call__(self, run: Run, unit: str) -> None:
         state = run.states[unit]
         if self._last.get(unit) == state.state:
             return
         self._last[unit] = state.state
-        if state.state == "running":
-            self._began[unit] = time.monotonic()
         self._console.print(Text(f"{_LOOK[state.state][0]} {unit}  {_words(state)}"))
 
 
@@ -55,7 +53,7 @@ class Screen(Plain):
 
     def __init__(self, console: Console):
         super().__init__(console)
-        self._run: Run | None = None
+        self._states, self._began = dict[str, State](), dict[str, float]()
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._table)
 
     def __enter__(self) -> "Screen":
@@ -65,8 +63,8 @@ class Screen(Plain):
     def __exit__(self, *_: Any) -> None:
         self._live.stop()
 
-    def __call__(self, run: Run, unit: str, status: dict[str, Any]) -> None:  # noqa: ARG002
-        self._run = run
+    def __call__(self, run: Run, unit: str) -> None:
+        self._states = run.states
         if run.states[unit].state == "running":
             self._began.setdefault(unit, time.monotonic())
 
@@ -74,7 +72,7 @@ class Screen(Plain):
         table = Table(box=None, pad_edge=False)
         for name in ("", "notebook", "cell", "progress", "time", ""):
             table.add_column(name, justify="right" if name in ("cell", "time") else "left")
-        for state in self._run.states.values() if self._run else ():
+        for state in self._states.values():
             sign, style = _LOOK[state.state]
             bar = ProgressBar(total=max(state.cells, 1), completed=state.cell or 0, width=18)
             running = state.state == "running"
@@ -89,10 +87,11 @@ class Screen(Plain):
         return table
 
     def _elapsed(self, state: State) -> str:
+        seconds = state.seconds
         if state.state == "running":
             # drawn by another thread, maybe between the state's change and our hearing of it
-            return f"{time.monotonic() - self._began.get(state.unit, time.monotonic()):.0f} s"
-        return f"{state.seconds:.0f} s" if state.seconds else ""
+            seconds = time.monotonic() - self._began.get(state.unit, time.monotonic())
+        return "" if seconds is None else f"{seconds:.0f} s"
 
 
 class Follow(Plain):
@@ -102,7 +101,7 @@ class Follow(Plain):
         super().__init__(console)
         self._read: dict[Path, int] = {}
 
-    def __call__(self, run: Run, unit: str, status: dict[str, Any]) -> None:
+    def __call__(self, run: Run, unit: str) -> None:
         log = run.log_of(unit)
         if log is not None and log.is_file():
             with log.open("rb") as f:
@@ -111,7 +110,7 @@ class Follow(Plain):
                 self._read[log] = f.tell()
             for line in text.splitlines():
                 self._console.print(Text(f"  {unit} | {line}"))
-        super().__call__(run, unit, status)
+        super().__call__(run, unit)
 
 
 def _words(state: State) -> str:
@@ -137,37 +136,36 @@ def tell(run: Run, console: Console) -> None:
     for state in run.states.values():
         if state.state == FAILED:
             console.print(Text(f"✗ {state.unit}: {state.cause}", "bold red"))
-            place = run.project.relative(run.folder / f"{state.unit}.failed")
+            place = run.project.relative(store.failed(run.folder, state.unit))
             console.print(f"  partial notebook and log: {place}/", soft_wrap=True)
 
 
-def rows(project: Project) -> list[tuple[str, str, str, str, str, str]]:
+def overview(project: Project) -> list[tuple[str, str, str, str, str, str]]:
     """(notebook, needs, last run, state, age, time) for each notebook; states are up to date,
     stale (with what changed), failed, never run."""
     found = []
     for name, path in project.notebooks.items():
         wants = ", ".join(n.split("_")[0] for n in needs(path)) or "–"
-        last = _last(project, name)
-        if last is None:
+        folder, facts = _last(project, name)
+        if not facts:
             found.append((name, wants, "–", "never run", "", ""))
             continue
-        folder, facts = last
         seconds = f"{facts['seconds']:.0f} s" if facts.get("seconds") else ""
         state = _state(project, folder, facts)
         found.append((name, wants, folder.parent.name, state, _age(facts["ended"]), seconds))
     return found
 
 
-def _last(project: Project, notebook: str) -> tuple[Path, dict[str, Any]] | None:
-    """The newest result of a notebook in any run, failed ones too."""
+def _last(project: Project, notebook: str) -> tuple[Path, dict[str, Any]]:
+    """The newest result of a notebook in any run, failed ones too; empty where there is none."""
     found = []
     for manifest in project.results.glob(f"*/{notebook}*/manifest.json"):
-        if manifest.parents[1].name == "reference":  # holds only parts of what was recorded
+        folder, facts = manifest.parent, store.recorded(manifest.parent) or {}
+        if folder.parent.name == "reference":  # holds only parts of what was recorded
             continue
-        facts = store.recorded(manifest.parent)
-        if facts and facts.get("notebook") == notebook and facts.get("ended"):
-            found.append((facts["ended"], manifest.parent, facts))
-    return max(found, key=lambda f: f[0])[1:] if found else None
+        if facts.get("notebook") == notebook and facts.get("ended"):
+            found.append((folder, facts))
+    return max(found, key=lambda f: f[1]["ended"], default=(project.results, {}))
 
 
 def _state(project: Project, folder: Path, facts: dict[str, Any]) -> str:

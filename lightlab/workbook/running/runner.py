@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from lightlab.workbook import files, manifest
-from lightlab.workbook.project import Project
+from lightlab import disk
+from lightlab.workbook import manifest
+from lightlab.workbook.project import FAILED_SUFFIX, Project
 from lightlab.workbook.running import plan, store
 from lightlab.workbook.running.executor import Event, Executor, Limits
 from lightlab.workbook.running.plan import Unit
@@ -66,12 +67,14 @@ class Run:
         folder: Path,
         options: Options,
         executor: Executor,
-        watch: Callable[["Run", str, dict], None] = lambda *_: None,
+        watch: Callable[["Run", str], None] = lambda *_: None,
     ):
         self.project, self.folder, self.options = project, folder, options
         self.units = {u.name: u for u in units}
         self.states = {u.name: State(u.name, u.notebook, list(u.needs)) for u in units}
         self._executor, self._watch = executor, watch
+        self._sorter = TopologicalSorter({u.name: set(u.needs) for u in units})
+        self._queue, self._held = list[str](), list[str]()
         self._attempts: dict[str, Path] = {}
         self._started = manifest.now()
         self._provenance = manifest.provenance(project.root)
@@ -80,14 +83,12 @@ class Run:
         """Run everything that is not up to date; True where all units are in a good state."""
         with store.held(self.folder), _stoppable():
             store.recover(self.folder)
-            sorter = TopologicalSorter({n: set(u.needs) for n, u in self.units.items()})
-            sorter.prepare()
-            queue, held = list[str](), list[str]()
+            self._sorter.prepare()
             try:
-                while sorter.is_active():
-                    self._fill(queue, held, sorter)
+                while self._sorter.is_active():
+                    self._fill()
                     for event in self._executor.events() if self._attempts else ():
-                        self._take(event, sorter)
+                        self._take(event)
             except BaseException:
                 self._stop()
                 with suppress(OSError):  # the first fault is the one to tell
@@ -96,46 +97,46 @@ class Run:
             self._write(ended=True)
         return all(s.state in (OK, CURRENT) for s in self.states.values())
 
-    def _fill(self, queue: list[str], held: list[str], sorter: TopologicalSorter) -> None:
+    def _fill(self) -> None:
         """Start what may start now, what took longest last time first. A unit that has to be alone
         is held back until nothing else is ready or at work (so that nothing gets ready beside it);
         then it is decided anew, for another may have failed meanwhile."""
         while len(self._attempts) < self.options.jobs:
-            queue += sorted(sorter.get_ready(), key=lambda n: (-store.took_s(self.folder, n), n))
-            ahead = queue or ([] if self._attempts else held)
+            ready = self._sorter.get_ready()
+            self._queue += sorted(ready, key=lambda n: (-store.took_s(self.folder, n), n))
+            ahead = self._queue or ([] if self._attempts else self._held)
             if not ahead:
                 return
             name = ahead.pop(0)
-            state, reason = self._decide(name)
+            state, reason, hashes = self._decide(name)
             if state != "running":
-                self._settle(name, state, reason, sorter)
-            elif self.units[name].alone and (queue or self._attempts):
-                held.append(name)
+                self._settle(name, state, reason)
+            elif self.units[name].alone and (self._queue or self._attempts):
+                self._held.append(name)
             else:
-                self._begin(name, reason)
+                self._begin(name, reason, hashes)
 
-    def _decide(self, name: str) -> tuple[str, str | None]:
-        """What to do with a unit whose needs are settled: run, skip, or leave as it is."""
+    def _decide(self, name: str) -> tuple[str, str | None, dict[str, str]]:
+        """What to do with a unit whose needs are settled (run, skip, or leave it as it is), why,
+        and the hashes of what it depends on where it is to run."""
         unit = self.units[name]
         broken = [n for n in unit.needs if self.states[n].state not in (OK, CURRENT)]
         if broken:
-            return SKIPPED, f"needs {', '.join(broken)}"
+            return SKIPPED, f"needs {', '.join(broken)}", {}
         if self.options.fail_fast and any(s.state == FAILED for s in self.states.values()):
-            return SKIPPED, "another notebook failed (--fail-fast)"
+            return SKIPPED, "another notebook failed (--fail-fast)", {}
         place = self.folder / name
         if self.options.only and unit.notebook not in self.options.only:
             fault = store.unusable(place)
-            return (SKIPPED, fault) if fault else (CURRENT, "taken as it is")
+            return (SKIPPED, fault, {}) if fault else (CURRENT, "taken as it is", {})
         now = plan.hashes(self.project, unit, self.folder)
-        why = plan.stale(store.recorded(place), now, place)
-        if self.options.force:
-            return "running", "forced"
-        if why:
-            return "running", why
-        store.forget_failure(self.folder, name)
-        return CURRENT, None
+        forced = "forced" if self.options.force else None
+        if why := forced or plan.stale(store.recorded(place), now, place):
+            return "running", why, now
+        shutil.rmtree(store.failed(self.folder, name), ignore_errors=True)  # it is overtaken
+        return CURRENT, None, {}
 
-    def _begin(self, name: str, why: str | None) -> None:
+    def _begin(self, name: str, why: str | None, hashes: dict[str, str]) -> None:
         import joblib  # only where something runs
 
         unit, state = self.units[name], self.states[name]
@@ -152,21 +153,21 @@ class Run:
             "limits": asdict(self.options.limits),
             # that its own worker processes may use together
             "cores": max(1, joblib.cpu_count() // (1 if unit.alone else self.options.jobs)),
-            "hashes": plan.hashes(self.project, unit, self.folder),
+            "hashes": hashes,
             "inputs": {n: str(self.folder / n) for n in unit.needs},
+            "unfinished": str(store.unfinished(self.folder, name, hashes)),
         }
-        task["unfinished"] = str(store.unfinished(self.folder, name, task["hashes"]))
-        files.write_text(folder / "task.json", json.dumps(task, indent=1))
-        files.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
+        disk.write_text(folder / "task.json", json.dumps(task, indent=1))
+        disk.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
         self._attempts[name] = folder
         state.state, state.why, state.attempts = "running", why, state.attempts + 1
         self._executor.submit(name, folder)
-        self._told(name)
+        self._watch(self, name)
 
-    def _take(self, event: Event, sorter: TopologicalSorter) -> None:
+    def _take(self, event: Event) -> None:
         name, state = event.unit, self.states[event.unit]
         state.cell, state.cells = event.status.get("cell"), event.status.get("cells", 0)
-        self._told(name, event.status)  # before the log moves: its last lines, too
+        self._watch(self, name)  # before the log moves: its last lines, too
         if not event.ended:
             return
         attempt = self._attempts.pop(name)
@@ -176,29 +177,27 @@ class Run:
         allowed = {"kernel-died": self.options.retries, "kernel-start": _RETRY_START}
         if not ok and state.attempts <= allowed.get(facts.get("kind", ""), 0):
             shutil.rmtree(attempt, ignore_errors=True)
-            self._begin(name, f"again, for {cause}")
+            now = plan.hashes(self.project, self.units[name], self.folder)
+            self._begin(name, f"again, for {cause}", now)
             return
         state.seconds = facts.get("seconds")
         if event.error:  # the attempt could not write its own papers
             _note_failure(attempt, self.units[name], event.error)
         store.publish(attempt, self.folder, name, ok)
-        self._settle(name, OK if ok else FAILED, None if ok else cause, sorter)
+        self._settle(name, OK if ok else FAILED, None if ok else cause)
 
-    def _settle(self, name: str, state: str, cause: str | None, sorter: TopologicalSorter) -> None:
+    def _settle(self, name: str, state: str, cause: str | None) -> None:
         self.states[name].state, self.states[name].cause = state, cause
-        sorter.done(name)
+        self._sorter.done(name)
         self._write()
-        self._told(name)
+        self._watch(self, name)
 
     def _stop(self) -> None:
-        self._executor.cancel(list(self._attempts))
+        self._executor.cancel()
         for name, state in self.states.items():
             if name in self._attempts or state.state == "waiting":
                 state.state = CANCELLED
         store.recover(self.folder)
-
-    def _told(self, name: str, status: dict[str, Any] | None = None) -> None:
-        self._watch(self, name, status or {})
 
     def log_of(self, name: str) -> Path | None:
         """The growing log of a running unit."""
@@ -206,9 +205,10 @@ class Run:
 
     def _write(self, ended: bool = False) -> None:
         """run.json: the units of this call beside those of earlier calls into the same run."""
-        earlier = files.read_json(self.folder / "run.json") or {"units": []}
+        earlier = disk.read_json(self.folder / "run.json") or {"units": []}
         others = [u for u in earlier["units"] if u["unit"] not in self.states]
-        others = [u for u in others if store.has_any(self.folder, u["unit"])]
+        kept = {path.name for path in self.folder.iterdir()}
+        others = [u for u in others if {u["unit"], u["unit"] + FAILED_SUFFIX} & kept]
         for unit in others:  # left by a runner that was killed: we hold the folder now
             if unit["state"] in ("waiting", "running"):
                 unit |= {"state": CANCELLED, "cause": "the runner was killed"}
@@ -223,14 +223,14 @@ class Run:
             "provenance": self._provenance,
             "units": sorted(others + states, key=lambda u: u["unit"]),
         }
-        files.write_json(self.folder / "run.json", about)
+        disk.write_json(self.folder / "run.json", about)
 
 
 def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:
     facts = {"schema": 1, "unit": unit.name, "notebook": unit.notebook, "status": "failed"}
     rest = {"cause": cause, "params": unit.values, "ended": manifest.now(), "files": {}}
     with suppress(OSError):  # on a full disk the cause still stands in the runner's own words
-        files.write_json(attempt / "manifest.json", facts | rest)
+        disk.write_json(attempt / "manifest.json", facts | rest)
 
 
 @contextmanager

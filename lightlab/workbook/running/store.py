@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightlab.workbook import files, manifest, params
-from lightlab.workbook.project import Fault, Project, WorkbookError, alone
+from lightlab import disk
+from lightlab.workbook import manifest, params
+from lightlab.workbook.project import FAILED_SUFFIX, Fault, Project, WorkbookError, alone
 from lightlab.workbook.running.executor import end_processes
 from lightlab.workbook.running.plan import Unit
 
@@ -26,31 +27,28 @@ _UNFINISHED = ".unfinished"
 def held(run_folder: Path, to_write: bool = True) -> Iterator[None]:
     """Hold the run's folder; WorkbookError where another runner does, or where it cannot be
     written. The system drops the lock when the holder dies, however it dies."""
-    try:
-        (run_folder / ".attempts").mkdir(parents=True, exist_ok=True)
-        lock = (run_folder / ".lock").open("a+")
-    except OSError as e:
-        raise WorkbookError(Fault(str(run_folder), f"cannot be written: {e.strerror}")) from e
-    with lock:
+    where = str(run_folder)
+    with contextlib.ExitStack() as stack:
         try:
+            (run_folder / ".attempts").mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((run_folder / ".lock").open("a+"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if to_write:  # else a full disk could not be cleaned
+                if shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
+                    what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
+                    raise WorkbookError(Fault(where, what, "free some space and run again"))
+                lock.truncate(0)
+                lock.write(
+                    f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
+                )
+                lock.flush()
         except BlockingIOError:
             lock.seek(0)
             holder = lock.read().strip() or "another process"
             hint = "wait for it, or give this run another name with --name"
-            raise WorkbookError(Fault(str(run_folder), f"is held by {holder}", hint)) from None
-        try:
-            if to_write:  # else a full disk could not be cleaned
-                if shutil.disk_usage(run_folder).free < _MIN_FREE_BYTES:
-                    what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
-                    hint = "free some space and run again"
-                    raise WorkbookError(Fault(str(run_folder), what, hint))
-                lock.truncate(0)
-                holder = f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
-                lock.write(holder)
-                lock.flush()
+            raise WorkbookError(Fault(where, f"is held by {holder}", hint)) from None
         except OSError as e:
-            raise WorkbookError(Fault(str(run_folder), f"cannot be written: {e.strerror}")) from e
+            raise WorkbookError(Fault(where, f"cannot be written: {e.strerror}")) from e
         yield
 
 
@@ -87,13 +85,13 @@ def unfinished(run_folder: Path, unit: str, hashes: Mapping[str, str]) -> Path:
     """Where a unit's long work is kept until it has a result. With other values, code, pins or data
     the work begins anew; whether with another text of the notebook, its record knows."""
     decisive = {k: v for k, v in hashes.items() if k != "source"}
-    return run_folder / _UNFINISHED / f"{unit}~{files.digest(decisive)[:12]}"
+    return run_folder / _UNFINISHED / f"{unit}~{disk.digest(decisive)[:12]}"
 
 
-def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
+def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> None:
     """Make the attempt the unit's result by renaming; a failed one goes to `<unit>.failed` and
     leaves the last good result where it is."""
-    place = run_folder / (unit if ok else f"{unit}.failed")
+    place = run_folder / unit if ok else failed(run_folder, unit)
     aside = run_folder / ".attempts" / f"{place.name}~old"
     shutil.rmtree(aside, ignore_errors=True)
     if place.exists():
@@ -101,26 +99,20 @@ def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> Path:
     attempt.rename(place)
     shutil.rmtree(aside, ignore_errors=True)
     if ok:
-        forget_failure(run_folder, unit)
-        for kept in (run_folder / _UNFINISHED).glob(f"{unit}~*"):
-            shutil.rmtree(kept, ignore_errors=True)
-    files.sync(run_folder)
-    return place
+        overtaken = (run_folder / _UNFINISHED).glob(f"{unit}~*")
+        for folder in [failed(run_folder, unit), *overtaken]:
+            shutil.rmtree(folder, ignore_errors=True)
+    disk.sync(run_folder)
 
 
-def forget_failure(run_folder: Path, unit: str) -> None:
-    """Remove a failed attempt that a good result of the same unit has overtaken."""
-    shutil.rmtree(run_folder / f"{unit}.failed", ignore_errors=True)
-
-
-def has_any(run_folder: Path, unit: str) -> bool:
-    """True where the unit has a result or a failed attempt to show."""
-    return any((run_folder / name).is_dir() for name in (unit, f"{unit}.failed"))
+def failed(run_folder: Path, unit: str) -> Path:
+    """Where a unit's last failed attempt lies, until there is a good result of the same unit."""
+    return run_folder / (unit + FAILED_SUFFIX)
 
 
 def recorded(folder: Path) -> dict | None:
     """The manifest of a unit's result, or None."""
-    return files.read_json(folder / "manifest.json")
+    return disk.read_json(folder / "manifest.json")
 
 
 def took_s(folder: Path, name: str) -> float:
@@ -136,8 +128,7 @@ def unusable(place: Path) -> str | None:
     facts = recorded(place)
     if facts is None or facts.get("status") != "ok":
         return f"there is no result of {place.name} to take: run it first, or without --only"
-    damaged = manifest.damaged(place, facts)
-    return f"damaged since it was recorded: {', '.join(damaged)}" if damaged else None
+    return manifest.damage(place, facts)
 
 
 def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
@@ -147,12 +138,13 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
 
     WorkbookError where the run has no finished result, or a recorded notebook or value is gone.
     """
-    names = _with_needs(run, set(project.select(wanted))) if wanted else None
-    units, faults, others = [], [], of_other_runs(run)
-    for name, facts in _recorded(run).items():
+    units, faults, recorded = [], [], _recorded(run)
+    names = recorded.keys() - of_other_runs(run)
+    if wanted:
+        names &= _with_needs(recorded, set(project.select(wanted)))
+    for name in (n for n in recorded if n in names):
+        facts = recorded[name]
         if facts.get("status") != "ok" or "hashes" not in facts:
-            continue
-        if (names is not None and name not in names) or name in others:
             continue
         notebook = facts["notebook"]
         if notebook not in project.notebooks:
@@ -201,9 +193,9 @@ def _recorded(run: Path) -> dict[str, dict[str, Any]]:
     return {folder.name: recorded(folder) or {} for folder in folders}
 
 
-def _with_needs(run: Path, notebooks: set[str]) -> set[str]:
+def _with_needs(recorded: dict[str, dict[str, Any]], notebooks: set[str]) -> set[str]:
     """The recorded units of these notebooks and, in turn, those that they read."""
-    recorded, found = _recorded(run), set[str]()
+    found = set[str]()
     ahead = [n for n, facts in recorded.items() if facts.get("notebook") in notebooks]
     while ahead:
         name = ahead.pop()

@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from lightlab.workbook import files
+from lightlab import disk
 from lightlab.workbook.project import Fault, WorkbookError
 from lightlab.workbook.tools.common import millions, one_line, out, size, table, told
 
@@ -74,7 +74,7 @@ def _publish(folder: Path, made: Mapping[str, bytes]) -> None:
         for name, content in made.items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             (part / name).write_bytes(content)
-        files.sync_folder(part)
+        disk.sync_folder(part)
         old = part.with_suffix(".old")
         if folder.exists():
             folder.rename(old)
@@ -87,7 +87,7 @@ def _publish(folder: Path, made: Mapping[str, bytes]) -> None:
 def _facts(fitted: "Fitted", images: "DataSet", licence: str) -> bytes:
     """The card's numbers for programs, as JSON."""
     accuracy, low, high = fitted.tested.accuracy
-    facts = files.plain(
+    facts = disk.plain(
         {
             "made_by": "lightlab fit",
             "dataset": images.spec,

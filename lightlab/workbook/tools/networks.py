@@ -122,7 +122,7 @@ def latency(
 
     with told("latency"):
         plan = timing.Plan(rounds=rounds)
-        timings = timing.measure_many(archs, runtime, threads, batch, plan=plan)
+        timings = timing.measure_many(archs, timing.Setting(runtime, threads, batch), plan=plan)
     columns = ("network", "px", "MACs", "ms", "IQR", "95 % interval")
     rows = table(*columns, right=columns[1:])
     for row in timings.table.itertuples():

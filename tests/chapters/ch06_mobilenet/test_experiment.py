@@ -114,13 +114,13 @@ def networks(images):
 
 def test_trainings_are_done_once_and_found_in_every_row(monkeypatch, images, networks):
     wanted = experiment.trainings(networks, [1.0], [0, 1])
-    fit_many, asked = train.fit_many, []
+    train_each, asked = train.train_each, []
 
     def noted(jobs, **_):
         asked.extend(jobs)
-        return fit_many(jobs, workers=1, progress=False)
+        return train_each(jobs, workers=1, progress=False)
 
-    monkeypatch.setattr(train, "fit_many", noted)
+    monkeypatch.setattr(train, "train_each", noted)
     found = experiment.train_all(wanted, {16: images}, train.Recipe(batch_size=32))
     assert len(asked) == 2
     assert len(found) == 4

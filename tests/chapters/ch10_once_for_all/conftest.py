@@ -4,7 +4,7 @@ import pytest
 
 from lightlab import data, train
 from lightlab.chapters.ch10_once_for_all import experiment
-from lightlab.methods.once_for_all.shrinking import begin
+from lightlab.methods.shrinking import begin
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from lightlab.chapters.ch10_once_for_all import experiment
 from lightlab.measure import stats
 from lightlab.methods import phases, subnets
-from lightlab.methods.once_for_all.shrinking import shrink_many
+from lightlab.methods.shrinking import shrink_many
 from lightlab.space.once_for_all import like_mobilenet_v3
 
 

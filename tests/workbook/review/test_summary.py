@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from lightlab import disk
 from lightlab.published import loader
 from lightlab.workbook import claims as verdicts
-from lightlab.workbook import files, manifest, record
+from lightlab.workbook import manifest, record
 from lightlab.workbook.project import Project, WorkbookError
 from lightlab.workbook.review import results, summary
 from lightlab.workbook.running import plan
@@ -47,10 +48,10 @@ def save(book, name, claims=(), finished=True, figures=("f", "g"), **about):
         path = folder / picture["files"][0]
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (80, 40), "white").save(path)
-    files.write_json(folder / "record.json", {"finished": finished, "figures": pictures})
-    files.write_json(folder / "claims.json", list(claims))
+    disk.write_json(folder / "record.json", {"finished": finished, "figures": pictures})
+    disk.write_json(folder / "claims.json", list(claims))
     about = {"provenance": MACHINE, "files": manifest.hashes(folder)} | about
-    files.write_json(folder / "manifest.json", about)
+    disk.write_json(folder / "manifest.json", about)
 
 
 def read():

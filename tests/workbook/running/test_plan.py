@@ -52,6 +52,8 @@ def test_a_sweep_multiplies_what_declares_the_name_and_links_equal_points(workbo
     assert units["02_b@seed=1"].needs == ("01_a@seed=1",)
     assert units["02_b@seed=1"].values["seed"] == 1
     assert units["03_c"].needs == ("01_a@seed=0", "01_a@seed=1")
+    swept = plan.make(Project(workbook.root), ["01"], "quick", {}, sweep | {"n": ["2", "5"]})
+    assert names(swept) == [f"01_a@seed={s},n={n}" for s in (0, 1) for n in (2, 5)]
 
 
 def test_the_source_hash_ignores_outputs_and_ids_but_not_words(workbook):

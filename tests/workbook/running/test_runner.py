@@ -7,7 +7,7 @@ import random
 import joblib
 import pytest
 
-from lightlab.workbook import files
+from lightlab import disk
 from lightlab.workbook.project import Project, WorkbookError
 from lightlab.workbook.running import plan, store
 from lightlab.workbook.running.executor import Event
@@ -38,12 +38,11 @@ class Played:
         facts = {"status": "ok", "hashes": task["hashes"], "files": {}}
         if unit in self._broken:
             facts = {"status": "failed", "cause": "broken", "kind": "kernel-died"}
-        files.write_json(folder / "manifest.json", facts)
+        disk.write_json(folder / "manifest.json", facts)
         yield Event(unit, {}, ended=True)
 
-    def cancel(self, units):
-        for unit in units:
-            del self._at_work[unit]
+    def cancel(self):
+        self._at_work.clear()
 
     @property
     def order(self) -> list[str]:
@@ -67,7 +66,7 @@ def test_what_took_longest_last_time_begins_first(workbook):
     for place, seconds in took.items():
         folder = workbook.root / "results" / place
         folder.mkdir(parents=True)
-        files.write_json(folder / "manifest.json", {"seconds": seconds, "status": "failed"})
+        disk.write_json(folder / "manifest.json", {"seconds": seconds, "status": "failed"})
     executor = Played()
     play(workbook, executor, jobs=1)
     assert executor.order == ["02_b", "03_c", "01_a", "04_d"]

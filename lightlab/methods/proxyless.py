@@ -1,15 +1,14 @@
 """A ProxylessNAS search from beginning to end, kept on disk and gone on with bit for bit."""
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from lightlab import train
@@ -21,9 +20,10 @@ from lightlab.nets.mixed import Supernet
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.proxyless import ProxylessSpace
-from lightlab.train import checkpoint, descent
-from lightlab.train.checkpoint import Batches, Keeper, identity
+from lightlab.train import descent
+from lightlab.train.checkpoint import Keeper
 from lightlab.train.evaluate import check
+from lightlab.train.loop import Batches, Run
 from lightlab.train.recipe import MEND, plan
 
 _N_ROWS = 12  # of the history, if there are as many steps
@@ -69,18 +69,10 @@ def search(
     if checkpoint is not None:
         rest = {"seed": seed, "settings": asdict(settings)}
         rest |= {"target_ms": target_ms, "latency": latency.plain()}
-        own = identity(run.net, images.train, images.val, settings.recipe, None, **rest)
-        keeper = Keeper(checkpoint, own)
-        if keeper.path.exists():
-            run.restore(*keeper.read())
-    every = max(1, run.plan.n_steps // _N_ROWS)
-    while run.n_done < run.plan.n_steps:
-        run.step()
-        if run.n_done % every == 0 or run.n_done == run.plan.n_steps:
-            run.report()
-            if keeper is not None:
-                keeper.write(*run.state())
-    point = chosen(run.chances()) if settings.limit else run.net.derive()
+        data = images.train, images.val
+        keeper = Keeper(checkpoint, run.network, *data, settings.recipe, None, **rest)
+    run.go(keeper)
+    point = chosen(run.chances()) if settings.limit else run.network.derive()
     return Found(point, space.decode(point), pd.DataFrame(run.rows), run.chances())
 
 
@@ -91,8 +83,10 @@ def training_macs(space: ProxylessSpace) -> float:
     return cost.PASSES_PER_TRAINING_STEP * typical
 
 
-class _Search:
-    """All that changes at a step."""
+class _Search(Run):
+    """The weights' and the architecture's steps, in turn."""
+
+    KEPT = ("macs", "arch_macs", "samples", "seconds", "weights")
 
     def __init__(
         self,
@@ -103,106 +97,92 @@ class _Search:
         settings: Settings,
         seed: int,
     ) -> None:
-        self.net = Supernet(space, seed=seed).to(memory_format=torch.channels_last).train()
-        check(self.net, images.train, settings.recipe, images.val, None)
-        device = train.accelerator(settings.recipe.batch_size * training_macs(space))
-        self.net.to(device)
-        self.architect = Architect(self.net, latency, target_ms, settings)
+        net, recipe = Supernet(space, seed=seed), settings.recipe
+        check(net, images.train, recipe, images.val, None)
+        device = train.accelerator(recipe.batch_size * training_macs(space))
+        self.architect = Architect(net.to(device), latency, target_ms, settings)
         self.images, self.settings, self.latency = images, settings, latency
-        self.plan = plan(settings.recipe, len(images.train))
-        self.optimizer = descent.sgd(self.net.weights(), settings.recipe)
-        self.batches = {k: Batches(getattr(images, k).to(device)) for k in ("train", "val")}
-        self.generator = torch.Generator().manual_seed(seed)
-        self.n_done, self.macs, self.samples, self.seconds = 0, 0, 0, 0.0
-        self.rows: list[dict[str, Any]] = []
-        self._losses: list[float] = []
-        self._weights: list[float] = []  # λ of the architecture's steps, where there is one
+        self.plan = plan(recipe, len(images.train))
+        sgd = descent.sgd(net.weights(), recipe)
+        every = max(1, self.plan.n_steps // _N_ROWS)
+        super().__init__(
+            net,
+            {k: Batches(getattr(images, k), device) for k in ("train", "val")},
+            {"sgd": sgd, "adam": self.architect.optimizer},
+            seed,
+            self.plan.n_steps,
+            every,
+            every,
+        )
+        self.macs = self.samples = 0
+        self.seconds = 0.0
+        self.weights: list[float] = []  # λ of the architecture's steps, where there is one
         self._even = float(sum(np.log(space.n_options)))
+
+    @property
+    def arch_macs(self) -> int:
+        """Spent on the architecture's steps."""
+        return self.architect.macs
+
+    @arch_macs.setter
+    def arch_macs(self, macs: int) -> None:
+        self.architect.macs = macs
 
     def step(self) -> None:
         """One of the weights, and one of the architecture where its turn is."""
         begin = time.process_time()
-        recipe = self.settings.recipe
-        self.n_done += 1
-        point = self.net.draw("one", self.generator)
-        x, y = self.batches["train"].next(self.plan.batch, self.generator)
+        recipe, sgd = self.settings.recipe, self.optimizers["sgd"]
+        self.steps += 1
+        point = self.network.draw("one", self.generator)
+        x, y, _ = self.batches["train"].next(self.plan.batch, self.generator)
         x = train.augment(x, recipe, self.generator).contiguous(memory_format=torch.channels_last)
-        for group in self.optimizer.param_groups:
-            group["lr"] = descent.learning_rate(self.n_done, self.plan.n_steps, recipe)
-        self.optimizer.zero_grad(set_to_none=True)
-        value = F.cross_entropy(self.net(x), y, label_smoothing=recipe.label_smoothing)
+        descent.prepare(sgd, self.steps, self.n_steps, recipe)
+        value = F.cross_entropy(self.network(x), y, label_smoothing=recipe.label_smoothing)
         value.backward()
-        self.optimizer.step()
-        self._losses.append(value.item())
+        sgd.step()
+        self.losses.append(value.item())
         macs = round(self.architect.price.of(point))
         self.macs += cost.PASSES_PER_TRAINING_STEP * len(x) * macs
         self.samples += len(x)
-        after = self.n_done - self.settings.warmup * self.plan.n_steps
-        if after > 0 and self.n_done % self.settings.every == 0:
-            x, y = self.batches["val"].next(self.plan.batch, self.generator)
+        after = self.steps - self.settings.warmup * self.n_steps
+        if after > 0 and self.steps % self.settings.every == 0:
+            x, y, _ = self.batches["val"].next(self.plan.batch, self.generator)
             x = x.contiguous(memory_format=torch.channels_last)
             if self.settings.form != "reinforce":
-                self._weights.append(self.architect.latency_weight)
+                self.weights.append(self.architect.latency_weight)
             self.architect.step(x, y, self.generator)
             self.samples += len(x)
         self.seconds += time.process_time() - begin
-        if not np.isfinite(self._losses[-1]):
-            raise train.DivergedError(
-                f"the loss is {self._losses[-1]} at step {self.n_done}: {MEND}"
-            )
+        if not np.isfinite(self.losses[-1]):
+            raise train.DivergedError(f"the loss is {self.losses[-1]} at step {self.steps}: {MEND}")
+        self.done = self.steps == self.n_steps
 
     def chances(self) -> list[list[float]]:
         """The probabilities of all candidates, position by position."""
-        return [p.tolist() for p in self.net.probabilities()]
+        return [p.tolist() for p in self.network.probabilities()]
 
     def report(self) -> None:
         """Add a row to the history."""
-        net = self.net
+        net = self.network
         point, chances = net.derive(), [p.detach() for p in net.probabilities()]
         net.activate(point)
         accuracy = train.evaluate(net, self.images.val)["accuracy"]
         everything = [range(n) for n in net.space.n_options]
         self.rows.append(
             {
-                "step": self.n_done,
-                "epoch": self.n_done / self.plan.per_epoch,
+                "step": self.steps,
+                "epoch": self.steps / self.plan.per_epoch,
                 "samples": self.samples,
-                "macs": self.macs + self.architect.macs,
+                "macs": self.macs + self.arch_macs,
                 "seconds": self.seconds,
-                "loss": float(np.mean(self._losses)),
-                "latency_weight": float(np.mean(self._weights)) if self._weights else np.nan,
+                "loss": float(np.mean(self.losses)),
+                "latency_weight": float(np.mean(self.weights)) if self.weights else math.nan,
                 "entropy": net.entropy().item() / self._even,
                 "expected_ms": self.latency.expected(chances, everything).item(),
-                "latency_ms": self.latency.of(point),
+                "latency_ms": float(self.latency.of(point)),
                 "accuracy": 100 * accuracy,
                 "point": "-".join(map(str, point)),
             }
         )
-        self._losses.clear()
-        self._weights.clear()
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and plain values from which `restore` goes on exactly."""
-        tensors = {f"model.{k}": v for k, v in self.net.state_dict().items()}
-        for name, optimizer in self._optimizers():
-            tensors |= checkpoint.optimizer_state(name, optimizer)
-        for name, batches in self.batches.items():
-            tensors[f"order.{name}"] = batches.order
-        tensors["generator"] = self.generator.get_state()
-        values = {k: getattr(self, k) for k in ("n_done", "macs", "samples", "seconds", "rows")}
-        return tensors, values | {"arch_macs": self.architect.macs}
-
-    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
-        self.net.load_state_dict(checkpoint.under("model", tensors))
-        for name, optimizer in self._optimizers():
-            checkpoint.put_back(name, optimizer, tensors)
-        for name, batches in self.batches.items():
-            batches.order = tensors[f"order.{name}"]
-        self.generator.set_state(tensors["generator"])
-        self.architect.macs = values.pop("arch_macs")
-        for name, value in values.items():
-            setattr(self, name, value)
-
-    def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
-        return [("sgd", self.optimizer), ("adam", self.architect.optimizer)]
+        self.losses.clear()
+        self.weights.clear()

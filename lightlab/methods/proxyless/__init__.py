@@ -1,1 +1,0 @@
-"""ProxylessNAS: weights and architecture learnt together."""
