@@ -1,11 +1,4 @@
-"""What several tests of methods need."""
-
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+"""The images of all tests of methods."""
 
 import pytest
 
@@ -19,19 +12,3 @@ def load_digits():
 @pytest.fixture(scope="session")
 def digits():
     return load_digits()
-
-
-@pytest.fixture
-def kill_when(request):
-    """Run `killed(path)` of the test's module in a process, and kill that once `kept(path)`."""
-
-    def kill(path, kept=Path.exists):
-        program = f"from tests.methods.{request.path.stem} import killed as run; run({str(path)!r})"
-        child = subprocess.Popen([sys.executable, "-c", program], cwd=os.getcwd())
-        while not kept(path) and child.poll() is None:
-            time.sleep(0.01)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        assert kept(path)
-
-    return kill

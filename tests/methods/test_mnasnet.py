@@ -1,6 +1,9 @@
 """The reward, what a run records; networks are evaluated once each, a killed search goes on."""
 
 import math
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -113,15 +116,15 @@ def test_equal_seeds_search_equally():
 def test_a_target_out_of_reach_is_said_before_anything_is_trained():
     timed = []
 
-    def time(archs):
+    def timer(archs):
         timed.extend(archs)
         return [0.03] * len(archs)
 
-    mnasnet.check_target(SPACE, time, 0.03)
+    mnasnet.check_target(SPACE, timer, 0.03)
     with pytest.raises(SearchError, match=r"target of 0.029 ms is out of reach.*takes 0.03 ms"):
-        mnasnet.check_target(SPACE, time, 0.029)
+        mnasnet.check_target(SPACE, timer, 0.029)
     with pytest.raises(ValueError, match="above 0 ms"):
-        mnasnet.check_target(SPACE, time, -1.0)
+        mnasnet.check_target(SPACE, timer, -1.0)
     least = min(cost.macs(SPACE.decode(SPACE.unrank(i))) for i in range(SPACE.size()))
     assert cost.macs(timed[0]) == least
 
@@ -174,13 +177,13 @@ def test_a_training_that_diverges_is_a_failure_and_no_end(digits, archs):
 def test_a_slower_machine_does_not_make_a_network_slower(archs, monkeypatch):
     factor = iter([1.0, 3.0])
 
-    def time(runners, *_, **__):
+    def timed(runners, *_, **__):
         times = next(factor)
         ms = {n: times * (2.0 if n == "reference" else 1.5 + int(n)) for n in runners}
         return SimpleNamespace(latency_ms=ms)
 
     monkeypatch.setattr(mnasnet.latency, "runner", lambda arch, _: arch)
-    monkeypatch.setattr(mnasnet.latency, "time_runners", time)
+    monkeypatch.setattr(mnasnet.latency, "time_runners", timed)
     meter = mnasnet.Meter(SPACE.decode(SPACE.centre()))
     assert meter(archs) == meter(archs)
     assert meter.journal.of("reference") == [{"kind": "reference", "ms": 2.0}]
@@ -211,11 +214,17 @@ def killed(path):
     return found.drop(columns="seconds")
 
 
-def test_a_kill_at_any_moment_loses_at_most_the_trial_under_way(tmp_path, kill_when):
+def test_a_kill_at_any_moment_loses_at_most_the_trial_under_way(tmp_path):
     whole, path = killed(tmp_path / "whole.jsonl"), tmp_path / "killed.jsonl"
+    program = f"import pathlib, {__name__} as tests; tests.killed(pathlib.Path({str(path)!r}))"
     for _ in range(2):
         wanted = n_trained(path) + 2
-        kill_when(path, lambda path, wanted=wanted: n_trained(path) >= wanted)
+        child = subprocess.Popen([sys.executable, "-c", program])
+        while n_trained(path) < wanted and child.poll() is None:
+            time.sleep(0.01)
+        child.kill()
+        child.wait()
+        assert n_trained(path) >= wanted  # nothing that had ended is lost
     assert killed(path).equals(whole)
     assert n_trained(path) == whole["arch"].nunique()  # and nothing was trained twice
 

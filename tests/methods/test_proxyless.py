@@ -14,7 +14,6 @@ from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
-from tests.methods.conftest import load_digits
 
 SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
 PRICE = Price.macs(SPACE)
@@ -203,17 +202,6 @@ def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
     search(SPACE, digits, PRICE, TARGET, short, checkpoint=path)
     with pytest.raises(train.TrainError, match="it differs in settings"):
         search(SPACE, digits, PRICE, TARGET, replace(short, latency_weight=0.3), checkpoint=path)
-
-
-def killed(path):
-    long = replace(QUICK, recipe=replace(RECIPE, epochs=20))
-    return search(SPACE, load_digits(), PRICE, TARGET, long, checkpoint=path)
-
-
-def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when):
-    path = tmp_path / "c.pt"
-    kill_when(path)
-    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_a_search_that_diverges_says_so(digits):

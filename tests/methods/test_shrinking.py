@@ -17,7 +17,6 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
-from tests.methods.conftest import load_digits
 
 SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2), (12, 16))
 RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
@@ -183,16 +182,6 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
             shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how)
     assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))
     assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))  # had ended
-
-
-def killed(path):
-    return shrink(SPACE, load_digits(), phases.progressive(60), RECIPE, checkpoint=path)
-
-
-def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when):
-    path = tmp_path / "c.pt"
-    kill_when(path)
-    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
