@@ -2,8 +2,7 @@
 
 import ctypes
 import functools
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -84,7 +83,9 @@ class Run:
         `first`, if so.
         """
         look = {"total": self.n_steps, "unit": "step", "leave": False, "delay": _BAR_AFTER_S}
-        with _own_randomness(self.device, self.seed):
+        gpus = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus):  # dropout takes its numbers from global state
+            torch.manual_seed(self.seed)
             if keeper is not None and keeper.path.exists():
                 self.restore(keeper.read())
             elif first:
@@ -134,14 +135,6 @@ def bar_options(shown: bool) -> dict[str, bool]:
     own would override. None would not do: in JupyterLab no bar would be seen.
     """
     return {} if shown else {"disable": True}
-
-
-@contextmanager
-def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    """Dropout takes its numbers from the global state: seeded in here, restored after."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 @functools.cache
