@@ -133,7 +133,7 @@ def calibrate(networks: Mapping[int, ElasticNetwork], images: DataSet) -> pd.Dat
     most, parts = min(subnets.N_CALIBRATE, len(images.train)), []
     for n in dict.fromkeys([None, 0, min(200, most), most]):
         keyed = {(INHERITED if n is None else f"{n:,}", s): net for s, net in networks.items()}
-        parts.append(subnets.on_corners(keyed, images, "val", n))
+        parts.append(subnets.evaluate_corners(keyed, images, "val", n))
     table = pd.concat(parts).rename(columns={"arm": "images"}).sort_values("seed", kind="stable")
     return table[["seed", "images", "corner", "accuracy"]]
 
@@ -224,8 +224,8 @@ def compare_arms(trained: Trained, images: DataSet) -> tuple[str, pd.DataFrame]:
     """
     networks = {key: one.network for key, one in trained.items()}
     even = {key: network for key, network in networks.items() if key[0] != AS_MUCH}
-    means = subnets.on_corners(even, images, "val").groupby("arm")["accuracy"].mean()
-    return str(means.idxmax()), subnets.on_corners(networks, images)
+    means = subnets.evaluate_corners(even, images, "val").groupby("arm")["accuracy"].mean()
+    return str(means.idxmax()), subnets.evaluate_corners(networks, images)
 
 
 def alone(
@@ -239,7 +239,7 @@ def alone(
     """
     space, images = task["space"], task["images"]
     recipe = replace(task["recipe"], temperature=1.0, teacher_weight=0.5)
-    jobs, answers = {}, subnets.whole(teachers, images)
+    jobs, answers = {}, subnets.largest(teachers, images)
     for seed, (corner, point) in product(teachers, subnets.corners(space).items()):
         arch = space.decode(point)
         learnt, test = (subnets.split_at(s, arch.resolution) for s in (images.train, images.test))
