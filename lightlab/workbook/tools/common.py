@@ -1,5 +1,6 @@
 """What the commands about networks share: how they print, find a network and tell an error."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -38,11 +39,12 @@ def find(name: str, width: float, resolution: int | None) -> "Arch":
 
 @contextmanager
 def told(where: str) -> Iterator[None]:
-    """What the package refuses, in its own subclasses of ValueError, becomes a WorkbookError."""
+    """A ValueError that a line of the package raised becomes a WorkbookError."""
     try:
         yield
     except ValueError as e:
-        if not type(e).__module__.startswith("lightlab."):
+        *_, (frame, _) = traceback.walk_tb(e.__traceback__)
+        if not frame.f_globals["__name__"].startswith("lightlab."):
             raise
         raise WorkbookError(Fault(where, str(e))) from e
 

@@ -8,7 +8,8 @@ import pytest
 
 from lightlab import data, train
 from lightlab.chapters.ch08_mnasnet import comparison, experiment, space
-from lightlab.measure import stats, tabular
+from lightlab.chapters.ch08_mnasnet.space import nas_bench_macro
+from lightlab.measure import stats
 from lightlab.methods import mnasnet
 from lightlab.space.skeleton import MACRO
 
@@ -75,7 +76,7 @@ def test_the_controller_learns_what_it_is_rewarded_for(outcomes):
 
 @needs_table
 def test_latencies_of_all_networks_come_from_a_table_of_blocks():
-    table = tabular.nas_bench_macro(TABLE).table
+    table = nas_bench_macro(TABLE).table
     timed = experiment.with_latency(table, n_calibration=6)
     assert (timed["latency_ms"] > 0).all()
     assert stats.spearman(timed["latency_ms"], timed["macs"], n_boot=10)[0] > 0.9
@@ -107,14 +108,14 @@ def test_what_is_found_is_trained_longer_and_beside_its_baselines(tmp_path):
     spaces = space.small(images, [32])
     both = spaces["hierarchical"]
     centre, recipe = both.decode(both.centre()), train.Recipe(epochs=0.5, batch_size=32)
-    judge = experiment.proxy(images, recipe, centre, tmp_path / "short.jsonl", 3)
-    target = float(judge.latency_ms([centre])[0])
+    evaluate = experiment.proxy(images, recipe, centre, tmp_path / "short.jsonl", 3)
+    target = float(evaluate.latency_ms([centre])[0])
     arms = {name: experiment.ARMS[name] for name in ("random", "soft")}
-    trials = experiment.searches(spaces, judge, target, [0], 4, 2, arms=arms)
-    longer = experiment.train_longer(trials[:3], 2, judge, recipe, tmp_path / "long.jsonl")
+    trials = experiment.searches(spaces, evaluate, target, [0], 4, 2, arms=arms)
+    longer = experiment.train_longer(trials[:3], 2, evaluate, recipe, tmp_path / "long.jsonl")
     assert len(longer) == 2
     assert longer["longer"].between(0, 100).all()
-    archs, layers, ratio = experiment.finalists(comparison.outcomes(trials), both, judge)
+    archs, layers, ratio = experiment.finalists(comparison.outcomes(trials), both, evaluate)
     assert list(archs) == ["found", "MobileNetV2, as fast", *space.LAYER_TYPES]
     assert layers["network"].unique().tolist() == ["found", "MobileNetV2, as fast"]
     assert ratio > 0
