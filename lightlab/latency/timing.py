@@ -20,7 +20,7 @@ from lightlab.deploy.export import difference, run
 from lightlab.deploy.model import DeployError, read_bytes, session
 from lightlab.latency.comparison import Latency, Timings, Visits, check_estimate
 from lightlab.latency.runtimes import SESSIONS, Runner, Sessions, onnx_runner, runner
-from lightlab.latency.setting import Setting, device, load
+from lightlab.latency.setting import LatencyError, Setting, device, load
 from lightlab.space.arch import Arch
 
 _LEAST_WARM_UP, _MOST_WARM_UP = 3, 10_000  # runs
@@ -124,7 +124,7 @@ def measure(
     """How long one run of `model` takes here.
 
     Time with another network's only by `measure_many`, which visits them in turn. `input_shape` as
-    in `runner`; ValueError for what cannot be run.
+    in `runner`; LatencyError for what cannot be run.
     """
     return measure_many({"network": model}, setting, input_shape, plan=plan)["network"]
 
@@ -175,7 +175,7 @@ def time_runners(
     """
     check_estimate(estimate)
     if not runners:
-        raise ValueError("there is no network to time")
+        raise LatencyError("there is no network to time")
     plan = plan or (FASTEST if estimate == "fastest" else MEDIAN)
     if estimate == "fastest" and plan.settle is None:
         plan = replace(plan, settle=FASTEST.settle)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.methods.architect import Architect, Settings, keep_mass
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import search
@@ -20,11 +20,6 @@ PRICE = Price.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)
 QUICK = Settings(RECIPE, arch_lr=0.1, every=1, n_paths=3)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
 
 
 def same(a, b):

@@ -21,7 +21,7 @@ def fronts(results: pd.DataFrame) -> Figure:
     return fig
 
 
-def bill(table: pd.DataFrame) -> Figure:
+def search_cost(table: pd.DataFrame) -> Figure:
     """Hypervolume against what the search took for all targets, seeds as dots, their means joined:
     method, budget, seed, hypervolume, samples, seconds. Those by hand, at no cost, are lines.
     """
