@@ -170,14 +170,14 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
     whole = shrink(SPACE, digits, plan, RECIPE, **how)
     path, left = tmp_path / "c.pt", [4]
 
-    def stop(self, *args, _write=train.checkpoint.Keeper.write):
+    def stop(self, *args, _write=train.loop.Keeper.write):
         _write(self, *args)
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.checkpoint.Keeper, "write", stop)
+        patch.setattr(train.loop.Keeper, "write", stop)
         with pytest.raises(KeyboardInterrupt):
             shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how)
     assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))

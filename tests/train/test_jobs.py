@@ -1,6 +1,7 @@
 """Networks side by side: the same results as one after another, and failures that name the job."""
 
 import functools
+import math
 import os
 import signal
 import time
@@ -222,3 +223,10 @@ def test_a_checkpoint_of_its_own_stays_a_jobs(jobs, tmp_path):
     mine = replace(jobs["c"], checkpoint=tmp_path / "mine")
     train.train_each({0: mine}, workers=1, resume=tmp_path / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_gpu_is_taken_where_it_is_faster_than_all_cores(monkeypatch):
+    assert train.accelerator(math.inf) == ("cuda" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    assert [train.accelerator(macs) for macs in (5.9e8, 6.1e8)] == ["cpu", "cuda"]

@@ -64,7 +64,7 @@ def test_a_training_cut_short_goes_on_bit_for_bit(begin, every, cut):
 
 PROGRAM = """
 import sys
-from tests.train.test_checkpoint import long
+from tests.train.test_loop import long
 long(sys.argv[1])
 """
 
