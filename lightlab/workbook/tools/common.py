@@ -39,12 +39,15 @@ def find(name: str, width: float, resolution: int | None) -> "Arch":
 
 @contextmanager
 def told(where: str) -> Iterator[None]:
-    """A ValueError that a line of the package raised becomes a WorkbookError."""
+    """What the package refuses, by a ValueError of its own or one that it raised, becomes a
+    WorkbookError.
+    """
     try:
         yield
     except ValueError as e:
         *_, (frame, _) = traceback.walk_tb(e.__traceback__)
-        if not frame.f_globals["__name__"].startswith("lightlab."):
+        modules = (type(e).__module__, frame.f_globals["__name__"])
+        if not any(name.startswith("lightlab.") for name in modules):
             raise
         raise WorkbookError(Fault(where, str(e))) from e
 
