@@ -40,10 +40,8 @@ LAYER_TYPES = {
 def flat(skeleton: Skeleton) -> DecisionSpace:
     """Every layer decides for itself what in `MnasNetSpace` a stage decides: the flat counterpart.
 
-    Each layer of the skeleton is a block of one layer that is left out, stands once or twice, which
-    makes the paper's S^(B·N) of S^B. A stride that a layer left out would have made is made by the
-    next layer that stands, at the end by the last ones before, so that the maps at the end are as
-    small as they were (but where hardly a layer is left).
+    Each layer is left out, stands once or twice, which makes the paper's S^(B·N) of S^B. The stride
+    of a layer left out is made by the next that stands, at the end by the last ones before.
     """
     places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
 
@@ -71,8 +69,8 @@ def small(images: DataSet, channels: Sequence[int]) -> dict[str, DecisionSpace]:
 
 
 def sizes() -> pd.DataFrame:
-    """Networks in the paper's space and in its flat counterpart, counted from their decisions, with
-    the three convolutions of the paper's list and with the four that are searched.
+    """Networks in the paper's space and in its flat counterpart, with the three convolutions of the
+    paper's list and with the four that are searched.
     """
     factorized, per_layer = MnasNetSpace(IMAGENET), flat(IMAGENET)
     # of one block: convolution, kernel, SE, skip, width, layers
@@ -89,8 +87,8 @@ def sizes() -> pd.DataFrame:
 
 
 def published_networks() -> pd.DataFrame:
-    """Whether the networks that the paper found lie in its space, or why not: network, and a column
-    for the widths that it states and for those with two more.
+    """Whether the networks that the paper found lie in its space, of the widths that it states and
+    of two more, or why not.
     """
     names = [n for n in scaling.names() if n.startswith("mnasnet_")]
     wider = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
@@ -103,7 +101,7 @@ def published_networks() -> pd.DataFrame:
 
 
 def random_costs(n: int, seed: int = 0) -> pd.DataFrame:
-    """MACs of `n` random networks of each space at 224 px: columns space, macs."""
+    """MACs of `n` random networks of each space at 224 px."""
     rng, price, parts = np.random.default_rng(seed), cost.Prices(), []
     for name, space in (("factorized", MnasNetSpace(IMAGENET)), ("flat", flat(IMAGENET))):
         macs = [price(space.decode(point))[0] for point in space.sample(rng, n)]
@@ -119,7 +117,7 @@ def known_costs() -> dict[str, int]:
 
 def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
     """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
-    squeeze-excite, with residuals; SpaceError where `arch` is not of `space`.
+    squeeze-excite, with residuals.
     """
     options = space.options(space.find(arch))
     found = {}
@@ -143,11 +141,10 @@ class Tabular:
 
 
 def nas_bench_macro(path: str | Path) -> Tabular:
-    """NAS-Bench-Macro's table of 6,561 networks trained on CIFAR-10 (Su et al. 2021), by point.
+    """NAS-Bench-Macro's table of 6,561 networks trained on CIFAR-10 (Su et al. 2021), by points of
+    MACRO: accuracy (%, mean of three trainings), macs, params.
 
-    Index: points of `skeleton.MACRO`; columns accuracy (%, mean of three trainings), macs, params.
-    `path` is a CSV file, packed or not, with columns arch (eight digits 0..2), mean_acc, flops and
-    params. ValueError for anything else.
+    `path` is its CSV file, packed or not. ValueError for anything else.
     """
     path = Path(path)
     if not path.is_file():
