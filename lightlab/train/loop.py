@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import hashlib
+import io
 import json
 import tempfile
 from collections.abc import Mapping
@@ -58,12 +59,12 @@ class Keeper:
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file as a whole, or not at all."""
-        kept = {"identity": self._identity, "state": state}
+        kept = io.BytesIO()  # a file that torch writes itself fails in words of its own
+        torch.save({"identity": self._identity, "state": state}, kept)
         try:
-            disk.write(self.path, lambda part: torch.save(kept, part))
-        except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise TrainError(f"cannot write the checkpoint {self.path} ({reason})") from None
+            disk.write(self.path, lambda part: part.write_bytes(kept.getbuffer()))
+        except OSError as error:
+            raise TrainError(f"cannot write the checkpoint {self.path} ({error})") from None
 
     def read(self) -> dict[str, Any]:
         """What was written; TrainError if it is of another training or damaged."""
