@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import hashlib
 import io
 import json
 import tempfile
@@ -19,6 +18,7 @@ from lightlab import disk
 from lightlab.data import Split
 from lightlab.train.recipe import Recipe, TrainError
 
+_BAR_AFTER_S = 2.0
 _VERSION = 3  # raise it when what a training keeps changes
 
 
@@ -105,15 +105,9 @@ def _hash(what: nn.Module | Split | Tensor | None) -> str | None:
         text, tensors = str(what), what.state_dict().values()
     else:
         text, tensors = "", [what.x, what.y] if isinstance(what, Split) else [what]
-    sha = hashlib.sha256(text.encode())
-    for tensor in tensors:
-        sha.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        sha.update(flat.view(torch.uint8).numpy().data)
-    return sha.hexdigest()
-
-
-_BAR_AFTER_S = 2.0
+    kinds = [[str(t.dtype), *t.shape] for t in tensors]
+    flat = (t.detach().cpu().contiguous().flatten() for t in tensors)
+    return disk.digest([text, kinds], *(t.view(torch.uint8).numpy() for t in flat))
 
 
 class Batches:
