@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lightlab import disk
-from lightlab.show import numbers
+from lightlab.show import tables
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -132,8 +132,8 @@ def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
     def hold(test: Callable[[str], bool]) -> list[str]:
         return [c for c in (rows[0] if rows else ()) if all(test(row[c]) for row in rows)]
 
-    texts = hold(lambda cell: not numbers.number_like(cell))
-    both = hold(lambda cell: not numbers.number_like(cell) or cell.lstrip("+-").isdigit())
+    texts = hold(lambda cell: not tables.number_like(cell))
+    both = hold(lambda cell: not tables.number_like(cell) or cell.lstrip("+-").isdigit())
     for columns in (texts, texts + [c for c in both if c not in texts]):
         yield from (columns[:i] for i in range(1, len(columns) + 1))
 

@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import escape
 
-from lightlab.show import numbers, style, tables
+from lightlab.show import style, tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -174,8 +174,8 @@ def _costs(fitted: "Fitted") -> str:
     times = "at the first try" if n == 1 else f"try {n}; other work on the machine only adds time"
     about = (
         f"Measured again on the delivered file ({times}): {ms}. "
-        f"{numbers.short(cost.param_count(arch))} parameters, "
-        f"{numbers.short(cost.macs(arch))} multiply-accumulates, at most "
+        f"{tables.short(cost.param_count(arch))} parameters, "
+        f"{tables.short(cost.macs(arch))} multiply-accumulates, at most "
         f"{cost.activation_bytes(arch) / 1000:.0f} kB of activations at once."
     )
     return f"{_table(report.costs(fitted))}\n\n{plain(about)}"
