@@ -17,7 +17,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from lightlab.measure import stats, tabular
+from lightlab.chapters.ch08_mnasnet.space import nas_bench_macro
+from lightlab.measure import stats
 from lightlab.search import (
     NSGA2,
     BayesianOptimization,
@@ -48,7 +49,7 @@ TWO: dict[str, Callable[..., Searcher]] = {
 
 def table() -> pd.DataFrame:
     """Accuracy in per cent (mean of three trainings) and MACs in millions, by point."""
-    read = tabular.nas_bench_macro(TABLE).table
+    read = nas_bench_macro(TABLE).table
     return read.assign(macs=read["macs"] / 1e6)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -19,6 +20,13 @@ from lightlab.deploy.model import DeployError, Facts, onnx_bytes, read_bytes, se
 from lightlab.nets.build import Network, build, predicting
 from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch, encode
+
+BATCH, _CALIBRATION_BATCH = 256, 32  # images at once
+METHODS = {
+    "minmax": quantization.CalibrationMethod.MinMax,
+    "percentile": quantization.CalibrationMethod.Percentile,
+    "entropy": quantization.CalibrationMethod.Entropy,
+}
 
 
 def export_onnx(
@@ -35,21 +43,15 @@ def export_onnx(
 
     Input "input" (N, C, H, W) float32, standardised with `mean` and `std` of pixels in 0..1 (one
     number for all channels, or one for each); output "logits" (N, classes), before softmax; any N.
-    Normalisation layers are folded into convolutions; operators are those of opset OPSET. The
-    metadata say class names, mean, std, input shape, architecture and version (`Facts`): from
-    `data`, or given one by one. The file is there whole or not at all. DeployError on weights of
-    another architecture or that are not finite, class names that are not `arch.n_classes`, what
-    `Facts` refuses, a folder that is missing or cannot be written.
+    The metadata (`Facts`) are those of `data`, or given one by one. DeployError on what does not
+    fit the architecture, is not finite or cannot be written.
     """
     facts = _facts(arch, data, {"class_names": class_names, "mean": mean, "std": std})
-    network = _network(arch, weights)
-    model = with_facts(onnx_bytes(network, arch.input_shape), facts)
-    return write_bytes(path, model)
+    model = onnx_bytes(_network(arch, weights), arch.input_shape)
+    return write_bytes(path, with_facts(model, facts))
 
 
-def parity(
-    network: torch.nn.Module, path: str | Path | bytes, images: Tensor, batch_size: int = 256
-) -> dict[str, float]:
+def parity(network: torch.nn.Module, path: str | Path | bytes, images: Tensor) -> dict[str, float]:
     """How far the ONNX model is from `network` on `images` (N, C, H, W), standardised.
 
     `max_abs_diff` of any logit, `top1_agreement` (share of images with the same class), `n`.
@@ -57,25 +59,22 @@ def parity(
     """
     if not len(images):
         raise DeployError("parity needs at least one image")
-    theirs = run(session(path), images, batch_size)
+    theirs = run(session(path), images)
     like = next(network.parameters(), torch.zeros(()))  # its device and its precision
     with predicting(network):
-        parts = [network(x.to(like)).cpu().numpy() for x in images.split(batch_size)]
+        parts = [network(x.to(like)).cpu().numpy() for x in images.split(BATCH)]
     ours = np.concatenate(parts)
     if not np.isfinite(ours).all():
         raise DeployError("the network answers with NaN or infinity: its weights are no numbers")
     return {**difference(ours, theirs), "n": len(images)}
 
 
-def run(running, images: Tensor, batch_size: int = 256) -> np.ndarray:
-    """Logits (N, classes) of a session.
-
-    DeployError where images do not have the model's shape, or logits are not finite.
-    """
+def run(running: onnxruntime.InferenceSession, images: Tensor) -> np.ndarray:
+    """Logits (N, classes); DeployError on images of another shape, or where they are not finite."""
     wanted = running.get_inputs()[0].shape[1:]
     if list(images.shape[1:]) != wanted:
         raise DeployError(f"images are {list(images.shape)}, the model takes {['N', *wanted]}")
-    parts = [running.run(None, {"input": x.numpy()})[0] for x in images.float().split(batch_size)]
+    parts = [running.run(None, {"input": x.numpy()})[0] for x in images.float().split(BATCH)]
     logits = np.concatenate(parts)
     if not np.isfinite(logits).all():
         raise DeployError("the model answers with NaN or infinity: its weights are no numbers")
@@ -83,7 +82,7 @@ def run(running, images: Tensor, batch_size: int = 256) -> np.ndarray:
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """Largest difference of two sets of logits (N, classes) and how often they agree."""
+    """Of two sets of logits (N, classes)."""
     return {
         "max_abs_diff": float(np.abs(a - b).max()),
         "top1_agreement": float((a.argmax(1) == b.argmax(1)).mean()),
@@ -103,7 +102,6 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 
 
 def _facts(arch: Arch, data: DataSet | None, given: dict) -> Facts:
-    """What the metadata will say: from `data`, except for what is given."""
     if data is not None and data.input_shape != arch.input_shape:
         theirs, ours = ("×".join(map(str, s)) for s in (data.input_shape, arch.input_shape))
         raise DeployError(f"images of {data.spec} are {theirs}, the network takes {ours}")
@@ -128,7 +126,6 @@ def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tu
 
 
 def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:
-    """`arch` built anew with `weights`, in evaluation mode; the caller's network stays as it is."""
     if isinstance(weights, Network):
         if weights.arch != arch:
             raise DeployError(f"the weights are of {encode(weights.arch)}, not of {encode(arch)}")
@@ -141,25 +138,13 @@ def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:
     except RuntimeError as e:
         reason = " ".join(str(e).split())[:160]
         raise DeployError(f"the weights do not fit the architecture: {reason}") from e
-    return network.eval()
-
-
-METHODS = {
-    "minmax": quantization.CalibrationMethod.MinMax,
-    "percentile": quantization.CalibrationMethod.Percentile,
-    "entropy": quantization.CalibrationMethod.Entropy,
-}
-_BATCH = 32
+    return network
 
 
 def quantize_int8(
     path: str | Path, out_path: str | Path, calibration_images: Tensor, **how
 ) -> Path:
-    """Write the model of `path` in 8-bit integers to `out_path`; its metadata go along.
-
-    `calibration_images` (N, C, H, W), standardised: training images, for the ranges of all
-    activations are taken from them (200 are enough). `how` as in `int8_bytes`.
-    """
+    """Write the model of `path` in 8-bit integers, as `int8_bytes`, to `out_path`."""
     return write_bytes(out_path, int8_bytes(read_bytes(path), calibration_images, **how))
 
 
@@ -170,25 +155,31 @@ def int8_bytes(
     method: str = "minmax",
     weight_bits: int = 7,
 ) -> bytes:
-    """`model` with static 8-bit activations and weights (Jacob et al. 2018), as ONNX bytes.
+    """`model` with static 8-bit activations and weights (Jacob et al. 2018) and its metadata.
 
-    Each output channel has a scale of its own: depthwise kernels differ widely. `weight_bits` 7
-    because processors without VNNI (AVX2 alone) add pairs of 8-bit products in 16 bits, where full
-    8-bit weights overflow: trained on cluttered digits, mobilenet_32 at width 0.5 kept 95 % of its
-    predictions with 7 bits and 79 % with 8, mobilenet_v3_small 94 % and 74 %. With VNNI or on ARM
-    take 8. `method` "minmax", "percentile" (99.99 %) or "entropy" for the activations' ranges made
-    no difference beyond 1 % of the predictions there. DeployError on no images, images of another
-    shape or not finite, and other words than these.
+    The ranges of activations are taken from `calibration_images` (N, C, H, W), standardised: 200
+    training images are enough. Each output channel has a scale of its own: depthwise kernels differ
+    widely. `weight_bits` 7 because processors without VNNI (AVX2 alone) add pairs of 8-bit products
+    in 16 bits, where full 8-bit weights overflow: trained on cluttered digits, mobilenet_32 at
+    width 0.5 kept 95 % of its predictions with 7 bits and 79 % with 8, mobilenet_v3_small 94 % and
+    74 %. With VNNI or on ARM take 8. `method` "minmax", "percentile" (99.99 %) or "entropy" for the
+    activations' ranges made no difference beyond 1 % of the predictions there.
     """
     if method not in METHODS:
         raise DeployError(f"method is one of {', '.join(METHODS)}, not {method!r}")
-    _check(model, calibration_images)
+    if not len(calibration_images):
+        raise DeployError("the calibration set is empty: give some 200 training images")
+    if not calibration_images.isfinite().all():
+        raise DeployError("the calibration images hold NaN or infinity")
+    run(session(model), calibration_images[:1])  # refuses images of another shape
     if weight_bits not in (7, 8):
         raise DeployError(f"weight_bits is 7 or 8, not {weight_bits!r}")
+    original = onnx.load_from_string(model)
+    metadata = {p.key: p.value for p in original.metadata_props}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         prepared, out = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
         # constants folded and shapes known: what the quantiser cannot see it leaves in floats
-        quant_pre_process(onnx.load_from_string(model), prepared, skip_symbolic_shape=True)
+        quant_pre_process(original, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
             out,
@@ -202,37 +193,23 @@ def int8_bytes(
             # batch by batch: else the calibrators keep every activation of all images at once
             extra_options={"CalibStridedMinMax": 1, "CalibPercentile": 99.99},
         )
-        return _with_metadata_of(onnx.load_from_string(model), onnx.load(out))
+        found = onnx.load(out)
+    onnx.helper.set_model_props(found, metadata)  # the quantiser drops or adds some
+    return found.SerializeToString()
 
 
 class _Reader(quantization.CalibrationDataReader):
     """Batches of images in the form that ONNX Runtime's calibrators ask for."""
 
     def __init__(self, images: Tensor) -> None:
-        self._batches = [{"input": x.numpy()} for x in images.float().split(_BATCH)]
+        self._batches = [{"input": x.numpy()} for x in images.float().split(_CALIBRATION_BATCH)]
         self._left = iter(self._batches)
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """Which batches `get_next` gives from now on."""
         self._left = iter(self._batches[start_index:end_index])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._left, None)
-
-
-def _check(model: bytes, images: Tensor) -> None:
-    if not len(images):
-        raise DeployError("the calibration set is empty: give some 200 training images")
-    if not images.isfinite().all():
-        raise DeployError("the calibration images hold NaN or infinity")
-    run(session(model), images[:1])  # refuses images that are not of the model's shape
-
-
-def _with_metadata_of(original: onnx.ModelProto, quantised: onnx.ModelProto) -> bytes:
-    """`quantised` with the metadata of `original`, for the quantiser drops or adds some."""
-    texts = {p.key: p.value for p in original.metadata_props}
-    onnx.helper.set_model_props(quantised, texts)
-    return quantised.SerializeToString()

@@ -1,4 +1,4 @@
-"""A network as an ONNX model: made, run, what it says about itself, and of image files."""
+"""A network as an ONNX model: made, run, what it says about itself and about image files."""
 
 import copy
 import io
@@ -31,19 +31,17 @@ def onnx_bytes(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     """An ONNX model of `module` as it predicts, batch normalisation folded into convolutions.
 
     `input_shape` is that of one sample, (channels, height, width). The model has one input,
-    "input", and one output, "logits"; both have any batch size. The module is left as it is, mode
-    and device included. DeployError for an operator that ONNX lacks.
+    "input", and one output, "logits"; both have any batch size. DeployError for an operator that
+    ONNX lacks.
     """
-    # traced on a copy: eval() on the caller's module would change how it goes on training
-    network = copy.deepcopy(module).cpu().eval()
-    example = torch.zeros(1, *input_shape)
+    network = copy.deepcopy(module).cpu().eval()  # the caller's stays as it is
     stream = io.BytesIO()
     try:
         # the older exporter takes 0.1 s, the other 3 s, and folds what we need folded
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             torch.onnx.export(
                 network,
-                (example,),
+                (torch.zeros(1, *input_shape),),
                 stream,
                 dynamo=False,
                 opset_version=OPSET,
@@ -90,7 +88,6 @@ def session(
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The content of a file; DeployError in one line where it cannot be read."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
@@ -104,10 +101,9 @@ class Facts:
     """What stands in a model's `metadata_props`, each value as JSON under the field's name.
 
     `arch` is the architecture's text; `input_shape` (C, H, W) of one image. The graph takes
-    float32 pixels that are standardised already, (pixel / 255 - mean) / std by channel: the same
-    tensors as training, so that parity and calibration need no second way in. `predict` applies
-    `mean` and `std`; other runtimes read them here. DeployError where they are not one finite
-    number for each channel, std is not positive, or class names are equal or no text.
+    float32 pixels that are standardised already, (pixel / 255 - mean) / std by channel, as training
+    does. DeployError where they are not one finite number for each channel, std is not positive, or
+    class names are equal or no text.
     """
 
     arch: str
@@ -147,7 +143,6 @@ class _Written(BaseModel):
 
 
 def with_facts(model: bytes, facts: Facts) -> bytes:
-    """The ONNX model with `facts` in its metadata."""
     proto = onnx.load_from_string(model)
     texts = {k: json.dumps(v, ensure_ascii=False) for k, v in asdict(facts).items()}
     onnx.helper.set_model_props(proto, texts)
@@ -155,10 +150,7 @@ def with_facts(model: bytes, facts: Facts) -> bytes:
 
 
 def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:
-    """The facts of the model that `session` runs.
-
-    DeployError, with `name`, where it has none, or where they are not those of its graph.
-    """
+    """Of the model `name` that `session` runs; DeployError where they are not of its graph."""
     kept = session.get_modelmeta().custom_metadata_map
     fields = Facts.__dataclass_fields__
     if missing := [key for key in fields if key not in kept]:
@@ -180,7 +172,6 @@ def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:
 
 
 def _check_graph(session: onnxruntime.InferenceSession, written: _Written) -> None:
-    """DeployError where the graph does not take and give what the metadata say."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [x.name for x in inputs] != ["input"] or inputs[0].type != "tensor(float)":
         raise DeployError('the graph must have one input, "input", of float32')
@@ -193,20 +184,17 @@ def _check_graph(session: onnxruntime.InferenceSession, written: _Written) -> No
 
 
 class Predictor:
-    """A file of `export_onnx` or `quantize_int8`, loaded once for many images; `facts` is what it
-    says about itself. DeployError where it is missing or damaged.
-    """
+    """A file of `export_onnx` or `quantize_int8`, loaded once for many images, and its `facts`."""
 
-    def __init__(self, path: str | Path, threads: int = 1) -> None:
-        self._session = session(path, threads)
+    def __init__(self, path: str | Path) -> None:
+        self._session = session(path)
         self.facts = facts_of(self._session, path)
 
     def __call__(self, image_file: str | Path) -> pd.DataFrame:
         """Columns class and probability, the likeliest first, for any image that Pillow reads.
 
-        It is turned, cut, made grey or RGB and resized as training images are (`data.decode`), and
-        standardised with the mean and std of the model's metadata. DeployError where it is missing
-        or damaged, or where the answer is not finite.
+        It is made ready as training images are (`data.decode`). DeployError where it is missing or
+        damaged, or where the answer is not finite.
         """
         facts = self.facts
         channels, side, _ = facts.input_shape

@@ -1,14 +1,16 @@
 """One look for every figure: colours that colour-blind readers tell apart, text fit for print."""
 
 import sys
+from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from lightlab.show import numbers
 
@@ -20,15 +22,29 @@ GREY = "#8A8A8A"
 LIGHT = "#D9D9D9"
 WIDTH_IN = 7.2
 
-# One look per method, the same in every notebook.
-_METHODS = {
-    "ours": (COLOURS[0], "o", "-"),
-    "bo": (COLOURS[0], "o", "-"),
-    "random": (GREY, "s", "--"),
+# One look per method (colour, marker, dash), the same in every notebook. What people designed is
+# dark or purple, what a search finds is bright.
+METHODS = {
+    "random search": (GREY, "s", "--"),
     "grid": (COLOURS[4], "D", ":"),
+    "hand": (COLOURS[6], "*", "-"),
+    "Bayesian optimisation": (COLOURS[0], "o", "-"),
     "tpe": (COLOURS[2], "^", "-."),
     "optuna-gp": (COLOURS[1], "v", "-"),
+    "evolution": (COLOURS[3], "^", "-"),
+    "MnasNet": (COLOURS[1], "h", "-"),
+    "ProxylessNAS": (COLOURS[4], "d", "-"),
+    "ProxylessNAS, REINFORCE": (COLOURS[5], "<", "-"),
+    "Once-for-All": (COLOURS[2], "X", "-"),
+    "compression": (COLOURS[6], "p", "-"),
+    "uniform pruning": (COLOURS[7], "D", ":"),
+    "full convolutions": (COLOURS[3], "s", "-"),
+    "MobileNetV1": ("#6B3E1E", "o", "-"),
+    "MobileNetV2": (COLOURS[7], "P", "--"),
+    "MobileNetV3": ("#332288", ">", ":"),
 }
+_ALSO_CALLED = {"random": "random search", "OFA": "Once-for-All", "NSGA-II": "evolution"}
+_ALSO_CALLED |= dict.fromkeys(("bo", "ours", "qLogNEHVI"), "Bayesian optimisation")
 
 _RC = {
     "figure.dpi": 110,
@@ -83,10 +99,14 @@ def _outermost(frame: FrameType) -> CodeType:
     return frame.f_code
 
 
-def method(name: str) -> dict[str, Any]:
-    """Keyword arguments for a line of the method `name`; KeyError if it has no look yet."""
-    colour, marker, line = _METHODS[name]
-    return {"color": colour, "marker": marker, "linestyle": line, "label": name}
+def method(name: str, **look: Any) -> dict[str, Any]:
+    """Keyword arguments for a line of the method `name`, `look` in place of some of them.
+
+    "MobileNetV2 by hand" and "MobileNetV2's design" are MobileNetV2. KeyError: it has no look yet.
+    """
+    known = name.partition("'s ")[0].removesuffix(" by hand")
+    colour, marker, dash = METHODS[_ALSO_CALLED.get(known, known)]
+    return {"color": colour, "marker": marker, "ls": dash, "label": name} | look
 
 
 def literal(text: str) -> str:
@@ -94,9 +114,23 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def decades(
+    axis: Axis, steps: tuple[int, ...] = (1, 2, 5), words: Callable[[float], str] = "{:g}".format
+) -> None:
+    """Numbers written out on a logarithmic axis, at `steps` of each decade, and none between."""
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(lambda x, _: words(x))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def log_counts(ax: Axes, steps: tuple[int, ...] = (1, 3)) -> None:
     """A logarithmic horizontal axis of large counts: 1M, 3M, 10M, or other steps in a decade."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=steps))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: numbers.short(m)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    decades(ax.xaxis, steps, numbers.short)
+
+
+def only_ticks(axis: Axis, values: Iterable[float]) -> None:
+    """Ticks at these values and nowhere between, their numbers written out."""
+    values = list(values)
+    axis.set_ticks(values, [f"{v:g}" for v in values])
+    axis.set_minor_locator(NullLocator())

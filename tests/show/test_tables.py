@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from lightlab.show import style, tables
+from lightlab.show import tables
 
 
 def test_digits_are_significant_and_missing_is_a_dash():
@@ -41,12 +41,3 @@ def test_html_is_escaped():
 def test_numbers_stand_right_and_words_left():
     html = tables.html(pd.DataFrame({"what": ["a"], "n": [1]}))
     assert '<td style="text-align:left">a</td><td style="text-align:right">1</td>' in html
-
-
-def test_colours_differ_for_readers_who_see_no_red_or_green():
-    """Okabe and Ito's colours stay apart in lightness or hue: no two are equal in grey and blue."""
-    rgb = [tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in style.COLOURS]
-    for i, a in enumerate(rgb):
-        for b in rgb[i + 1 :]:
-            grey = abs(sum(a) - sum(b)) / 3
-            assert grey > 8 or abs(a[2] - b[2]) > 40

@@ -83,8 +83,6 @@ def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbo
     workbook.add_recorded("01_same")
     workbook.add("03_unrecorded", "print(1)")
     moving = "run.table(pd.DataFrame({'t': [__import__('random').random()]}), 'clock', caption='c')"
-    workbook("run")
-    assert "came out again" in workbook("verify", "quick")
     workbook.add_recorded("02_moves", moving)
     workbook("run")
     printed = workbook("verify", "quick", code=1)
@@ -99,7 +97,8 @@ def test_verify_passes_on_what_comes_out_again_and_fails_on_what_does_not(workbo
     printed = workbook("verify", "quick", "--notebook", "02", code=1)
     assert "another one" in printed
     assert "adds up in another order" in printed
-    printed = workbook("verify", "quick", "--notebook", "01")
+    printed = workbook("verify", "quick", "--notebook", "01", "--notebook", "03")
+    assert "came out again" in printed
     assert "another one" not in printed  # of a notebook that was not asked for
 
 
@@ -183,12 +182,12 @@ def test_a_sweep_with_needs_is_up_to_date_and_can_be_verified(workbook):
     workbook.add_recorded("01_a")
     reads, end = START.format("02_b") + "\nrun.inputs('01_a')", "run.finish()"
     workbook.add("02_b", reads, end, needs=("01_a",))
-    workbook("run", "--sweep", "seed=0,1")
-    assert sorted(workbook.states()) == [f"{n}@seed={s}" for n in ("01_a", "02_b") for s in (0, 1)]
+    workbook("run", "--sweep", "seed=1")
+    assert sorted(workbook.states()) == ["01_a@seed=1", "02_b@seed=1"]
     assert workbook.json("quick", "01_a@seed=1", "manifest.json")["params"] == {"seed": 1, "n": 3}
     assert "stale" not in workbook("list")
     printed = workbook("verify", "quick", "--notebook", "02")
-    assert "every table and claim of 4 notebooks came out again" in printed
+    assert "every table and claim of 2 notebooks came out again" in printed
 
 
 def test_the_reference_is_no_run(workbook):

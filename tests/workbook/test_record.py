@@ -17,10 +17,14 @@ from lightlab.workbook.project import WorkbookError
 DF = pd.DataFrame({"name": ["a_b", "50 %"], "value": [1.23456789, float("nan")]})
 
 
-@pytest.fixture
-def run(workbook, monkeypatch):
-    workbook.add("01_a")
+@pytest.fixture(autouse=True)
+def here(workbook, monkeypatch):
     monkeypatch.chdir(workbook.root)
+
+
+@pytest.fixture
+def run(workbook):
+    workbook.add("01_a")
     return record.start("01_a", {"seed": 5, "n": 3})
 
 
@@ -30,15 +34,12 @@ def saved(run) -> dict:
 
 def test_by_hand_long_work_goes_on_under_the_same_code_only(workbook, monkeypatch):
     workbook.add_recorded("01_a")
-    monkeypatch.chdir(workbook.root)
     one, same = (record.start("01_a", {"seed": 5, "n": 3}).unfinished("x") for _ in range(2))
     monkeypatch.setattr(record, "_code", lambda: [["nets/build.py", 1]])
     assert one == same != record.start("01_a", {"seed": 5, "n": 3}).unfinished("x")
 
 
-def test_long_work_goes_on_under_the_same_cells_up_to_its_own(workbook, monkeypatch):
-    monkeypatch.chdir(workbook.root)
-
+def test_long_work_goes_on_under_the_same_cells_up_to_its_own(workbook):
     def asked(*cells):
         workbook.add("01_a", *cells)
         run = record.start("01_a", {"seed": 5, "n": 3})
@@ -68,17 +69,15 @@ def test_outside_the_runner_records_go_to_interactive(run, workbook):
     assert facts["provenance"]["packages"]["torch"]
 
 
-def test_outside_the_runner_parameters_are_checked_in_the_setup_cell(workbook, monkeypatch):
+def test_outside_the_runner_parameters_are_checked_in_the_setup_cell(workbook):
     workbook.add("01_a")
-    monkeypatch.chdir(workbook.root)
     with pytest.raises(WorkbookError, match="n = 1000: out of range"):
         record.start("01_a", {"seed": 0, "n": 1000})
 
 
-def test_outside_the_runner_the_profile_is_known_by_its_values(workbook, monkeypatch):
+def test_outside_the_runner_the_profile_is_known_by_its_values(workbook):
     workbook.add("01_a", profiles=("smoke", "quick"))
     workbook.values("01_a", "n: 7\n", "quick")
-    monkeypatch.chdir(workbook.root)
     assert record.start("01_a", {"seed": 0, "n": 3}).profile == "smoke"
     assert record.start("01_a", {"seed": 0, "n": 7}).profile == "quick"
     assert record.start("01_a", {"seed": 0, "n": 8}).profile is None
@@ -166,19 +165,11 @@ def test_a_promised_artifact_has_to_be_there(run):
 
 def test_claims_have_to_be_known_and_all_measured(workbook, monkeypatch, tmp_path):
     (tmp_path / "claims").mkdir()
-    claim = {
-        "id": "a.b",
-        "sentence": "<S>",
-        "source": "A",
-        "kind": "exact",
-        "published": 3,
-        "measured": "m",
-        "profile": "smoke",
-    }
+    claim = {"id": "a.b", "sentence": "<S>", "source": "A", "measured": "m", "profile": "smoke"}
+    claim |= {"kind": "exact", "published": 3}
     (tmp_path / "claims" / "01_a.yaml").write_text(yaml.safe_dump([claim]))
     monkeypatch.setattr(loader, "_HERE", tmp_path)
     workbook.add("01_a")
-    monkeypatch.chdir(workbook.root)
     run = record.start("01_a", {})
     with pytest.raises(KeyError, match=r"a\.c"):
         run.claim("a.c", 3)

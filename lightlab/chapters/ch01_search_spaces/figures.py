@@ -1,7 +1,6 @@
 """Figures of notebook 01: boards, games, time against space, growth of work, sizes of spaces."""
 
 import math
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from lightlab.show import style
+from lightlab.show import marks, style
 
 BLUE, ORANGE, GREEN, PINK = style.COLOURS[:4]
 DARK, WALL = "#444444", "#3A3A3A"
@@ -25,10 +24,7 @@ _PERCENT = ticker.PercentFormatter(1.0, decimals=0)
 
 
 def visits(cells: pd.DataFrame) -> Figure:
-    """One board per method: colour = order of visit, path on top, counts as title.
-
-    `cells`: columns method, row, column, obstacle, visit, step.
-    """
+    """One board per method: colour = order of visit, path on top, counts as title."""
     methods = list(cells["method"].unique())
     width, height = (style.WIDTH_IN, 2.85) if len(methods) > 1 else (4.6, 4.4)
     fig, axes = style.subplots(1, len(methods), height=height, width=width, squeeze=False)
@@ -51,100 +47,79 @@ def _board(ax: Axes, cells: pd.DataFrame) -> None:
     ax.imshow(np.where(walls, 1.0, np.nan), cmap=ListedColormap([WALL]))
     ax.imshow(order / np.nanmax(order), cmap="YlGnBu", vmin=-0.15, vmax=1.0)
     path = cells.dropna(subset="step").sort_values("step")
-    ax.plot(path["column"], path["row"], color="white", linewidth=3.4, solid_capstyle="round")
-    ax.plot(path["column"], path["row"], color=ORANGE, linewidth=1.9, solid_capstyle="round")
+    for colour, width in (("white", 3.4), (ORANGE, 1.9)):
+        look = {"color": colour, "lw": width, "solid_capstyle": "round"}
+        ax.plot(path["column"], path["row"], **look)
     for name, end in (("S", path.iloc[0]), ("G", path.iloc[-1])):
         ax.plot(end["column"], end["row"], "o", color="white", markersize=9, mec=ORANGE, mew=1.5)
         ax.text(end["column"], end["row"], name, ha="center", va="center", size=8, weight="bold")
-    ax.set(xticks=[], yticks=[], xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-    ax.spines[:].set(visible=True, color=WALL)
-    ax.grid(False)
+    marks.frame(ax, WALL)
+    ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
 
 
 def survey(visited: pd.DataFrame, excess: pd.DataFrame) -> Figure:
-    """Free cells visited, and steps too many: columns density, method, mean, ci_low, ci_high."""
+    """Free cells visited, and steps more than needed, against the density of obstacles."""
     fig, axes = style.subplots(1, 2, height=2.9)
     for ax, frame in zip(axes, (visited, excess), strict=True):
-        for _, mine in frame.groupby("method", sort=False):
-            _band(ax, mine, "density", mine["ci_low"])
+        for method, mine in frame.groupby("method", sort=False):
+            line = _band(ax, mine, "density")
+            if ax is axes[0] or method == "depth-first":
+                marks.end_label(ax, line)
         ax.set(xlabel="share of cells that are obstacles", ylim=(0, None))
         ax.xaxis.set(major_locator=ticker.MultipleLocator(0.1), major_formatter=_PERCENT)
     axes[0].set(ylabel="free cells visited", title="Work: cells visited")
     axes[0].yaxis.set_major_formatter(_PERCENT)
     axes[1].set(ylabel="steps more than the shortest path", title="Result: detour of the path")
-    _end_labels(axes[0], visited, "density", "mean")
-    _end_labels(axes[1], excess[excess["method"] == "depth-first"], "density", "mean")
-    _note(axes[1], "breadth-first and A*: none", (0, 0), (4, 7), color=GREEN)
+    marks.note(axes[1], "breadth-first and A*: none", (0, 0), (4, 7), color=GREEN, fontsize=9)
     return fig
 
 
-def _band(ax: Axes, mine: pd.DataFrame, x: str, low: pd.Series) -> None:
-    """The means of one method and their interval."""
-    colour = COLOURS[mine["method"].iloc[0]]
-    ax.plot(mine[x], mine["mean"], "o-", color=colour, clip_on=False)
-    ax.fill_between(mine[x], low, mine["ci_high"], color=colour, alpha=0.2, lw=0)
-
-
-def _note(ax: Axes, text: str, at: tuple, shift: tuple, **look: Any) -> None:
-    """Text at a point of the data, moved by `shift` points."""
-    ax.annotate(text, at, shift, textcoords="offset points", **look)
-
-
-def _end_labels(ax: Axes, lines: pd.DataFrame, x: str, y: str) -> None:
-    """Name each line (column method) at its right end, in its colour, instead of in a legend."""
-    for method, mine in lines.groupby("method", sort=False):
-        last, look = mine.loc[mine[x].idxmax()], {"va": "center", "annotation_clip": False}
-        _note(ax, method, (last[x], last[y]), (7, 0), color=COLOURS[method], **look)
+def _band(ax: Axes, mine: pd.DataFrame, x: str) -> plt.Line2D:
+    method = mine["method"].iloc[0]
+    look = {"color": COLOURS[method], "marker": "o", "clip_on": False, "label": method}
+    return marks.band(ax, mine, x, **look)
 
 
 def game_states(table: pd.DataFrame, by_ply: pd.DataFrame, n_positions: int) -> Figure:
-    """States visited per method against the number of different positions; the same by ply.
-
-    `table`: method, states (visited, repeats counted). `by_ply`: method, ply, states.
-    """
+    """States visited per method, repeats counted, against the different positions; and by ply."""
     fig, (left, right) = style.subplots(1, 2, height=2.9, width_ratios=[1.15, 1])
-    y = np.arange(len(table))[::-1]
     left.axvline(n_positions, color=DARK, linestyle="--", linewidth=1.2)
     text, box = f"all {n_positions:,} positions", _WHITE | {"pad": 1}
-    left.text(n_positions, len(table) - 0.5, text, ha="center", bbox=box)
-    for at, row in zip(y, table.itertuples(), strict=True):
+    left.text(n_positions, -0.5, text, ha="center", bbox=box)
+    for at, row in enumerate(table.itertuples()):
         colour = COLOURS[row.method]
         left.plot([n_positions, row.states], [at, at], color=colour, lw=5, solid_capstyle="butt")
         left.plot(row.states, at, "o", color=colour, markersize=8)
         side, align = (9, "left") if row.states >= n_positions else (-9, "right")
-        _note(left, f"{row.states:,}", (row.states, at), (side, 0), va="center", ha=align)
-    left.set(xscale="log", yticks=y, yticklabels=table["method"], ylim=(-0.6, len(table) - 0.1))
+        look = {"va": "center", "ha": align, "fontsize": 9}
+        marks.note(left, f"{row.states:,}", (row.states, at), (side, 0), **look)
+    marks.name_rows(left, list(table["method"]))
     low, high = min(n_positions, table["states"].min()), table["states"].max()
-    left.set(xlabel="states visited", xlim=(low / 30, high * 20))
-    left.grid(axis="y", visible=False)
+    left.set(xscale="log", xlabel="states visited", xlim=(low / 30, high * 20))
+    left.set_ylim(len(table) - 0.4, -0.9)
     for method, mine in by_ply.groupby("method", sort=False):
-        dash = "--" if method == "all positions" else "-"
-        right.plot(mine["ply"], mine["states"], dash, marker="o", color=COLOURS[method])
+        look = {"ls": "--" if method == "all positions" else "-", "color": COLOURS[method]}
+        (line,) = right.plot(mine["ply"], mine["states"], marker="o", label=method, **look)
+        marks.end_label(right, line)
     right.set(yscale="log", xticks=range(0, by_ply["ply"].max() + 1))
     right.set(xlabel="stones on the board", ylabel="states visited")
-    _end_labels(right, by_ply, "ply", "states")
     return fig
 
 
 def tree_leaves(leaves: pd.DataFrame, branching: int) -> Figure:
-    """Leaves visited in uniform trees against depth, per order of moves, with the best-case line.
-
-    `leaves`: columns method, depth, mean, ci_low, ci_high.
-    """
+    """Leaves visited in uniform trees against depth, per order of moves, and the best case."""
     fig, ax = style.subplots(height=3.0, width=5.6)
     depth = np.unique(leaves["depth"])
     limit = branching ** np.ceil(depth / 2) + branching ** np.floor(depth / 2) - 1.0
     ax.plot(depth, limit, color=BLUE)
     for method, mine in leaves.groupby("method", sort=False):
-        colour = COLOURS[method]
-        if method != "best move first":
-            ax.plot(mine["depth"], mine["mean"], color=colour)
-        bars = np.nan_to_num([mine["mean"] - mine["ci_low"], mine["ci_high"] - mine["mean"]])
-        ax.errorbar(mine["depth"], mine["mean"], bars, fmt="o", color=colour, capsize=2)
-    _end_labels(ax, leaves, "depth", "mean")
+        look = {"color": COLOURS[method], "capsize": 2, "label": method}
+        look |= {"fmt": "o" if method == "best move first" else "o-"}
+        bars = ax.errorbar(mine["depth"], mine["mean"], marks.whiskers(mine), **look)
+        marks.end_label(ax, bars.lines[0], method)
     formula = r"line: $b^{\lceil d/2\rceil}+b^{\lfloor d/2\rfloor}-1$"
     end = (depth[-1], limit[-1])
-    _note(ax, formula, end, (7, -17), color=BLUE, size=8.5, annotation_clip=False)
+    marks.note(ax, formula, end, (7, -17), color=BLUE, fontsize=8.5, annotation_clip=False)
     ax.set(xlabel="depth of the tree, d (plies)", ylabel="leaves visited")
     ax.set(yscale="log", xticks=depth)
     return fig
@@ -153,7 +128,7 @@ def tree_leaves(leaves: pd.DataFrame, branching: int) -> Figure:
 def move_judgement(cells: pd.DataFrame) -> Figure:
     """A position with the exact value of each move (left) and the playouts spent on it (right).
 
-    `cells`: columns row, column, stone (1, −1, 0), value (−1, 0, 1) and playout_share (0..1).
+    Stones are 1, −1 or 0, values −1, 0 or 1, shares 0..1.
     """
     fig, axes = style.subplots(1, 2, height=2.5, width=5.0)
     words, tints = {-1: "loses", 0: "draws", 1: "wins"}, {-1: "#F6C9B5", 0: "#E3E3E3", 1: "#BFE3D3"}
@@ -178,14 +153,12 @@ def _square(ax: Axes, cell: tuple, text: str, face: object, size: float = 9.5) -
 
 
 def perfect_play(errors: pd.DataFrame) -> Figure:
-    """Share of decisions that lose value against playouts per decision.
-
-    `errors`: columns method, playouts, mean, ci_low, ci_high; "random move" has playouts 0.
-    """
+    """Share of decisions that lose value against playouts per decision; "random move" has 0."""
     fig, ax = style.subplots(height=3.0, width=5.6)
     searches = errors[errors["method"] != "random move"]
     for _, mine in searches.groupby("method", sort=False):
-        _band(ax, mine, "playouts", mine["ci_low"].clip(lower=0))
+        line = _band(ax, mine.assign(ci_low=mine["ci_low"].clip(lower=0)), "playouts")
+        marks.end_label(ax, line)
     top = searches["ci_high"].max()
     ax.set(xlabel="random games per decision (playouts)", ylabel="decisions that lose value")
     ax.set(xscale="log", ylim=(-0.03 * top, 1.08 * top), xticks=np.unique(searches["playouts"]))
@@ -193,17 +166,13 @@ def perfect_play(errors: pd.DataFrame) -> Figure:
     nice = ticker.MaxNLocator(6, steps=[1, 2, 5, 10])
     ax.yaxis.set(major_locator=nice, major_formatter=_PERCENT)
     guess = errors.set_index("method").at["random move", "mean"]
-    note = f"a random move loses value in {guess:.0%} (off the scale)"
-    ax.text(0.99, 0.97, note, transform=ax.transAxes, ha="right", va="top", color="#555555")
-    _end_labels(ax, searches, "playouts", "mean")
+    words = f"a random move loses value in {guess:.0%} (off the scale)"
+    ax.text(0.99, 0.97, words, transform=ax.transAxes, ha="right", va="top", color="#555555")
     return fig
 
 
 def trade_off(sweep: pd.DataFrame, n_positions: int) -> Figure:
-    """Time against space: states visited over the memory of the transposition table.
-
-    `sweep`: columns method, capacity, memory_bytes, states, seconds.
-    """
+    """Time against space: states visited over the memory of the transposition table."""
     fig, ax = style.subplots(height=3.4, width=6.4)
     kib = sweep["memory_bytes"] / 1024
     none = kib[kib > 0].min() / 4  # where "no table" stands on the logarithmic axis
@@ -211,13 +180,13 @@ def trade_off(sweep: pd.DataFrame, n_positions: int) -> Figure:
     for method, mine in sweep.groupby("method", sort=False):
         colour, middle = COLOURS[method], mine.iloc[len(mine) // 2 - 1]
         ax.plot(mine["kib"], mine["states"], "o-", color=colour)
+        look = {"color": colour, "fontsize": 9, "bbox": _WHITE | {"pad": 0.5}}
         for i, shift, align in ((0, (0, 7), "left"), (-1, (4, -14), "right")):
             end = mine.iloc[i]
             text = f"{end['states']:,} states, {1000 * end['seconds']:.0f} ms"
-            look = {"color": colour, "ha": align, "bbox": _WHITE | {"pad": 0.5}}
-            _note(ax, text, (end["kib"], end["states"]), shift, **look)
+            marks.note(ax, text, (end["kib"], end["states"]), shift, ha=align, **look)
         at = (middle["kib"], middle["states"])
-        _note(ax, method, at, (9, 5), color=colour, weight="bold", size=10)
+        marks.note(ax, method, at, (9, 5), color=colour, weight="bold", fontsize=10)
     full = n_positions * (sweep["memory_bytes"] / sweep["capacity"]).max() / 1024
     ax.axvline(full, color=style.GREY, linestyle="--", linewidth=1, zorder=0)
     low, high = sweep["states"].min(), sweep["states"].max()
@@ -231,10 +200,7 @@ def trade_off(sweep: pd.DataFrame, n_positions: int) -> Figure:
 
 
 def growth(measured: pd.DataFrame) -> Figure:
-    """Counted operations and seconds of each algorithm against n, both axes logarithmic.
-
-    `measured`: columns algorithm, order, n, operations, seconds (one value per algorithm and n).
-    """
+    """Counted operations and seconds of each algorithm against n, both axes logarithmic."""
     fig, axes = style.subplots(1, 2, height=3.7, sharex=True)
     colours = dict(zip(measured["algorithm"].unique(), style.COLOURS, strict=False))
     sides = {"log n": ("center", 0), "n": ("left", 5), "2ⁿ": ("center", 0), "n!": ("right", -3)}
@@ -242,51 +208,46 @@ def growth(measured: pd.DataFrame) -> Figure:
     for ax, column in zip(axes, ("operations", "seconds"), strict=True):
         for algorithm, mine in measured.groupby("algorithm", sort=False):
             end, colour = mine.loc[mine["n"].idxmax()], colours[algorithm]
-            ax.plot(mine["n"], mine[column], "o-", color=colour, markersize=3.5)
+            ax.plot(mine["n"], mine[column], "o-", color=colour, markersize=3.5, label=algorithm)
             align, dx = sides.get(end["order"], ("left", 2))
-            look = {"color": colour, "size": 10, "weight": "bold", "ha": align}
-            _note(ax, end["order"], (end["n"], end[column]), (dx, 5), **look)
+            look = {"color": colour, "fontsize": 10, "weight": "bold", "ha": align}
+            marks.note(ax, end["order"], (end["n"], end[column]), (dx, 5), **look)
         ax.set(xscale="log", yscale="log", xlabel="size of the input, n")
         ax.set(xlim=(1.5, 3e6), ylim=(None, ax.get_ylim()[1] * 2))
     axes[0].set(ylabel="operations", title="Counted operations")
     axes[1].set(ylabel="seconds", title="CPU time in Python, median")
-    handles = [plt.Line2D([], [], color=c, marker="o", label=a) for a, c in colours.items()]
-    look = {"fontsize": 8, "handlelength": 1.2, "columnspacing": 1.0}
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(colours), **look)
+    look = {"loc": "outside lower center", "fontsize": 8, "handlelength": 1.2}
+    fig.legend(*axes[0].get_legend_handles_labels(), ncols=len(colours), columnspacing=1, **look)
     return fig
 
 
 def sizes(spaces: pd.DataFrame) -> Figure:
-    """Sizes of spaces as powers of ten; an arrow where off the scale. Lines: what a machine visits.
-
-    `spaces`: columns name, group, size, log10_size, origin.
-    """
+    """Sizes of spaces as powers of ten; an arrow: off the scale. Lines: what a machine visits."""
     fig, ax = style.subplots(height=0.32 * len(spaces) + 1.1)
     limit, colours = 58.0, {"board": BLUE, "architecture": ORANGE}
-    y = np.arange(len(spaces))[::-1]
     waits = {"1 second": 1.0, "1 year": 3.156e7, "age of the universe": 4.35e17}
     for wait, seconds in waits.items():
         at = 9 + np.log10(seconds)  # at 10⁹ states per second
         ax.axvline(at, color=style.GREY, linestyle=":", linewidth=1.2, zorder=0)
-        ax.text(at, len(y) - 0.4, wait, ha="center", va="bottom", size=8, color="#555555")
-    for at, space in zip(y, spaces.itertuples(), strict=True):
+        ax.text(at, -0.6, wait, ha="center", va="bottom", size=8, color="#555555")
+    for at, space in enumerate(spaces.itertuples()):
         colour, beyond = colours[space.group], space.log10_size > limit
         end = min(space.log10_size, limit)
         face = "white" if space.origin == "published" else colour
         ax.plot([0, end], [at, at], color=colour, linewidth=1.6, alpha=0.45)
         ax.plot(end, at, ">" if beyond else "o", color=colour, mfc=face, markersize=7)
         shift, va, ha = ((-9, 2), "bottom", "right") if beyond else ((8, 0), "center", "left")
-        look = {"va": va, "ha": ha, "color": colour, "bbox": _WHITE | {"pad": 0.6}}
-        _note(ax, power(space.size), (end, at), shift, **look)
-    ax.set(yticks=y, yticklabels=spaces["name"], ylim=(-0.6, len(y) - 0.5), xlim=(0, limit + 2))
+        look = {"va": va, "ha": ha, "color": colour, "bbox": _WHITE | {"pad": 0.6}, "fontsize": 9}
+        marks.note(ax, power(space.size), (end, at), shift, **look)
+    marks.name_rows(ax, list(spaces["name"]))
+    ax.set(ylim=(len(spaces) - 0.4, -0.5), xlim=(0, limit + 2))
     ax.set_xlabel("number of states; dotted: how far one gets at $10^9$ states per second")
     ax.xaxis.set_major_formatter(lambda x, _: f"$10^{{{x:.0f}}}$")
-    ax.grid(axis="y", visible=False)
     names = {"boards and games": BLUE, "architectures, searched later": ORANGE}
-    for label, colour in (names | {"hollow: published number": DARK}).items():
-        face = "white" if colour == DARK else colour
-        ax.plot([], [], "o", color=colour, mfc=face, label=label, markersize=7)
-    ax.legend(loc="upper right")
+    look = {"marker": "o", "ls": "", "ms": 7}
+    entries = [marks.key(name, colour, **look) for name, colour in names.items()]
+    entries += [marks.key("hollow: published number", DARK, mfc="white", **look)]
+    ax.legend(handles=entries, loc="upper right")
     return fig
 
 

@@ -1,7 +1,5 @@
 """Figures of notebook 02: rooms, order against work, codes, question games, training."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,58 +8,35 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from lightlab.show import style
+from lightlab.show import marks, style
+from lightlab.show.marks import note
 
 BLUE, ORANGE, GREEN = style.COLOURS[:3]
 
 
-def _note(ax: Axes, text: str, at: tuple, shift: tuple, **look: Any) -> None:
-    """Text at a point of the data, moved by `shift` points, centred unless `look` says else."""
-    look = {"ha": "center", "fontsize": 8} | look
-    ax.annotate(text, at, shift, textcoords="offset points", **look)
-
-
-def _band(ax: Axes, x: str, means: pd.DataFrame, colour: str, **look: Any) -> None:
-    """A line of means over the column `x` with its interval as a band."""
-    ax.plot(means[x], means["mean"], color=colour, **look)
-    ax.fill_between(means[x], means["ci_low"], means["ci_high"], color=colour, alpha=0.2, lw=0)
-
-
 def rooms(table: pd.DataFrame, *, ncols: int = 6) -> Figure:
-    """Rooms side by side: columns room (its title), x, y, share (of the particles, in a cell).
-
-    White cells are empty; shares below 1e-4 have the lightest colour.
-    """
-    n = table["room"].nunique()
-    nrows = -(-n // ncols)
-    size = min(1.8, (style.WIDTH_IN - 1) / ncols)
-    height, width = (size + 0.42) * nrows, size * ncols + 1
-    fig, axes = style.subplots(nrows, ncols, height=height, width=width, squeeze=False)
-    for ax in axes.flat[n:]:
-        ax.remove()
-    for ax, (title, room) in zip(axes.flat, table.groupby("room", sort=False), strict=False):
+    """Rooms side by side. White cells are empty; shares below 1e-4 have the lightest colour."""
+    titles, size = list(table["room"].unique()), min(1.8, (style.WIDTH_IN - 1) / ncols)
+    shape = {"height": size + 0.42, "width": size * ncols + 1, "ncols": ncols}
+    fig, axes = marks.panels(titles, **shape)
+    for ax, (title, room) in zip(axes, table.groupby("room", sort=False), strict=True):
         shares = np.ma.masked_less_equal(room.pivot(index="y", columns="x", values="share"), 0)
         image = ax.imshow(shares, norm=LogNorm(1e-4, 1), cmap=style.SEQUENTIAL + "_r")
         ax.set_title(title, fontsize=8.5, fontweight="normal")
-        ax.set(xticks=[], yticks=[])
-        ax.grid(False)
-        ax.spines[:].set(visible=True, color=style.GREY)
-    bar = fig.colorbar(image, ax=list(axes.flat[:n]), aspect=14, pad=0.01, extend="min")
+        marks.frame(ax, style.GREY)
+    bar = fig.colorbar(image, ax=axes, aspect=14, pad=0.01, extend="min")
     bar.set_label("share of particles")
     bar.ax.grid(False)
     return fig
 
 
 def growth(curve: pd.DataFrame, gaps: pd.DataFrame, n_cells: int) -> Figure:
-    """Entropy over time beside Boltzmann's count, and how the two become one.
-
-    `curve` as from `walk_table`, `gaps` as from `boltzmann_gaps`.
-    """
+    """Entropy over time beside Boltzmann's count (as `walk_table`), and how the two become one."""
     fig, (left, right) = style.subplots(1, 2, height=3.1)
     top = np.log2(n_cells)
     left.axhline(top, color=style.GREY, ls=":", lw=1)
     steps, text = curve["step"], f"evenly filled: log₂ {n_cells} = {top:.3g} bits"
-    _note(left, text, (steps.max(), top), (0, 6), ha="right", color=style.GREY)
+    note(left, text, (steps.max(), top), (0, 6), ha="right", color=style.GREY)
     left.plot(steps, curve["exact_bits"], color=style.LIGHT, lw=5, label="H, infinitely many")
     left.plot(steps, curve["entropy_bits"], label="H of this room")
     left.plot(steps, curve["arrangements_bits"], "--", label="(log₂ W) / N of this room")
@@ -79,7 +54,7 @@ def growth(curve: pd.DataFrame, gaps: pd.DataFrame, n_cells: int) -> Figure:
 
 
 def tidying(curves: pd.DataFrame) -> Figure:
-    """Entropy against work, a line per order of work: columns order, moves, entropy_bits."""
+    """Entropy against work, a line per order of work."""
     fig, ax = style.subplots(height=2.8, width=5.2)
     lines = curves.groupby("order", sort=False)
     for colour, (order, rows) in zip(style.COLOURS, lines, strict=False):
@@ -91,10 +66,7 @@ def tidying(curves: pd.DataFrame) -> Figure:
 
 
 def balance(runs: pd.DataFrame, held: pd.DataFrame, measured: pd.DataFrame) -> Figure:
-    """Work against diffusion. Left: entropy over time. Right: the level at which it stays.
-
-    `runs` and `measured` as from `work_runs`, `held` (exact) as from `experiment.balance`.
-    """
+    """Work against diffusion. Left: entropy over time. Right: where it stays, dots, and exactly."""
     fig, (left, right) = style.subplots(1, 2, height=3.2, sharey=True)
     colours = dict(zip(sorted(runs["work_rate"].unique()), style.COLOURS, strict=False))
     for rate, colour in colours.items():
@@ -102,7 +74,7 @@ def balance(runs: pd.DataFrame, held: pd.DataFrame, measured: pd.DataFrame) -> F
             rows = runs[(runs["work_rate"] == rate) & (runs["start"] == start)]
             left.plot(rows["step"], rows["entropy_bits"], line, color=colour, lw=1.3)
         end = (rows["step"].max(), rows["entropy_bits"].iloc[-len(rows) // 4 :].max())
-        _note(left, f"work {rate:g}", end, (0, 4), ha="right", color=colour)
+        note(left, f"work {rate:g}", end, (0, 4), ha="right", color=colour)
     left.set(xlabel="step", ylabel="entropy [bits per particle]")
     left.set_title("From tidy (—) or strewn (– –): same end")
     legend = "half of the disorder gone"
@@ -114,11 +86,10 @@ def balance(runs: pd.DataFrame, held: pd.DataFrame, measured: pd.DataFrame) -> F
         right.plot(rate, half, "x", color="black", ms=6, mew=1.6, zorder=2, label=legend)
         legend = None
         first = (rows["work_rate"].iloc[0], rows["entropy_bits"].iloc[0])
-        _note(right, f"{side} × {side} cells", first, (2, 4), ha="left", color="0.3")
-    for row in measured.itertuples():
-        error = [[row.mean - row.ci_low], [row.ci_high - row.mean]]
-        look = {"fmt": "o", "capsize": 2.5, "zorder": 3, "color": colours[row.work_rate]}
-        right.errorbar(row.work_rate, row.mean, error, **look)
+        note(right, f"{side} × {side} cells", first, (2, 4), ha="left", color="0.3")
+    for rate, rows in measured.groupby("work_rate"):
+        look = {"fmt": "o", "capsize": 2.5, "zorder": 3, "color": colours[rate]}
+        right.errorbar(rows["work_rate"], rows["mean"], marks.whiskers(rows), **look)
     right.set(xlabel="work rate [chance to be carried, per step]", title="More work, more order")
     right.set(ylim=(0, 1.08 * held["entropy_bits"].max()))
     right.legend(loc="lower left")
@@ -126,10 +97,8 @@ def balance(runs: pd.DataFrame, held: pd.DataFrame, measured: pd.DataFrame) -> F
 
 
 def tree(nodes: pd.DataFrame, highlight: str, entropy_bits: float, questions: float) -> Figure:
-    """A tree of questions from the top down, the way to the leaf `highlight` drawn thick.
-
-    `nodes` as from `tree_table`; `entropy_bits` and `questions` (the mean) are drawn as levels.
-    """
+    """A tree of questions from the top down, the way to the leaf `highlight` drawn thick; entropy
+    and the mean number of `questions` are drawn as levels."""
     fig, ax = style.subplots(height=4.2)
     at = nodes.set_index("word")
     _branches(ax, at, goal=at.index[at["symbol"] == highlight][0])
@@ -138,7 +107,16 @@ def tree(nodes: pd.DataFrame, highlight: str, entropy_bits: float, questions: fl
     ax.scatter(leaves["x"], leaves["depth"], s=area, color=style.COLOURS[5], zorder=3, linewidth=0)
     for leaf in leaves.itertuples():
         name = "␣" if leaf.symbol == " " else leaf.symbol
-        _note(ax, name, (leaf.x, leaf.depth), (0, -1), fontsize=9.5, va="center", zorder=4)
+        note(
+            ax,
+            name,
+            (leaf.x, leaf.depth),
+            (0, -1),
+            ha="center",
+            fontsize=9.5,
+            va="center",
+            zorder=4,
+        )
     levels = {"entropy": (entropy_bits, ":"), "mean number of questions": (questions, "--")}
     for text, (level, line) in levels.items():
         ax.axhline(level, color=GREEN, lw=1.2, ls=line, zorder=0, label=f"{text}: {level:.3f}")
@@ -158,48 +136,40 @@ def _branches(ax: Axes, at: pd.DataFrame, goal: str) -> None:
         if goal.startswith(word):
             ax.plot(x, [depth, depth, node["depth"]], color=ORANGE, lw=2.6, zorder=2)
             middle = ((parent["x"] + node["x"]) / 2, depth)
-            _note(ax, word[-1], middle, (0, 3), color=ORANGE, fontweight="bold", fontsize=9)
+            look = {"color": ORANGE, "fontweight": "bold", "fontsize": 9, "ha": "center"}
+            note(ax, word[-1], middle, (0, 3), **look)
         else:
             ax.plot(x, [depth, depth, node["depth"]], color="#B5B5B5", lw=1, zorder=1)
 
 
 def blocks(table: pd.DataFrame) -> Figure:
-    """Questions per symbol by block length, a panel per source, H to H + 1/n shaded.
-
-    Columns: source, reading (line), n, questions, entropy_bits (of one symbol).
-    """
-    fig, axes = style.subplots(1, table["source"].nunique(), height=3.1, squeeze=False)
-    for ax, (source, rows) in zip(axes.flat, table.groupby("source", sort=False), strict=True):
+    """Questions per symbol by block length, a panel per source, H to H + 1/n shaded."""
+    labels = ("symbols in a block, n", "questions per symbol")
+    fig, axes = marks.panels(list(table["source"].unique()), height=3.1, labels=labels)
+    for ax, (_, rows) in zip(axes, table.groupby("source", sort=False), strict=True):
         h = rows["entropy_bits"].iloc[0]
         n = np.sort(rows["n"].unique())
         ax.fill_between(n, h, h + 1 / n, color=style.LIGHT, alpha=0.6, lw=0, label="H to H + 1/n")
         ax.axhline(h, color="0.3", lw=1)
-        _note(ax, f"H = {h:.3f} bits", (n[-1], h), (0, -10), ha="right", color="0.3")
+        note(ax, f"H = {h:.3f} bits", (n[-1], h), (0, -10), ha="right", color="0.3")
         lines = rows.groupby("reading", sort=False)
         for colour, (reading, line) in zip(style.COLOURS, lines, strict=False):
             ax.plot(line["n"], line["questions"], "o-", color=colour, label=reading)
         low = min(h, rows["questions"].min())
-        ax.set(xlabel="symbols in a block, n", ylim=(low - 0.12, h + 1.03), xticks=n)
-        ax.set_title(source)
-    axes[0, 0].set_ylabel("questions per symbol")
-    axes[0, 0].legend()
+        ax.set(ylim=(low - 0.12, h + 1.03), xticks=n)
+    axes[0].legend()
     return fig
 
 
 def film(images: np.ndarray, frames: pd.DataFrame, *, ncols: int = 6) -> Figure:
-    """A game of questions: what the remaining images look like on average before each question.
-
-    `images` (frames, height, width) and `frames` as from `information.film`.
-    """
-    nrows = -(-len(images) // ncols)
-    fig, axes = style.subplots(nrows, ncols, height=1.85 * nrows, squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, image, frame in zip(axes.flat, images, frames.itertuples(), strict=False):
-        ax.imshow(image, cmap="gray_r", vmin=0, vmax=16)
-        left = "found" if frame.left == 1 else f"{frame.left} left"
-        title = f"{left}\n{frame.entropy_bits:.1f} bits"
-        ax.set_title(title, fontsize=8.5, fontweight="normal", loc="center")
+    """A game of questions: what the remaining images (frames, height, width) look like on average
+    before each question."""
+    titles = [
+        f"{'found' if frame.left == 1 else f'{frame.left} left'}\n{frame.entropy_bits:.1f} bits"
+        for frame in frames.itertuples()
+    ]
+    fig = marks.pictures(images, titles, ncols, height=1.85, cmap="gray_r", vmin=0, vmax=16)
+    for ax, frame in zip(fig.axes, frames.itertuples(), strict=False):
         if np.isnan(frame.row):
             continue
         corner = (frame.column - 0.5, frame.row - 0.5)
@@ -211,14 +181,15 @@ def film(images: np.ndarray, frames: pd.DataFrame, *, ncols: int = 6) -> Figure:
 
 
 def game_curves(summary: pd.DataFrame, entropy_bits: float) -> Figure:
-    """Bits left after each question: player, asked, mean, ci_low, ci_high; the ideal as a line."""
+    """Bits left after each question by player; the ideal as a line."""
     fig, ax = style.subplots(height=3.0)
     ideal = np.arange(0, np.ceil(entropy_bits) + 1)
     left = np.maximum(entropy_bits - ideal, 0)
     ax.plot(ideal, left, color=style.LIGHT, lw=6, zorder=0, label="one bit per question: the best")
     colours, lines = (BLUE, style.COLOURS[4], style.GREY), summary.groupby("player", sort=False)
     for colour, (player, rows) in zip(colours, lines, strict=True):
-        _band(ax, "asked", rows.assign(ci_low=rows["ci_low"].clip(0)), colour, label=player)
+        rows = rows.assign(ci_low=rows["ci_low"].clip(0))
+        marks.band(ax, rows, "asked", color=colour, label=player)
     ax.set(xlabel="questions asked", ylabel="entropy left [bits]")
     ax.set(xlim=(0, 4 * entropy_bits), ylim=(0, None))
     ax.legend()
@@ -226,15 +197,15 @@ def game_curves(summary: pd.DataFrame, entropy_bits: float) -> Figure:
 
 
 def wrong_codes(table: pd.DataFrame) -> Figure:
-    """Wasted questions against the divergence: belief (name), kl_bits, mean, ci_low, ci_high."""
+    """Wasted questions against the divergence of each belief."""
     fig, ax = style.subplots(height=3.4, width=5.4)
     top = 1.3 * max(table["kl_bits"].max(), table["ci_high"].max())
     ax.plot([0, top], [0, top], color=style.LIGHT, lw=5, zorder=0)
-    _note(ax, "wasted = KL", (top * 0.93, top * 0.93), (-6, 0), ha="right", color=style.GREY)
-    error = [table["mean"] - table["ci_low"], table["ci_high"] - table["mean"]]
-    ax.errorbar(table["kl_bits"], table["mean"], error, fmt="o", color=ORANGE, capsize=3)
+    note(ax, "wasted = KL", (top * 0.93, top * 0.93), (-6, 0), ha="right", color=style.GREY)
+    look = {"fmt": "o", "color": ORANGE, "capsize": 3}
+    ax.errorbar(table["kl_bits"], table["mean"], marks.whiskers(table), **look)
     for row in table.itertuples():
-        _note(ax, row.belief, (row.kl_bits, row.mean), (8, -3), ha="left", va="top")
+        note(ax, row.belief, (row.kl_bits, row.mean), (8, -3), ha="left", va="top")
     ax.set(xlabel="KL(p ‖ q) [bits per letter]", ylabel="wasted questions per letter, counted")
     ax.set(xlim=(-0.02 * top, top), ylim=(-0.06 * top, top))
     return fig
@@ -252,37 +223,35 @@ def _work_axis(ax: Axes, first: float) -> None:
 
 
 def training(curves: pd.DataFrame, n_classes: int) -> Figure:
-    """Surprise and expected surprise against work: measure, macs, mean, ci_low, ci_high.
-
-    `measure` is cross_entropy_bits or predictive_entropy_bits. In the order of macs.
-    """
+    """Surprise and expected surprise against work, in the order of macs."""
     fig, ax = style.subplots(height=3.3)
     top = np.log2(n_classes)
     ax.axhline(top, color=style.GREY, ls=":", lw=1)
     measures = ("cross_entropy_bits", "predictive_entropy_bits")
     truth, expected = (curves[curves["measure"] == measure] for measure in measures)
-    look, macs = {"marker": "o", "ms": 3}, truth["macs"]
-    _band(ax, "macs", truth, ORANGE, label="surprise at the truth\n(cross-entropy)", **look)
-    _band(ax, "macs", expected, BLUE, label="surprise it expects\n(predictive entropy)", **look)
+    macs, names = (
+        truth["macs"],
+        ("at the truth\n(cross-entropy)", "it expects\n(predictive entropy)"),
+    )
+    for rows, colour, name in zip((truth, expected), (ORANGE, BLUE), names, strict=True):
+        look = {"color": colour, "marker": "o", "ms": 3, "label": f"surprise {name}"}
+        marks.band(ax, rows, "macs", **look)
     look = {"color": style.LIGHT, "alpha": 0.5, "lw": 0, "label": "miscalibration"}
     ax.fill_between(macs, truth["mean"], expected["mean"], **look)
     _work_axis(ax, macs[macs > 0].min())
     text = f"knows nothing: log₂ {n_classes} = {top:.2f} bits"
-    _note(ax, text, (macs.max(), top), (0, 3), ha="right", color=style.GREY)
+    note(ax, text, (macs.max(), top), (0, 3), ha="right", color=style.GREY)
     ax.set(ylabel="bits per test image", ylim=(0, top * 1.15))
     ax.legend(loc="lower left")
     return fig
 
 
 def weights(curves: pd.DataFrame, values: pd.DataFrame) -> Figure:
-    """Entropy of the weights' histogram under two rulers, and the weights before and after.
-
-    `curves`: ruler, decay, macs, mean, ci_low, ci_high. `values`: moment (random, trained), weight.
-    """
+    """Entropy of the weights' histogram under two rulers, and the weights before and after."""
     fig, (*left, last) = style.subplots(1, curves["ruler"].nunique() + 1, height=3.0)
     for ax, (ruler, mine) in zip(left, curves.groupby("ruler", sort=False), strict=True):
         for colour, (decay, rows) in zip(style.COLOURS, mine.groupby("decay"), strict=False):
-            _band(ax, "macs", rows, colour, label=f"{decay:g}")
+            marks.band(ax, rows, "macs", color=colour, label=f"{decay:g}")
         ax.axhline(rows["mean"].iloc[0], color=style.GREY, ls=":", lw=1)
         _work_axis(ax, rows["macs"][rows["macs"] > 0].min())
         ax.set(xlabel="multiply-accumulates", title=ruler)

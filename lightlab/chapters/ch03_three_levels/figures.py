@@ -8,16 +8,17 @@ from matplotlib import colormaps, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lightlab.show import numbers, style
+from lightlab.show import marks, numbers, style
 
-BLUE, ORANGE, GREEN, _, GRID, SKY, HAND, DARK = style.COLOURS
+BLUE, ORANGE, GREEN, _, _, SKY, _, DARK = style.COLOURS
+HAND = style.method("hand")["color"]
 # Ten classes need two colours more than the workbook's eight (both from Tol's muted set).
 DIGITS = [*style.COLOURS, "#882255", "#999933"]
 FINDERS = {"hand": HAND, "formula": GREEN, "machine": BLUE}
-LINES = {"softmax": (BLUE, "-"), "one hidden layer": (SKY, "-"), "hand": (HAND, "-")}
-LINES |= {"grid": (GRID, ":"), "random": (style.GREY, "--")}
+LINES = {"softmax": {"color": BLUE, "ls": "-"}, "one hidden layer": {"color": SKY, "ls": "-"}}
+LINES |= {way: style.method(way, marker="") for way in ("hand", "grid", "random")}
 POINTS = {"drawn": (HAND, "*"), "class means": (GREEN, "^"), "ridge": (GREEN, "D")}
 TOP = 0.995  # intervals of few seeds may reach over 100 %; they are cut off here
 TICKS = {"x": (0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)}
@@ -36,14 +37,14 @@ def weights(rows: Mapping[str, np.ndarray], notes: Mapping[str, str]) -> Figure:
                 centred = picture - picture.mean()  # blue below, red above the mean
                 top = np.abs(centred).max()
                 ax.imshow(centred, cmap=style.DIVERGING, vmin=-top, vmax=top)
-            _frame(ax)
+            marks.frame(ax)
         axes[number, 0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
         axes[number, -1].annotate(notes[name], (1.15, 0.5), xycoords="axes fraction", va="center")
     return fig
 
 
 def descent(steps: pd.DataFrame) -> Figure:
-    """Gap of step-by-step minimisation to the formula's minimum; columns step, gap, seed."""
+    """Gap of step-by-step minimisation to the formula's minimum, a line per seed."""
     fig, ax = style.subplots(height=2.7, width=5.4)
     for _, run in steps[steps.gap > 0].groupby("seed"):
         ax.plot(run.step, run.gap, color=BLUE, alpha=0.6, lw=1.1)
@@ -62,25 +63,24 @@ def slices(trials: pd.DataFrame, factors: Mapping[str, str], shares: Mapping[str
     `factors` maps columns to axis labels; `shares` gives each one's share of the grid's variance.
     """
     fig, axes = style.subplots(1, len(factors), height=2.9, sharey=True)
-    looks = {"random": (style.GREY, "s", 11), "grid": (GRID, "D", 15), "hand": (HAND, "*", 42)}
+    sizes = {"random": 11, "grid": 15, "hand": 42}
     for ax, (column, label) in zip(axes, factors.items(), strict=True):
-        for method, (colour, marker, size) in looks.items():
-            t = trials[trials.way == method]
-            ax.scatter(t[column], t.val_accuracy, s=size, c=colour, marker=marker, alpha=0.65, lw=0)
+        for way, size in sizes.items():
+            t, look = trials[trials.way == way], style.method(way, ls="", mew=0, alpha=0.65)
+            ax.plot(t[column], t.val_accuracy, ms=size**0.5, **look)
         ax.set(xscale="log", xlabel=label, title=f"{shares[column]:.0%} of grid's variance")
         if trials[column].min() >= 1:
-            ax.set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
-            ax.xaxis.set_minor_locator(NullLocator())
+            style.only_ticks(ax.xaxis, [4, 8, 16, 32, 64])
     axes[0].set_ylabel("validation accuracy")
     axes[0].yaxis.set_major_formatter(lambda a, _: f"{a:.0%}")
-    _legend(fig, [(name, c, m, s**0.5 + 2) for name, (c, m, s) in looks.items()])
+    looks = {way: style.method(way, ls="", ms=size**0.5 + 2) for way, size in sizes.items()}
+    marks.legend_above(fig, [marks.key(**look) for look in looks.values()])
     return fig
 
 
 def networks(trials: pd.DataFrame) -> Figure:
-    """Validation accuracy against MACs: columns way, network, macs_image, val_accuracy.
-
-    Squares are random networks, one per seed; named stars were chosen by hand: mean over seeds.
+    """Validation accuracy against MACs. Squares are random networks, one per seed; named stars
+    were chosen by hand: mean over seeds.
     """
     fig, ax = style.subplots(height=3.8)
     random = trials[trials.way == "random"]
@@ -90,8 +90,10 @@ def networks(trials: pd.DataFrame) -> Figure:
         colours = np.where(frame.network.str.contains("conv"), BLUE, ORANGE)
         look = {"marker": marker, "alpha": alpha, "lw": 0}
         ax.scatter(frame.macs_image, frame.val_accuracy, size, colours, **look)
-    kinds = [("convolutions", BLUE, "o", 6), ("dense only", ORANGE, "o", 6)]
-    _legend(fig, [*kinds, ("by hand", DARK, "*", 9), ("random", DARK, "s", 6)])
+    kinds = {"convolutions": (BLUE, "o", 6), "dense only": (ORANGE, "o", 6)}
+    kinds |= {"by hand": (DARK, "*", 9), "random": (DARK, "s", 6)}
+    looks = [(name, c, {"marker": m, "ms": s, "ls": ""}) for name, (c, m, s) in kinds.items()]
+    marks.legend_above(fig, [marks.key(name, colour, **look) for name, colour, look in looks])
     ax.set(xscale="log", xlabel="multiply-accumulates for one image (log)")
     ax.margins(x=0.08)
     _accuracy_axis(ax, "y", max(0.05, trials.val_accuracy.min() - 0.15), trials.val_accuracy.max())
@@ -116,20 +118,16 @@ def _name_stars(ax: Axes, stars: pd.DataFrame, above: bool) -> None:
 
 
 def three_levels(curves: pd.DataFrame, ends: pd.DataFrame, titles: Sequence[str]) -> Figure:
-    """Accuracy against evaluations, one panel a level, on one accuracy axis.
-
-    `curves` of validation accuracy and `ends`, the test accuracy of what was chosen, have the
-    columns level (1..3), way, x, mean, ci_low, ci_high.
+    """Validation accuracy against evaluations, one panel a level, on one accuracy axis, and `ends`,
+    the test accuracy of what was chosen.
     """
     fig, axes = style.subplots(1, 3, height=4.0, sharey=True, width_ratios=[1.15, 1, 1])
     labels = ("passes over the training images", "networks trained", "networks trained")
     for level, ax in enumerate(axes, start=1):
         lines = curves[curves.level == level]
         for way, line in lines.groupby("way", sort=False):
-            colour, ls = LINES[way]
-            ax.plot(line.x, line["mean"], color=colour, ls=ls)
-            low, high = line.ci_low.clip(0, TOP), line.ci_high.clip(0, TOP)
-            ax.fill_between(line.x, low, high, color=colour, alpha=0.13, lw=0)
+            ends_of = line[["ci_low", "ci_high"]].clip(0, TOP)
+            marks.band(ax, line.assign(**ends_of), "x", **LINES[way])
         handles = _ends(ax, ends[ends.level == level], lines.x.max())
         ax.legend(handles=handles, loc="lower right", handlelength=2.2, labelspacing=0.35)
         ax.set(title=titles[level - 1], xlabel=labels[level - 1])
@@ -149,20 +147,20 @@ def _ends(ax: Axes, ends: pd.DataFrame, last: float) -> list[Line2D]:
     ax.set_xlim(None, last * 1.29)
     for _, end in ends.sort_values("mean", ascending=False).iterrows():
         if end.way in POINTS:
-            (colour, marker), ls, x, size = POINTS[end.way], "", end.x, 8
+            (colour, marker), x = POINTS[end.way], end.x
+            look = {"color": colour, "marker": marker, "ms": 8, "ls": ""}
         else:
-            (colour, ls), marker, x, size = LINES[end.way], "o", slot, 5
+            look, x = LINES[end.way] | {"marker": "o", "ms": 5}, slot
             slot += last * 0.07
         low, high = max(end["mean"] - end.ci_low, 0), min(end.ci_high, TOP) - end["mean"]
-        ax.errorbar(x, end["mean"], [[low], [max(high, 0)]], fmt=marker, ms=size, color=colour)
-        handles.append(Line2D([], [], color=colour, ls=ls, marker=marker, ms=size, label=end.way))
+        ax.errorbar(x, end["mean"], [[low], [max(high, 0)]], **look | {"ls": "", "label": None})
+        handles.append(marks.key(**look | {"label": end.way}))
     return handles
 
 
 def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
-    """Test accuracy and training cost of every way, side by side, coloured by who found it.
-
-    Columns: level, way, finder, mean, ci_low, ci_high, macs; `titles` names the levels.
+    """Test accuracy and training cost of every way, side by side, coloured by who found it;
+    `titles` names the levels.
     """
     height = 0.36 * len(rows) + 1.8
     fig, axes = style.subplots(1, 2, height=height, sharey=True, width_ratios=[1.5, 1])
@@ -171,14 +169,14 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
     y = rows.level * 1.2 + np.arange(len(rows))
     for at, row in zip(y, rows.itertuples(), strict=True):
         colour, macs = FINDERS[row.finder], max(row.macs, 1)
-        value = {"textcoords": "offset points", "fontsize": 8, "color": colour}
         high = min(row.ci_high, TOP) if row.ci_high > row.mean else row.mean
         left.plot([max(row.ci_low, 0), high], [at, at], color=colour, lw=2.2)
         left.plot(row.mean, at, "o", color=colour, ms=6.5)
-        left.annotate(f"{row.mean:.1%}", (row.mean, at), (0, 6), ha="center", **value)
+        marks.note(left, f"{row.mean:.1%}", (row.mean, at), (0, 6), ha="center", color=colour)
         right.plot([1, macs], [at, at], color=colour, lw=1.2, alpha=0.5)
         right.plot(macs, at, "o", color=colour, ms=6.5, clip_on=False)
-        right.annotate(numbers.short(row.macs), (macs, at), (7, 0), va="center", **value)
+        words = numbers.short(row.macs)
+        marks.note(right, words, (macs, at), (7, 0), va="center", color=colour)
     look = {"transform": left.get_yaxis_transform(), "fontsize": 8.5, "va": "center"}
     for level, at in y.groupby(rows.level):
         for ax in axes:
@@ -192,15 +190,15 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
     left.set(title="How good", xlabel="test accuracy (even steps of log error)")
     right.set(xscale="log", xlim=(1, rows.macs.max() * 300), title="What it cost")
     right.set_xlabel("multiply-accumulates to find it (log)")
-    handles = [Line2D([], [], color=c, marker="o", lw=2, label=n) for n, c in FINDERS.items()]
-    fig.legend(handles=handles, loc="outside upper center", ncols=3, title="who found it")
+    handles = [marks.key(name, colour, marker="o", lw=2) for name, colour in FINDERS.items()]
+    marks.legend_above(fig, handles, title="who found it")
     return fig
 
 
 def clouds(points: pd.DataFrame, epochs: Sequence[int] | None = None) -> Figure:
-    """Small multiples: rows are epochs, columns layers, axes equal within a column.
+    """Rows are epochs, columns layers, axes equal within a column.
 
-    Columns: epoch, layer, x, y, digit. `epochs` picks rows (None: all); axes fit all of them.
+    `epochs` picks rows (None: all); axes fit all of them.
     """
     layers = points.layer.unique()
     epochs = points.epoch.unique() if epochs is None else epochs
@@ -213,22 +211,18 @@ def clouds(points: pd.DataFrame, epochs: Sequence[int] | None = None) -> Figure:
             cloud = there[there.epoch == epoch]
             colours = [DIGITS[d] for d in cloud.digit]
             ax.scatter(cloud.x, cloud.y, s=3.5, c=colours, lw=0, alpha=0.75, rasterized=True)
-            _frame(ax, there)
+            marks.frame(ax)
+            _fit_square(ax, there)
         _name_clusters(column[-1], cloud)
     for ax, epoch in zip(axes[:, 0], epochs, strict=True):
         ax.set_ylabel("before training" if epoch == 0 else f"epoch {epoch}")
     return fig
 
 
-def _frame(ax: Axes, points: pd.DataFrame | None = None) -> None:
-    """A picture's thin frame without ticks; a square window around `points`, if they are given."""
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    ax.spines[:].set(visible=True, color=style.LIGHT)
-    if points is not None:
-        half = max(np.ptp(points.x), np.ptp(points.y)) / 2 * 1.06
-        x, y = ((points[a].min() + points[a].max()) / 2 for a in ("x", "y"))
-        ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
+def _fit_square(ax: Axes, points: pd.DataFrame) -> None:
+    half = max(np.ptp(points.x), np.ptp(points.y)) / 2 * 1.06
+    x, y = ((points[a].min() + points[a].max()) / 2 for a in ("x", "y"))
+    ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
 
 
 def _name_clusters(ax: Axes, cloud: pd.DataFrame) -> None:
@@ -248,11 +242,8 @@ def _name_clusters(ax: Axes, cloud: pd.DataFrame) -> None:
 
 
 def separation(by_layer: pd.DataFrame) -> Figure:
-    """Probe accuracy, separation and fuzziness from input to output, one line per epoch.
-
-    Columns: quantity, epoch, depth, layer, mean, ci_low, ci_high.
-    """
-    panels = {
+    """Probe accuracy, separation and fuzziness from input to output, one line per epoch."""
+    quantities = {
         "probe": ("Linear probe", "test accuracy"),
         "separation": ("Fisher's criterion", "variance between / within classes"),
         "fuzziness": ("Fuzziness", "D on training images"),
@@ -261,23 +252,20 @@ def separation(by_layer: pd.DataFrame) -> Figure:
     epochs = sorted(by_layer.epoch.unique())
     shades = colormaps[style.SEQUENTIAL](np.linspace(0.9, 0, len(epochs)))
     layers = by_layer.drop_duplicates("depth").sort_values("depth")
-    for ax, (quantity, (title, label)) in zip(axes, panels.items(), strict=True):
+    for ax, (quantity, (title, label)) in zip(axes, quantities.items(), strict=True):
         lines = by_layer[by_layer.quantity == quantity]
         for (epoch, line), shade in zip(lines.groupby("epoch"), shades, strict=True):
             name = "before training" if epoch == 0 else f"epoch {epoch}"
-            ax.plot(line.depth, line["mean"], "o-", color=shade, label=name)
-            ax.fill_between(line.depth, line.ci_low, line.ci_high, color=shade, alpha=0.18, lw=0)
+            marks.band(ax, line, "depth", marker="o", color=shade, label=name)
         if quantity != "probe":
             ax.set_yscale("log")
             ax.set_ylim(lines["mean"].min() / 1.6, lines["mean"].max() * 1.6)
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
-            ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
-            ax.yaxis.set_minor_locator(NullLocator())
+            style.decades(ax.yaxis, (1, 3))
         ax.set_xticks(layers.depth, layers.layer.str.removeprefix("layer "), fontsize=8)
         ax.set(title=title, ylabel=label)
     axes[1].set_xlabel("from input through the hidden layers to the output")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(epochs))
+    marks.legend_above(fig, axes[0])
     return fig
 
 
@@ -292,9 +280,3 @@ def _accuracy_axis(ax: Axes, which: str, low: float, high: float) -> None:
     getattr(ax, f"set_{which}lim")(low, high)
     ticks = [t for t in TICKS[which] if low <= t <= high]
     getattr(ax, f"set_{which}ticks")(ticks, [f"{t:.0%}" for t in ticks])
-
-
-def _legend(fig: Figure, marks: Sequence[tuple[str, str, str, float]]) -> None:
-    """(name, colour, marker, size) each in one line above the figure."""
-    handles = [Line2D([], [], color=c, marker=m, ls="", ms=s, label=n) for n, c, m, s in marks]
-    fig.legend(handles=handles, loc="outside upper center", ncols=len(handles))

@@ -154,7 +154,7 @@ def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
     for ax, (name, group) in zip(axes.flat, groups, strict=False):
         ax.axvspan(0, n_initial, color=style.LIGHT, alpha=0.5, lw=0)
         for method, line in group.groupby("method", sort=False):
-            look = style.method(str(method)) | {"marker": "", "label": NAMES[str(method)]}
+            look = style.method(str(method), marker="", label=NAMES[str(method)])
             ax.plot(line["trial"], line["mean"], **look)
             band = {"color": look["color"], "alpha": 0.15, "lw": 0}
             ax.fill_between(line["trial"], line["ci_low"], line["ci_high"], **band)

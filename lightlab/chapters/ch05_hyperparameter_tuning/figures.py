@@ -65,7 +65,7 @@ def anytime(curves: pd.DataFrame) -> Figure:
     """Mean over seeds with its 95 % band: method, cost, mean, ci_low, ci_high."""
     fig, ax = style.subplots(height=3.2)
     for name, part in curves.groupby("method", sort=False):
-        look = style.method(name) | {"marker": None, "label": _NAMES[name]}
+        look = style.method(name, marker="", label=_NAMES[name])
         ax.plot(part["cost"], part["mean"], **look)
         band = part["ci_low"], part["ci_high"]
         ax.fill_between(part["cost"], *band, color=look["color"], alpha=0.13)

@@ -27,9 +27,8 @@ Network = dict[str, Any]
 def network(
     name: str, images: DataSet, width_mult: float, resolution: int | None = None
 ) -> Network:
-    """The network `name` of that width for `images`, in their size or another `resolution`.
-
-    Names that this module does not know stand for the separable network.
+    """The network `name` of that width for `images`, in their size or another `resolution`; names
+    that this module does not know stand for the separable one.
     """
     channels, side, _ = images.input_shape
     arch = adapt(
@@ -50,11 +49,10 @@ def network(
 
 
 def matching(name: str, images: DataSet, macs: int) -> Network:
-    """The network `name` of the width (in steps of 0.005) that takes about as many MACs.
+    """The network `name` of the width (in steps of 0.005) that takes within 6 per cent of `macs`.
 
-    Of the widths within 6 per cent of `macs` the one with most channels in eights, then the
-    closest: other channel counts fall off the fast path of some runtimes, which would confound
-    a comparison of times. ValueError where there is none.
+    Of several the one with most channels in eights, then the closest: other channel counts fall off
+    the fast path of some runtimes. ValueError where there is none.
     """
     widths = range(1, 2000)  # MACs never fall when the width grows
     least = (1 - _NEAR) * macs

@@ -30,10 +30,7 @@ def layer_macs(op: str, kernel_size: int, channels: int, out_channels: int, side
 
 
 def savings_formula(kernels: Iterable[int], channels: Iterable[int]) -> pd.DataFrame:
-    """How many times fewer MACs a separable convolution takes: 1 / (1/N + 1/K²), MobileNet eq. 5.
-
-    Columns kernel_size, out_channels, saving.
-    """
+    """How many times fewer MACs a separable convolution takes: 1 / (1/N + 1/K²), eq. 5."""
     rows = [(k, n, 1 / (1 / n + 1 / k**2)) for k, n in product(kernels, channels)]
     return pd.DataFrame(rows, columns=SAVING)
 
@@ -48,7 +45,7 @@ def savings_counted(kernels: Iterable[int], channels: Iterable[int]) -> pd.DataF
 
 
 def shares(width_mult: float = 1.0, resolution: int = 224) -> pd.DataFrame:
-    """A MobileNet by type of layer: role, macs, weights, macs_percent, params_percent."""
+    """A MobileNet's costs by type of layer."""
     arch = scaling.get("mobilenet_v1", width_mult=width_mult, resolution=resolution)
     table = cost.layer_table(arch).groupby("role")[["macs", "weights"]].sum()
     table = table.reindex(ROLES, fill_value=0).reset_index()
@@ -70,12 +67,8 @@ def table2() -> pd.DataFrame:
 
 
 def networks() -> pd.DataFrame:
-    """The networks of Tables 4 to 9, each once: printed costs and ours, in millions.
-
-    Rows of the published table without an architecture of the catalog are left out. One row per
-    network, quantity and convention: table, network, quantity, printed, convention, counted,
-    difference, last_digits (the difference in units of the last printed digit) and agrees: rounded
-    like it, it is the printed number.
+    """The networks of Tables 4 to 9 that the catalog knows, each once: printed costs and ours, in
+    millions; a row per network, quantity and convention.
     """
     same = ["arch", "width_mult", "resolution", "macs_millions", "params_millions"]
     printed = loader.read_csv("mobilenet_results.csv").dropna(subset=["arch"])
@@ -105,7 +98,9 @@ def blocks() -> pd.DataFrame:
 def _compared(
     table: str, network: str, row: Any, counts: Mapping[str, Mapping[str, int]]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of `networks`: what `row` of a published table says beside our counts."""
+    """What `row` of a published table says beside our counts. last_digits: the difference in units
+    of the last printed digit; agrees: rounded like it, it is the printed number.
+    """
     for quantity, by_convention in counts.items():
         printed = getattr(row, f"{quantity}_millions")
         unit = 10.0 ** -len(f"{printed:g}".partition(".")[2])  # of the last digit printed
@@ -125,11 +120,7 @@ def _compared(
 
 
 def summary(compared: pd.DataFrame) -> pd.DataFrame:
-    """One row per network: what is printed, our counts, and which of them round to it.
-
-    Columns: table, network, then for MACs and for parameters: printed, the two counts, and in words
-    the conventions that agree.
-    """
+    """One row per network: what is printed, our counts, and in words which of them round to it."""
     rows = []
     for (table, network), found in compared.groupby(["table", "network"], sort=False):
         row = {"table": table, "network": network}
@@ -144,7 +135,7 @@ def summary(compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def misprints() -> pd.DataFrame:
-    """What is misprinted, with the numbers that show it: where, printed, should_be, why."""
+    """What is misprinted, with the numbers that show it."""
     v1 = scaling.get("mobilenet_v1")
     last = replace(v1.blocks[-1], stride=2)
     macs = cost.macs(v1) / 1e6
@@ -167,7 +158,7 @@ def misprints() -> pd.DataFrame:
 
 
 def figure4() -> pd.DataFrame:
-    """The sixteen networks of Figure 4: width_mult, resolution, top1, …, macs, and one seed."""
+    """The sixteen networks of Figure 4 with MACs counted here, as results of one seed."""
     paper = loader.read_csv("mobilenet_figure4.csv").assign(seed=0)
     paper["accuracy"] = paper["mean"] = paper["top1"]
     knobs = zip(paper["width_mult"], paper["resolution"], strict=True)

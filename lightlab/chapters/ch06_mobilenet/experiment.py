@@ -19,10 +19,8 @@ from lightlab.space.arch import decode
 
 
 def lengths(networks: pd.DataFrame, epochs: float, n: int) -> list[float]:
-    """`n` lengths of training, the first of `epochs`, each longer than the last by the factor that
-    the full network's MACs are more than its twin's.
-
-    So the separable network at one length has spent as much as the full one at the length before.
+    """`n` lengths of training, the first of `epochs`, each longer by the ratio of the twins' MACs:
+    the separable network has spent at one as much as the full one at the length before.
     """
     macs = networks.set_index("name")["macs"]
     return [epochs * (macs[FULL] / macs[SEPARABLE]) ** i for i in range(n)]
@@ -42,11 +40,10 @@ def train_all(
     recipe: train.Recipe,
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """Train and test what `trainings` lists; a training that is listed twice is done once.
+    """Train what `trainings` lists, each different one once, and test it at the end (%).
 
-    `images` by resolution; `recipe` but for its epochs; `resume` as in `train.start`. Adds to
-    the rows train_macs (spent on training), seconds (of one core), loss (training, of the last
-    epoch) and accuracy (test, per cent). The test images are looked at once, after training.
+    `images` by resolution; `recipe` but for its epochs. train_macs: spent on training; seconds: of
+    one core; loss: of the last epoch.
     """
     key = ["arch", "epochs", "seed"]
     different = wanted.drop_duplicates(key)
@@ -69,10 +66,7 @@ def train_all(
 
 
 def curves(results: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by the MACs that training took, mean over the seeds.
-
-    Columns: network, epochs, train_macs, mean, ci_low, ci_high (95 %), n.
-    """
+    """Accuracy by the MACs that training took, mean over the seeds."""
     chosen = results[results["name"].isin(networks["name"])]
     rows = stats.grouped_ci(chosen, ["name", "epochs", "train_macs"], "accuracy")
     return rows.rename(columns={"name": "network"})
@@ -87,11 +81,9 @@ def differences(
     later: int = 0,
     published: float = np.nan,
 ) -> pd.DataFrame:
-    """Accuracy of the network `first` minus that of `second`, within seeds, for every length.
+    """Accuracy of the network `first` minus that of `second` (% points), within seeds, by length.
 
     With `later` 1 the first is taken from the next length on: as many MACs spent by `lengths`.
-    Columns: comparison, length (in words), epochs (of `second`), seed, difference, mean, ci_low,
-    ci_high (% points, 95 %), published.
     """
     a, b = (results[results["name"] == name] for name in (first, second))
     rows = []
@@ -109,10 +101,8 @@ def differences(
 
 
 def summary(pairs: pd.DataFrame) -> pd.DataFrame:
-    """`differences` in one row per comparison and length, with what the interval says of it.
-
-    Columns: comparison, trained, difference, ci_low, ci_high (% points), seeds, reading, published:
-    the first is "ahead" or "behind" where the whole interval is, else it is "undecided".
+    """`differences` in one row per comparison and length: the first is "ahead" or "behind" where
+    the whole interval is, else "undecided".
     """
     keys = ["comparison", "length", "mean", "ci_low", "ci_high", "published"]
     rows = pairs.groupby(keys, sort=False, dropna=False).size().rename("seeds").reset_index()
@@ -131,12 +121,11 @@ def last(pairs: pd.DataFrame, comparison: str) -> np.ndarray:
 
 
 def log_linear(points: pd.DataFrame, thinnest: float) -> pd.DataFrame:
-    """The line accuracy = intercept + slope · log10(MACs) through all but the thinnest networks.
+    """The line accuracy = intercept + slope · log10(MACs) through all but the thinnest networks, by
+    seed.
 
-    `points`: width_mult, macs, accuracy, seed. One row per seed: intercept, slope (% points per
-    tenfold MACs), r2 (of the points that the line was fitted to) and jump: how far the networks of
-    width `thinnest` lie under the line, on average. ValueError on fewer than three points for the
-    line, or none of that width.
+    r2 is of the points that the line was fitted to; jump: how far the networks of width `thinnest`
+    lie under it, on average. ValueError on fewer than three points, or none of that width.
     """
     rows = []
     for seed, part in points.groupby("seed"):
@@ -158,23 +147,22 @@ def log_linear(points: pd.DataFrame, thinnest: float) -> pd.DataFrame:
 def mean_line(
     fit: pd.DataFrame, macs: pd.Series
 ) -> tuple[pd.DataFrame, tuple[float, float, float]]:
-    """The mean over the seeds of `log_linear` from the least to the most MACs, columns macs, mean;
-    and of its jump, with the ends of its 95 % interval (NaN for one seed)."""
+    """The mean over the seeds of `log_linear` from the least to the most MACs; and of its jump,
+    with its interval (NaN for one seed).
+    """
     ends = np.array([macs.min() / 1.2, macs.max() * 1.2])
     mean = fit["intercept"].mean() + fit["slope"].mean() * np.log10(ends)
     return pd.DataFrame({"macs": ends, "mean": mean}), stats.mean_ci(fit["jump"])
 
 
 def grid_means(results: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by width and resolution: width_mult, resolution, macs, mean, ci_low, ci_high, n."""
+    """Mean accuracy by width and resolution."""
     return stats.grouped_ci(results, ["width_mult", "resolution", "macs"], "accuracy")
 
 
 def time_all(networks: pd.DataFrame, rounds: int) -> tuple[pd.DataFrame, float]:
-    """Each different network timed with the others in turn: the networks with latency_ms, iqr_ms
-    and more, and by how many per cent a second timing would change a value.
-
-    ONNX Runtime, one thread, one image.
+    """Each different network timed with the others in turn (ONNX Runtime, one thread, one image),
+    and by how many per cent a second timing would change a value.
     """
     different = networks.drop_duplicates("arch")
     archs = {n: decode(a) for n, a in zip(different["name"], different["arch"], strict=True)}
@@ -183,9 +171,7 @@ def time_all(networks: pd.DataFrame, rounds: int) -> tuple[pd.DataFrame, float]:
 
 
 def trained(results: pd.DataFrame, timed: pd.DataFrame) -> pd.DataFrame:
-    """One row per network and length of training: macs, params, epochs, accuracy (mean) with
-    ci_low and ci_high, seeds, loss and seconds (means), latency_ms by `timed`.
-    """
+    """One row per network and length of training: means over seeds, latency_ms by `timed`."""
     keys = ["name", "resolution", "macs", "params", "epochs"]
     rows = stats.grouped_ci(results, keys, "accuracy")
     rows = rows.rename(columns={"mean": "accuracy", "n": "seeds"})

@@ -3,74 +3,55 @@
 Accuracies in per cent, multiply-accumulates (MACs) as they are.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lightlab.show import numbers, style
+from lightlab.show import marks, numbers, style
 from lightlab.show.marks import pictures  # noqa: F401  one of its figures
 
-# One look in every figure: by width from the thinnest on, by resolution from the largest on, by
-# network.
+# one look in every figure: by width from the thinnest on, by resolution from the largest on
 _WIDTHS = [style.COLOURS[i] for i in (6, 4, 2, 0, 5, 3)]
 _MARKERS = ["o", "s", "^", "D", "v", "P"]
 _NETWORKS = {
-    "full": (style.COLOURS[1], "s"),
-    "separable": (style.COLOURS[0], "o"),
-    "separable, as many MACs": (style.COLOURS[2], "^"),
-    "thin": (style.COLOURS[6], "D"),
-    "shallow": (style.COLOURS[4], "v"),
+    "full": style.method("full convolutions", label="full"),
+    "separable": style.method("MobileNetV1", label="separable"),
+    "separable, as many MACs": {"color": style.COLOURS[2], "marker": "^"},
+    "thin": {"color": style.COLOURS[6], "marker": "D"},
+    "shallow": {"color": style.COLOURS[4], "marker": "v"},
 }
 _ROLES = {"conv": "first layer", "fc": "classifier"}
-_OFFSET = {"textcoords": "offset points"}
 
 
 def savings(formula: pd.DataFrame, counted: pd.DataFrame) -> Figure:
-    """How many times cheaper a separable convolution is, by formula (lines) and counted (dots).
-
-    Both frames: kernel_size, out_channels, saving.
-    """
+    """How many times cheaper a separable convolution is, by formula (lines) and counted (dots)."""
     fig, ax = style.subplots(height=3.1)
     for colour, (kernel, line) in zip(style.COLOURS, formula.groupby("kernel_size"), strict=False):
         dots = counted[counted["kernel_size"] == kernel]
         ax.axhline(kernel**2, color=colour, linestyle=":", linewidth=1)
-        ax.plot(line["out_channels"], line["saving"], color=colour)
+        (drawn,) = ax.plot(line["out_channels"], line["saving"], color=colour)
         ax.plot(dots["out_channels"], dots["saving"], "o", color=colour, mfc="white", ms=6)
-        end = line.iloc[-1]
-        ax.annotate(
-            f"{kernel}×{kernel} kernel\n(never over {kernel**2})",
-            (end["out_channels"], end["saving"]), xytext=(6, 0), va="center", color=colour,
-            **_OFFSET,
-        )  # fmt: skip
+        marks.end_label(ax, drawn, f"{kernel}×{kernel} kernel\n(never over {kernel**2})")
     low, high = formula["out_channels"].min(), formula["out_channels"].max()
     ax.set(xscale="log", xlim=(low, high), xlabel="output channels N")
     ax.set(ylim=(0, None), ylabel="times fewer MACs")
-    ticks = [2**i for i in range(1, 16) if low <= 2**i <= high]
-    ax.set_xticks(ticks, [str(t) for t in ticks])
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    marks = [_mark("formula"), _mark("counted", marker="o", mfc="white", ls="")]
-    ax.legend(handles=marks, loc="upper left")
+    style.only_ticks(ax.xaxis, [2**i for i in range(1, 16) if low <= 2**i <= high])
+    counts = marks.key("counted", marker="o", mfc="white", ls="")
+    ax.legend(handles=[marks.key("formula"), counts], loc="upper left")
     return fig
 
 
 def agreement(table: pd.DataFrame) -> Figure:
     """Our count minus the printed number, in units of its last printed digit, one row a network.
 
-    Columns: network, quantity, convention, last_digits. Left of −0.5 and right of 0.5, outside the
-    band, rounding does not give the printed number.
+    Outside the band, left of −0.5 and right of 0.5, rounding does not give the printed number.
     """
     networks = list(dict.fromkeys(table["network"]))
-    groups = list(table.groupby("quantity", sort=False))
-    fig, axes = style.subplots(
-        1, len(groups), height=1.2 + 0.27 * len(networks), sharey=True, squeeze=False
-    )
-    for ax, (quantity, part) in zip(axes.flat, groups, strict=True):
+    quantities = list(table["quantity"].unique())
+    fig, axes = marks.panels(quantities, height=1.2 + 0.27 * len(networks), sharey=True)
+    marks.name_rows(axes[0], networks)
+    axes[0].set_ylim(len(networks) + 0.9, -0.6)
+    for ax, (_, part) in zip(axes, table.groupby("quantity", sort=False), strict=True):
         ax.axvspan(-0.5, 0.5, color=style.COLOURS[2], alpha=0.15, lw=0)
         looks = ((style.COLOURS[0], "o", 6), (style.COLOURS[1], "D", 5))
         conventions = part.groupby("convention", sort=False)
@@ -82,101 +63,85 @@ def agreement(table: pd.DataFrame) -> Figure:
             "rounds to the\nprinted number", (0, len(networks) - 0.35), ha="center", va="top",
             color=style.COLOURS[2], annotation_clip=False,
         )  # fmt: skip
-        ax.set(title=quantity, xlabel="counted − printed\n(units of the last printed digit)")
+        ax.set_xlabel("counted − printed\n(units of the last printed digit)")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1.08), ncols=2, handletextpad=0.2)
-    axes[0, 0].set(yticks=range(len(networks)), yticklabels=networks)
-    axes[0, 0].set_ylim(len(networks) + 0.9, -0.6)
     return fig
 
 
 def lengths(curves: pd.DataFrame, chance: float) -> Figure:
     """Test accuracy against the MACs that training took, one line a network; dots of one size were
-    trained for as many epochs, larger ones for longer.
-
-    Columns: network, epochs, train_macs, mean, ci_low, ci_high. `chance`: accuracy of guessing.
+    trained for as many epochs, larger ones for longer. `chance`: accuracy of guessing.
     """
     fig, ax = style.subplots(height=3.8)
     sizes = {epochs: 5 + 3 * i for i, epochs in enumerate(sorted(curves["epochs"].unique()))}
     ax.axhline(chance, color=style.GREY, linestyle=":", linewidth=1)
     look = {"xycoords": ("axes fraction", "data"), "ha": "right", "color": style.GREY}
-    ax.annotate("guessing", (1, chance), xytext=(0, 3), **look, **_OFFSET)
+    marks.note(ax, "guessing", (1, chance), (0, 3), **look)
     for place, (name, line) in enumerate(curves.groupby("network", sort=False)):
-        colour, marker = _NETWORKS[name]
+        look = _NETWORKS[name] | {"label": None}
         x = line["train_macs"] * 1.04 ** (place - 1)  # equal costs side by side, not on top
-        ax.plot(x, line["mean"], color=colour)
+        ax.plot(x, line["mean"], color=look["color"])
         for at, p in zip(x, line.itertuples(), strict=True):
             interval = np.clip([p.ci_low, p.ci_high], 0, 100)
-            ax.plot([at] * 2, interval, color=colour, alpha=0.35, linewidth=3)
-            ax.plot(at, p.mean, marker, color=colour, ms=sizes[p.epochs])
+            ax.plot([at] * 2, interval, color=look["color"], alpha=0.35, linewidth=3)
+            ax.plot(at, p.mean, ms=sizes[p.epochs], **look)
     ax.set(xlabel="MACs spent on training (log)", ylabel="test accuracy, %")
     style.log_counts(ax)
     ax.margins(x=0.08, y=0.08)
     ax.set_ylim(max(0, ax.get_ylim()[0]), min(101, ax.get_ylim()[1]))
     shown = [n for n in _NETWORKS if n in set(curves["network"])]
-    handles = [_mark(n, *_NETWORKS[n], ms=6.5) for n in shown]
+    handles = [marks.key(**_NETWORKS[n] | {"label": n, "ms": 6.5}) for n in shown]
     for epochs, size in sizes.items():
         words = f"{epochs:.3g} epoch" + "s" * int(epochs != 1)
-        handles.append(_mark(words, marker="o", ls="", ms=size))
-    fig.legend(handles=handles, loc="outside upper center", ncols=3)
+        handles.append(marks.key(words, marker="o", ls="", ms=size))
+    marks.legend_above(fig, handles, 3)
     return fig
 
 
 def learning(results: pd.DataFrame) -> Figure:
     """Test accuracy against the training loss of the last epoch, a dot per training.
 
-    Columns: name, loss, accuracy. Networks that only differ in speed of learning lie on one curve.
+    Networks that only differ in speed of learning lie on one curve.
     """
     fig, ax = style.subplots(height=3.4)
     for name, part in results.groupby("name", sort=False):
-        colour, marker = _NETWORKS[name]
-        ax.plot(part["loss"], part["accuracy"], marker, color=colour, ms=5.5, label=name)
+        look = _NETWORKS[name] | {"ls": "", "ms": 5.5, "label": name}
+        ax.plot(part["loss"], part["accuracy"], **look)
     ax.set(xscale="log", xlabel="training loss of the last epoch (log)", ylabel="test accuracy, %")
-    _decades(ax.xaxis)
+    style.decades(ax.xaxis)
     ax.invert_xaxis()
     fig.legend(loc="outside right upper")
     return fig
 
 
 def gaps(pairs: pd.DataFrame) -> Figure:
-    """Differences within seeds, a row per comparison and length of training, longest last.
-
-    Columns: comparison, length (text), difference (one row a seed), mean, ci_low, ci_high and
-    published (NaN where the paper has none).
+    """Differences within seeds, a row per comparison and length of training, longest last, and what
+    the paper has.
     """
-    groups = list(pairs.groupby(["comparison", "length"], sort=False))
+    groups = dict(list(pairs.groupby(["comparison", "length"], sort=False)))
     fig, ax = style.subplots(height=1.2 + 0.42 * len(groups))
     at: dict[tuple[str, str], float] = {}
     y, before = -1.7, None
-    for (comparison, length), part in groups:
+    for comparison, length in groups:
         y += 1.0 if comparison == before else 1.7
         if comparison != before:
             look = {"transform": ax.get_yaxis_transform(), "weight": "bold", "va": "center"}
             ax.text(0, y - 0.62, comparison, **look)
         at[comparison, length], before = y, comparison
-        _difference(ax, y, part)
-    ax.axvline(0, color="black", linewidth=1)
+    marks.forest(ax, groups.values(), at.values())
+    paper = [part["published"].iloc[0] for part in groups.values()]
+    ax.plot(paper, [*at.values()], "*", color=style.COLOURS[1], ms=11, zorder=3)
     ax.set(yticks=[*at.values()], yticklabels=[length for _, length in at], ylim=(y + 0.6, -1.1))
     ax.set_xlabel("difference in test accuracy (% points)")
     ax.grid(axis="y", visible=False)
     ax.margins(x=0.08)
-    marks = [
-        _mark("mean, 95 % interval", style.COLOURS[0], "D", lw=3),
-        _mark("one seed", marker="o", ls="", mfc="none"),
-        _mark("paper (ImageNet)", style.COLOURS[1], "*", ls="", ms=10),
+    entries = [
+        marks.key("mean, 95 % interval", style.COLOURS[0], marker="D", lw=3),
+        marks.key("one seed", marker="o", ls="", mfc="none"),
+        marks.key("paper (ImageNet)", style.COLOURS[1], marker="*", ls="", ms=10),
     ]
-    shown = marks if pairs["published"].notna().any() else marks[:2]
-    fig.legend(handles=shown, loc="outside upper center", ncols=3)
+    marks.legend_above(fig, entries if pairs["published"].notna().any() else entries[:2])
     return fig
-
-
-def _difference(ax: Axes, y: float, part: pd.DataFrame) -> None:
-    """One row: seeds, mean, interval, what the paper has."""
-    row, blue = part.iloc[0], style.COLOURS[0]
-    ax.plot([row["ci_low"], row["ci_high"]], [y, y], color=blue, linewidth=3)
-    ax.plot(part["difference"], np.full(len(part), y), "o", mfc="none", color="black", ms=4)
-    ax.plot(row["mean"], y, "D", color=blue, ms=6.5)
-    if np.isfinite(row["published"]):
-        ax.plot(row["published"], y, "*", color=style.COLOURS[1], ms=11, zorder=3)
 
 
 def plane(
@@ -185,9 +150,7 @@ def plane(
     """Accuracy against MACs of all widths and resolutions, the line that all but the thinnest
     define, and below how far each network is from it.
 
-    `points`: width_mult, resolution, macs, mean and, with several seeds, ci_low and ci_high.
-    `line`: macs, mean. `jump`: how far the thinnest lie under the line on average, in % points,
-    with the ends of its interval (NaN: none).
+    `jump`: how far the thinnest lie under the line on average, in % points, and its interval.
     """
     fig, (ax, below) = style.subplots(2, 1, height=5.2, sharex=True, height_ratios=[2.2, 1])
     ax.plot(line["macs"], line["mean"], color=style.GREY, linewidth=1.2)
@@ -211,11 +174,7 @@ def plane(
 
 
 def costs(shares: pd.DataFrame, points: pd.DataFrame, line: pd.DataFrame) -> Figure:
-    """What a network costs by type of layer, and where it stands among the published ones.
-
-    `shares`: role, macs, weights; `points`: macs, mean (accuracy); `line`: macs, mean, the accuracy
-    it promises.
-    """
+    """What a network costs by type of layer, and where it stands among the published ones."""
     fig, (left, middle, right) = style.subplots(1, 3, height=3.2, width_ratios=[1, 1, 1.1])
     roles = shares["role"].replace(_ROLES)
     for ax, column, title in ((left, "macs", "MACs"), (middle, "weights", "weights")):
@@ -223,12 +182,12 @@ def costs(shares: pd.DataFrame, points: pd.DataFrame, line: pd.DataFrame) -> Fig
         total = shares[column].sum()
         for row, value in enumerate(shares[column]):
             words = f"{numbers.short(value)} ({value / total:.1%})"
-            ax.annotate(words, (value, row), xytext=(4, 0), va="center", **_OFFSET)
+            marks.note(ax, words, (value, row), va="center", fontsize=9)
         ax.set_title(f"{numbers.short(total)} {title}")
         ax.set_xlim(0, shares[column].max() * 1.75)
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: numbers.short(m)))
+        ax.xaxis.set_major_formatter(lambda m, _: numbers.short(m))
         ax.locator_params(axis="x", nbins=4)
     middle.set_yticklabels([])
     right.plot(points["macs"], points["mean"], "o", color=style.LIGHT, ms=6)
@@ -246,11 +205,8 @@ def costs(shares: pd.DataFrame, points: pd.DataFrame, line: pd.DataFrame) -> Fig
 
 
 def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
-    """Measured milliseconds against MACs, bars between the quartiles of the rounds.
-
-    `points`, the width and resolution grid, and `others`, named networks: name, width_mult,
-    resolution, macs, latency_ms, iqr_ms.
-    """
+    """Measured milliseconds against MACs, bars between the quartiles of the rounds: the grid of
+    widths and resolutions, and `others`, by name."""
     fig, ax = style.subplots(height=3.8)
     colours, markers = _grid_legend(fig, points)
     for p in points.itertuples():
@@ -258,12 +214,12 @@ def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
         ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt=marker, color=colour, ms=6.5)
     for p in others.itertuples():
         ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt="*", color="black", ms=9)
-        ax.annotate(p.name, (p.macs, p.latency_ms), xytext=(0, -15), ha="center", **_OFFSET)
+        marks.note(ax, p.name, (p.macs, p.latency_ms), (0, -15), ha="center", fontsize=9)
     ax.set(yscale="log", xlabel="MACs of one image (log)", ylabel="latency, ms (log)")
     style.log_counts(ax)
     ms = pd.concat([points["latency_ms"], others["latency_ms"]])
     ax.set_ylim(ms.min() / 1.8, ms.max() * 1.8)  # a quartile near zero would need all the room
-    _decades(ax.yaxis)
+    style.decades(ax.yaxis)
     ax.margins(x=0.12)
     return fig
 
@@ -274,15 +230,10 @@ def _grid_legend(fig: Figure, points: pd.DataFrame) -> tuple[dict[float, str], d
     sides = sorted(points["resolution"].unique(), reverse=True)
     colours = {w: _WIDTHS[i % len(_WIDTHS)] for i, w in enumerate(widths)}
     markers = {r: _MARKERS[i % len(_MARKERS)] for i, r in enumerate(sides)}
-    handles = [_mark(f"width × {w:g}", colours[w], lw=5) for w in reversed(widths)]
-    handles += [_mark(f"{r:g} px", marker=m, ls="") for r, m in markers.items()]
+    handles = [marks.key(f"width × {w:g}", colours[w], lw=5) for w in reversed(widths)]
+    handles += [marks.key(f"{r:g} px", marker=m, ls="") for r, m in markers.items()]
     fig.legend(handles=handles, loc="outside right upper", handlelength=1.2)
     return colours, markers
-
-
-def _mark(label: str, color: str = "black", marker: str | None = None, **look: Any) -> Line2D:
-    """A line or a marker for a legend."""
-    return Line2D([], [], color=color, marker=marker, label=label, **look)
 
 
 def _distance(jump: float, low: float, high: float) -> str:
@@ -291,10 +242,3 @@ def _distance(jump: float, low: float, high: float) -> str:
     low, high = (low, high) if jump >= 0 else (-high, -low)
     interval = "" if np.isnan(low) else f" [{low:.1f}, {high:.1f}]"
     return f"{abs(jump):.1f} points {where} the line{interval}"
-
-
-def _decades(axis: Axis) -> None:
-    """1, 2, 5, 10, … on a logarithmic axis."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.set_minor_formatter(NullFormatter())

@@ -1,5 +1,6 @@
-"""A network's time by its parts: the sum of its blocks, and the share of each kind of operator."""
+"""What stands behind a latency: its blocks, its kinds of operators, and its noise."""
 
+import itertools
 import json
 import tempfile
 from collections.abc import Mapping
@@ -8,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import median_abs_deviation
 
 from lightlab import deploy
 from lightlab.latency import LookupTable, Setting, Timings, agreement, onnx_model
-from lightlab.latency.runtimes import random_images
+from lightlab.latency.runtimes import Runner, random_images
+from lightlab.latency.timing import Plan, interleave
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, Head, layers
 from lightlab.space.blocks import Block
 
 MIN_HELD_OUT = 10
+PROTOCOLS = ("interleaved", "back to back")
 _WIDTHS, _STRIDES = (16, 24, 40, 80, 96), (1, 2, 2, 1, 2)
 # what an operator's name says of its kind, the first that fits; else "other"
 _KINDS = {
@@ -30,9 +34,8 @@ _KINDS = {
 def random_networks(n: int, seed: int = 0) -> dict[str, Arch]:
     """`n` different MBConv networks for 32 px by name, drawn uniformly from one small space.
 
-    Widths 16, 24, 40, 80, 96 at strides 1, 2, 2, 1, 2 behind a stem of 16 at stride 2; every stage
-    one to three blocks of kernel 3, 5 or 7 and expansion 3 or 6; 256 features. ValueError where
-    so many different ones are not found.
+    Behind a stem of 16 at stride 2 every stage of _WIDTHS has one to three blocks of kernel 3, 5 or
+    7 and expansion 3 or 6; then 256 features. ValueError where so few different ones are found.
     """
     rng, found = np.random.default_rng(seed), {}
     stem, head = Block("conv", _WIDTHS[0], 3, 2), Head(256)
@@ -62,7 +65,7 @@ def predictions(
     Columns name, calibration (the first `n_calibration` networks fit what is fitted), latency_ms,
     macs_m (millions), the plain sum of pieces (sum), less what joining saves (corrected), that with
     the weights fitted (calibrated); the baselines macs, a line through multiply-accumulates, and
-    counts, these and the weights fitted. ValueError for another setting than the table's.
+    counts, these and the weights fitted.
     """
     if timings.setting != table.setting:
         raise ValueError(f"the table is for {table.setting}, the timings for {timings.setting}")
@@ -94,8 +97,8 @@ def errors(predicted: pd.DataFrame, again: Timings) -> pd.DataFrame:
     and "repeat", the same networks timed `again`; columns as in `latency.agreement`.
 
     "repeat" is less the factor by which the calibration networks say that the machine was slower as
-    a whole. It has the noise of two measurements, sqrt(2) times that of one; a perfect prediction
-    would be off by 1 / sqrt(2) of it. ValueError with fewer than ten networks held out.
+    a whole. It has the noise of two measurements: a perfect prediction would be off by 1 / sqrt(2)
+    of it. ValueError with fewer than ten networks held out.
     """
     few, held_out = (predicted[predicted["calibration"] == fitted] for fitted in (True, False))
     if len(held_out) < MIN_HELD_OUT:
@@ -142,12 +145,10 @@ def _profile(arch: Arch, runs: int) -> pd.DataFrame:
 
 
 def _nodes(arch: Arch, runs: int) -> list[list[dict[str, Any]]]:
-    """The graph's operators in each of `runs` runs, as ONNX Runtime's profiler tells of them; they
-    come in the same order every time.
-    """
-    images, setting = random_images(1, arch.input_shape).numpy(), Setting()
+    """The graph's operators in each of `runs` runs, always in the same order."""
+    images = random_images(1, arch.input_shape).numpy()
     with tempfile.TemporaryDirectory() as folder:
-        model = onnx_model(arch, arch.input_shape, setting)
+        model = onnx_model(arch, arch.input_shape, Setting())
         session = deploy.session(model, batch=1, profile_prefix=str(Path(folder, "profile")))
         for _ in range(runs):
             session.run(None, {"input": images})
@@ -158,9 +159,7 @@ def _nodes(arch: Arch, runs: int) -> list[list[dict[str, Any]]]:
 
 
 def _kind(node: Mapping[str, Any]) -> str:
-    """The role of a convolution by its name, or by its weights, for a fused one has no name; of
-    other operators what their type says.
-    """
+    """The role of a convolution by its name, or by its weights, for a fused one has no name."""
     op = node["args"]["op_name"].lower()
     if "conv" not in op:
         kinds = (kind for kind, words in _KINDS.items() if any(word in op for word in words))
@@ -173,3 +172,68 @@ def _kind(node: Mapping[str, Any]) -> str:
     if per_group == 1 and out > 1:
         return "depthwise"
     return "conv" if kernel > 1 else "pointwise"
+
+
+def repeat(runners: Mapping[str, Runner], plan: Plan) -> dict[str, list[np.ndarray]]:
+    """Times (networks, rounds) in ms of the same networks, measured twice by each protocol.
+
+    "interleaved" visits all of them in every round; "back to back" makes all visits to one network
+    before it goes on to the next. The order differs between the two repetitions.
+    """
+    found = {protocol: [] for protocol in PROTOCOLS}
+    for repetition, protocol in itertools.product(range(2), PROTOCOLS):
+        order = np.random.default_rng([plan.seed, repetition]).permutation(len(runners))
+        names = [list(runners)[i] for i in order]
+        turns = [names] if protocol == "interleaved" else [[name] for name in names]
+        visits = [interleave({n: runners[n] for n in turn}, plan, protocol) for turn in turns]
+        ms = np.concatenate([np.array(v.ms) for v in visits])
+        found[protocol].append(ms[np.argsort(order)])
+    return found
+
+
+def disagreement(repeated: Mapping[str, list[np.ndarray]]) -> pd.DataFrame:
+    """How far two repetitions differ about a network after so many visits to each, in per cent.
+
+    Columns protocol, n_visits (1, 2, 4, … and all), percent: median over the networks of the
+    absolute logarithm of their medians' ratio, less its own median, for a machine slower as a whole
+    changes no comparison; and ci_low, ci_high, a bootstrap interval over the networks.
+    """
+
+    def typical_gap(logs: np.ndarray) -> np.ndarray:
+        return 100 * median_abs_deviation(logs, axis=-1)
+
+    rows = []
+    for protocol, (a, b) in repeated.items():
+        most = a.shape[1]
+        for n in [*(2**i for i in range(most.bit_length()) if 2**i < most), most]:
+            logs = [np.log(np.median(x[:, :n], axis=1)) for x in (a, b)]
+            rows.append((protocol, n, *stats.bootstrap_ci(typical_gap, logs[0] - logs[1])))
+    return pd.DataFrame(rows, columns=["protocol", "n_visits", "percent", "ci_low", "ci_high"])
+
+
+def single_times(cold: np.ndarray, first: np.ndarray, second: np.ndarray) -> pd.DataFrame:
+    """How wrong one would have been by the very first run (`cold`, one time per network), by one
+    visit, and by all rounds of `first`, compared with the medians of the repetition `second`.
+
+    A row each (of single visits their mean): wrong_pairs, the share of pairs of networks in another
+    order; error_pct, the root mean square of the logarithm of the ratio over the networks, less the
+    part that all share, which is in times_as_long.
+    """
+    truth = np.median(second, axis=1)
+    rows = {
+        "first run": _error(cold, truth),
+        "one visit": pd.DataFrame([_error(ms, truth) for ms in first.T]).mean().to_dict(),
+        f"median of {first.shape[1]} visits": _error(np.median(first, axis=1), truth),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measurement")
+
+
+def _error(ms: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    i, j = np.triu_indices(len(truth), 1)
+    wrong = np.sign(ms[i] - ms[j]) != np.sign(truth[i] - truth[j])
+    logs = np.log(ms / truth)
+    return {
+        "times_as_long": float(np.exp(logs.mean())),
+        "error_pct": float(100 * logs.std()),
+        "wrong_pairs": float(wrong.mean()),
+    }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from lightlab import deploy, latency, train
 from lightlab.data import DataSet
@@ -38,7 +39,7 @@ _FAMILIES = {
 
 
 def compared() -> list[str]:
-    """Names of the networks that the papers compare: MobileNetV1, MnasNet table 6, ProxylessNAS."""
+    """Names of the papers' networks: MobileNetV1, those of MnasNet's table 6, ProxylessNAS's."""
     return ["mobilenet_v1", *_published(_TABLE_6).index, *_published(_DEVICES).index]
 
 
@@ -56,36 +57,32 @@ def networks(
     found = {name: scaling.get(name, resolution=resolution) for name in chosen}
     found["mnasnet_a1 without se"] = without_se(found["mnasnet_a1"])
     for width, name in itertools.product(widths, ("mobilenet_v1", "mobilenet_v2")):
-        scaled = scaling.get(name, width_mult=width, resolution=resolution)
-        found[f"{name} x{width:g}"] = scaled
+        found[f"{name} x{width:g}"] = scaling.get(name, width_mult=width, resolution=resolution)
     return found
 
 
 def macs(archs: Mapping[str, Arch]) -> pd.Series:
-    """Multiply-accumulates by network."""
     return pd.Series({name: cost.macs(arch) for name, arch in archs.items()}, name="macs")
 
 
 def time_networks(
     archs: Mapping[str, Arch], settings: Mapping[str, Sequence[str]], plan: Plan
 ) -> dict[str, Timings]:
-    """Timings by setting of the networks named for it, all interleaved.
+    """Timings by setting of the networks named for it, by their fastest samples.
 
     Every round visits every network in every setting, so that settings can be compared round by
-    round as networks can. The estimate is the fastest sample. ValueError as `latency.runner`.
+    round as networks can.
     """
     parsed = {setting: _parse(setting) for setting in settings}
     pairs = [(setting, name) for setting, names in settings.items() for name in names]
-    runners = {pair: latency.runner(archs[pair[1]], parsed[pair[0]]) for pair in pairs}
-    about = {runtime: latency.device(runtime) for runtime in {s.runtime for s in parsed.values()}}
-    visits = interleave(runners, plan)
-    found = {}
+    runners = {(s, name): latency.runner(archs[name], parsed[s]) for s, name in pairs}
+    about = {setting: latency.device(how.runtime) for setting, how in parsed.items()}
+    visits, found = interleave(runners, plan), {}
     for setting, names in settings.items():
         rows = [pairs.index((setting, name)) for name in names]
         lists = ([part[i] for i in rows] for part in (visits.ms, visits.fastest))
         counts = (part[rows] for part in (visits.runs, visits.disturbed, visits.repeated))
-        own = Visits(list(names), *lists, *counts)
-        device = about[parsed[setting].runtime] | {"load_end": load()}
+        own, device = Visits(list(names), *lists, *counts), about[setting] | {"load_end": load()}
         found[setting] = Timings(own, parsed[setting], device, "fastest")
     return found
 
@@ -98,7 +95,7 @@ def _parse(setting: str) -> latency.Setting:
 
 
 def trials(timings: Mapping[str, Timings]) -> pd.DataFrame:
-    """All latencies, a row per setting and network: as `Timings.table`, and the setting."""
+    """Rows of `Timings.table` and their setting."""
     parts = [timed.table.assign(setting=setting) for setting, timed in timings.items()]
     return pd.concat(parts, ignore_index=True)
 
@@ -111,15 +108,13 @@ def points(times: pd.DataFrame, macs: pd.Series) -> pd.DataFrame:
 
 
 def family(name: str) -> str:
-    """The family of a network of the catalog; "other" for a name that it does not know."""
     return next((f for start, f in _FAMILIES.items() if name.startswith(start)), "other")
 
 
 def rank_correlations(columns: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Spearman's rho of every two columns over the networks (rows) that both have a value for.
 
-    Columns a, b, rho, ci_low, ci_high (bootstrap over networks), n; NaN for fewer than
-    MIN_NETWORKS.
+    Columns a, b, rho, ci_low, ci_high (bootstrap), n; NaN for fewer than MIN_NETWORKS.
     """
     rows = []
     for a, b in itertools.combinations(columns, 2):
@@ -153,9 +148,9 @@ def against_published(
 ) -> pd.DataFrame:
     """What was published, MACs and our times, all as multiples of those of network `reference`.
 
-    `published` holds times by network and is named after its device; `macs` by network; `timings`
-    by setting. One row per other network and kind ("macs", the device, each setting that has the
-    reference): name, kind, ratio, ci_low, ci_high (NaN for what is printed or counted).
+    `published` is named after its device. One row per other network and kind ("macs", the device,
+    each setting that has the reference): name, kind, ratio, ci_low, ci_high (NaN for what is
+    printed or counted).
     """
     names = [name for name in published.index if name != reference]
     rows = [
@@ -221,9 +216,8 @@ def train_and_quantise(
 
 
 def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
-    """How many times faster networks are in the setting of `fast`: name, ratio, ci_low, ci_high.
-
-    Geometric means over the rounds and Student's t interval, the rounds paired by number.
+    """How many times faster networks are in the setting of `fast`: name, ratio, ci_low, ci_high,
+    the rounds paired by number.
     """
     rows = []
     n = min(slow.rounds_ms.shape[1], fast.rounds_ms.shape[1])
@@ -235,11 +229,42 @@ def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
 
 def model_bytes(archs: Mapping[str, Arch]) -> pd.DataFrame:
     """Bytes of ONNX models by network, graph and scales included: fp32, int8, and their ratio."""
+
+    def sizes(runtime: str) -> list[int]:
+        setting = latency.Setting(runtime)
+        return [len(latency.onnx_model(a, a.input_shape, setting)) for a in archs.values()]
+
+    columns = {"fp32": sizes("onnxruntime"), "int8": sizes("onnxruntime-int8")}
+    found = pd.DataFrame(columns, index=pd.Index(archs, name="name"))
+    return found.assign(ratio=found["fp32"] / found["int8"])
+
+
+def quiet(*timings: Timings, max_noise_pct: float = 5.0) -> bool:
+    """Whether all of `timings` can be ranked, and a latency is known to `max_noise_pct`."""
+    return all(t.trusted and t.noise_pct <= max_noise_pct for t in timings)
+
+
+def ratio_claim(ratios: ArrayLike, *timings: Timings) -> tuple:
+    """What a claim takes of one ratio a round; nothing where `timings` were not `quiet`."""
+    if not quiet(*timings):
+        return ([],)
+    mean, low, high = stats.ratio_ci(ratios)
+    return mean, (low, high), len(ratios)
+
+
+def quality(timings: Mapping[str, Timings]) -> pd.DataFrame:
+    """How good measurements are, a row each: networks, iqr_pct (a typical network's spread between
+    rounds, in per cent of its median), noise_pct, split_half, visits repeated and disturbed.
+    """
     rows = {}
-    for name, arch in archs.items():
-        fp32, int8 = (
-            len(latency.onnx_model(arch, arch.input_shape, latency.Setting(runtime)))
-            for runtime in ("onnxruntime", "onnxruntime-int8")
-        )
-        rows[name] = {"fp32": fp32, "int8": int8, "ratio": fp32 / int8}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+    for name, timed in timings.items():
+        visits, spread = timed.visits, timed.table["iqr_ms"] / timed.table["median_ms"]
+        rows[name] = {
+            "networks": len(visits.names),
+            "iqr_pct": 100 * float(spread.median()),
+            "noise_pct": timed.noise_pct,
+            "split_half": timed.split_half,
+            "repeated": int(visits.repeated.sum()),
+            "disturbed": int(visits.disturbed.sum()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
 
-from lightlab.show import style
+from lightlab.show import marks, style
 
 _RUNTIMES = {
     "onnxruntime": "ONNX Runtime",
@@ -38,7 +37,6 @@ _OPERATORS = {
 }
 _PROTOCOLS = {"interleaved": "in turn, round after round", "back to back": "one after another"}
 _NOISY, _MARKERS = " (noisy)", "osD^vPX*"
-_POINTS = {"textcoords": "offset points", "fontsize": 8}
 
 
 def setting_name(setting: str) -> str:
@@ -54,31 +52,29 @@ def _two_lines(setting: str) -> str:
     return name.replace(" int8", "\nint8") if " int8" in name else name.replace(", ", "\n")
 
 
-def _looks(first: str | None = None):
-    """Colour and marker of one thing after another."""
-    colours = [first] * (first is not None) + style.COLOURS
-    return ({"color": c, "marker": m} for c, m in zip(colours, _MARKERS, strict=False))
+def _family(name: str) -> dict:
+    if name == "other":
+        return {"color": style.GREY, "marker": "o", "ls": "", "label": name}
+    return style.method(name, ls="")
 
 
 def against_macs(
     points: pd.DataFrame, ranks: pd.DataFrame, named: dict[str, str], noisy: Collection[str] = ()
 ) -> Figure:
-    """Latency against MACs, one panel per setting, one colour per family.
+    """Latency against MACs, one panel per setting, with the rank correlation of the two.
 
-    `points`: name, setting, family, macs, latency_ms; `ranks`: rho, ci_low, ci_high of a "macs" and
-    setting b; `named`: what to write at some networks. The dashed line is a constant rate of MACs.
+    `named`: what to write at some networks. The dashed line is a constant rate of MACs.
     """
-    settings = list(dict.fromkeys(points["setting"]))
-    nrows, ncols = -(-len(settings) // 2), min(len(settings), 2)
-    shape = {"height": 2.75 * nrows + 0.6, "squeeze": False, "sharex": True, "sharey": True}
-    fig, axes = style.subplots(nrows, ncols, **shape)
-    for ax, setting in zip(axes.flat, settings, strict=False):
-        part = points[points["setting"] == setting]
-        for kind, look in zip(dict.fromkeys(points["family"]), _looks(), strict=False):
+    by_setting = points.groupby("setting", sort=False)
+    titles = [setting_name(name) + _NOISY * (name in noisy) for name in by_setting.groups]
+    shape = {"height": 2.75, "extra": 0.6, "ncols": 2, "sharex": True, "sharey": True}
+    fig, axes = marks.panels(titles, labels=("million MACs", "latency (ms)"), **shape)
+    for ax, title, (setting, part) in zip(axes, titles, by_setting, strict=True):
+        for kind in dict.fromkeys(points["family"]):
             own = part[part["family"] == kind]
-            ax.plot(own["macs"] / 1e6, own["latency_ms"], linestyle="", label=kind, **look)
+            ax.plot(own["macs"] / 1e6, own["latency_ms"], **_family(kind))
         for p in part[part["name"].isin(named)].itertuples():
-            ax.annotate(named[p.name], (p.macs / 1e6, p.latency_ms), xytext=(6, -12), **_POINTS)
+            marks.note(ax, named[p.name], (p.macs / 1e6, p.latency_ms), (6, -12))
         macs = np.array([part["macs"].min(), part["macs"].max()])
         rate = (part["latency_ms"] / part["macs"]).median()
         line = {"color": style.GREY, "linestyle": "--", "linewidth": 1.2, "zorder": 0}
@@ -86,55 +82,36 @@ def against_macs(
         r = ranks[(ranks["a"] == "macs") & (ranks["b"] == setting)].iloc[0]
         said = f"rank correlation {r['rho']:.2f} [{r['ci_low']:.2f}, {r['ci_high']:.2f}]"
         said = "too few networks for a rank correlation" if np.isnan(r["rho"]) else said
-        ax.set_title(f"{setting_name(setting)}{_NOISY * (setting in noisy)}\n{said}")
-        _plain_log(ax)
-    for ax in axes.flat[len(settings) :]:
-        ax.axis("off")
-    for ax in axes[-1]:
-        ax.set_xlabel("million MACs")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("latency (ms)")
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        ax.set(title=f"{title}\n{said}", xscale="log", yscale="log")
+        for axis in (ax.xaxis, ax.yaxis):
+            style.decades(axis)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig
 
 
-def _plain_log(ax: Axes) -> None:
-    """Logarithmic axes with plain numbers."""
-    ax.set(xscale="log", yscale="log")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-
-
 def price_of_a_mac(points: pd.DataFrame, noisy: Collection[str] = ()) -> Figure:
-    """µs per million MACs, a row per family, a dot per network, a panel per setting (`points` as in
-    `against_macs`). If counting told the time, all dots of a panel would lie on one line.
+    """µs per million MACs, a row per family, a dot per network, a panel per setting.
+
+    If counting told the time, all dots of a panel would lie on one line.
     """
-    settings = list(dict.fromkeys(points["setting"]))
+    by_setting = points.groupby("setting", sort=False)
+    titles = [_two_lines(name) + _NOISY * (name in noisy) for name in by_setting.groups]
     families = list(dict.fromkeys(points["family"]))
-    height = 0.9 + 0.3 * len(families)
-    fig, axes = style.subplots(1, len(settings), height=height, sharey=True, squeeze=False)
-    for ax, setting in zip(axes[0], settings, strict=True):
-        part = points[points["setting"] == setting]
+    fig, axes = marks.panels(titles, height=0.9 + 0.3 * len(families), sharey=True)
+    marks.name_rows(axes[0], families)
+    for ax, (_, part) in zip(axes, by_setting, strict=True):
         price = 1e3 * part["latency_ms"] / (part["macs"] / 1e6)
         ax.axvline(price.median(), color=style.GREY, linestyle="--", linewidth=1.2)
-        for row, look in zip(range(len(families)), _looks(), strict=False):
-            own = price[part["family"] == families[row]]
-            ax.plot(own, np.full(len(own), row), linestyle="", alpha=0.8, **look)
-        ax.set_title(_two_lines(setting) + _NOISY * (setting in noisy))
+        for row, family in enumerate(families):
+            own = price[part["family"] == family]
+            ax.plot(own, np.full(len(own), row), alpha=0.8, **_family(family))
         ax.set_xlim(0, price.max() * 1.08)
-    axes[0, 0].set(yticks=range(len(families)), yticklabels=families)
-    axes[0, 0].set_ylim(len(families) - 0.5, -0.5)
     fig.supxlabel("µs per million MACs", fontsize=9)
     return fig
 
 
 def ranks(correlations: pd.DataFrame) -> Figure:
-    """Rank correlation of every two settings, with its interval: a, b, rho, ci_low, ci_high.
-
-    Pairs without a value are left out; the shade runs from 0.5 (and below) to 1.
-    """
+    """Rank correlation of every two settings that have one; shaded from 0.5 (and below) to 1."""
     correlations = correlations.dropna()
     names = list(dict.fromkeys([*correlations["a"], *correlations["b"]]))
     size = len(names) - 1
@@ -155,106 +132,93 @@ def ranks(correlations: pd.DataFrame) -> Figure:
 
 
 def relative(points: pd.DataFrame, reference: str, noisy: Collection[str] = ()) -> Figure:
-    """Multiples of the cost of `reference`, a row per network: name, kind, ratio, ci_low, ci_high.
+    """Multiples of the cost of `reference`, a row per network.
 
-    `kind` is "macs", the name of a published measurement, or a setting measured here; the first two
-    have no interval (NaN). A whisker that leaves the picture ends in an arrow.
+    `kind` is "macs", the name of a published measurement, or a setting measured here. A whisker
+    that leaves the picture ends in an arrow.
     """
     names, kinds = (list(dict.fromkeys(points[column])) for column in ("name", "kind"))
     fig, ax = style.subplots(height=1.2 + 0.5 * len(names))
     step, right = 0.7 / max(1, len(kinds) - 1), 1.1 * points["ratio"].max()
-    for k, (kind, look) in enumerate(zip(kinds, _looks(first="black"), strict=False)):
+    looks = zip(["black", *style.COLOURS], _MARKERS, strict=False)
+    for k, (kind, (colour, marker)) in enumerate(zip(kinds, looks, strict=False)):
         part = points[points["kind"] == kind]
         rows = np.array([names.index(n) for n in part["name"]]) + k * step - 0.35
         label = setting_name(kind) if kind == "macs" or kind[-1].isdigit() else kind
         label, alpha = (label + _NOISY, 0.4) if kind in noisy else (label, 1)
-        look |= {"linestyle": "", "label": label, "alpha": alpha}
-        ax.errorbar(part["ratio"], rows, xerr=_whiskers(part), capsize=2, **look)
+        look = {"color": colour, "alpha": alpha, "ls": ""}
+        bars = {"xerr": marks.whiskers(part, "ratio"), "capsize": 2, "marker": marker}
+        ax.errorbar(part["ratio"], rows, label=label, **bars, **look)
         cut = (part["ci_high"] > right).to_numpy()
-        arrow = {"color": look["color"], "alpha": alpha, "clip_on": False}
-        ax.plot([right] * cut.sum(), rows[cut], ">", **arrow)
+        ax.plot([right] * cut.sum(), rows[cut], ">", clip_on=False, **look)
     for row in range(1, len(names)):
         ax.axhline(row - 0.5, color=style.LIGHT, linewidth=0.8)
     ax.axvline(1, color=style.GREY, linewidth=1)
-    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.45, -0.55))
-    ax.set(xlim=(0, right), xlabel=f"times {reference}")
-    ax.grid(axis="y", visible=False)
+    marks.name_rows(ax, names)
+    ax.set(ylim=(len(names) - 0.45, -0.55), xlim=(0, right), xlabel=f"times {reference}")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
-
-
-def _whiskers(points: pd.DataFrame) -> pd.DataFrame:
-    """Distances of the interval's ends from `ratio`, (2, n); 0 where there is none."""
-    return np.abs(points[["ci_low", "ci_high"]].sub(points["ratio"], axis=0)).fillna(0).T
 
 
 def predictions(networks: pd.DataFrame, errors: pd.DataFrame) -> Figure:
     """Predicted against measured ms, a panel per way of predicting, the diagonal for exactness.
 
-    `networks`: latency_ms, and a column for each `prediction` of `errors` (rmse_pct) but "repeat".
+    `networks` has a column for each `prediction` of `errors` but "repeat".
     """
-    kinds = [p for p in errors["prediction"] if p in networks]
-    shape = {"height": 2.6, "sharex": True, "sharey": True, "squeeze": False}
-    fig, axes = style.subplots(1, len(kinds), subplot_kw={"aspect": 1}, **shape)
-    both = networks[["latency_ms", *kinds]]
-    ends = [both.min().min() * 0.95, both.max().max() * 1.05]
     percent = errors.set_index("prediction")["rmse_pct"]
-    for ax, kind, colour in zip(axes[0], kinds, style.COLOURS, strict=False):
+    titles = {}
+    for kind in (p for p in percent.index if p in networks):
+        name = _PREDICTIONS[kind].replace(", ", ",\n")
+        titles[kind] = f"{name}{'' if ',' in name else chr(10)}\nerror {percent[kind]:.1f} %"
+    shape = {"height": 2.6, "sharex": True, "sharey": True, "subplot_kw": {"aspect": 1}}
+    labels = ("measured (ms)", "predicted (ms)")
+    fig, axes = marks.panels(list(titles.values()), labels=labels, **shape)
+    both = networks[["latency_ms", *titles]].to_numpy()
+    ends = [both.min() * 0.95, both.max() * 1.05]
+    for ax, kind, colour in zip(axes, titles, style.COLOURS, strict=False):
         ax.plot(ends, ends, color=style.GREY, linewidth=1)
         ax.plot(networks["latency_ms"], networks[kind], ".", color=colour, alpha=0.7)
-        name = _PREDICTIONS[kind].replace(", ", ",\n")
-        ax.set_title(f"{name}{'' if ',' in name else chr(10)}\nerror {percent[kind]:.1f} %")
-        ax.set(xlim=ends, ylim=ends, xlabel="measured (ms)")
-    axes[0, 0].set_ylabel("predicted (ms)")
+        ax.set(xlim=ends, ylim=ends)
     return fig
 
 
-def errors(table: pd.DataFrame, marks: dict[str, float]) -> Figure:
-    """Error in per cent, a bar per way of predicting (prediction, rmse_pct, rmse_low, rmse_high),
-    and named lines (`marks`, in per cent).
-    """
+def errors(table: pd.DataFrame, lines: dict[str, float]) -> Figure:
+    """Error in per cent, a bar per way of predicting, and named lines."""
     fig, ax = style.subplots(height=1.2 + 0.36 * len(table))
     colours = [style.GREY if p == "repeat" else style.COLOURS[0] for p in table["prediction"]]
     ax.barh(range(len(table)), table["rmse_pct"], color=colours, alpha=0.7, height=0.6)
     for row, found in enumerate(table.itertuples()):
         ax.plot([found.rmse_low, found.rmse_high], [row, row], color="black", linewidth=1)
         at, text = max(found.rmse_pct, found.rmse_high), f"{found.rmse_pct:.1f} %"
-        ax.annotate(text, (at, row), xytext=(4, 0), va="center", **_POINTS)
-    for (name, value), colour in zip(marks.items(), style.COLOURS[1:], strict=False):
+        marks.note(ax, text, (at, row), va="center")
+    for (name, value), colour in zip(lines.items(), style.COLOURS[1:], strict=False):
         ax.axvline(value, color=colour, linestyle="--", label=name)
-    _rows(ax, [_PREDICTIONS[p] for p in table["prediction"]])
+    marks.name_rows(ax, [_PREDICTIONS[p] for p in table["prediction"]])
     ax.set_xlim(0, 1.15 * table["rmse_high"].max())
     ax.set_xlabel("error (root mean square, % of the latency)")
-    ax.grid(axis="y", visible=False)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return fig
 
 
-def _rows(ax: Axes, names: list[str]) -> None:
-    """One row for each of `names`, from above."""
-    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
-
-
 def shares(parts: pd.DataFrame) -> Figure:
-    """Share of the time beside share of the MACs, a panel per network.
-
-    `parts`: network, operator, time_share, macs_share in 0..1; operators that are no layers with
-    weights come together as "all else".
+    """Share of the time beside share of the MACs, a panel per network; operators that are no layers
+    with weights come together as "all else".
     """
-    networks, kinds = list(dict.fromkeys(parts["network"])), list(_OPERATORS.values())
+    kinds = list(_OPERATORS.values())
     parts = parts.assign(kind=parts["operator"].map(_OPERATORS).fillna(kinds[-1]))
     sums = parts.groupby(["network", "kind"])[["macs_share", "time_share"]].sum()
     kinds = [k for k in kinds if k in sums.index.get_level_values("kind")]
-    height = 1.1 + 0.42 * len(kinds)
-    fig, axes = style.subplots(1, len(networks), height=height, sharey=True, squeeze=False)
-    for ax, network in zip(axes[0], networks, strict=True):
+    shape = {"height": 1.1 + 0.42 * len(kinds), "labels": ("%", ""), "sharey": True}
+    networks = list(dict.fromkeys(parts["network"]))
+    fig, axes = marks.panels(networks, **shape)
+    marks.name_rows(axes[0], kinds)
+    for ax, network in zip(axes, networks, strict=True):
         own = 100 * sums.loc[network].reindex(kinds).fillna(0)
         _share_bars(ax, own["macs_share"], -0.19, style.GREY, "share of the MACs")
         _share_bars(ax, own["time_share"], 0.19, style.COLOURS[1], "share of the time")
-        ax.set(title=network, xlim=(0, 115), xlabel="%")
+        ax.set_xlim(0, 115)
         ax.grid(axis="y", visible=False)
-    _rows(axes[0, 0], kinds)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    marks.legend_above(fig, axes[0])
     return fig
 
 
@@ -263,18 +227,19 @@ def _share_bars(ax: Axes, percent: pd.Series, shift: float, colour: str, label: 
     ax.barh(rows, percent, height=0.36, color=colour, label=label)
     for row, value in zip(rows, percent, strict=True):
         text = "<1" if 0 < value < 1 else f"{value:.0f}"
-        ax.annotate(text, (value, row), xytext=(3, 0), va="center", **_POINTS)
+        marks.note(ax, text, (value, row), (3, 0), va="center")
 
 
 def speedup(points: pd.DataFrame, band: tuple[float, float], band_label: str) -> Figure:
-    """How many times faster, a row per network (name, ratio, ci_low, ci_high), the most first."""
+    """How many times faster, a row per network, the most first."""
     points = points.sort_values("ratio", ascending=False)
     fig, ax = style.subplots(height=1.1 + 0.26 * len(points))
     ax.axvspan(*band, color=style.COLOURS[2], alpha=0.15, label=band_label)
     ax.axvline(1, color="black", linewidth=1, label="no gain")
     look = {"fmt": "o", "capsize": 3, "color": style.COLOURS[0]}
-    ax.errorbar(points["ratio"], range(len(points)), xerr=_whiskers(points), **look)
-    _rows(ax, list(points["name"]))
+    bars = marks.whiskers(points, "ratio")
+    ax.errorbar(points["ratio"], range(len(points)), xerr=bars, **look)
+    marks.name_rows(ax, list(points["name"]))
     ax.set_xlim(0, max(band[1], points["ratio"].max()) * 1.05)
     ax.set_xlabel("latency in float32 / latency in int8")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
@@ -282,19 +247,14 @@ def speedup(points: pd.DataFrame, band: tuple[float, float], band_label: str) ->
 
 
 def disagreement(curves: pd.DataFrame) -> Figure:
-    """How far two measurements of the same networks differ: protocol, n_visits, percent, and the
-    interval ci_low, ci_high as a band.
-    """
+    """How far two measurements of the same networks differ, by protocol."""
     fig, ax = style.subplots(height=2.8)
     parts = curves.groupby("protocol", sort=False)
-    for (protocol, part), look in zip(parts, _looks(), strict=False):
-        ax.plot(part["n_visits"], part["percent"], label=_PROTOCOLS[protocol], **look)
-        band = (part["n_visits"], part["ci_low"], part["ci_high"])
-        ax.fill_between(*band, color=look["color"], alpha=0.15, linewidth=0)
+    for (protocol, part), marker in zip(parts, _MARKERS, strict=False):
+        look = {"label": _PROTOCOLS[protocol], "marker": marker}
+        marks.band(ax, part, "n_visits", "percent", **look)
     ax.set(xscale="log", ylim=(0, None), xlabel="visits to each network")
-    ax.set_xticks(sorted(set(curves["n_visits"])))
-    ax.minorticks_off()
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    style.only_ticks(ax.xaxis, sorted(set(curves["n_visits"])))
     ax.set_ylabel("difference between two\nrepetitions (%)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return fig

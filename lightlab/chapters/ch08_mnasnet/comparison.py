@@ -34,9 +34,7 @@ _WORDS = {
 
 
 def published() -> dict[str, pd.DataFrame]:
-    """What the paper printed: "table 1" (networks with a latency), "table 5" with ratio (latency
-    over target), "table 6", and "figure 6" as shares: ratio (middle of a bin), width, hard, soft.
-    """
+    """What the paper printed; ratio is latency over target, of figure 6's bins their middles."""
     table1, table5, table6 = (loader.read_csv(f"mnasnet_table{n}.csv") for n in (1, 5, 6))
     bins = loader.read_csv("mnasnet_figure6_histogram.csv")
     start, end = bins["start_ms"] / TARGET_MS, bins["end_ms"] / TARGET_MS
@@ -72,8 +70,8 @@ def kendall(networks: pd.DataFrame, a: str, b: str) -> tuple[float, float, float
 
 
 def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """By arm and trial: arm, trial, best reward so far (mean over seeds, ci_low, ci_high), entropy
-    of the policy (mean share of its first).
+    """Best reward so far by arm and trial, mean over seeds, and the policy's entropy as a share of
+    its first.
     """
     some = trials[trials["arm"].isin(arms)].sort_values(["arm", "seed", "trial"])
     by = some.groupby(["arm", "seed"], sort=False)
@@ -89,9 +87,9 @@ def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
     """What came of each search, a row per arm and seed.
 
-    Of all that it sampled: within (share that keeps the target), p5, median, p95 (latency over the
-    target). Of the trial of highest value to itself: ratio (its latency over the target), accuracy,
-    reward (soft), latency_ms, arch. SearchError for a search of which every network failed.
+    within: share of all sampled that keeps the target; p5, median, p95: their latency over it. Of
+    the trial of highest value to itself: ratio, accuracy, reward (soft). SearchError for a search
+    of which every network failed.
     """
     by = trials.groupby(["arm", "seed"], sort=False)
     if (failed := by["value"].count() == 0).any():
@@ -106,7 +104,7 @@ def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def sampled(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """By arm: n (searches), means of within, p5, median and p95; and the paper's figure 6."""
+    """What each arm sampled, means over its n searches, beside the paper's figure 6."""
     by, figure6 = outcomes.groupby("arm", sort=False), _figure6_summary()
     table = by[["within", "p5", "median", "p95"]].mean()
     table.insert(0, "n", by.size())
@@ -116,9 +114,7 @@ def sampled(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def spent(trials: pd.DataFrame) -> pd.DataFrame:
-    """What a search cost, means over the seeds: arm, trials, networks (different ones, each timed
-    once), samples (images seen in training), train_macs, seconds (of one core).
-    """
+    """What a search cost, means over the seeds; networks: different ones, each timed once."""
     different = trials.drop_duplicates(["arm", "seed", "arch"])
     by = different.groupby(["arm", "seed"], sort=False)
     table = by[["samples", "train_macs", "seconds"]].sum()
@@ -140,9 +136,7 @@ def gaps(outcomes: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def gap_table(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """The compared searches in numbers: what, first and second with their means, difference (or
-    ratio) with its interval over n seeds, and the paper's.
-    """
+    """The compared searches in numbers, and the paper's."""
     means, printed = outcomes.groupby("arm")[list(_WORDS)].mean(), published_gaps()
     rows, comparisons = [], _comparisons(outcomes)
     for name, values in gaps(outcomes).items():
@@ -174,8 +168,8 @@ def search_claims(outcomes: pd.DataFrame) -> dict[str, ArrayLike]:
 
 
 def final_claims(trained: pd.DataFrame) -> dict[str, ArrayLike]:
-    """What the claims about the finalists take, one value per seed: the found network's reward less
-    the best single layer type's, and its accuracy less that of MobileNetV2, if that is as fast.
+    """Claims about the finalists, one value per seed: the found network's reward less the best
+    single layer type's, and its accuracy less that of MobileNetV2, if that is as fast.
     """
     means = trained.groupby("name")["reward"].mean()
     variant, v2 = means.loc[list(LAYER_TYPES)].idxmax(), "MobileNetV2, as fast"

@@ -10,10 +10,16 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lightlab import latency, train
-from lightlab.chapters.ch08_mnasnet.space import FLAT, HIERARCHICAL, single_layer_variants
+from lightlab.chapters.ch08_mnasnet.space import (
+    FLAT,
+    HIERARCHICAL,
+    Tabular,
+    nas_bench_macro,
+    single_layer_variants,
+)
 from lightlab.data import DataSet
 from lightlab.disk import Journal
-from lightlab.measure import stats, tabular
+from lightlab.measure import stats
 from lightlab.methods import comparison, mnasnet
 from lightlab.methods.mnasnet import HARD, SOFT, Judge, Meter, Proxy
 from lightlab.search import pareto
@@ -60,8 +66,8 @@ CORNERS = ("soft", "accuracy only", "soft, flat", "accuracy only, flat")
 
 
 def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rewards of an accuracy of 0.5 over latency (kind, latency_ms, reward), as in figure 3 for
-    a target of 80 ms, and over a grid of latency and accuracy (kind, ratio, accuracy in %, reward).
+    """The rewards of an accuracy of 0.5 over latency, as in figure 3 for a target of 80 ms, and
+    over a grid of accuracy (%) and latency over target.
     """
     ms = np.linspace(10, 160, 151)
     grid = pd.MultiIndex.from_product([np.linspace(40, 90, 51), np.linspace(0.2, 2.5, 116)])
@@ -76,11 +82,10 @@ def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def fitted_exponent(trials: pd.DataFrame) -> tuple[float, float, float]:
-    """The rule of section 3 on networks of our own: the exponent at which they are on average worth
-    the same, minus the slope of log accuracy over log latency, and its bootstrap interval.
+    """The rule of section 3 on networks of our own: the exponent at which randomly drawn ones are
+    on average worth the same, minus the slope of log accuracy over log latency; bootstrap interval.
 
-    `trials` with accuracy and latency_ms of randomly drawn networks; ValueError for fewer than
-    three that did not fail, or for equal latencies.
+    ValueError for fewer than three that did not fail, or for equal latencies.
     """
     fine = trials[trials["accuracy"] > 0]
     x, y = np.log(fine["latency_ms"].to_numpy()), np.log(fine["accuracy"].to_numpy())
@@ -122,9 +127,8 @@ def searches(
 ) -> pd.DataFrame:
     """The trials of every arm and seed, one row per network a search tried.
 
-    Columns of `rewards.run`, and arm, seed, reward (soft, whatever the search was after), ratio
-    (latency over the target), front (the search found none as fast and as accurate). `spaces` by
-    the arms' names; `batch_size` and `lr` of the controller; `soft`: exponents of the soft reward.
+    reward is the soft one, whatever the search was after; ratio: latency over the target; front:
+    the search found none as fast and as accurate. `spaces` by the arms' names.
     """
     exponents, ppo, parts = EXPONENTS | {"soft": soft}, PPO(lr, batch_size), []
     for seed, name in tqdm([(s, a) for s in seeds for a in arms], desc="searching", unit="search"):
@@ -145,21 +149,20 @@ def _value(target_ms: float, exponents: tuple[float, float], rows: pd.DataFrame)
 
 
 def _front(trials: pd.DataFrame) -> np.ndarray:
-    """For each trial whether none of these is as accurate and as fast, and better in one, (n,)."""
+    """Whether no other trial is as accurate and as fast, and better in one, (n,)."""
     values = np.column_stack([trials["accuracy"].fillna(-np.inf), -trials["latency_ms"]])
     return pareto.is_non_dominated(values) & trials["accuracy"].notna().to_numpy()
 
 
 def search_table(
     path: str | Path, seed: int, seeds: Sequence[int] = range(20)
-) -> tuple[tabular.Tabular, pd.DataFrame, float]:
-    """NAS-Bench-Macro's table as it was read, the trials of TABLE_ARMS on it, 200 networks each,
-    and the exponent of their soft reward.
+) -> tuple[Tabular, pd.DataFrame, float]:
+    """NAS-Bench-Macro's table, the trials of TABLE_ARMS on it, 200 networks each, and the exponent
+    of their soft reward, fitted to what random search draws with the first of `seeds`.
 
-    The target is the median of the latencies; the exponent is fitted to the networks that random
-    search draws with the first of `seeds`; `seed` chooses the networks that are timed.
+    The target is the median latency; `seed` chooses the networks that are timed.
     """
-    read = tabular.nas_bench_macro(path)
+    read = nas_bench_macro(path)
     table = with_latency(read.table, seed)
     both = {HIERARCHICAL: MACRO_TIED, FLAT: MACRO}
     budget = (both, look_up(table), float(table["latency_ms"].median()))
@@ -169,9 +172,10 @@ def search_table(
 
 
 def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) -> pd.DataFrame:
-    """`tabular.nas_bench_macro`'s table and, of every network, arch (as text) and latency_ms: by a
-    look-up table of its blocks measured here (ONNX Runtime, one thread, batch 1), calibrated on the
-    three pure networks and `n_calibration` others. ValueError where a busy machine spoilt it.
+    """The table with latency_ms of every network: by a look-up table measured here (ONNX Runtime,
+    one thread, batch 1), calibrated on the three pure networks and `n_calibration` others.
+
+    ValueError where a busy machine spoilt it.
     """
     archs = [MACRO.decode(point) for point in table.index]
     pure = [MACRO.decode((option,) * 8) for option in range(3)]  # every piece, and the extremes
@@ -200,8 +204,8 @@ def look_up(table: pd.DataFrame) -> Callable[[Sequence[Arch]], pd.DataFrame]:
 def train_longer(
     networks: pd.DataFrame, n: int, judge: Proxy, recipe: train.Recipe, path: Path
 ) -> pd.DataFrame:
-    """`n` of these trials, of different networks, with their accuracy after `recipe` (longer, %) as
-    well, from other weights than `judge` gave them; fewer where trainings failed.
+    """`n` of these trials, of different networks, with their accuracy after `recipe` (longer, %),
+    from other weights than `judge` gave them; fewer where trainings failed.
     """
     some = networks.dropna(subset=["accuracy"]).sample(frac=1, random_state=0).head(n)
     longer = Proxy(judge.images, recipe, judge.latency_ms, Journal(path), judge.seed + 1)
@@ -212,9 +216,9 @@ def train_longer(
 def finalists(
     outcomes: pd.DataFrame, space: DecisionSpace, judge: Proxy
 ) -> tuple[dict[str, Arch], pd.DataFrame, float]:
-    """What is trained to the end: of what the soft searches chose the network of highest reward,
-    MobileNetV2's design as fast as that, and single layer types. Also the layers of the first two,
-    and the second's latency over the first's.
+    """What is trained to the end: the best of the soft searches, MobileNetV2's design as fast as
+    that, single layer types. Also the layers of the first two, and the second's latency over the
+    first's.
     """
     mine = outcomes[outcomes["arm"] == "soft"].sort_values("reward").iloc[-1]
     best, centre = decode(mine["arch"]), space.decode(space.centre())

@@ -16,13 +16,14 @@ from lightlab.show.marks import networks  # noqa: F401  one of its figures
 
 # One look per search, the same in every figure.
 LOOKS = {
-    "soft": (style.COLOURS[0], "o"),
-    "hard": (style.COLOURS[1], "s"),
-    "accuracy only": (style.COLOURS[6], "^"),
-    "soft, flat": (style.COLOURS[5], "D"),
-    "accuracy only, flat": (style.COLOURS[3], "v"),
-    "random": (style.GREY, "x"),
+    "soft": style.method("MnasNet", label="soft"),
+    "hard": {"color": style.COLOURS[0], "marker": "P", "ls": "-", "label": "hard"},
+    "accuracy only": {"color": style.COLOURS[6], "marker": "^"},
+    "soft, flat": {"color": style.COLOURS[5], "marker": "D"},
+    "accuracy only, flat": {"color": style.COLOURS[3], "marker": "v"},
+    "random": style.method("random"),
 }
+FOUND = LOOKS["soft"]["color"]
 
 
 def rewards(curves: pd.DataFrame, surface: pd.DataFrame) -> Figure:
@@ -32,7 +33,7 @@ def rewards(curves: pd.DataFrame, surface: pd.DataFrame) -> Figure:
     """
     fig, axes = style.subplots(1, 1 + surface["kind"].nunique(), height=3.0)
     for kind, line in curves.groupby("kind", sort=False):
-        axes[0].plot(line["latency_ms"], line["reward"], color=LOOKS[kind][0], label=kind)
+        axes[0].plot(line["latency_ms"], line["reward"], color=LOOKS[kind]["color"], label=kind)
     axes[0].set(xlabel="latency, ms", ylabel="reward at accuracy 0.5", title="Figure 3 (T = 80 ms)")
     axes[0].legend(loc="lower left", bbox_to_anchor=(0, 0.02))
     axes[0].set_ylim(0, 0.7)
@@ -110,7 +111,7 @@ def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
     fig, axes = style.subplots(1, len(arms), height=3.4, sharex=True, sharey=True, squeeze=False)
     for ax, arm in zip(axes[0], arms, strict=True):
         part = trials[trials["arm"] == arm]
-        colour, _ = LOOKS[arm]
+        colour = LOOKS[arm]["color"]
         share = (part["trial"] / part["trial"].max()).to_numpy()
         ax.scatter(part["ratio"], part["accuracy"], s=18, color=colour, alpha=0.2 + 0.7 * share)
         front = part[part["front"]].sort_values("ratio")
@@ -143,15 +144,13 @@ def progress(curves: pd.DataFrame) -> Figure:
     """
     fig, (left, right) = style.subplots(1, 2, height=2.9)
     for arm, part in curves.groupby("arm", sort=False):
-        colour, _ = LOOKS[arm]
-        line = "--" if arm == "random" else "-"
-        steps = {"color": colour, "drawstyle": "steps-post"}
-        left.plot(part["trial"], part["best"], line, label=arm, **steps)
+        steps = LOOKS[arm] | {"marker": "", "drawstyle": "steps-post"}
+        left.plot(part["trial"], part["best"], **steps)
         if part["ci_low"].notna().all():
             ends = (part["ci_low"], part["ci_high"])
-            left.fill_between(part["trial"], *ends, color=colour, alpha=0.15)
+            left.fill_between(part["trial"], *ends, color=steps["color"], alpha=0.15)
         if part["entropy"].notna().all():
-            right.plot(part["trial"], 100 * part["entropy"], line, **steps)
+            right.plot(part["trial"], 100 * part["entropy"], **steps | {"label": None})
     left.set(xlabel="networks tried", ylabel="best reward so far")
     right.set(xlabel="networks tried", ylabel="entropy of the policy,\n% of the even choice")
     right.set_ylim(0, 105)
@@ -167,7 +166,7 @@ def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
     fig, (left, right) = style.subplots(1, 2, height=2.9, sharex=True, sharey=True)
     ends = published["ratio"] + published["width"] / 2
     for arm in ("hard", "soft"):
-        colour, _ = LOOKS[arm]
+        colour = LOOKS[arm]["color"]
         found = np.sort(ours.loc[ours["arm"] == arm, "ratio"])
         shares = 100 * np.arange(1, len(found) + 1) / len(found)
         look = {"color": colour, "drawstyle": "steps-post", "label": arm}
@@ -200,13 +199,12 @@ def ablation(winners: pd.DataFrame, published: pd.DataFrame, beta: float) -> Fig
     """
     fig, (left, right) = style.subplots(1, 2, height=3.1)
     for arm, part in winners.groupby("arm", sort=False):
-        colour, marker = LOOKS[arm]
-        look = {"ls": "", "ms": 6, "color": colour, "alpha": 0.75, "label": arm}
-        left.plot(part["ratio"], part["accuracy"], marker=marker, **look)
+        look = LOOKS[arm] | {"ls": "", "ms": 6, "alpha": 0.75, "label": arm}
+        left.plot(part["ratio"], part["accuracy"], **look)
     left.set(title="here", ylabel="accuracy after short training, %")
     for row in published.itertuples():
         mark = "^" if row.reward.startswith("accuracy only") else "o"
-        right.plot(row.ratio, row.top1, mark, color=style.COLOURS[1], ms=6)
+        right.plot(row.ratio, row.top1, mark, color=FOUND, ms=6)
         words = f"{row.space},\n{row.reward}"
         right.annotate(words, (row.ratio, row.top1), **_beside(row.ratio > 2))
     right.set(title="published, Table 5", ylabel="top-1 on ImageNet, %", ylim=(71, 76))
@@ -233,7 +231,7 @@ def trained(results: pd.DataFrame, published: pd.DataFrame) -> Figure:
     fig, (left, right) = style.subplots(1, 2, height=3.2, width_ratios=[1.5, 1])
     labels = []
     for at, (name, part) in enumerate(results.groupby("name", sort=False)):
-        colour = style.COLOURS[0] if name == "found" else style.GREY
+        colour = FOUND if name == "found" else style.GREY
         left.plot(part["accuracy"], [at] * len(part), "o", color=colour, alpha=0.6)
         left.plot([part["accuracy"].mean()] * 2, [at - 0.3, at + 0.3], color=colour, linewidth=2.5)
         labels.append(f"{name}\n{1e3 * part['latency_ms'].iloc[0]:.1f} µs")
@@ -241,7 +239,7 @@ def trained(results: pd.DataFrame, published: pd.DataFrame) -> Figure:
     left.set(ylim=(len(labels) - 0.4, -0.6), title="here")
     left.grid(axis="y", visible=False)
     for i, row in enumerate(published.itertuples()):
-        mark, colour = ("*", style.COLOURS[0]) if i == 0 else ("o", style.GREY)
+        mark, colour = ("*", FOUND) if i == 0 else ("o", style.GREY)
         right.plot(row.latency_ms, row.top1, mark, ms=13 if i == 0 else 6, color=colour)
         word = row.model.replace(" only", "").replace("(k3x3)", "3×3").replace("(k5x5)", "5×5")
         right.annotate(word, (row.latency_ms, row.top1), **_beside(row.latency_ms > 100))

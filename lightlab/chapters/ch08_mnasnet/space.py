@@ -1,12 +1,17 @@
-"""The spaces that are searched: MnasNet's, one design per stage, and flat ones, one per layer."""
+"""The spaces that are searched: MnasNet's, one design per stage, and flat ones, one per layer; and
+NAS-Bench-Macro's, with the table of its networks.
+"""
 
+import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lightlab import disk
 from lightlab.data import DataSet
 from lightlab.measure import cost
 from lightlab.space import scaling
@@ -20,7 +25,7 @@ from lightlab.space.mnasnet import (
     stage_blocks,
     whereabouts,
 )
-from lightlab.space.skeleton import Skeleton, Stage
+from lightlab.space.skeleton import MACRO, Skeleton, Stage
 
 HIERARCHICAL, FLAT = "hierarchical", "flat"
 # MnasNet table 6: the layer types that stand throughout, each with its options.
@@ -35,10 +40,8 @@ LAYER_TYPES = {
 def flat(skeleton: Skeleton) -> DecisionSpace:
     """Every layer decides for itself what in `MnasNetSpace` a stage decides: the flat counterpart.
 
-    Each layer of the skeleton is a block of one layer that is left out, stands once or twice, which
-    makes the paper's S^(B·N) of S^B. A stride that a layer left out would have made is made by the
-    next layer that stands, at the end by the last ones before, so that the maps at the end are as
-    small as they were (but where hardly a layer is left).
+    Each layer is left out, stands once or twice, which makes the paper's S^(B·N) of S^B. The stride
+    of a layer left out is made by the next that stands, at the end by the last ones before.
     """
     places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
 
@@ -66,8 +69,8 @@ def small(images: DataSet, channels: Sequence[int]) -> dict[str, DecisionSpace]:
 
 
 def sizes() -> pd.DataFrame:
-    """Networks in the paper's space and in its flat counterpart, counted from their decisions, with
-    the three convolutions of the paper's list and with the four that are searched.
+    """Networks in the paper's space and in its flat counterpart, with the three convolutions of the
+    paper's list and with the four that are searched.
     """
     factorized, per_layer = MnasNetSpace(IMAGENET), flat(IMAGENET)
     # of one block: convolution, kernel, SE, skip, width, layers
@@ -84,8 +87,8 @@ def sizes() -> pd.DataFrame:
 
 
 def published_networks() -> pd.DataFrame:
-    """Whether the networks that the paper found lie in its space, or why not: network, and a column
-    for the widths that it states and for those with two more.
+    """Whether the networks that the paper found lie in its space, of the widths that it states and
+    of two more, or why not.
     """
     names = [n for n in scaling.names() if n.startswith("mnasnet_")]
     wider = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
@@ -98,7 +101,7 @@ def published_networks() -> pd.DataFrame:
 
 
 def random_costs(n: int, seed: int = 0) -> pd.DataFrame:
-    """MACs of `n` random networks of each space at 224 px: columns space, macs."""
+    """MACs of `n` random networks of each space at 224 px."""
     rng, price, parts = np.random.default_rng(seed), cost.Prices(), []
     for name, space in (("factorized", MnasNetSpace(IMAGENET)), ("flat", flat(IMAGENET))):
         macs = [price(space.decode(point))[0] for point in space.sample(rng, n)]
@@ -114,7 +117,7 @@ def known_costs() -> dict[str, int]:
 
 def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
     """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
-    squeeze-excite, with residuals; SpaceError where `arch` is not of `space`.
+    squeeze-excite, with residuals.
     """
     options = space.options(space.find(arch))
     found = {}
@@ -123,3 +126,50 @@ def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
         new = {d: everywhere.get(d.partition(".")[2], value) for d, value in options.items()}
         found[name] = space.decode(space.point(new))
     return found
+
+
+_COLUMNS = {"mean_acc": "accuracy", "flops": "macs", "params": "params"}
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """Networks that others trained, as a table by point, and where it comes from."""
+
+    table: pd.DataFrame
+    spec: str
+    fingerprint: str
+
+
+def nas_bench_macro(path: str | Path) -> Tabular:
+    """NAS-Bench-Macro's table of 6,561 networks trained on CIFAR-10 (Su et al. 2021), by points of
+    MACRO: accuracy (%, mean of three trainings), macs, params.
+
+    `path` is its CSV file, packed or not. ValueError for anything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; give the path of NAS-Bench-Macro's CSV table")
+    try:
+        read = pd.read_csv(path, dtype={"arch": str})
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: cannot be read as CSV ({type(error).__name__})") from None
+    if missing := [c for c in ("arch", *_COLUMNS) if c not in read.columns]:
+        raise ValueError(f"{path}: has no column {missing[0]!r}; is it NAS-Bench-Macro's table?")
+    try:
+        points = [MACRO.check(tuple(map(int, text))) for text in read["arch"]]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: arch: {error}") from None
+    if len(points) < MACRO.size():
+        raise ValueError(f"{path}: has {len(points)} of the {MACRO.size()} networks")
+    if len(set(points)) < len(points):
+        raise ValueError(f"{path}: a network stands there twice")
+    table = read[list(_COLUMNS)].rename(columns=_COLUMNS)
+    if wrong := [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]:
+        raise ValueError(f"{path}: column {wrong[0]} holds other things than numbers")
+    if not (
+        table["accuracy"].between(0, 100).all() and (table[["macs", "params"]] > 0).all(axis=None)
+    ):
+        raise ValueError(f"{path}: a value is missing, or no accuracy in per cent or no count")
+    table = table.set_index(pd.Index(points, tupleize_cols=False, name="point"))
+    fingerprint = disk.sha256(path)
+    return Tabular(table, f"table:{path}", fingerprint)

@@ -44,8 +44,8 @@ def small_space(images: DataSet, channels: Sequence[int], layers: int) -> Proxyl
 def kinds(
     recipe: train.Recipe, price: float, swept: Sequence[float], **learning: Any
 ) -> dict[str, Settings]:
-    """Searches by name: with no λ, with each λ of `swept`, with one that follows the target
-    (`price` at twice the target), and by REINFORCE.
+    """Searches by name: with each λ of `swept` and none, with one that follows the target (`price`
+    at twice the target), and by REINFORCE.
     """
     weights = sorted({0.0, *swept})
     found = {f"λ = {w:g}": Settings(recipe, latency_weight=w, **learning) for w in weights}
@@ -83,7 +83,7 @@ def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
 
 
 def shapes(space: ProxylessSpace, points: Mapping[str, Point]) -> pd.DataFrame:
-    """Blocks: network, position, stage, kernel, expand_ratio (both 0 where left out), stride."""
+    """The blocks of each network; kernel and expand_ratio are 0 where one is left out."""
     rows = []
     for name, point in points.items():
         for position, i in zip(space.positions, point, strict=True):
@@ -106,8 +106,8 @@ def mnasnet_chose(folder: Path, like: Arch) -> Arch:
 def random_as_fast(
     space: ProxylessSpace, price: Price, point: Point, seed: int, n: int = 2000
 ) -> Point:
-    """The first of `n` random points, other than `point`, whose predicted latency is within 5 % of
-    its; where there is none, the nearest of them. SearchError where nothing else is drawn.
+    """The first of `n` random points whose predicted latency is within 5 % of that of `point`;
+    where there is none, the nearest. SearchError where nothing else is drawn.
     """
     drawn = [p for p in space.sample(np.random.default_rng(seed), n) if p != tuple(point)]
     if not drawn:
@@ -120,9 +120,7 @@ def random_as_fast(
 def baselines(
     space: ProxylessSpace, home: Device, found: Mapping[Key, Found], mnasnet: Arch
 ) -> list[Entry]:
-    """By seed, the network found by target and others of its measured latency: what the search
-    without a latency term chose, narrowed; a random network; MobileNetV2's design; `mnasnet`.
-    """
+    """By seed, the network found by target and others of its measured latency."""
     entries, centre = [], space.decode(space.centre())
     for seed in (s for kind, s in found if kind == BY_TARGET):
         mine, free = found[BY_TARGET, seed], found[FREE, seed].arch
@@ -144,9 +142,7 @@ def compare(
     recipe: train.Recipe,
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """All `found` networks and the baselines trained alike: rows of `comparison.train_each`.
-    `before` is the folder of notebook 08's results.
-    """
+    """All `found` networks and the baselines trained alike; `before` is notebook 08's folder."""
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
@@ -162,7 +158,7 @@ def compare_devices(
     resume: Path | None = None,
 ) -> pd.DataFrame:
     """The networks `fitted` to each setting trained alike; those for `home` are in `trained`
-    already. Rows as there, name the setting.
+    already.
     """
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
     tested = comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
@@ -201,9 +197,8 @@ def deliver(
 
 
 def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path) -> pd.DataFrame:
-    """What a search took, means over the seeds: kind, samples (images of both splits), macs,
-    seconds (of one core), "over ours" (samples), accuracy (test, %). Beside ours notebook 08's,
-    whose results lie in `before`, as it was and with the 8,000 networks of MnasNet's paper.
+    """What a search took, means over the seeds; "over ours" in samples (images of both splits).
+    Beside ours notebook 08's, as it was and with the 8,000 networks of MnasNet's paper.
     """
     columns = ["samples", "macs", "seconds"]
     spent = pd.DataFrame([one.history.iloc[-1] for one in found.values()])

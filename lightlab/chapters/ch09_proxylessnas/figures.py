@@ -1,5 +1,7 @@
 """Pictures of a search among paths. Data frames in, figures out; accuracies in per cent."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,15 +11,34 @@ from lightlab.show import style
 
 # One look and one name per form of a step, the same in every figure.
 FORMS = {
-    "sum": ("weighted sum (DARTS)", style.COLOURS[1], "s"),
-    "all": ("all gates", style.COLOURS[2], "^"),
-    "two": ("two paths", style.COLOURS[0], "o"),
-    "reinforce": ("REINFORCE", style.COLOURS[3], "D"),
-    "one": ("weight step, one path", style.GREY, "x"),
+    "sum": {"label": "weighted sum (DARTS)", "color": style.COLOURS[6], "marker": "s"},
+    "all": {"label": "all gates", "color": style.COLOURS[2], "marker": "^"},
+    "two": style.method("ProxylessNAS", label="two paths"),
+    "reinforce": style.method("ProxylessNAS, REINFORCE", label="REINFORCE"),
+    "one": {"label": "weight step, one path", "color": style.GREY, "marker": "x", "ls": "--"},
 }
 KERNELS = {3: style.COLOURS[5], 5: style.COLOURS[4], 7: style.COLOURS[1]}
-_BASELINES = [style.COLOURS[i] for i in (0, 6, 7, 1, 3)]
-_MARKERS = "o^xsD"
+_OURS = {
+    "found": "ProxylessNAS",
+    "λ by target": "ProxylessNAS",
+    "REINFORCE": "ProxylessNAS, REINFORCE",
+    "random, as fast": "random search",
+    "MobileNetV2, as fast": "MobileNetV2",
+    "MnasNet (08), as fast": "MnasNet",
+}
+_OTHERS = list(zip((style.COLOURS[i] for i in (0, 2, 3, 6, 1, 7)), "o^vs*D", strict=True))
+
+
+def _looks(names: Iterable[str]) -> dict[str, dict]:
+    """How each search or network is marked: the methods as everywhere, others one by one."""
+    names = list(dict.fromkeys(names))
+    others = dict(zip([n for n in names if n not in _OURS], _OTHERS, strict=False))
+    return {
+        name: style.method(_OURS[name], label=name)
+        if name in _OURS
+        else {"color": others[name][0], "marker": others[name][1], "label": name}
+        for name in names
+    }
 
 
 def gates(estimates: pd.DataFrame) -> Figure:
@@ -27,11 +48,9 @@ def gates(estimates: pd.DataFrame) -> Figure:
     for ax, name in zip(axes, losses, strict=True):
         part = estimates[estimates["loss"] == name]
         for k, (form, rows) in enumerate(part.groupby("form", sort=False)):
-            label, colour, marker = FORMS[form]
             at = rows["logit"] + 0.16 * (k - 1.5)
             bars = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
-            look = {"color": colour, "marker": marker, "ls": "", "label": label}
-            ax.errorbar(at, rows["mean"], yerr=bars, **look)
+            ax.errorbar(at, rows["mean"], yerr=bars, **FORMS[form] | {"ls": ""})
         exact = part.drop_duplicates("logit")
         ax.hlines(exact["exact"], exact["logit"] - 0.4, exact["logit"] + 0.4, color="black", lw=1)
         ax.set(title=name, xticks=exact["logit"], xlabel="logit of candidate")
@@ -47,9 +66,7 @@ def memory_and_time(steps: pd.DataFrame) -> Figure:
     columns = {"mib": "kept for the backward pass, MiB", "ms": "time of a step, ms"}
     for ax, (column, words) in zip(axes, columns.items(), strict=True):
         for form, rows in steps.groupby("form", sort=False):
-            label, colour, marker = FORMS[form]
-            look = {"color": colour, "marker": marker, "label": label}
-            ax.plot(rows["candidates"], rows[column], "--" if form == "one" else "-", **look)
+            ax.plot(rows["candidates"], rows[column], **FORMS[form])
         ax.set(xlabel="candidates at every position", ylabel=words, ylim=(0, None))
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
@@ -64,9 +81,10 @@ def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
         "expected_ms": (1 / target_ms, "expected latency / target"),
         "accuracy": (1, "accuracy of the likeliest\nnetwork in the supernet, %"),
     }
+    looks = _looks(curves["search"])
     for ax, (column, (times, words)) in zip(axes.flat, columns.items(), strict=True):
-        for i, (name, rows) in enumerate(curves.groupby("search", sort=False)):
-            ax.plot(rows["step"], times * rows[column], color=style.COLOURS[i], label=name)
+        for name, rows in curves.groupby("search", sort=False):
+            ax.plot(rows["step"], times * rows[column], color=looks[name]["color"], label=name)
         most = curves[column].max()
         ax.set_ylabel(words)
         ax.set_ylim(0, 1.05 * times * most if most > 0 else 1)
@@ -111,15 +129,14 @@ def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figur
     fig, (left, right) = style.subplots(1, 2, height=3.3, sharey=True)
     line = swept.groupby("name")[["latency_ms", "accuracy"]].mean().sort_values("latency_ms")
     left.plot(line["latency_ms"] / target_ms, line["accuracy"], color=style.GREY, lw=1)
-    for i, (name, rows) in enumerate(swept.groupby("name", sort=False)):
-        look = {"color": style.COLOURS[i], "marker": _MARKERS[i % len(_MARKERS)], "ls": ""}
-        left.plot(rows["latency_ms"] / target_ms, rows["accuracy"], label=name, **look)
+    for ax, table in ((left, swept), (right, trained)):
+        looks = _looks(table["name"])
+        for name, rows in table.groupby("name", sort=False):
+            look = looks[name] | {"ls": ""}
+            ax.plot(rows["latency_ms"] / target_ms, rows["accuracy"], **look)
+            if ax is right:
+                ax.axhline(rows["accuracy"].mean(), color=look["color"], lw=0.8, alpha=0.6)
     left.set(title="the price of latency", ylabel="test accuracy, %")
-    baselines = trained.groupby("name", sort=False)
-    for (name, rows), colour, marker in zip(baselines, _BASELINES, _MARKERS, strict=False):
-        look = {"color": colour, "marker": marker, "ls": "", "label": name}
-        right.plot(rows["latency_ms"] / target_ms, rows["accuracy"], **look)
-        right.axhline(rows["accuracy"].mean(), color=colour, lw=0.8, alpha=0.6)
     right.set(title="others, as fast")
     for ax in (left, right):
         ax.set_xlabel("measured latency / target")

@@ -75,9 +75,7 @@ def estimate(
 
 
 def estimates(n_draws: int, seed: int = 0) -> pd.DataFrame:
-    """Every form and loss: loss, form, logit, exact, mean over the draws with its 95 % interval
-    ci_low and ci_high, and sd of one draw.
-    """
+    """Every form and loss: the exact gradient, the mean over the draws, and sd of one draw."""
     rows, mixed = [], toy()
     for name, loss in LOSSES.items():
         wanted = exact(mixed, loss).numpy()
@@ -93,7 +91,7 @@ def estimates(n_draws: int, seed: int = 0) -> pd.DataFrame:
 
 def downhill(n_toys: int, n_draws: int, seed: int = 0) -> np.ndarray:
     """Cosine between the mean two-path gradient and the exact one, squared loss, for each of
-    `n_toys` random problems: logits, outputs and the wanted number are drawn anew, (n_toys,).
+    `n_toys` random problems.
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     found = []
@@ -113,11 +111,11 @@ def steps(
     rounds: int = 5,
     device: str | None = None,
 ) -> pd.DataFrame:
-    """Each form of GRADIENTS with each number of equal candidates, steps timed in turn.
+    """Each form of GRADIENTS with each number of equal candidates, forward and backward, timed in
+    turn.
 
-    Columns form, candidates, mib (kept by autograd), cuda_mib (peak above the weights, NaN without
-    a GPU), ms (median of the rounds, forward and backward, one thread) with ci_low and ci_high.
-    `device` is "cpu" or "cuda", None the GPU where there is one.
+    mib: kept by autograd; cuda_mib: peak above the weights, NaN without a GPU; ms: median of the
+    rounds on one thread. `device` is "cpu" or "cuda", None the GPU where there is one.
     """
     device = device or train.accelerator(math.inf)
     ready: dict[tuple[str, int], Callable[[], Tensor]] = {}
@@ -166,8 +164,8 @@ def _step(net: Supernet, form: str, batch: int) -> Callable[[], Tensor]:
 
 
 def saved_bytes(step: Callable[[], Tensor], but: Iterable[Tensor] = ()) -> int:
-    """Bytes that autograd keeps for the backward pass of what `step` computes, `but` for these
-    tensors (weights are there anyhow). A tensor kept twice, or as a view, counts once.
+    """Bytes that autograd keeps for the backward pass of `step`, `but` for these tensors. A tensor
+    kept twice, or as a view, counts once.
     """
     left_out = {t.untyped_storage().data_ptr() for t in but}
     kept: dict[int, int] = {}

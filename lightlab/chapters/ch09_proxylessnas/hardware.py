@@ -22,8 +22,8 @@ PLAN = latency.Plan.brief(8)
 
 @dataclass(frozen=True, eq=False)
 class Device:
-    """A setting of this machine ("onnxruntime/1/1"): what times networks in it, their prices from a
-    table, random networks to check these on (predicted_ms, latency_ms), and the latency asked for.
+    """A setting of this machine ("onnxruntime/1/1"): what times networks in it, their prices,
+    random networks to check these on, and the latency asked for.
     """
 
     setting: str
@@ -40,7 +40,7 @@ class Device:
 def measure(
     space: ProxylessSpace, setting: str, share: float, n: int, kept: Path, seed: int
 ) -> Device:
-    """The table of a setting, calibrated and checked on `n` networks each. The target is a `share`
+    """The prices in a setting, calibrated and checked on `n` networks each. The target is a `share`
     of the time of MobileNetV2's design; times are kept in the folder `kept`.
     """
     journal = Journal(kept / f"{setting.replace('/', ' ')}.jsonl")
@@ -50,17 +50,15 @@ def measure(
 
 
 def predicted(space: ProxylessSpace, home: Device, points: Iterable[Point]) -> pd.DataFrame:
-    """Predicted and measured latency of random networks and of these, found by searches, timed now:
-    predicted_ms, latency_ms, kind ("random" or "found").
-    """
+    """Predicted and measured latency of random networks and of `points`, timed now."""
     points = list(dict.fromkeys(points))
     ours = predictions(home.price, points, home.meter([space.decode(p) for p in points]))
     return pd.concat([home.checked.assign(kind="random"), ours.assign(kind="found")])
 
 
 def crossed(networks: Mapping[tuple[str, int], Arch], plan: latency.Plan = PLAN) -> pd.DataFrame:
-    """Networks, each searched for a setting, timed in all of these, seed by seed: rows network,
-    setting, latency_ms, times (over the latency of the setting's own network), seed.
+    """Networks, each searched for a setting, timed in all of these, seed by seed; times: over the
+    latency of the setting's own network.
     """
     parts = []
     for seed in dict.fromkeys(s for _, s in networks):
@@ -73,9 +71,8 @@ def crossed(networks: Mapping[tuple[str, int], Arch], plan: latency.Plan = PLAN)
 
 
 def elsewhere(cells: pd.DataFrame) -> np.ndarray:
-    """By seed, how much slower two networks are if they change places: for each pair of settings
-    the root of the product of both `times`, geometric mean over the pairs, (n,); above 1 each is
-    better off where it was searched for.
+    """By seed, how much slower two networks are if they change places, geometric mean over the
+    pairs of settings; above 1 each is better off where it was searched for.
 
     Of the pair, since a network that missed its target is faster or slower in both places.
     """
@@ -92,7 +89,7 @@ def tables(
     cells: pd.DataFrame, tested: pd.DataFrame, devices: Mapping[str, Device], exponent: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Means over the seeds by the setting that a network is for: its time in all settings in µs,
-    MACs and accuracy; and what it is worth in each, accuracy · (latency / target)^exponent.
+    MACs and accuracy; and its worth in each, accuracy · (latency / target)^exponent.
     """
     names = list(devices)
     wide = cells.groupby(["network", "setting"])["latency_ms"].mean().unstack().loc[names, names]
@@ -107,7 +104,7 @@ def tables(
 
 
 def published_crossed() -> pd.DataFrame:
-    """The paper's three networks on its three devices, in the columns of `crossed` but for seed."""
+    """The paper's three networks on its three devices, in the columns of `crossed`."""
     table = loader.read_csv("proxyless_cross_hardware.csv").set_index("specialised_for")
     names = list(table.index)
     ms = table[[f"{name.lower()}_latency_ms" for name in names]].set_axis(names, axis=1)

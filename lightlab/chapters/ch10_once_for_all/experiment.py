@@ -51,8 +51,8 @@ def small_space(
     expands: Sequence[float],
     like_v3: bool = False,
 ) -> OfaSpace:
-    """A once-for-all space for these images: a unit for each of `channels`, of up to `depth` layers
-    and down to two fewer, in ProxylessNAS's style or MobileNetV3's; SpaceError as `OfaSpace`.
+    """A space for these images: a unit for each of `channels`, of up to `depth` layers and down to
+    two fewer, in ProxylessNAS's style or MobileNetV3's.
     """
     skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, depth)
     skeleton = like_mobilenet_v3(skeleton) if like_v3 else skeleton
@@ -69,9 +69,7 @@ def published_space() -> dict[str, float]:
 
 
 def elastic_layers(space: OfaSpace) -> pd.DataFrame:
-    """What can be cut from every layer: rows layer, unit, expand, channels (hidden, of that
-    expansion), optional (only in deeper networks), kernels (as words).
-    """
+    """What can be cut from every layer; channels are hidden ones, optional: in deeper networks."""
     net, rows, at = space.skeleton, [], 0
     kernels = ", ".join(map(str, space.kernels))
     for i, (unit, depths) in enumerate(zip(net.maps(), space.depths, strict=True)):
@@ -85,7 +83,7 @@ def elastic_layers(space: OfaSpace) -> pd.DataFrame:
 
 
 def kernel_values(network: ElasticNetwork) -> pd.DataFrame:
-    """The first layer's strongest channel at every kernel size: rows kernel, row, column, value."""
+    """The first layer's strongest channel at every kernel size."""
     layer = network.elastic[0].depthwise
     channel = int(layer.conv.weight.detach().abs().sum((1, 2, 3)).argmax())
     before, rows = layer.active_kernel, []
@@ -98,7 +96,7 @@ def kernel_values(network: ElasticNetwork) -> pd.DataFrame:
 
 
 def importance(network: ElasticNetwork, block: int) -> pd.DataFrame:
-    """Importance of one layer's channels, as trained and sorted: rows order, channel, value."""
+    """Importance of one layer's channels, as trained and sorted."""
     values = network.elastic[block].importance().numpy()
     orders = pd.DataFrame({UNSORTED: values, SORTED: np.sort(values)[::-1]})
     return orders.rename_axis("channel").reset_index().melt("channel", var_name="order")
@@ -107,8 +105,8 @@ def importance(network: ElasticNetwork, block: int) -> pd.DataFrame:
 def sort_or_not(
     full: Mapping[int, ElasticNetwork], images: DataSet
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The full network cut to each width before it has learnt to be, its channels in one of ORDERS:
-    rows seed, order, expand, accuracy (validation images), and their means with intervals.
+    """The full network cut to each width before it has learnt to be, its channels in one of ORDERS
+    (validation images), and the means.
     """
     rows = []
     for seed, trained in full.items():
@@ -126,9 +124,8 @@ def sort_or_not(
 
 
 def calibrate(networks: Mapping[int, ElasticNetwork], images: DataSet) -> pd.DataFrame:
-    """The corners of each seed's network with the supernet's own statistics, a new network's, and
-    those of 200 and of 2,000 images, or all: rows seed, images (as words), corner, accuracy on the
-    validation images.
+    """Accuracy of each network's corners (validation images) with the supernet's own statistics, a
+    new network's, and those of 200 and of 2,000 images, or all.
     """
     most, parts = min(subnets.N_CALIBRATE, len(images.train)), []
     for n in dict.fromkeys([None, 0, min(200, most), most]):
@@ -163,9 +160,8 @@ def arms(
 ) -> dict[tuple[str, int], dict[str, Any]]:
     """Arguments of trainings of equal length, for each seed of `full`: what the first phase left.
 
-    From it shrinking goes on, and it teaches. All have as many passes, of which it is part in
-    shrinking; for the others it comes on top. AS_MUCH has as many MACs as shrinking, teacher
-    included. `task` is what all share; only shrinking with the first seed has rows on the way.
+    From it shrinking goes on, and it teaches: part of the passes in shrinking, on top for the
+    others. AS_MUCH has as many MACs as shrinking, teacher included. `task` is what all share.
     """
     space, rest = task["space"], progressive(passes)[1:]
     macs = expected_macs(space, rest, taught=True)
@@ -200,7 +196,7 @@ def course(begun: Shrunk, after: Shrunk) -> pd.DataFrame:
 
 
 def spent(begun: Mapping[int, Shrunk], trained: Trained) -> pd.DataFrame:
-    """What the trainings took, means over the seeds: arm, steps, passes, macs, seconds."""
+    """What the trainings took, means over the seeds."""
     columns = ["steps", "passes", "macs", "seconds"]
     before = {("full network, before", seed): one for seed, one in begun.items()}
     ends = (before | trained).items()
@@ -220,8 +216,8 @@ def seconds(begun: Mapping[int, Shrunk], trained: Trained, arm: str) -> np.ndarr
 
 
 def compare_arms(trained: Trained, images: DataSet) -> tuple[str, pd.DataFrame]:
-    """The arm that is best on the validation images, of those that had equally many passes; and the
-    eight corners of all arms on the test images, see `subnets.on_corners`.
+    """The arm that is best on the validation images, of those of equally many passes; and the eight
+    corners of all arms on the test images.
     """
     networks = {key: one.network for key, one in trained.items()}
     even = {key: network for key, network in networks.items() if key[0] != AS_MUCH}
@@ -236,8 +232,7 @@ def alone(
     **how: Any,
 ) -> pd.DataFrame:
     """The corners trained each by itself, for so many passes and seeds, taught by the full network;
-    `task` as in `arms`: rows arm (the budget's name), seed, corner, accuracy (test, %), samples,
-    macs, seconds. `how` goes to `train.start`.
+    arm: the budget's name; `task` as in `arms`; `how` goes to `train.start`.
     """
     space, images = task["space"], task["images"]
     recipe = replace(task["recipe"], temperature=1.0, teacher_weight=0.5)
@@ -258,7 +253,7 @@ def corner_gap(corners: pd.DataFrame, a: str, b: str) -> pd.Series:
 
 
 def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Of all COMPARED: what, mean, ci_low, ci_high, n; and the paper's first by corner (points)."""
+    """Of all COMPARED; and the paper's first by corner (points)."""
     gaps = {what: corner_gap(corners, *pair) for what, pair in COMPARED.items()}
     return stats.difference_table(gaps), loader.read_csv("ofa_ablation.csv")["gain"]
 

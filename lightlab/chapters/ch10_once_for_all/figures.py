@@ -13,19 +13,20 @@ from matplotlib.ticker import FuncFormatter
 
 from lightlab.show import style
 
+_OURS = style.METHODS["Once-for-All"][:2]
 ARMS = {
-    "progressive": (style.COLOURS[0], "o"),
+    "progressive": _OURS,
     "progressive, equal rates": (style.COLOURS[6], "v"),
     "progressive, labels only": (style.COLOURS[5], "o"),
     "uniform": (style.COLOURS[1], "s"),
     "uniform, labels only": (style.COLOURS[4], "s"),
     "uniform, equal MACs": (style.COLOURS[3], "D"),
-    "sandwich": (style.COLOURS[2], "^"),
+    "sandwich": (style.COLOURS[0], "^"),
     "alone, budget divided": (style.GREY, "x"),
     "alone, full budget": ("black", "x"),
 }
 ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
-ORDERS = {"by importance": style.COLOURS[0], "as trained": style.GREY, "random": style.COLOURS[1]}
+ORDERS = {"by importance": style.COLOURS[0], "as trained": style.COLOURS[1], "random": style.GREY}
 MODELS = {"perceptrons": 0, "linear": 2, "MACs only": 1}  # their colours
 
 
@@ -187,7 +188,7 @@ def curse(chosen: pd.DataFrame) -> Figure:
     of the ensemble. Columns kind, predicted, spread, accuracy.
     """
     fig, ax = style.subplots(height=3.3, width=0.65 * style.WIDTH_IN)
-    looks = {"random": (style.GREY, "."), "chosen": (style.COLOURS[0], "o")}
+    looks = {"random": (style.GREY, "."), "chosen": _OURS}
     for kind, (colour, marker) in looks.items():
         part = chosen[chosen["kind"] == kind]
         look = {"color": colour, "ls": "", "label": kind, "elinewidth": 0.7}
@@ -215,14 +216,14 @@ def fronts(served: pd.DataFrame, designs: pd.DataFrame) -> Figure:
     for ax, setting in zip(axes.flat, settings, strict=False):
         there = table[table["setting"] == setting]
         for i, (name, part) in enumerate(there.groupby("family", sort=False)):
-            look = {"color": style.COLOURS[i], "marker": "os^"[i], "ls": "", "label": name}
-            ax.plot(part["us"], part["accuracy"], **look)
+            look = style.method(name)
+            ax.plot(part["us"], part["accuracy"], **look | {"ls": ""})
             steps = "arch" if i else "target_ms"  # what its line is over: networks or targets
             mean = part.groupby(steps)[["us", "accuracy", "validated"]].mean().sort_values("us")
             if i:
                 before = mean["validated"].cummax().shift(fill_value=-np.inf)
                 mean = mean[mean["validated"] > before]
-            ax.plot(mean["us"], mean["accuracy"], color=style.COLOURS[i], lw=1)
+            ax.plot(mean["us"], mean["accuracy"], color=look["color"], ls=look["ls"], lw=1)
         runtime, threads, batch = setting.split("/")
         ax.set_title(f"{runtime}, {threads} thread, batch {batch}")
         ax.set_xlabel("latency of a batch, µs")
@@ -237,8 +238,10 @@ def fronts(served: pd.DataFrame, designs: pd.DataFrame) -> Figure:
 def costs(lines: pd.DataFrame, crossing: float) -> Figure:
     """What so many scenarios cost by method: method, n, total (seconds of one core)."""
     fig, ax = style.subplots(height=3.1, width=0.75 * style.WIDTH_IN)
-    for i, (name, rows) in enumerate(lines.groupby("method", sort=False)):
-        ax.plot(rows["n"], rows["total"] / 60, "o-", color=style.COLOURS[i], label=name)
+    for name, rows in lines.groupby("method", sort=False):
+        tuned = {"ls": ":", "mfc": "white", "label": name} if name.endswith(", fine-tuned") else {}
+        look = style.method(name.removesuffix(", fine-tuned"), **tuned)
+        ax.plot(rows["n"], rows["total"] / 60, **look)
     if np.isfinite(crossing):
         ax.axvline(crossing, color="black", lw=0.8, ls="--")
     ax.set(xscale="log", yscale="log", xlabel="scenarios served", ylabel="minutes of one core")

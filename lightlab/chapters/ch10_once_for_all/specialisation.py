@@ -46,8 +46,8 @@ def learn(
 
 
 def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
-    """How good predictors get with a fifth, two and four fifths of the samples; each of three
-    repeats draws the fifth to test on: rows model, n, repeat, rmse (points), tau (Kendall's).
+    """How good predictors get with a fifth, two and four fifths of the samples, tested on a fifth,
+    thrice: rmse in points, tau Kendall's.
     """
     codes, macs, y = known.codes(space), known.macs, known.accuracy
     n_test, most, rows = max(3, round(0.2 * len(y))), round(0.8 * len(y)), []
@@ -67,8 +67,8 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
 def price(
     space: OfaSpace, settings: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, Price], np.ndarray]:
-    """Latencies of all sub-networks in each of these settings, measured now, and what finding them
-    out took, (settings,) seconds of one core.
+    """Latencies of all sub-networks in each of these settings, measured now, and the seconds of one
+    core that it took, (settings,).
     """
     prices, seconds = {}, []
     for name in settings:
@@ -88,9 +88,7 @@ def targets(price: Price, n: int) -> np.ndarray:
 def serve(
     models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int, n: int = 5
 ) -> pd.DataFrame:
-    """What evolution chooses for every seed's predictor, setting and each of `n` targets: rows
-    seed, setting, target_ms, predicted (accuracy, %), predicted_ms, point, arch (as text), seconds.
-    """
+    """What evolution chooses for every seed's predictor, setting and each of `n` targets."""
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         space = price.space
@@ -109,9 +107,7 @@ def serve(
 def contest(
     models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int
 ) -> pd.DataFrame:
-    """What evolution and as many random draws choose, halfway between the fastest and the slowest:
-    rows seed, setting, kind, point, predicted, calls.
-    """
+    """What evolution and as many random draws choose, halfway from the fastest to the slowest."""
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         limits = Limits({"latency in ms": (price, targets(price, 2)[0])})
@@ -130,9 +126,8 @@ def examine(
     images: DataSet,
     n_random: int = 20,
 ) -> pd.DataFrame:
-    """The `chosen` networks (seed, point) and new random ones of each seed, tested once: rows seed,
-    kind ("chosen" or "random"), point, predicted, spread (of the predictor's members), accuracy,
-    excess (predicted minus that).
+    """The `chosen` networks and new random ones of each seed, tested once; spread: of the
+    predictor's members, excess: predicted minus accuracy.
     """
     jobs, tables = {}, []
     for seed, network in networks.items():
@@ -159,9 +154,7 @@ def train_designs(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """All `comparison.families` trained with every seed and tested once: rows family, arch (as
-    text), seed, validated and accuracy (validation, test; %). `how` goes to `train.start`.
-    """
+    """All `comparison.families` trained with every seed; `how` goes to `train.start`."""
     designs = comparison.families(space, widths)
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
@@ -176,15 +169,13 @@ def train_designs(
 
 
 def measure(archs: Iterable[str], settings: Sequence[str]) -> pd.DataFrame:
-    """Networks (as text) timed in turn in every setting: rows arch, setting, latency_ms."""
+    """Networks (as text) timed in turn in every setting."""
     networks = {text: decode(text) for text in archs}
     return latency.measure_settings(networks, settings, PLAN).rename(columns={"network": "arch"})
 
 
 def trust(served: pd.DataFrame) -> pd.DataFrame:
-    """How good the tables were, by setting: predicted over measured (median, least, most),
-    Kendall's tau between them, and the share of networks that keep to their target as measured.
-    """
+    """How good the prices were, by setting, and the share of networks that keep to their target."""
     rows = []
     for name, part in served.groupby("setting", sort=False):
         ratio = part["predicted_ms"] / part["latency_ms"]
@@ -196,9 +187,9 @@ def trust(served: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
-    """Accuracy of a family (latency_ms, validated, accuracy) at that latency: of the networks that
-    no faster one equals on the validation images, on a straight line over the logarithm between the
-    two next to it; beyond the slowest that of the slowest; NaN where none is as fast.
+    """Accuracy of a family at that latency: on a straight line over its logarithm between two
+    networks that no faster one equals on the validation images; beyond the slowest that of the
+    slowest; NaN where none is as fast.
     """
     values = np.column_stack([-front["latency_ms"], front["validated"]])
     rows = front[pareto.is_non_dominated(values)].sort_values("latency_ms")
@@ -209,9 +200,8 @@ def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
 
 
 def against(served: pd.DataFrame, designs: pd.DataFrame) -> pd.DataFrame:
-    """Each served network (setting, latency_ms, accuracy, seed) against each family of `designs`
-    (family, setting, seed, latency_ms, validated, accuracy) at its latency in the same setting:
-    rows seed, setting, latency_ms, family, gap (points); none where a family has none as fast.
+    """Gap (points) of each served network to each family of `designs` at its latency in the same
+    setting; no row where a family has none as fast.
     """
     rows = []
     for row in served.itertuples():
@@ -228,8 +218,8 @@ def fine_tune(
     images: DataSet,
     recipe: train.Recipe,
 ) -> pd.DataFrame:
-    """For every seed the first of `served`, cut out and trained on: rows seed, before and after
-    (test accuracy, %), cut_s (cutting out and calibration) and tuning_s (seconds of one core).
+    """For every seed the first of `served`, cut out and trained on: test accuracy before and after
+    (%), seconds of one core of cutting (with calibration) and of tuning.
     """
     rows = []
     for row in served.drop_duplicates("seed").sort_values("seed").itertuples():
@@ -252,15 +242,15 @@ def deliver(network: ElasticNetwork, point: Point, images: DataSet, path: Path) 
 
 
 def search_seconds(folder: Path, row: str) -> float:
-    """Seconds of one core of a search, from the costs among a notebook's results in `folder`."""
+    """Seconds of one core of a search, from a notebook's results in `folder`."""
     return float(pd.read_csv(folder / "tables" / "cost.csv", index_col=0).loc[row, "seconds"])
 
 
 def cost_table(
     fixed: float, each: float, tuning: float, alone: float, mnasnet: float, proxyless: float
 ) -> pd.DataFrame:
-    """Rows method, fixed, each, in seconds: the others search (`mnasnet`, `proxyless`) and train
-    `alone` for each scenario; ours pays `fixed` once, then `each`, and `tuning` if it tunes.
+    """Seconds: the others search (`mnasnet`, `proxyless`) and train `alone` for each scenario; ours
+    pays `fixed` once, then `each`, and `tuning` if it tunes.
     """
     rows = [
         (MNASNET, 0.0, mnasnet + alone),
@@ -272,16 +262,17 @@ def cost_table(
 
 
 def total_costs(costs: pd.DataFrame, n: Sequence[int]) -> pd.DataFrame:
-    """What serving `n` scenarios costs by method: method, n, total, in seconds."""
+    """Seconds for serving `n` scenarios by method."""
     table = costs.merge(pd.DataFrame({"n": n}), how="cross")
     return table.assign(total=table["fixed"] + table["n"] * table["each"])[["method", "n", "total"]]
 
 
 def crossovers(costs: pd.DataFrame, fixed: np.ndarray, alone: float, share: float) -> pd.DataFrame:
     """From how many scenarios on ours costs less than ProxylessNAS's way, without and with
-    fine-tuning (in the paper 75 GPU hours): rows method, training (of the other's networks, over
-    the supernet's length: the `share` that `alone`, in seconds, is, and the paper's quarter), mean,
-    ci_low and ci_high over the seeds' `fixed` costs (n,), published (table 1).
+    fine-tuning (in the paper 75 GPU hours; table 1), over the seeds' `fixed` costs.
+
+    training: of the other's networks, over the supernet's length: the `share` that `alone`, in
+    seconds, is, and the paper's quarter.
     """
     table = loader.read_csv("ofa_table1.csv").set_index("model")
     once = table.loc["OFA w/ PS", ["search_fixed", "training_fixed"]].sum()

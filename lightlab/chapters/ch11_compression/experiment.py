@@ -57,7 +57,7 @@ def compressors(
 
 
 def criteria(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
-    """Of evenly pruned networks, untrained: seed, importance, keep, accuracy (validation, %)."""
+    """Accuracy (validation, %) of evenly pruned networks, untrained."""
     jobs = {
         (seed, importance, keep): (one, importance, keep, seed)
         for (seed, one), importance in product(compressors.items(), IMPORTANCES)
@@ -79,9 +79,8 @@ def _pruned_accuracy(one: Compressor, importance: str, keep: float, seed: int) -
 def arms(
     compressors: Mapping[int, Compressor], keep: float, whole: train.Recipe, **how: Any
 ) -> pd.DataFrame:
-    """An evenly pruned network trained on by the compressors' recipe, and the same from new weights
-    by that of the training before (`whole`), for as long, and for as long as both trainings: rows
-    arm, seed, accuracy (test, %), samples. `how` goes to `train.start`.
+    """An evenly pruned network trained on, and its architecture from new weights by the recipe
+    `whole`, for as long, and for as long as both trainings: accuracy in %, by arm and seed.
     """
     jobs = {}
     for seed, one in compressors.items():
@@ -105,7 +104,7 @@ def _copy(network: Network, seed: int) -> Network:  # noqa: ARG001  its weights 
 
 
 def gaps(arms: pd.DataFrame) -> dict[str, pd.Series]:
-    """Differences in accuracy between the arms, see `stats.paired`."""
+    """Differences in accuracy between the arms, by seed."""
     gap = partial(stats.paired, arms, "accuracy", "arm")
     return {
         "taught − labels only": gap(TAUGHT, LABELS),
@@ -115,7 +114,7 @@ def gaps(arms: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def integers(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
-    """The trained networks in 32 and in 8 bits: seed, bits, tested (%), latency, size (shares)."""
+    """The trained networks in 32 and in 8 bits: tested in %, latency and size in shares."""
     rows = []
     for (seed, one), bits in product(compressors.items(), (32, 8)):
         found = search.evaluate(one.trained, bits, one.images, one.reference)
@@ -132,8 +131,8 @@ def contest(
     n_initial: int,
     chance: float,
 ) -> pd.DataFrame:
-    """A search by every method for every seed: see `run_search`; `kept`: see `run_beside`. The
-    first points, which the methods share, are evaluated once, and count for each what they took.
+    """A search by every method for every seed (`run_search`); their first points, which the methods
+    share, are evaluated once, and count for each what they took. `kept`: see `run_beside`.
     """
     macs = n_trials * sum(one.macs for one in candidates.values()) * len(methods)
     shared = {
@@ -159,7 +158,7 @@ def _evaluate(one: Compressor | Cutter, point: Point, seed: int) -> pd.DataFrame
 
 
 def ahead(trials: pd.DataFrame) -> dict[str, pd.Series]:
-    """Hypervolume of BO at its end minus that of every other method, see `stats.paired`."""
+    """Hypervolume of BO at its end minus that of every other method, by seed."""
     ends = trials.groupby(["method", "seed"]).tail(1)
     return {
         f"{BO} − {other}": stats.paired(ends, "hypervolume", "method", BO, other)
@@ -206,9 +205,8 @@ def sides(
     kept: Path,
     **how: Any,
 ) -> pd.DataFrame:
-    """What evolution found from three sides, see `fronts`: in the `trials` of the compressors; with
-    new weights for every candidate (`whole` was the first training); cut from the last of
-    `supernets`. `how` and `kept` are those of `contest`.
+    """What evolution found from three sides: in the `trials` of the compressors; with new weights
+    for every candidate (`whole` was the first training); cut from the last of `supernets`.
     """
     one = next(iter(compressors.values()))
     scratch = {seed: one.from_scratch(whole) for seed, one in compressors.items()}
@@ -226,9 +224,9 @@ def sides(
 
 
 def fronts(trials: Mapping[str, pd.DataFrame], before: Mapping[str, int]) -> pd.DataFrame:
-    """What the sides found: rows side, seed, tested (%), latency, size, front (whether none of the
-    same side, of whatever seed, is as fast and as accurate on the validation images and better in
-    one), spent (images trained on in all, those `before` the search included), hypervolume.
+    """What the sides found. front: none of the same side is as fast and as accurate on the
+    validation images and better in one; spent: images trained on in all, those `before` the search
+    included.
     """
     parts = []
     for side, table in trials.items():
@@ -240,8 +238,8 @@ def fronts(trials: Mapping[str, pd.DataFrame], before: Mapping[str, int]) -> pd.
 
 def leading(fronts: pd.DataFrame) -> pd.DataFrame:
     """Whose front is the most accurate on the validation images, of networks that take at most a
-    given time: rows side, from_time, to_time (% of the trained network's), tested (%, of its best
-    there). Where the side changes, the fronts meet.
+    given time (% of the trained network's); tested: of its best there. Where it changes, fronts
+    meet.
     """
     best = fronts[fronts["front"]].sort_values("latency")
     top = best["accuracy"].cummax()
@@ -262,9 +260,9 @@ def ways(
     recipe: train.Recipe,
     **how: Any,
 ) -> pd.DataFrame:
-    """Corners of the full network cut by importance and not trained, each trained on by `recipe`
-    and taught by the full network, and those of the network in which all were trained together:
-    rows way, seed, corner, accuracy (test, %). `how` goes to `train.start`.
+    """Corners (test accuracy, %) of the full network cut by importance and not trained, each
+    trained on by `recipe` and taught by the full network, and those of the network that learnt all
+    together.
     """
     whole = {seed: copy.deepcopy(one.network) for seed, one in full.items()}
     for net in whole.values():

@@ -9,18 +9,13 @@ from lightlab.show import style
 _CRITERIA = {
     "l1": ("L1 norm of the filters", style.COLOURS[0], "o"),
     "bn_scale": ("scale of the normalisation", style.COLOURS[2], "^"),
-    "random": ("at random", style.GREY, "s"),
+    "random": ("at random", *style.METHODS["random search"][:2]),
 }
-METHODS = {
-    "qLogNEHVI": (style.COLOURS[0], "o", "-"),
-    "NSGA-II": (style.COLOURS[3], "P", "-"),
-    "random search": (style.GREY, "s", "--"),
-    "uniform pruning": (style.COLOURS[4], "D", ":"),
-}
+METHODS = ("qLogNEHVI", "NSGA-II", "random search", "uniform pruning")
 SIDES = {
-    "compressing one network": (style.COLOURS[0], "o"),
-    "searching from scratch": (style.COLOURS[1], "^"),
-    "cutting from one supernet": (style.COLOURS[2], "s"),
+    "compressing one network": "compression",
+    "searching from scratch": "evolution",
+    "cutting from one supernet": "Once-for-All",
 }
 
 
@@ -57,11 +52,11 @@ def arms(table: pd.DataFrame, trained: float) -> Figure:
 def volumes(table: pd.DataFrame) -> Figure:
     """Dominated volume over the networks tried, by method: method, trial, mean, ci_low, ci_high."""
     fig, ax = style.subplots(height=3.0, width=0.8 * style.WIDTH_IN)
-    for name, (colour, marker, line) in METHODS.items():
-        part = table[table["method"] == name]
-        ax.plot(part["trial"], part["mean"], line, color=colour, marker=marker, label=name)
+    for name in METHODS:
+        part, look = table[table["method"] == name], style.method(name)
+        ax.plot(part["trial"], part["mean"], **look)
         ends = (part["ci_low"], part["ci_high"])
-        ax.fill_between(part["trial"], *ends, color=colour, alpha=0.12, lw=0)
+        ax.fill_between(part["trial"], *ends, color=look["color"], alpha=0.12, lw=0)
     ax.set(xlabel="networks tried", ylabel="hypervolume, validation", ylim=(0, None))
     ax.legend(loc="lower right")
     return fig
@@ -74,7 +69,7 @@ def sides(table: pd.DataFrame) -> Figure:
     """
     fig, (left, right) = style.subplots(1, 2, height=3.4)
     for name, part in table.groupby("side", sort=False):
-        colour, marker = SIDES[name]
+        colour, marker, _ = style.METHODS[SIDES[name]]
         best, rest = part[part["front"]].sort_values("latency"), part[~part["front"]]
         left.plot(100 * rest["latency"], rest["tested"], ".", color=colour, ms=3, alpha=0.4)
         left.plot(100 * best["latency"], best["tested"], marker + "-", color=colour, label=name)
@@ -96,8 +91,10 @@ def ways(table: pd.DataFrame) -> Figure:
     """Accuracy of the corners of a network by way of making them: way, seed, corner, accuracy."""
     fig, ax = style.subplots(height=3.2)
     corners = list(dict.fromkeys(table["corner"]))
+    known = (style.METHODS[name] for name in ("compression", "Once-for-All"))
+    looks = [(style.GREY, "s"), *(look[:2] for look in known)]
     for k, (name, part) in enumerate(table.groupby("way", sort=False)):
-        colour, marker = [(style.GREY, "s"), (style.COLOURS[1], "^"), (style.COLOURS[0], "o")][k]
+        colour, marker = looks[k]
         at = part["corner"].map(corners.index) + 0.22 * (k - 1)
         ax.plot(at, part["accuracy"], ".", color=colour, ms=3, alpha=0.7)
         mean = part.groupby("corner")["accuracy"].mean().reindex(corners)

@@ -6,29 +6,16 @@ from matplotlib.figure import Figure
 
 from lightlab.show import style
 
-LOOKS = {
-    "MobileNetV2 by hand": (style.COLOURS[7], "P"),
-    "MobileNetV3 by hand": (style.GREY, "X"),
-    "random search": (style.GREY, "s"),
-    "evolution": (style.COLOURS[3], "^"),
-    "Bayesian optimisation": (style.COLOURS[0], "o"),
-    "MnasNet's controller": (style.COLOURS[1], "v"),
-    "ProxylessNAS": (style.COLOURS[4], "D"),
-    "ProxylessNAS, REINFORCE": (style.COLOURS[5], "d"),
-    "Once-for-All": (style.COLOURS[2], "o"),
-    "compression": (style.COLOURS[6], "h"),
-}
-
 
 def fronts(results: pd.DataFrame) -> Figure:
     """What each method found, means joined: method, target, seed, accuracy, latency_ms."""
     fig, ax = style.subplots(height=3.8)
     for name, part in results.groupby("method", sort=False):
-        colour, marker = LOOKS[name]
+        look = style.method(name, lw=1.1)
         mean = part.groupby("target")[["latency_ms", "accuracy"]].mean()
-        ax.plot(1e3 * part["latency_ms"], part["accuracy"], ".", color=colour, ms=3, alpha=0.5)
-        ax.plot(1e3 * mean["latency_ms"], mean["accuracy"], "-", color=colour, lw=1.1,
-                marker=marker, label=name)  # fmt: skip
+        seeds = {"color": look["color"], "ms": 3, "alpha": 0.5}
+        ax.plot(1e3 * part["latency_ms"], part["accuracy"], ".", **seeds)
+        ax.plot(1e3 * mean["latency_ms"], mean["accuracy"], **look)
     ax.set(xlabel="measured time of an image, µs", ylabel="test accuracy, %")
     fig.legend(loc="outside right center")
     return fig
@@ -42,14 +29,14 @@ def bill(table: pd.DataFrame) -> Figure:
     columns = {"samples": "images seen", "seconds": "seconds of one core"}
     for ax, (column, words) in zip(axes, columns.items(), strict=True):
         for name, part in table.groupby("method", sort=False):
-            colour, marker = LOOKS[name]
+            look = style.method(name)
             mean = part.groupby("budget")[[column, "hypervolume"]].mean()
             if (part[column] == 0).all():
-                look = {"color": colour, "lw": 1, "ls": ":" if marker == "X" else "--"}
-                ax.axhline(mean["hypervolume"].iloc[0], label=name, **look)
+                ax.axhline(mean["hypervolume"].iloc[0], **look | {"marker": "", "lw": 1})
                 continue
-            ax.plot(part[column], part["hypervolume"], ".", color=colour, ms=3, alpha=0.5)
-            ax.plot(mean[column], mean["hypervolume"], "-", color=colour, marker=marker, label=name)
+            seeds = {"color": look["color"], "ms": 3, "alpha": 0.5}
+            ax.plot(part[column], part["hypervolume"], ".", **seeds)
+            ax.plot(mean[column], mean["hypervolume"], **look)
         spent = table.loc[table[column] > 0, column]
         if spent.max() > 5 * spent.min():
             style.log_counts(ax)
@@ -64,8 +51,7 @@ def ranks(table: pd.DataFrame, cd: float) -> Figure:
     fig, ax = style.subplots(height=0.9 + 0.3 * len(table), width=0.9 * style.WIDTH_IN)
     at = np.arange(len(table))[::-1]
     for y, row in zip(at, table.itertuples(), strict=True):
-        colour, marker = LOOKS[row.method]
-        ax.plot(row.rank, y, marker, color=colour, ms=7)
+        ax.plot(row.rank, y, **style.method(row.method, ms=7))
     best = table["rank"].min()
     ax.axvspan(best, best + cd, color=style.LIGHT, alpha=0.6, lw=0, zorder=0)
     ax.annotate("not to be told from the best", (best + cd, at[0] + 0.45), ha="right", va="center",

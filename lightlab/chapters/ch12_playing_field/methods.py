@@ -40,8 +40,8 @@ Timer = Callable[[Sequence[Arch]], Sequence[float]]  # ms of each network
 
 
 def searcher(name: str, rules: Rules, target: float, seed: int, n_trials: int) -> Searcher:
-    """One of the searches by trials, a third of which are random. All but the controller, whose
-    limit is in its reward, try only networks that are as fast as the target.
+    """One of the searches by trials, a third of them random. All but the controller, whose limit is
+    in its reward, try only networks that are as fast as the target.
     """
     space, third = rules.space, max(2, n_trials // 3)
     fast: dict[str, Any] = {"feasible": partial(rules.within, target)}
@@ -78,8 +78,8 @@ def _try(
     epochs: float,
     candidate: Callable[[Point], Network],
 ) -> Pick:
-    """So many candidates, each trained for so many `epochs`, one after another. The controller is
-    told MnasNet's reward, the others the accuracy.
+    """So many candidates, one after another; the controller is told MnasNet's reward, the others
+    the accuracy.
     """
     searching = searcher(name, rules, target, seed, n_trials)
     begin, tried = time.process_time(), []
@@ -102,8 +102,8 @@ def best(tried: Sequence[tuple[Point, float, float]], target: float) -> Point:
 def by_paths(
     form: str, rules: Rules, targets: Sequence[float], budget: float, seed: int
 ) -> list[Pick]:
-    """ProxylessNAS for each target: the likeliest network of the distribution at the end that is as
-    fast; the price of what is above it and the reward's exponent ask for it only softly.
+    """ProxylessNAS for each target: the likeliest network at the end that is as fast; the price of
+    what is above it and the reward's exponent ask for it only softly.
     """
     seen = 1 + (1 - Settings.warmup) / _PROXYLESS["every"]  # images a step, of both splits
     recipe = replace(rules.recipe, epochs=budget / seen)
@@ -143,9 +143,9 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
 
 
 def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-    """The largest network trained for half of the budget; for each target evolution over what may
-    be taken from it, candidates inheriting its weights and trained on for a quarter of a
-    candidate's epochs, with the other half.
+    """The largest network trained for half of the budget; with the other half, for each target
+    evolution over what may be taken from it, candidates trained on for a quarter of a candidate's
+    epochs.
     """
     begin, largest = time.process_time(), rules.space.largest()
     trained = rules.train(rules.space.decode(largest), budget / 2, seed)
@@ -177,8 +177,8 @@ def inherit(rules: Rules, trained: Network, point: Point) -> Network:
 
 
 def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -> list[Pick]:
-    """MobileNetV2's or V3's design in the skeleton, for each target as deep as it can be made as
-    fast, up to a tenth, by its width; of the nearest latency where it cannot with a layer a stage.
+    """MobileNetV2's or V3's design, for each target as deep as it can be made as fast, up to a
+    tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
     name = {V2: comparison.MOBILENET_V2, V3: comparison.MOBILENET_V3}[design]
     deepest = max(map(max, rules.elastic.depths))
@@ -221,7 +221,7 @@ METHODS = {
 
 
 def table() -> pd.DataFrame:
-    """All methods, those by hand first: rows method, learns from, latency (how it keeps to one)."""
+    """All methods, those by hand first: what each learns from, and how it keeps to a latency."""
     rows = [(name, "nothing", "width, then depth") for name in HANDS]
     rows += [(name, *method[1:]) for name, method in METHODS.items()]
     return pd.DataFrame(rows, columns=["method", "learns from", "latency"])

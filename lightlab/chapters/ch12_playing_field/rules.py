@@ -24,8 +24,8 @@ N_TIMED = 12  # random networks, for the table's calibration and as many for its
 
 @dataclass(frozen=True)
 class Pick:
-    """What a method found for a target: the network, what the search for this target took, and
-    what it took once for all targets, in training samples (images seen) and seconds of one core.
+    """The network that a method found for a target, and what the search took for this target and
+    once for all, in images seen in training and seconds of one core.
     """
 
     arch: Arch
@@ -37,9 +37,8 @@ class Pick:
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """One space in two forms (see `spaces`), one table's latencies for both, images, and the
-    `recipe` of every training: candidates are trained for `proxy_epochs` of it, a budget is in
-    passes over the training images.
+    """One space in two forms (see `spaces`), latencies for both, images, and the `recipe` of every
+    training: candidates are trained for `proxy_epochs`, a budget is in passes over the images.
     """
 
     space: ProxylessSpace
@@ -83,8 +82,8 @@ def spaces(
     kernels: Sequence[int],
     expands: Sequence[float],
 ) -> tuple[ProxylessSpace, OfaSpace]:
-    """Two forms of one space: blocks are left out anywhere, or the first D of a stage stay. Both
-    hold the same networks.
+    """Two forms of one space, of the same networks: blocks are left out anywhere, or the first D of
+    a stage stay.
     """
     skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, layers)
     designs = {f"k{k}_e{e}": (k, e) for k in kernels for e in expands}
@@ -108,8 +107,7 @@ def agree(
     seed: int = 0,
 ) -> tuple[Rules, dict[str, float]]:
     """The rules on this machine, latencies by a table in the setting of `meter`, and how far it is
-    right for random networks: see `latency.agreement`. All that is timed later is to be timed by
-    the same meter, that counts as the machine was now.
+    right for random networks. All that is timed later is to be timed by the same meter.
     """
     price, checked = price_latency(space, meter, N_TIMED, N_TIMED, seed)
     added = {

@@ -8,23 +8,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightlab.show import scoreboard, style
+from lightlab.show import marks, style
 
 _KINDS = [style.COLOURS[i] for i in (0, 4, 3, 5, 6, 7)]  # of what could decide an open claim
 
 
 def undecided(claims: pd.DataFrame) -> Figure:
-    """A square per open claim, coloured by what could decide it: columns notebook, decided_by."""
+    """A square per open claim, coloured by what could decide it."""
     kinds = claims["decided_by"].value_counts().index
     colours = dict(zip(kinds, _KINDS, strict=False))
-    fig = scoreboard.squares(claims, "decided_by", colours, lambda line: f"{len(line)} open")
+    fig = marks.squares(claims, "decided_by", colours, lambda line: f"{len(line)} open")
     fig.legends[0].set_title("what could decide them:")
     return fig
 
 
 def contact(pages: pd.DataFrame, images: Sequence[np.ndarray], columns: int) -> Figure:
-    """One picture per notebook below its title and its question: columns notebook, question;
-    `images` (height, width, 3) in their order, all fitted into cells of one size."""
+    """One picture (height, width, 3) per notebook below its title and its question, all fitted into
+    cells of one size."""
     width, rows = 1.5 * style.WIDTH_IN, -(-len(pages) // columns)
     questions = [textwrap.fill(text, 156 // columns) for text in pages["question"]]
     lines_pt = 11.5 * (1 + max(text.count("\n") for text in questions))
@@ -51,7 +51,7 @@ def contact(pages: pd.DataFrame, images: Sequence[np.ndarray], columns: int) -> 
 
 def costs(table: pd.DataFrame) -> Figure:
     """Left: minutes of each notebook, and of those that run again after it. Right: peak memory.
-    Columns notebook, seconds, readers_s, peak_gib; what was not recorded has no bar."""
+    What was not recorded has no bar."""
     height = 0.9 + 0.27 * len(table)
     fig, (left, right) = style.subplots(1, 2, height=height, sharey=True, width_ratios=(2, 1))
     at = np.arange(len(table))
@@ -63,19 +63,18 @@ def costs(table: pd.DataFrame) -> Figure:
         told = f"{own:.1f} + {more:.1f} min" if more else f"{own:.1f} min"
         _behind(left, own + more, y, told)
         _behind(right, gib, y, f"{gib:.1f} GiB")
-    left.set_yticks(at, table["notebook"])
-    left.set(ylim=(len(table) - 0.4, -0.6), xlabel="minutes")
-    right.set(xlabel="peak memory, GiB")
+    marks.name_rows(left, list(table["notebook"]))
+    left.set_xlabel("minutes")
+    right.set_xlabel("peak memory, GiB")
     for ax in (left, right):
         ax.set_xlim(0, 1.4 * max(ax.dataLim.x1, 1e-3))
         ax.grid(axis="y", visible=False)
         ax.tick_params(left=False)
-    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    marks.legend_above(fig, left)
     return fig
 
 
 def _behind(ax: Axes, x: float, y: float, text: str) -> None:
     """Text behind a bar that ends at `x`, NaN where that was not recorded."""
     text = "not recorded" if np.isnan(x) else text
-    look = {"textcoords": "offset points", "va": "center_baseline", "fontsize": 8.5}
-    ax.annotate(text, (np.nan_to_num(x), y), (5, 0), **look)
+    marks.note(ax, text, (np.nan_to_num(x), y), (5, 0), va="center_baseline", fontsize=8.5)

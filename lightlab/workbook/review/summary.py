@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lightlab.published import loader
-from lightlab.show import numbers, scoreboard, style
+from lightlab.show import marks, numbers, style
 from lightlab.workbook import display, manifest
 from lightlab.workbook.claims import INCONCLUSIVE
 from lightlab.workbook.project import Fault, Project, WorkbookError, needs, read_notebook
@@ -156,4 +156,4 @@ def draw_scoreboard(run_folder: Path) -> None:
     units = [u for u in results.read(run_folder).units if "@" not in u.name and u.claims]
     if units:
         style.use()  # equal verdicts, equal bytes
-        scoreboard.draw(claims(units)).savefig(path, metadata={"Date": None})
+        marks.scoreboard(claims(units)).savefig(path, metadata={"Date": None})

@@ -94,7 +94,7 @@ def test_gaps_place_seeds_interval_and_the_paper(words):
     pairs = pd.DataFrame({"comparison": "a − b", "length": "1 epoch", "difference": [1.0, 3.0]})
     pairs = pairs.assign(mean=2.0, ci_low=-10.7, ci_high=14.7, published=-1.1)
     fig = figures.gaps(pairs)
-    bar, dots, mean, star = fig.axes[0].lines[:4]
+    bar, dots, mean, _none, star = fig.axes[0].lines
     assert list(bar.get_xdata()) == [-10.7, 14.7]
     assert list(dots.get_xdata()) == [1.0, 3.0]
     assert mean.get_xdata()[0] == 2.0

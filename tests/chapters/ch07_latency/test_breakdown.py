@@ -1,11 +1,12 @@
-"""A network's time by its parts: predictions on times that a test makes up, and the profile."""
+"""What stands behind a latency, on times that a test makes up, and the profile."""
+
+import math
 
 import numpy as np
 import pytest
 
 from lightlab import latency
 from lightlab.chapters.ch07_latency import breakdown
-from lightlab.latency.comparison import Timings, Visits
 from lightlab.latency.pieces import joints, pieces_of
 from lightlab.space.arch import decode, layers
 
@@ -27,19 +28,16 @@ def table_of(archs):
     return latency.LookupTable(latency.Setting(), {}, entries)
 
 
-def timings(archs, ms, setting=None):
-    """Timings as if every round had given `ms`."""
-    n = np.ones(len(ms), int)
-    visits = Visits(list(archs), [[x] for x in ms], [[x] for x in ms], n, 0 * n, 0 * n)
-    return Timings(visits, setting or latency.Setting(), {}, "fastest")
-
-
-def test_the_errors_are_those_that_were_put_in():
+def test_the_errors_are_those_that_were_put_in(timings):
     archs = breakdown.random_networks(60)
+
+    def timed(ms, setting=None):
+        return timings(np.array(ms)[:, None], archs, "fastest", setting=setting)
+
     table = table_of(archs.values())
     noise = np.random.default_rng(0).normal(1, 0.02, (2, 60))
     true = [sum(map(piece_ms, pieces_of(arch))) + END_MS * 4 for arch in archs.values()]
-    once, again = (timings(archs, 1.1 * np.array(true) * n) for n in noise)
+    once, again = (timed(1.1 * np.array(true) * n) for n in noise)
     predicted = breakdown.predictions(table, archs, once, 20)
     result = breakdown.errors(predicted, again).set_index("prediction")
     assert result["n"].tolist() == [40] * 6
@@ -52,7 +50,7 @@ def test_the_errors_are_those_that_were_put_in():
     with pytest.raises(ValueError, match="fewer than 10 are held out"):
         breakdown.errors(breakdown.predictions(table, archs, once, 51), again)
     with pytest.raises(ValueError, match="the table is for"):
-        breakdown.predictions(table, archs, timings(archs, true, latency.Setting(threads=2)), 20)
+        breakdown.predictions(table, archs, timed(true, latency.Setting(threads=2)), 20)
 
 
 def test_random_networks_that_do_not_exist_are_not_sought_for_ever(monkeypatch):
@@ -85,3 +83,52 @@ def test_time_by_operator_counts_every_mac_under_its_kind():
     for role in ("conv", "depthwise", "pointwise", "se"):
         assert found.loc[role, "calls"] == roles.count(role)
     assert breakdown._kind({"args": {"op_name": "ReorderInput"}}) == "layout"
+
+
+class Drifting:
+    """A runner of `ms` on a machine that goes on and off to be slower."""
+
+    def __init__(self, ms, clock):
+        self.ms, self.clock = ms, clock
+
+    def time(self, n):
+        self.clock[0] += 1
+        wall = self.ms * n / 1e3 * (1 + 0.5 * math.sin(self.clock[0] / 60))
+        return wall, wall
+
+
+def test_visits_in_turn_share_the_drift_that_visits_in_a_row_do_not():
+    clock = [0]
+    runners = {f"n{i}": Drifting(1 + i / 10, clock) for i in range(6)}
+    plan = latency.Plan(rounds=8, samples=3, warmup_ms=3)
+    found = breakdown.repeat(runners, plan)
+    assert {p: [x.shape for x in both] for p, both in found.items()} == {
+        "interleaved": [(6, 8)] * 2,
+        "back to back": [(6, 8)] * 2,
+    }
+    last = breakdown.disagreement(found).groupby("protocol")["percent"].last()
+    assert last["interleaved"] < last["back to back"] / 2
+
+
+def test_disagreement_counts_what_is_not_shared():
+    a = np.ones((4, 4))
+    found = breakdown.disagreement({"interleaved": [a, 2 * a]})
+    assert found["n_visits"].tolist() == [1, 2, 4]
+    assert found["percent"].tolist() == pytest.approx([0, 0, 0])  # twice as slow, all of them
+    b = a * np.exp([[0.01], [-0.01], [0.01], [-0.01]])
+    assert breakdown.disagreement({"interleaved": [a, b]})["percent"].tolist() == pytest.approx(
+        [1, 1, 1]
+    )
+
+
+def test_one_time_is_judged_by_order_and_by_size():
+    truth = np.array([1.0, 2.0, 3.0])
+    assert breakdown._error(2 * truth, truth) == pytest.approx(
+        {"times_as_long": 2, "error_pct": 0, "wrong_pairs": 0}
+    )
+    assert breakdown._error(truth[::-1], truth)["wrong_pairs"] == 1
+    rounds = np.array([[1.0, 1.0, 4.0], [2.0, 2.0, 2.0], [3.0, 3.0, 3.0]])
+    found = breakdown.single_times(3 * truth, rounds, truth[:, None])
+    assert found.loc["first run", "times_as_long"] == pytest.approx(3)
+    assert found.loc["one visit", "wrong_pairs"] == pytest.approx(2 / 3 / 3)
+    assert found.loc["median of 3 visits", "wrong_pairs"] == 0

@@ -9,7 +9,6 @@ import pytest
 
 from lightlab import data, deploy, latency
 from lightlab.chapters.ch07_latency import experiment
-from lightlab.latency.comparison import Timings, Visits
 from lightlab.nets.build import build
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
@@ -17,14 +16,6 @@ from lightlab.space.blocks import Block
 
 SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=10)
 QUICK = latency.Plan(rounds=4, samples=2, sample_ms=0.2, warmup_ms=0.5)
-
-
-def timings(ms, names):
-    """Timings as if every visit had given `ms` (networks, rounds)."""
-    ms = np.asarray(ms, dtype=float).tolist()
-    n = np.ones(len(names), int)
-    visits = Visits(list(names), ms, ms, 10 * n, 0 * n, 0 * n)
-    return Timings(visits, latency.Setting(), {"load_end": 0.5}, "fastest")
 
 
 def test_every_setting_has_its_own_networks():
@@ -73,7 +64,7 @@ def test_ranks_are_of_the_networks_that_both_have():
     assert np.isnan(found.loc[("macs", "few"), "rho"])  # four networks rank nothing
 
 
-def test_multiples_of_a_reference_network():
+def test_multiples_of_a_reference_network(timings):
     ms = [[1.0, 2.0, 4.0], [3.0, 6.0, 12.0], [2.0, 3.0, 9.0]]
     here = {"x 1": timings(ms, "abc"), "y 1": timings([[1.0, 1.0, 1.0]], "b")}
     published = pd.Series({"a": 50.0, "b": 75.0}, name="phone")
@@ -87,7 +78,7 @@ def test_multiples_of_a_reference_network():
     )
 
 
-def test_slowest_and_fastest_are_chosen_and_judged_by_different_rounds():
+def test_slowest_and_fastest_are_chosen_and_judged_by_different_rounds(timings):
     ms = np.array([[1.0, 1.0] * 3, [2.0, 1.0] * 3, [1.5, 1.2] * 3, [9.0, 9.0] * 3])
     macs = pd.Series({"a": 100, "b": 105, "c": 95, "d": 200})
     slow, fast, spread = experiment.equal_macs_spread(timings(ms, "abcd"), macs, "a")
@@ -96,15 +87,18 @@ def test_slowest_and_fastest_are_chosen_and_judged_by_different_rounds():
     assert spread.tolist() == [1.0] * 3 + [1.5] * 3
 
 
-def test_speedup_divides_round_by_round():
+def test_speedup_divides_round_by_round(timings):
     slow, fast = timings([[2.0, 2.2], [3.0, 3.0]], "ab"), timings([[1.0, 1.1]], "a")
     (gain,) = experiment.speedup(slow, fast).to_dict("records")
     assert gain["name"] == "a"
     assert [gain[k] for k in ("ratio", "ci_low", "ci_high")] == pytest.approx([2, 2, 2])
 
 
-def test_every_time_has_a_row_with_its_spread():
-    both = {"x 1": timings([[1.0, 3.0, 2.0]], "a"), "y 1": timings([[4.0] * 3, [5.0] * 3], "ab")}
+def test_every_time_has_a_row_with_its_spread(timings):
+    both = {
+        "x 1": timings([[1.0, 3.0, 2.0]], "a", "fastest"),
+        "y 1": timings([[4.0] * 3, [5.0] * 3], "ab"),
+    }
     found = experiment.trials(both)
     assert found[["setting", "name", "latency_ms", "median_ms"]].values.tolist() == [
         ["x 1", "a", 1.0, 2.0],
@@ -121,7 +115,7 @@ def test_a_model_in_integers_is_smaller():
     assert row["fp32"] > weights / 2
 
 
-def test_what_was_published_is_compared_under_the_names_that_readers_know():
+def test_what_was_published_is_compared_under_the_names_that_readers_know(timings):
     names = [*experiment.compared(), "mnasnet_a1 without se"]
     here = {"x 1": timings(np.outer(range(1, len(names) + 1), np.ones(4)), names)}
     macs = pd.Series(1.0, index=names)
@@ -148,3 +142,24 @@ def test_a_quantised_network_is_compared_with_the_trained_one(tmp_path):
     one, other = (deploy.session(path).run(None, {"input": images.test.x.numpy()})[0]
                   for path in (fp32, again))  # fmt: skip
     np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_noise_leaves_nothing_to_claim(timings):
+    clear = timings(np.outer([1, 2, 3, 4], np.ones(6)), "abcd")
+    assert experiment.quiet(clear)
+    value, interval, n = experiment.ratio_claim([1.0, 4.0], clear)
+    assert (value, n) == (pytest.approx(2.0), 2)
+    assert interval[0] < 2 < interval[1]
+    luck = timings(np.random.default_rng(0).normal(10, 2, (4, 6)), "abcd")
+    assert not experiment.quiet(clear, luck)  # one of them is enough
+    assert experiment.ratio_claim([1.5, 1.6], clear, luck) == ([],)
+    wavering = timings(np.outer([1, 2, 3, 4], [1.0, 1.04] * 3), "abcd")  # in one order always
+    assert wavering.split_half == pytest.approx(1)
+    assert experiment.quiet(wavering)
+    assert not experiment.quiet(wavering, max_noise_pct=1.0)
+
+
+def test_quality_is_a_row_for_every_measurement(timings):
+    found = experiment.quality({"a": timings([[2.0, 2.2], [3.0, 3.0]], "ab", repeated=3)})
+    assert found.index.name == "setting"
+    assert found.loc["a", ["networks", "repeated"]].tolist() == [2, 6]

@@ -8,7 +8,8 @@ import pytest
 
 from lightlab import data, train
 from lightlab.chapters.ch08_mnasnet import comparison, experiment, space
-from lightlab.measure import stats, tabular
+from lightlab.chapters.ch08_mnasnet.space import nas_bench_macro
+from lightlab.measure import stats
 from lightlab.methods import mnasnet
 from lightlab.space.skeleton import MACRO
 
@@ -75,7 +76,7 @@ def test_the_controller_learns_what_it_is_rewarded_for(outcomes):
 
 @needs_table
 def test_latencies_of_all_networks_come_from_a_table_of_blocks():
-    table = tabular.nas_bench_macro(TABLE).table
+    table = nas_bench_macro(TABLE).table
     timed = experiment.with_latency(table, n_calibration=6)
     assert (timed["latency_ms"] > 0).all()
     assert stats.spearman(timed["latency_ms"], timed["macs"], n_boot=10)[0] > 0.9

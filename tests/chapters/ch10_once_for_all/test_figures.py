@@ -63,7 +63,7 @@ def test_fronts_have_a_panel_per_setting_and_means_by_target():
          "accuracy": [60.0, 70]}
     )  # fmt: skip
     designs = pd.DataFrame(
-        {"family": "V2", "arch": ["a", "b", "c"], "setting": "torch/1/1",
+        {"family": "MobileNetV2", "arch": ["a", "b", "c"], "setting": "torch/1/1",
          "latency_ms": [1.0, 2.0, 1.5], "validated": [51.0, 54, 40], "accuracy": [50.0, 55, 60]}
     )  # fmt: skip
     fig = plots.fronts(served, designs)

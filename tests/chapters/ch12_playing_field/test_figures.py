@@ -4,11 +4,6 @@ import pandas as pd
 import pytest
 
 from lightlab.chapters.ch12_playing_field import figures as plots
-from lightlab.chapters.ch12_playing_field import methods
-
-
-def test_every_method_has_a_look():
-    assert set(plots.LOOKS) == set(methods.table()["method"])
 
 
 def test_fronts_join_means_by_target():

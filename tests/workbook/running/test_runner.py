@@ -97,16 +97,6 @@ def test_whatever_the_needs_and_the_failures_nothing_runs_beside_them(workbook, 
             assert all({*needs[n]} & {*waits, unit} for n in waits if n not in alone)
 
 
-def test_they_come_last_among_the_ready_ones(workbook):
-    workbook.add("01_times", alone=True)
-    workbook.add("02_free")
-    workbook.add("03_needs_free", needs=["02_free"])
-    workbook.add("04_needs_times", needs=["01_times"])
-    executor = Played()
-    play(workbook, executor, jobs=4)
-    assert executor.order == ["02_free", "03_needs_free", "01_times", "04_needs_times"]
-
-
 def test_one_that_is_up_to_date_holds_nothing_up(workbook):
     workbook.add("01_times", alone=True)
     workbook.add("02_needs_times", needs=["01_times"])
@@ -120,22 +110,14 @@ def test_one_that_is_up_to_date_holds_nothing_up(workbook):
     assert executor.started[1][1] == {"02_needs_times", "03_free"}
 
 
-def test_fail_fast_reaches_one_that_was_held_back(workbook):
+def test_fail_fast_and_a_stop_reach_one_that_was_held_back(workbook):
     workbook.add("01_times", alone=True)
     workbook.add("02_broken")
-    run = play(workbook, Played(broken=("02_broken",)), fail_fast=True)
-    assert {n: s.state for n, s in run.states.items()} == {
-        "01_times": "skipped",
-        "02_broken": "failed",
-    }
-
-
-def test_a_stop_cancels_one_that_was_held_back(workbook):
-    workbook.add("01_times", alone=True)
-    workbook.add("02_free")
+    play(workbook, Played(broken=("02_broken",)), fail_fast=True)
+    assert workbook.states() == {"01_times": "skipped", "02_broken": "failed"}
     with pytest.raises(KeyboardInterrupt):
         play(workbook, Played(stop_after=1))
-    assert workbook.states() == {"01_times": "cancelled", "02_free": "cancelled"}
+    assert workbook.states() == {"01_times": "cancelled", "02_broken": "cancelled"}
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, None])
@@ -178,44 +160,38 @@ def test_verify_gives_each_unit_the_threads_it_had(workbook):
     assert "every table and claim of 2 notebooks came out again" in workbook("verify", "quick")
 
 
-def only(workbook, wanted, **options):
-    """Whether the units for `wanted` all went well, what ran, and the states of all."""
-    executor = Played()
-    run = play(workbook, executor, jobs=1, wanted=wanted, **options)
-    good = all(s.state in ("ok", "up-to-date") for s in run.states.values())
-    return good, executor.order, run.states
+@pytest.fixture
+def needed(workbook):
+    """02_b needs 01_a; a call plays a run of 02: what ran, and how 01_a stands."""
 
+    def run(**options):
+        executor = Played()
+        run = play(workbook, executor, jobs=1, wanted=["02"], **options)
+        first = run.states["01_a"]
+        return executor.order, first.state, first.cause or ""
 
-def test_what_is_needed_is_taken_as_it_is(workbook):
     workbook.add("01_a", "print(1)")
     workbook.add("02_b", needs=["01_a"])
-    assert only(workbook, [])[1] == ["01_a", "02_b"]
+    return run
+
+
+ONLY = {"only": ("02_b",), "force": True}
+
+
+def test_what_is_needed_is_taken_as_it_is(workbook, needed):
+    assert needed()[0] == ["01_a", "02_b"]
     workbook.add("01_a", "print(2)")  # out of date
-    ok, order, states = only(workbook, ["02"], only=("02_b",), force=True)
-    assert ok
-    assert order == ["02_b"]
-    assert (states["01_a"].state, states["01_a"].cause) == ("up-to-date", "taken as it is")
-    assert only(workbook, ["02"])[1] == ["01_a"]  # without it, the need runs again
+    assert needed(**ONLY) == (["02_b"], "up-to-date", "taken as it is")
+    assert needed()[0] == ["01_a"]  # without it, the need runs again
 
 
-def test_without_a_result_to_take_nothing_runs(workbook):
-    workbook.add("01_a")
-    workbook.add("02_b", needs=["01_a"])
-    ok, order, states = only(workbook, ["02"], only=("02_b",))
-    assert not ok
-    assert order == []
-    assert "no result of 01_a to take: run it first" in states["01_a"].cause
-
-
-def test_a_damaged_result_is_not_taken(workbook):
-    workbook.add("01_a")
-    workbook.add("02_b", needs=["01_a"])
-    only(workbook, [])
+def test_without_a_whole_result_to_take_nothing_runs(workbook, needed):
+    order, state, cause = needed(**ONLY)
+    assert (order, state) == ([], "skipped")
+    assert "no result of 01_a to take: run it first" in cause
+    needed()
     manifest = workbook.root / "results/quick/01_a/manifest.json"
-    text = manifest.read_text().replace('"files": {}', '"files": {"gone.csv": "0"}')
-    assert text != manifest.read_text()
-    manifest.write_text(text)
-    ok, order, states = only(workbook, ["02"], only=("02_b",), force=True)
-    assert not ok
-    assert order == []
-    assert "damaged" in states["01_a"].cause
+    disk.write_json(manifest, json.loads(manifest.read_text()) | {"files": {"gone.csv": "0"}})
+    order, state, cause = needed(**ONLY)
+    assert (order, state) == ([], "skipped")
+    assert "damaged" in cause
