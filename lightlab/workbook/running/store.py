@@ -138,12 +138,12 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
 
     WorkbookError where the run has no finished result, or a recorded notebook or value is gone.
     """
-    units, faults, recorded = [], [], _recorded(run)
-    names = recorded.keys() - of_other_runs(run)
+    units, faults, known = [], [], _recorded(run)
+    names = known.keys() - of_other_runs(run)
     if wanted:
-        names &= _with_needs(recorded, set(project.select(wanted)))
-    for name in (n for n in recorded if n in names):
-        facts = recorded[name]
+        names &= _with_needs(known, set(project.select(wanted)))
+    for name in (n for n in known if n in names):
+        facts = known[name]
         if facts.get("status") != "ok" or "hashes" not in facts:
             continue
         notebook = facts["notebook"]
