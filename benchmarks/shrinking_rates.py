@@ -35,7 +35,7 @@ def accuracies(passes: float) -> pd.DataFrame:
             plan = phases.progressive(passes, fall=power)[1:]
             jobs[f"shrinking, rates ^{power:g}", seed] = {**taught, "phases": plan, "start": net}
     nets = {key: found.network for key, found in shrink_many(jobs).items()}
-    marks = subnets.on_corners(nets, images, "val")
+    marks = subnets.evaluate_corners(nets, images, "val")
     return marks.groupby(["arm", "seed"], sort=False)["accuracy"].mean().unstack()
 
 

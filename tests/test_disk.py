@@ -6,12 +6,15 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from lightlab import disk
+from lightlab.data import Split
 from lightlab.nets.build import build
 from lightlab.nets.weights import WeightsError, save_weights
 from lightlab.space.arch import decode
-from lightlab.train.checkpoint import Keeper
+from lightlab.train.loop import Keeper
+from lightlab.train.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,8 @@ def test_all_that_is_kept_reaches_the_disk_before_its_name(tmp_path, monkeypatch
     monkeypatch.setattr(os, "rename", note)
     monkeypatch.setenv("LIGHTLAB_CACHE", str(tmp_path / "cache"))
     save_weights(network, tmp_path / "weights")
-    Keeper(tmp_path / "checkpoint", {"recipe": {}}).write(network.state_dict(), {})
+    images = Split(torch.zeros(2, 2, 9, 9), torch.tensor([0, 1]), torch.arange(2))
+    Keeper(tmp_path / "checkpoint", network, images, None, Recipe(), None).write({"steps": 1})
     disk.cached_arrays("arrays", lambda: {"x": np.arange(3)})
     disk.write_json(tmp_path / "claims.json", [])
     assert len(renamed) == 4

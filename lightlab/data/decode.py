@@ -40,11 +40,7 @@ class Frame:
 
 
 class Misfit(Exception):
-    """An image is not as the first one let expect; `frame` fits both."""
-
-    def __init__(self, frame: Frame):
-        super().__init__(frame)
-        self.frame = frame
+    """An image is not as the first one let expect; the argument is a `Frame` that fits both."""
 
 
 def images(
@@ -59,14 +55,12 @@ def images(
     frame = _first_frame(sources["train"], resolution)
     while True:  # a second time at most for size and once for colour
         if frame.side not in RESOLUTIONS:
-            raise DataError(
-                f"{what}: its images are {frame.side} px: give a resolution in "
-                f"{RESOLUTIONS.start}..{RESOLUTIONS.stop - 1} px"
-            )
+            allowed = f"{RESOLUTIONS.start}..{RESOLUTIONS.stop - 1} px"
+            raise DataError(f"its images are {frame.side} px: give a resolution in {allowed}")
         try:
             return _all(sources, frame, what)
         except Misfit as misfit:
-            frame = misfit.frame
+            (frame,) = misfit.args
 
 
 def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
@@ -105,7 +99,7 @@ def _first_frame(records: Records, resolution: int | None) -> Frame:
 def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, np.ndarray]:
     """Every split in `frame`, batch by batch; Misfit as soon as an image does not fit."""
     total = sum(len(records) for records in sources.values())
-    check_memory(what, total, (frame.channels, frame.side, frame.side), np.uint8)
+    check_memory(total, (frame.channels, frame.side, frame.side), np.uint8)
     done = {
         split: np.empty((len(records), frame.channels, frame.side, frame.side), np.uint8)
         for split, records in sources.items()
@@ -126,12 +120,12 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
         pool.shutdown(cancel_futures=True)
     if faults:
         more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise DataError(f"{what}: cannot use {faults[0]}{more}: repair or remove")
+        raise DataError(f"cannot use {faults[0]}{more}: repair or remove")
     return done
 
 
 def _workers(records: Records) -> int:
-    """Threads that help: one unless files are so large that decoding them is the work."""
+    """One unless files are so large that decoding them is the work."""
     sizes = [
         os.path.getsize(r["path"]) if r["bytes"] is None else len(r["bytes"])
         for r in records[0:_BATCH]

@@ -38,10 +38,10 @@ class Clutter:
     def at(cls, difficulty: float) -> "Clutter":
         """Clutter by one number: 0 plain digits in the middle, 1 the default, 2 twice the clutter.
 
-        ValueError outside 0..2.
+        DataError outside 0..2.
         """
         if not 0 <= difficulty <= MAX_DIFFICULTY:
-            raise ValueError(f"difficulty must lie in 0..{MAX_DIFFICULTY:g}, got {difficulty}")
+            raise DataError(f"difficulty must lie in 0..{MAX_DIFFICULTY:g}, got {difficulty}")
         base, within = cls(), min(difficulty, 1.0)  # size and place cannot vary more than fully
         middle = sum(base.digit_px) / 2
         return cls(
@@ -126,17 +126,15 @@ def read(
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """What was drawn, as settings that name it, and uint8 images, labels and groups per split."""
     most = POOLS if spec == "digits" else dict.fromkeys(POOLS, MAX_IMAGES)
-    sizes = {
-        part: splits.size(spec, part, asked[part], default, most[part])
-        for part, default in _DEFAULT_SIZES[spec].items()
-    }
+    with splits.naming(spec):
+        sizes = {
+            part: splits.size(part, asked[part], default, most[part])
+            for part, default in _DEFAULT_SIZES[spec].items()
+        }
     settings = {"spec": spec, "version": _VERSION, "seed": seed, "sizes": sizes}
     if spec == "digits":
         return settings, _digits(seed, sizes)
-    try:
-        style = Clutter.at(difficulty)
-    except ValueError as error:
-        raise DataError(str(error)) from None
+    style = Clutter.at(difficulty)
     settings["clutter"] = asdict(style)
     return settings, _cluttered(settings, style)
 

@@ -9,40 +9,30 @@ from pathlib import Path
 
 from lightlab.data.splits import DataError
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-}
+SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _TABLES = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # `datasets` takes labels from it
-
-
 File = tuple[str, int, int, int, int]  # relative name, bytes, ns of content and of change, inode
 
 
-def listing(kind: str, place: str) -> list[File]:
+def listing(place: str) -> list[File]:
     """Every file below `place`, sorted; hidden ones left out. The name of a folder ends in /, and
-    all its numbers are 0: one that is empty differs from none. DataError where there is no file.
+    all its numbers are 0: one that is empty differs from none.
     """
     if not os.path.isdir(place):
         wrong = "is no folder" if os.path.exists(place) else "does not exist"
-        raise DataError(f"{kind}:{place}: {os.path.abspath(place)} {wrong}")
+        raise DataError(f"{os.path.abspath(place)} {wrong}")
     try:
         found = _below(place, "")
     except OSError as error:
-        raise DataError(f"{kind}:{place}: {error.filename}: {error.strerror}") from None
+        raise DataError(f"{error.filename}: {error.strerror}") from None
     if all(name.endswith("/") for name, *_ in found):
-        raise DataError(f"{kind}:{place}: {os.path.abspath(place)} holds no files")
+        raise DataError(f"{os.path.abspath(place)} holds no files")
     return sorted(found)
 
 
-def _names(kind: str, place: str) -> list[str]:
-    return [name for name, *_ in listing(kind, place) if not name.endswith("/")]
+def _names(place: str) -> list[str]:
+    return [name for name, *_ in listing(place) if not name.endswith("/")]
 
 
 def _below(folder: str, prefix: str) -> list[File]:
@@ -67,31 +57,27 @@ def parquet_files(place: str) -> dict[str, list[str]]:
     import pyarrow
     from pyarrow import parquet
 
-    names = [name for name in _names("parquet", place) if name.endswith(".parquet")]
+    names = [name for name in _names(place) if name.endswith(".parquet")]
     if not names:
-        raise DataError(f"parquet:{place}: holds no file *.parquet")
+        raise DataError("holds no file *.parquet")
     columns: dict[str, list[str]] = {}
     for name in names:
         try:
             facts = parquet.read_metadata(os.path.join(place, name))
         except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(
-                f"parquet:{place}: {name} is damaged ({error}): fetch it anew"
-            ) from None
+            raise DataError(f"{name} is damaged ({error}): fetch it anew") from None
         if not facts.num_rows:
-            raise DataError(f"parquet:{place}: {name} holds no rows")
+            raise DataError(f"{name} holds no rows")
         columns[name] = sorted(facts.schema.to_arrow_schema().names)
         if columns[name] != columns[names[0]]:
-            raise DataError(
-                f"parquet:{place}: {name} has the columns {', '.join(columns[name])}, {names[0]} "
-                f"has {', '.join(columns[names[0]])}"
-            )
+            first, own = (", ".join(columns[n]) for n in (names[0], name))
+            raise DataError(f"{name} has the columns {own}, {names[0]} has {first}")
     told, files = {name: _split_of(name) for name in names}, {}
     for name, split in told.items():
         if split is None and any(told.values()):
             raise DataError(
-                f"parquet:{place}: {name} belongs to no split: put train, validation or test in "
-                "its name, or in no file's name"
+                f"{name} belongs to no split: put train, validation or test in its name, or in no "
+                "file's name"
             )
         files.setdefault(split or "train", []).append(glob.escape(os.path.join(place, name)))
     return files
@@ -108,10 +94,10 @@ def image_patterns(place: str) -> dict[str, list[str]]:
     DataError for another layout and for a class without images: `datasets` would silently leave
     out what it does not expect, and take a class called `train` for a split.
     """
-    names = [tuple(name.split("/")) for name in _names("imagefolder", place)]
+    names = [tuple(name.split("/")) for name in _names(place)]
     if any(name[-1] in _TABLES for name in names):
         tops = {n[0] for n in names if n[0].lower() in SPLITS and len(n) > 1}
-        _check_tables(place, names, tops)
+        _check_tables(names, tops)
     else:
         tops = {n[0] for n in names if n[0].lower() in SPLITS and len(n) > 2}
         _check_layout(place, names, tops)
@@ -130,66 +116,58 @@ def image_patterns(place: str) -> dict[str, list[str]]:
 
 def tables(place: str) -> list[str]:
     """Relative names of the tables of labels in a folder of images."""
-    return [n for n in _names("imagefolder", place) if os.path.basename(n) in _TABLES]
+    return [n for n in _names(place) if os.path.basename(n) in _TABLES]
 
 
-def _images(what: str, names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _images(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Those that are images; DataError for one in a folder that `datasets` silently leaves out."""
     from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 
     images = [name for name in names if Path(name[-1]).suffix.lower() in ImageFolder.EXTENSIONS]
     for name in images:
         if any(part.startswith("__") for part in name[:-1]):
-            raise DataError(
-                f"{what}: {'/'.join(name)}: folders that begin with __ would be left out: rename "
-                "or remove it"
-            )
+            what = "folders that begin with __ would be left out: rename or remove it"
+            raise DataError(f"{'/'.join(name)}: {what}")
     return images
 
 
-def _check_tables(place: str, names: list[tuple[str, ...]], tops: set[str]) -> None:
+def _check_tables(names: list[tuple[str, ...]], tops: set[str]) -> None:
     """DataError unless labels stand in one table at the top, or in one in each split's folder."""
-    what = f"imagefolder:{place}"
     expected = {(top,) for top in tops} or {()}
     where = "in each split's folder" if tops else "beside the images' folders"
     found = {name[:-1]: name for name in names if name[-1] in _TABLES}
     for folder, name in found.items():
         if folder not in expected:
-            raise DataError(f"{what}: {'/'.join(name)}: a table of labels lies {where}, not here")
+            raise DataError(f"{'/'.join(name)}: a table of labels lies {where}, not here")
     for folder in sorted(expected - found.keys()):
-        raise DataError(f"{what}: {folder[0]} has no table of labels: it lies {where}, or nowhere")
-    for name in _images(what, names):
+        raise DataError(f"{folder[0]} has no table of labels: it lies {where}, or nowhere")
+    for name in _images(names):
         if tops and name[0] not in tops:
-            raise DataError(f"{what}: {'/'.join(name)} lies in none of the splits' folders")
+            raise DataError(f"{'/'.join(name)} lies in none of the splits' folders")
 
 
 def _check_layout(place: str, names: list[tuple[str, ...]], tops: set[str]) -> None:
     depth = 3 if tops else 2
-    what = f"imagefolder:{place}"
-    images = _images(what, names)
+    images = _images(names)
     if not images:
-        raise DataError(f"{what}: holds no images, only files such as {'/'.join(names[0])}")
+        raise DataError(f"holds no images, only files such as {'/'.join(names[0])}")
     if not tops and {name[0].lower() for name in images if len(name) == 2} <= SPLITS.keys():
-        raise DataError(
-            f"{what}: {'/'.join(images[0])} lies in no folder of a class: put it in "
-            f"{images[0][0]}/<class>/"
-        )
+        where = f"lies in no folder of a class: put it in {images[0][0]}/<class>/"
+        raise DataError(f"{'/'.join(images[0])} {where}")
     expected = "<split>/<class>/<image>" if tops else "<class>/<image>"
     for name in images:
         if len(name) != depth or (tops and name[0] not in tops):
-            raise DataError(f"{what}: {'/'.join(name)} does not lie as {expected}")
+            raise DataError(f"{'/'.join(name)} does not lie as {expected}")
     filled = {name[:-1] for name in images}
     for top in sorted(tops) or [""]:
         for folder in sorted(Path(place, top).iterdir()):
             own = (top, folder.name) if tops else (folder.name,)
-            if not folder.is_dir() or folder.name.startswith((".", "__")):
-                continue
-            if own not in filled:
-                raise DataError(f"{what}: class {'/'.join(own)} is empty: add images or remove it")
+            is_class = folder.is_dir() and not folder.name.startswith((".", "__"))
+            if is_class and own not in filled:
+                raise DataError(f"class {'/'.join(own)} is empty: add images or remove it")
     other = Counter(name[-1] for name in names) - Counter(name[-1] for name in images)
     if other:
-        warnings.warn(
-            f"{what}: {other.total()} file(s) that are no images are left out, such as "
-            f"{next(iter(other))}",
-            stacklevel=2,
+        some = (
+            f"{other.total()} file(s) that are no images are left out, such as {next(iter(other))}"
         )
+        warnings.warn(f"imagefolder:{place}: {some}", stacklevel=2)

@@ -58,18 +58,17 @@ def opened(
     kind: str, place: str, image_column: str | None, label_column: str | None, scratch: str
 ) -> Source:
     """The source that a spec names; what `datasets` writes for a local one goes to `scratch`."""
-    what = f"{kind}:{place}"
-    parts = _from_hub(what, place) if kind == "hf" else _local(kind, place, scratch)
+    parts = _from_hub(place) if kind == "hf" else _local(kind, place, scratch)
     splits: dict[str, Dataset] = {}
     for name in sorted(parts, key=_PARTS.__contains__):  # where both are, `validation` over `dev`
         split = folders.SPLITS.get(name.lower())
         if split and len(parts[name]):
             splits[_PARTS[split]] = parts[name]
     if "train" not in splits:
-        raise DataError(f"{what}: there is no train split, only {', '.join(parts) or 'nothing'}")
-    image = _image_column(what, splits["train"].features, image_column)
-    label = _label_column(what, splits["train"].features, label_column, image)
-    labels, names = _labels(what, splits, label)
+        raise DataError(f"there is no train split, only {', '.join(parts) or 'nothing'}")
+    image = _image_column(splits["train"].features, image_column)
+    label = _label_column(splits["train"].features, label_column, image)
+    labels, names = _labels(splits, label)
     root = os.path.abspath(place) if kind == "imagefolder" else ""
     records = {split: _records(part, image, split, root) for split, part in splits.items()}
     return Source(records, {s: labels[s] for s in records}, names)
@@ -95,7 +94,7 @@ def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
             reason = _first_line(error.__cause__ or error)
             if kind == "imagefolder" and (tables := folders.tables(place)):
                 reason = f"{reason} ({tables[0]} has to name the columns file_name and label)"
-            raise DataError(f"{kind}:{place}: cannot be read: {reason}") from None
+            raise DataError(f"cannot be read: {reason}") from None
 
 
 @contextmanager
@@ -121,7 +120,7 @@ def _quiet(bars: bool = False) -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _from_hub(what: str, place: str) -> Mapping[str, "Dataset"]:
+def _from_hub(place: str) -> Mapping[str, "Dataset"]:
     """The splits of a data set on the hub, or of its copy in Hugging Face's cache when offline."""
     import datasets
     from huggingface_hub import constants
@@ -129,28 +128,26 @@ def _from_hub(what: str, place: str) -> Mapping[str, "Dataset"]:
     name, _, revision = place.partition("@")
     name, _, configuration = name.partition(":")
     if not _HUB_ID.fullmatch(name):
-        raise DataError(f"{what}: {name!r} is no hub id: it looks like `uoft-cs/cifar10`")
+        raise DataError(f"{name!r} is no hub id: it looks like `uoft-cs/cifar10`")
     if os.path.exists(name):
-        raise DataError(
-            f"{what}: {name!r} is a path here: say parquet:{name} or imagefolder:{name}"
-        )
+        raise DataError(f"{name!r} is a path here: say parquet:{name} or imagefolder:{name}")
     if not constants.HF_HUB_OFFLINE:
-        _check_reached(what, constants.ENDPOINT)
+        _check_reached(constants.ENDPOINT)
     try:
         with _quiet(bars=True):
             return datasets.load_dataset(name, configuration or None, revision=revision or None)
     except datasets.exceptions.DatasetNotFoundError:
         raise DataError(
-            f"{what}: the hub has no such data set, or not for everybody: check its name, or log "
-            "in with `hf auth login`"
+            "the hub has no such data set, or not for everybody: check its name, or log in with "
+            "`hf auth login`"
         ) from None
     except ConnectionError as error:
         raise DataError(
-            f"{what}: neither reached nor in Hugging Face's cache ({_first_line(error)}): load it "
+            f"neither reached nor in Hugging Face's cache ({_first_line(error)}): load it "
             "once with a network, without HF_HUB_OFFLINE"
         ) from None
     except Exception as error:  # of the hub's HTTP client, or of a reader of its files
-        raise DataError(f"{what}: cannot be read: {_hub_reason(name, error)}") from None
+        raise DataError(f"cannot be read: {_hub_reason(name, error)}") from None
 
 
 def _hub_reason(name: str, error: Exception) -> str:
@@ -163,7 +160,7 @@ def _hub_reason(name: str, error: Exception) -> str:
     return reason
 
 
-def _check_reached(what: str, endpoint: str) -> None:
+def _check_reached(endpoint: str) -> None:
     """One short request: without a network `datasets` itself would try for half a minute."""
     from huggingface_hub import get_session
 
@@ -171,7 +168,7 @@ def _check_reached(what: str, endpoint: str) -> None:
         get_session().head(endpoint, timeout=_REACH_S)
     except Exception as error:  # of whatever HTTP client the hub's library is built on
         raise DataError(
-            f"{what}: no answer from {endpoint} ({_first_line(error)}): check the network, or set "
+            f"no answer from {endpoint} ({_first_line(error)}): check the network, or set "
             "HF_HUB_OFFLINE=1 to use what is in Hugging Face's cache"
         ) from None
 
@@ -180,7 +177,7 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def _image_column(what: str, features: Mapping[str, Any], asked: str | None) -> str:
+def _image_column(features: Mapping[str, Any], asked: str | None) -> str:
     """The column of images: the one asked for, or the only one."""
     from datasets import Image
 
@@ -191,48 +188,42 @@ def _image_column(what: str, features: Mapping[str, Any], asked: str | None) -> 
 
     found = [name for name, feature in features.items() if holds_images(feature)]
     if asked in features and asked not in found:
-        raise DataError(f"{what}: column {asked!r} holds no images")
-    return _only(what, "image", found, features, asked)
+        raise DataError(f"column {asked!r} holds no images")
+    return _only("image", found, features, asked)
 
 
-def _label_column(what: str, features: Mapping[str, Any], asked: str | None, image: str) -> str:
+def _label_column(features: Mapping[str, Any], asked: str | None, image: str) -> str:
     """The column of classes: the one asked for, the only one with class names, or one so named."""
     from datasets import ClassLabel
 
     found = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
     if not found:
         found = [name for name in features if name.lower() in _LABELS and name != image]
-    return _only(what, "label", found, features, asked)
+    return _only("label", found, features, asked)
 
 
-def _only(
-    what: str, kind: str, found: list[str], features: Mapping[str, Any], asked: str | None
-) -> str:
+def _only(kind: str, found: list[str], features: Mapping[str, Any], asked: str | None) -> str:
     if asked is not None and asked not in features:
-        raise DataError(f"{what}: no column {asked!r}, only {', '.join(features)}")
+        raise DataError(f"no column {asked!r}, only {', '.join(features)}")
     if asked is not None:
         return asked
     if not found:
-        raise DataError(
-            f"{what}: no {kind} column among {', '.join(features)}: add "
-            f"?{kind}=<column> to the name"
-        )
+        names = ", ".join(features)
+        raise DataError(f"no {kind} column among {names}: add ?{kind}=<column> to the name")
     if len(found) > 1:
-        raise DataError(
-            f"{what}: {', '.join(found)} could each be the {kind} column: add "
-            f"?{kind}={found[0]} to the name"
-        )
+        names, how = ", ".join(found), f"add ?{kind}={found[0]} to the name"
+        raise DataError(f"{names} could each be the {kind} column: {how}")
     return found[0]
 
 
 def _labels(
-    what: str, splits: dict[str, "Dataset"], column: str
+    splits: dict[str, "Dataset"], column: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Labels 0..K-1 of every split and the K class names; a split without labels is left out."""
     values = {split: list(part[column][:]) for split, part in splits.items()}
     kinds = {type(v) for own in values.values() for v in own if v is not None}
     if len(kinds) != 1 or not kinds <= {int, str, bool}:
-        raise DataError(f"{what}: {column!r} holds no classes: they are whole numbers or text")
+        raise DataError(f"{column!r} holds no classes: they are whole numbers or text")
     named = getattr(splits["train"].features[column], "names", None)
     none = {None, -1} if named else {None}
     for split in [s for s, own in values.items() if s != "train" and set(own) <= none]:
@@ -240,7 +231,7 @@ def _labels(
     for split, own in values.items():
         n_without = sum(v in none for v in own)
         if n_without:
-            raise DataError(f"{what}: {n_without} image(s) of {split} have no {column!r}")
+            raise DataError(f"{n_without} image(s) of {split} have no {column!r}")
     if named is None:
         kept = sorted({v for own in values.values() for v in own})
         number = {value: i for i, value in enumerate(kept)}

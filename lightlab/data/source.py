@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from lightlab import disk
 from lightlab.data import decode, embedded, folders, hub, splits
-from lightlab.data.splits import PARTS, DataError, DataSet, Split, check_memory, whole
+from lightlab.data.splits import PARTS, DataError, DataSet, Split, check_memory, naming, whole
 
 KINDS = ("hf", "parquet", "imagefolder")
 _VERSION = 2  # raise it when a change makes other pixels from the same files
@@ -31,11 +31,6 @@ class Kept:
     class_names: tuple[str, ...]
     sha256: str
 
-    def first(self, split: str) -> int:
-        """The number of the first image of `split` when all splits are counted through."""
-        before = PARTS[: PARTS.index(split)]
-        return sum(len(self.labels[s]) for s in before if s in self.labels)
-
 
 def read(
     kind: str,
@@ -48,21 +43,22 @@ def read(
 
     What is kept is that of a local folder as long as its place, its folders' names and its files'
     names, sizes, times and inodes are the same, and that of the hub by its name and revision.
-    DataError says what cannot be read.
     """
-    what = f"{kind}:{place}"
-    state: object = place
+    asked, state = f"{kind}:{place}", place
     if kind != "hf":
         place = os.path.realpath(os.path.expanduser(place))
-        state = [place, folders.listing(kind, place)]
+        with naming(f"{kind}:{place}"):
+            state = [place, folders.listing(place)]
     settings = {"kind": kind, "state": state, "version": _VERSION, "resolution": resolution}
     settings |= {"columns": [image_column, label_column]}
 
     def make() -> dict[str, np.ndarray]:
         with tempfile.TemporaryDirectory(prefix="lightlab-", ignore_cleanup_errors=True) as scratch:
-            source = hub.opened(kind, place, image_column, label_column, scratch)
-            _check_classes(what, source.labels, source.class_names)
-            images = decode.images(source.records, resolution, what)
+            with naming(f"{kind}:{place}"):
+                source = hub.opened(kind, place, image_column, label_column, scratch)
+            with naming(asked):
+                _check_classes(source.labels, source.class_names)
+                images = decode.images(source.records, resolution, asked)
         names = np.frombuffer(json.dumps(source.class_names).encode(), dtype=np.uint8)
         made = {f"{split}_x": x for split, x in images.items()}
         return made | {f"{s}_y": y for s, y in source.labels.items()} | {"class_names": names}
@@ -77,16 +73,15 @@ def read(
     )
 
 
-def _check_classes(what: str, labels: dict[str, np.ndarray], names: tuple[str, ...]) -> None:
-    """DataError unless there are two classes and each has images in every split."""
+def _check_classes(labels: dict[str, np.ndarray], names: tuple[str, ...]) -> None:
     if len(names) < 2:
-        raise DataError(f"{what}: there is only the class {names[0]!r}: nothing to tell apart")
+        raise DataError(f"there is only the class {names[0]!r}: nothing to tell apart")
     for split, own in labels.items():
         counts = np.bincount(own, minlength=len(names))
         for name in (names[i] for i in np.flatnonzero(counts == 0)):
             others = ", ".join(s for s in labels if s != split) or "any other split"
             raise DataError(
-                f"{what}: class {name!r} has no image in {split} (it may be in {others}): classes "
+                f"class {name!r} has no image in {split} (it may be in {others}): classes "
                 "have to be the same in all splits, letter by letter"
             )
 
@@ -123,9 +118,8 @@ def load(
     16 bits are scaled by 1/256; images of 12 bits or fewer stored in 16 are refused. Where several
     columns could be meant, `?label=<column>&image=<column>` behind the spec says which.
 
-    DataError: unknown name, sizes that the set does not have, a resolution outside 8..64 px
-    (digits) or 8..512 px, a source that cannot be read whole, or float32 images that would fill
-    more than half of the machine's memory.
+    DataError for sizes that the set does not have, a resolution outside 8..64 px (digits) or
+    8..512 px, a source that cannot be read whole, and images that would fill half of the memory.
     """
     seed = whole("seed", seed, least=0)
     resolution = None if resolution is None else whole("resolution", resolution)
@@ -134,16 +128,21 @@ def load(
         for part, n in (("train", n_train), ("val", n_val), ("test", n_test))
     }
     kind, _, place = spec.partition(":")
-    if spec in embedded.SPECS:
-        _check_resolution(resolution, embedded.RESOLUTIONS)
+    is_embedded = spec in embedded.SPECS
+    if not is_embedded and not (kind in KINDS and place):
+        raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
+    allowed = embedded.RESOLUTIONS if is_embedded else decode.RESOLUTIONS
+    if resolution is not None and resolution not in allowed:
+        ends = f"{allowed.start}..{allowed.stop - 1}"
+        raise DataError(f"resolution must lie in {ends} px, got {resolution}")
+    if is_embedded:
         settings, raw = embedded.read(spec, seed, asked, _number("difficulty", difficulty))
-        return _embedded(settings, raw, resolution)
-    if kind in KINDS and place:
-        _check_resolution(resolution, decode.RESOLUTIONS)
-        place, columns = _columns(spec, place)
-        kept = read(kind, place, resolution, columns.get("image"), columns.get("label"))
+        with naming(spec):
+            return _embedded(settings, raw, resolution)
+    place, columns = _columns(spec, place)
+    kept = read(kind, place, resolution, columns.get("image"), columns.get("label"))
+    with naming(spec):
         return _external(spec, kept, seed, asked)
-    raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
 
 
 def _columns(spec: str, place: str) -> tuple[str, dict[str, str]]:
@@ -164,10 +163,9 @@ def _number(name: str, value: object) -> float:
 
 
 def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None) -> DataSet:
-    """What was drawn, at the resolution asked for."""
     side = resolution or raw["train_x"].shape[-1]
     n, channels = sum(len(raw[f"{part}_x"]) for part in PARTS), raw["train_x"].shape[1]
-    check_memory(settings["spec"], n, (channels, side, side), np.float32)
+    check_memory(n, (channels, side, side), np.float32)
     x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
     chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
     content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
@@ -177,25 +175,20 @@ def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None
 
 def _external(spec: str, kept: Kept, seed: int, asked: dict[str, int | None]) -> DataSet:
     """The images asked for out of all that were kept; each is its own original."""
-    index = splits.cut(spec, kept.labels, kept.class_names, seed, asked)
+    index = splits.cut(kept.labels, kept.class_names, seed, asked)
     sizes = {part: len(rows) for part, (_, rows) in index.items()}
-    check_memory(spec, sum(sizes.values()), kept.images["train"].shape[1:], np.float32)
-    x, chosen = {}, {}
-    for part, (split, rows) in index.items():
-        x[part] = _gather(kept.images[split], rows)
-        chosen[part] = kept.labels[split][rows], rows + kept.first(split)
+    check_memory(sum(sizes.values()), kept.images["train"].shape[1:], np.float32)
+    first, n = {}, 0  # the number of a split's first image when all are counted through
+    for split in kept.labels:
+        first[split], n = n, n + len(kept.labels[split])
+    x = {part: _gather(kept.images[split], rows) for part, (split, rows) in index.items()}
+    chosen = {part: (kept.labels[s][rows], rows + first[s]) for part, (s, rows) in index.items()}
     fingerprint = disk.digest({"sha256": kept.sha256, "seed": seed, "sizes": sizes})
     return _finish(spec, x, chosen, kept.class_names, fingerprint)
 
 
-def _check_resolution(resolution: int | None, allowed: range) -> None:
-    if resolution is not None and resolution not in allowed:
-        ends = f"{allowed.start}..{allowed.stop - 1}"
-        raise DataError(f"resolution must lie in {ends} px, got {resolution}")
-
-
 def _resize(images: Tensor, side: int) -> Tensor:
-    """uint8 images as float32 in 0..1 at `side` px, low-pass filtered when they shrink."""
+    """uint8 images as float32 in 0..1 at `side` px."""
     x = images.float() / 255
     if not len(x):
         return x.new_zeros(0, x.shape[1], side, side)
@@ -240,7 +233,7 @@ def _finish(
     there is divided by 1, since its spread is rounding."""
     mean, std = _moments(x["train"])
     if max(std) < _LEAST_STD:
-        raise DataError(f"{spec}: the training images are all of one colour: nothing to learn")
+        raise DataError("the training images are all of one colour: nothing to learn")
     std = tuple(s if s >= _LEAST_STD else 1.0 for s in std)
     splits = {}
     for part, (y, groups) in chosen.items():

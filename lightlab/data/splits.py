@@ -5,6 +5,7 @@ image goes where: a seeded order in which classes come up evenly.
 import math
 import numbers
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,15 @@ class DataError(ValueError):
 
 class TooFewError(DataError):
     """A class has too few images for the parts that are cut."""
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Puts `what` before that which a DataError says."""
+    try:
+        yield
+    except DataError as error:
+        raise type(error)(f"{what}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -99,19 +109,18 @@ def whole(name: str, value: object, least: int | None = None) -> int:
     return int(value)
 
 
-def check_memory(what: str, n: int, shape: tuple[int, int, int], dtype: type) -> None:
-    """DataError where `n` images (C, H, W) would fill more than half of the machine's memory."""
+def check_memory(n: int, shape: tuple[int, int, int], dtype: type) -> None:
+    """DataError where `n` images (C, H, W) would fill more than half of the memory."""
     need, limit = n * math.prod(shape) * np.dtype(dtype).itemsize, _memory_limit()
     if need > limit:
         raise DataError(
-            f"{what}: {n:,} images at {shape[-1]} px need {need / 2**30:,.1f} GiB, more than half "
-            f"of this machine's memory ({limit / 2**30:,.1f} GiB): give a smaller resolution or "
-            "fewer images"
+            f"{n:,} images at {shape[-1]} px need {need / 2**30:,.1f} GiB, more than half of this "
+            f"machine's memory ({limit / 2**30:,.1f} GiB): give a smaller resolution or fewer "
+            "images"
         )
 
 
 def _memory_limit() -> int:
-    """Bytes."""
     return psutil.virtual_memory().total // 2
 
 
@@ -133,7 +142,6 @@ def even_order(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def cut(
-    spec: str,
     labels: dict[str, np.ndarray],
     names: tuple[str, ...],
     seed: int,
@@ -156,22 +164,22 @@ def cut(
         orders["test"], rest = rest[:at], rest[at:]
     if not len(rest):
         raise DataError(
-            f"{spec}: {len(labels['train'])} images of {len(names)} classes are too few for each "
+            f"{len(labels['train'])} images of {len(names)} classes are too few for each "
             "of training, validation and test: add images, or give a test split"
         )
-    n_test = size(spec, "test", asked["test"], len(orders["test"]), len(orders["test"]))
+    n_test = size("test", asked["test"], len(orders["test"]), len(orders["test"]))
     if "val" in labels:
-        n_val = size(spec, "val", asked["val"], len(orders["val"]), len(orders["val"]))
+        n_val = size("val", asked["val"], len(orders["val"]), len(orders["val"]))
     else:
         most = len(rest) - 1
         default = min(_share(VAL_SHARE, len(rest), len(names)), most)
-        n_val = size(spec, "val", asked["val"], default, most)
+        n_val = size("val", asked["val"], default, most)
         orders["val"], rest = rest[:n_val], rest[n_val:]
     orders["train"] = rest[::-1]
-    n_train = size(spec, "train", asked["train"], len(rest), len(rest))
+    n_train = size("train", asked["train"], len(rest), len(rest))
     for part in PARTS:
         if asked[part] is None or (part == "test" and "test" not in labels):
-            _check_whole(spec, part, labels, source[part], orders[part], names)
+            _check_whole(part, labels, source[part], orders[part], names)
     sizes = {"train": n_train, "val": n_val, "test": n_test}
     return {part: (source[part], orders[part][: sizes[part]]) for part in PARTS}
 
@@ -181,30 +189,28 @@ def _share(share: float, n: int, n_classes: int) -> int:
     return max(round(share * n), n_classes)
 
 
-def size(spec: str, part: str, asked: int | None, default: int, most: int) -> int:
-    """Images of a part; DataError where there are not as many as asked for."""
+def size(part: str, asked: int | None, default: int, most: int) -> int:
+    """Images of a part, of at most `most`."""
     n = default if asked is None else asked
     least = 0 if part == "val" else 1
     if not least <= n <= most:
-        raise DataError(f"{spec}: n_{part} must lie in {least}..{most}, got {n}")
+        raise DataError(f"n_{part} must lie in {least}..{most}, got {n}")
     return n
 
 
 def _check_whole(
-    spec: str,
     part: str,
     labels: dict[str, np.ndarray],
     source: str,
     rows: np.ndarray,
     names: tuple[str, ...],
 ) -> None:
-    """TooFewError for a class of which a part that was cut here has no image."""
     if source == part != "train" or not len(rows):
         return
     missing = np.setdiff1d(range(len(names)), labels[source][rows])
     if len(missing):
         name, n = names[missing[0]], np.sum(labels[source] == missing[0])
         raise TooFewError(
-            f"{spec}: class {name!r} has {n} image(s), too few for each of training, validation "
+            f"class {name!r} has {n} image(s), too few for each of training, validation "
             f"and test ({part} would have none): add images, or give a test split"
         )

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lightlab.data import DataSet, Split
-from lightlab.data.splits import check_memory
+from lightlab.data.splits import check_memory, naming
 from lightlab.measure import stats
 
 MOST_OFTEN = 10  # times that a training image of a rare class is repeated
@@ -32,7 +32,8 @@ def balanced(images: DataSet) -> DataSet:
     n = sum(map(len, numbers))
     if n == len(images.train) + len(images.val):
         return images  # no class is rarer
-    check_memory(images.spec, n, images.input_shape, np.float32)
+    with naming(images.spec):
+        check_memory(n, images.input_shape, np.float32)
     learnt, val = images.train.take(numbers[0]), images.val.take(numbers[1])
     return replace(images, train=learnt, val=val)
 

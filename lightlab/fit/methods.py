@@ -45,9 +45,9 @@ def once_for_all(task: Task, seconds: float) -> Found:
     n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
     clock.enter("trying sub-networks", n * each)
     samples = accuracy_predictor.sample(net, images, n, task.seed, task.workers)
-    score = accuracy_predictor.scorer(
+    score = accuracy_predictor.make_score(
         net.space,
-        accuracy_predictor.MLP(samples.codes(net.space), samples.accuracy, seed=task.seed),
+        accuracy_predictor.MLP(net.space.encode(samples.points), samples.accuracy, seed=task.seed),
     )
     clock.enter("evolution")
     networks = [subnets.specialise(net, p, images.train.x) for p in candidates(task, score)]
@@ -183,7 +183,7 @@ def designs(task: Task) -> dict[str, Arch]:
     space, found = task.room.space, dict[str, Arch]()
     most = cost.macs(space.decode(space.corner()))
     for depth in range(max(map(max, space.depths)), 0, -1):
-        for name, arch in comparison.families(space, [1.0], depth):
+        for name, arch in comparison.designs(space, [1.0], depth):
             if name not in found and (widest := task.meter.widest(arch, most)) is not None:
                 found[name] = widest
     return found

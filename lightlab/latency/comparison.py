@@ -7,7 +7,7 @@ from itertools import pairwise, zip_longest
 import numpy as np
 import pandas as pd
 
-from lightlab.latency.setting import Setting
+from lightlab.latency.setting import LatencyError, Setting
 from lightlab.measure import stats
 
 # rank correlation between two halves of the rounds, below which ranks are luck
@@ -16,7 +16,7 @@ NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apar
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
 
 
-class NoisyError(ValueError):
+class NoisyError(LatencyError):
     """The noise of the measurement drowns the difference that was asked for."""
 
 
@@ -76,7 +76,7 @@ class Timings:
 
     @cached_property
     def rounds_ms(self) -> np.ndarray:
-        """What each round says of each network, (networks, rounds); NaN where it was left out."""
+        """(networks, rounds), NaN where a round left a network out."""
         rows = self.visits.ms if self.estimate == "median" else self.visits.fastest
         return np.array(list(zip_longest(*rows, fillvalue=np.nan))).T
 
@@ -124,17 +124,17 @@ class Timings:
         """Whether two halves of the rounds agree well enough for `ranking`."""
         return self.split_half >= MIN_SPLIT_HALF
 
-    def ranking(self, min_split_half: float = MIN_SPLIT_HALF) -> pd.DataFrame:
+    def ranking(self) -> pd.DataFrame:
         """`table` from the fastest network on, with `undecided` and `rank`.
 
         `undecided` names the neighbours in this order whose ratio to the network may be 1, at 99 %:
         many neighbours are judged at once, and rounds are not quite independent. They share a rank.
-        NoisyError if two halves of the rounds agree on the order by less than `min_split_half`.
+        NoisyError unless the timings are `trusted`.
         """
-        if not self.split_half >= min_split_half:
+        if not self.trusted:
             raise NoisyError(
                 f"{len(self.visits.names)} networks cannot be ranked: two halves of the rounds "
-                f"agree by rho {self.split_half:.2f} < {min_split_half:g}; noise of one latency "
+                f"agree by rho {self.split_half:.2f} < {MIN_SPLIT_HALF:g}; noise of one latency "
                 f"{self.noise_pct:.1f} %, load {self.device.get('load_end')}: "
                 "more rounds, or a quieter machine"
             )
@@ -185,7 +185,7 @@ class Timings:
 
 def check_estimate(estimate: str) -> None:
     if estimate not in ESTIMATES:
-        raise ValueError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
+        raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
 
 
 def _median_noise_pct(ms: np.ndarray) -> float:

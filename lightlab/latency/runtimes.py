@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lightlab import deploy
 from lightlab.latency.pieces import Piece, graph, module
-from lightlab.latency.setting import Setting
+from lightlab.latency.setting import LatencyError, Setting
 from lightlab.measure import cost
 from lightlab.measure.machine import torch_threads
 from lightlab.nets.build import build
@@ -115,7 +115,7 @@ def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
             compiled(images)
     except RuntimeError as e:
         reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        raise ValueError(
+        raise LatencyError(
             f"runtime 'torch-compile' cannot compile {type(network).__name__} here; it needs a C++ "
             f"compiler (g++, clang or MSVC) and modules that PyTorch can trace: {reason}"
         ) from e
@@ -127,14 +127,14 @@ class CudaRunner:
 
     def __init__(self, network: nn.Module, images: Tensor, threads: int = 1) -> None:
         if not torch.cuda.is_available():
-            raise ValueError(
+            raise LatencyError(
                 "runtime 'cuda' needs an NVIDIA GPU and a PyTorch built for CUDA: none is here"
             )
         try:
             self._network = network.cuda().to(memory_format=torch.channels_last)
             self._images = channels_last(images.cuda())
         except torch.OutOfMemoryError as e:
-            raise ValueError(f"the GPU's memory is too small for {len(images)} images") from e
+            raise LatencyError(f"the GPU's memory is too small for {len(images)} images") from e
         self._threads = threads
 
     def time(self, n: int) -> tuple[float, float]:
@@ -166,7 +166,7 @@ def runner(
     `input_shape` is (channels, height, width) of one image; architectures and networks built from
     one know theirs. Two sessions of ONNX Runtime with the same graph differ lastingly, by a per
     cent or two: `sessions` of them (the other runtimes have one) take the rounds in turn, so that
-    the spread over the rounds holds that too. ValueError where the shape is missing or does not
+    the spread over the rounds holds that too. LatencyError where the shape is missing or does not
     fit, for more threads or images than this machine has room for, for what the runtime cannot run,
     or without a GPU for "cuda".
     """
@@ -184,19 +184,14 @@ def runner(
 
 def onnx_model(model: Arch | Piece | nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
     """What ONNX Runtime runs in `setting`; DeployError where ONNX has no such operator."""
-    if setting.runtime != "onnxruntime-int8":
-        return graph(model, shape)
-    return _int8_model(model, shape) if isinstance(model, Arch) else _quantised(model, shape)
+    made = graph(model, shape)
+    return _int8(made, shape) if setting.runtime == "onnxruntime-int8" else made
 
 
 @lru_cache(maxsize=16)
-def _int8_model(arch: Arch, shape: tuple[int, ...]) -> bytes:
+def _int8(model: bytes, shape: tuple[int, ...]) -> bytes:
     """Kept: quantising takes seconds, and a profile or a size asks for the same model again."""
-    return _quantised(arch, shape)
-
-
-def _quantised(model: Arch | Piece | nn.Module, shape: tuple[int, ...]) -> bytes:
-    return deploy.int8_bytes(graph(model, shape), random_images(_CALIBRATION_IMAGES, shape))
+    return deploy.int8_bytes(model, random_images(_CALIBRATION_IMAGES, shape))
 
 
 def _module(model: Arch | Piece | nn.Module) -> nn.Module:
@@ -212,27 +207,27 @@ def _checked_shape(
     """Shape of one image: as `said`, else the model's `own`."""
     shape, name = own if said is None else tuple(said), type(model).__name__
     if shape is None:
-        raise ValueError(f"{name}: say input_shape, (channels, height, width)")
+        raise LatencyError(f"{name}: say input_shape, (channels, height, width)")
     if shape == own:
         return shape
     if isinstance(model, Arch):
-        raise ValueError(f"{name} is for images of shape {own}, not {shape}")
+        raise LatencyError(f"{name} is for images of shape {own}, not {shape}")
     try:
         with torch.inference_mode():
             _module(model)(torch.zeros(1, *shape))
     except (RuntimeError, ValueError, TypeError) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-        raise ValueError(f"{name} takes no input of shape {shape}: {reason}") from e
+        raise LatencyError(f"{name} takes no input of shape {shape}: {reason}") from e
     return shape
 
 
 def _check_memory(arch: object, shape: tuple[int, ...], batch: int) -> None:
-    """ValueError where the images, and the maps where they are known, do not fit into memory."""
+    """LatencyError where the images, and the maps where they are known, do not fit into memory."""
     maps = cost.activation_bytes(arch) if isinstance(arch, Arch) else 0
     needed = batch * (cost.BYTES_PER_NUMBER * math.prod(shape) + maps)
     free = psutil.virtual_memory().available
     if needed > free:
-        raise ValueError(
+        raise LatencyError(
             f"batch {batch} needs {needed / 2**30:,.0f} GiB for images and maps, "
             f"{free / 2**30:,.0f} GiB are free: take a smaller one"
         )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,34 +25,22 @@ from lightlab.space.once_for_all import OfaSpace
 from lightlab.train.parallel import run_beside
 
 LEAST_SAMPLES = 4
-DECAY = 1e-2
+MEMBERS, STEPS, DECAY = 3, 150, 1e-2
 
-
-class Predictor(Protocol):
-    """Anything that says accuracies for codes (n, d) and MACs (n,)."""
-
-    def __call__(self, codes: np.ndarray, macs: np.ndarray) -> np.ndarray:
-        """Accuracies in %, (n,)."""
+Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]  # codes (n, d), MACs (n,): %, (n,)
 
 
 class MLP:
     """An ensemble of perceptrons that share nothing but the data; their spread is the uncertainty.
 
-    `members` networks of three layers of 400 units, trained together by Adam for `steps` full
-    batches, with the first author's rate of 1e-3, and an output that begins at the mean. His weight
-    decay of 1e-4 is for 16,000 samples: with 240 it leaves nearly twice the error of DECAY
-    (benchmarks/once_for_all.md). ValueError for fewer than LEAST_SAMPLES samples.
+    MEMBERS networks of three layers of 400 units, trained together by Adam for STEPS full batches,
+    with the first author's rate of 1e-3, and an output that begins at the mean. His weight decay of
+    1e-4 is for 16,000 samples: with 240 it leaves nearly twice the error of DECAY
+    (benchmarks/once_for_all.md).
     """
 
     def __init__(
-        self,
-        codes: np.ndarray,
-        accuracy: np.ndarray,
-        *,
-        members: int = 3,
-        steps: int = 150,
-        decay: float = DECAY,
-        seed: int = 0,
+        self, codes: np.ndarray, accuracy: np.ndarray, *, decay: float = DECAY, seed: int = 0
     ) -> None:
         X, y = torch.from_numpy(np.asarray(codes, dtype=np.float32)), np.asarray(accuracy)
         _check(X, y)
@@ -61,7 +49,7 @@ class MLP:
         generator = torch.Generator().manual_seed(seed)
         sizes = [X.shape[1], 400, 400, 400, 1]
         self._layers = [
-            (_drawn(members, a, b, generator), torch.zeros(members, 1, b, requires_grad=True))
+            (_drawn(MEMBERS, a, b, generator), torch.zeros(MEMBERS, 1, b, requires_grad=True))
             for a, b in pairwise(sizes)
         ]
         with torch.no_grad():
@@ -69,9 +57,9 @@ class MLP:
         parameters = [p for layer in self._layers for p in layer]
         adam = torch.optim.Adam(parameters, lr=1e-3, weight_decay=decay, fused=True)
         with torch_threads(1):  # small products: a second thread gains little and may cost all
-            for _ in range(steps):
+            for _ in range(STEPS):
                 adam.zero_grad(set_to_none=True)
-                F.mse_loss(self._forward(X), target.expand(members, -1)).backward()
+                F.mse_loss(self._forward(X), target.expand(MEMBERS, -1)).backward()
                 adam.step()
         for parameter in parameters:
             parameter.requires_grad_(False)
@@ -141,17 +129,11 @@ class Samples:
     macs: np.ndarray
     seconds: float
 
-    def codes(self, space: OfaSpace) -> np.ndarray:
-        """One-hot codes (n, options)."""
-        return space.encode(self.points)
-
 
 def sample(
     supernet: ElasticNetwork, images: DataSet, n: int, seed: int = 0, workers: int | None = None
 ) -> Samples:
-    """`n` random sub-networks, no two alike where the space has as many, evaluated side by side by
-    so many `workers`, see `run_beside`.
-    """
+    """`n` random sub-networks, no two alike where the space has as many, see `run_beside`."""
     space = supernet.space
     drawn = space.canonical(space.sample(np.random.default_rng(seed), 4 * n))
     points = np.array(list(dict.fromkeys(map(tuple, drawn.tolist())))[:n])
@@ -169,7 +151,7 @@ def _timed(**job: Any) -> tuple[np.ndarray, float]:
     return subnets.accuracies(**job), time.process_time() - begin
 
 
-def scorer(space: OfaSpace, model: Predictor) -> Score:
+def make_score(space: OfaSpace, model: Predictor) -> Score:
     """What evolution asks: the accuracies that `model` predicts for points."""
     macs = Price.macs(space)
     return lambda points: model(space.encode(points), macs.of(points))

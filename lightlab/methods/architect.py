@@ -26,9 +26,8 @@ class Settings:
 
     Then after `every` steps of the weights comes one of the architecture, of a `form` of
     `nets.mixed`, by Adam with `arch_lr`. `latency_weight` is λ of the paper's loss
-    CE + λ E[LAT] / T; where the target is a `limit`, it is that λ only for a likeliest network of
-    twice the target, see `Architect.latency_weight`. "reinforce" has the reward
-    ACC (LAT / T)^`exponent` of `n_paths` networks. SearchError on impossible values.
+    CE + λ E[LAT] / T; where the target is a `limit`, see `Architect.latency_weight`. "reinforce"
+    has the reward ACC (LAT / T)^`exponent` of `n_paths` networks.
     """
 
     recipe: train.Recipe
@@ -95,10 +94,8 @@ class Architect:
     @property
     def latency_weight(self) -> float:
         """λ now: where the target is a limit, in proportion to what the likeliest network is above
-        it, and 0 below. That is the slope of the quadratic penalty for LAT ≤ T (Nocedal & Wright,
-        Numerical Optimization, section 17.1), with the likeliest network's latency for LAT.
-
-        The paper does not say how it came by its λ.
+        it, and 0 below: the slope of the quadratic penalty for LAT ≤ T (Nocedal & Wright, Numerical
+        Optimization, section 17.1). The paper does not say how it came by its λ.
         """
         settings = self.settings
         if not settings.limit:
@@ -119,7 +116,9 @@ class Architect:
         if form == "two":
             for mixed, old in zip(net.mixed, before, strict=True):
                 keep_mass(mixed.arch_logits, old, mixed.involved)
-        self._count(len(x), backward=involved if form == "sum" else None, forward=involved)
+        # backwards through what leads to the logits; the weights' own gradients are not computed
+        back = involved if form == "sum" else [(i,) for i in net.active]
+        self._count(len(x), involved, back)
 
     def _reinforce(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
         """By the score function, the batch's mean reward as baseline (as the code has it)."""
@@ -131,26 +130,21 @@ class Architect:
             exponents = (self.settings.exponent,) * 2
             rewards.append(reward(accuracy, self.latency.of(point), self.target_ms, *exponents))
             log_p.append(net.log_probability())
-            self._count(len(x), forward=[(i,) for i in point])
+            self._count(len(x), [(i,) for i in point])
         chances = torch.stack(log_p)
         advantage = chances.new_tensor(rewards)
         advantage -= advantage.mean()
         (-(advantage * chances).mean()).backward()
         self.optimizer.step()
 
-    def _count(self, n: int, forward: list, backward: list | None = None) -> None:
-        """MACs of a step: of all that is computed forwards, and once more of what the gradient
-        passes through on its way to the logits (the weights' own gradients are not computed).
-        """
-        through = backward or [(i,) for i in self.supernet.active]
-        total = self._sum(forward)
-        if self.settings.form != "reinforce":
-            total += self._sum(through)
-        self.macs += round(n * total)
-
-    def _sum(self, involved: list) -> float:
-        rows = zip(self.price.added, involved, strict=True)
-        return float(self.price.fixed[0] + sum(row[0, i] for row, among in rows for i in among))
+    def _count(self, n: int, *passes: Sequence[Sequence[int]]) -> None:
+        """MACs of `n` images in passes through these candidates, position by position."""
+        fixed, added = self.price.fixed[0], self.price.added
+        total = sum(
+            fixed + sum(part[0, i] for part, among in zip(added, path, strict=True) for i in among)
+            for path in passes
+        )
+        self.macs += round(n * float(total))
 
 
 @torch.no_grad()

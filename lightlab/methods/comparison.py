@@ -10,15 +10,15 @@ import pandas as pd
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
+from lightlab.space import scaling
 from lightlab.space.arch import Arch, encode
 from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
-from lightlab.space.scaling import scale, widths
 
 _PLAN = latency.Plan.brief(12, warmup_ms=10.0)
 WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)
 
 
-def as_fast(
+def match_latency(
     arch: Arch, latency_ms: float, time: Callable[[Sequence[Arch]], Sequence[float]]
 ) -> tuple[Arch, float]:
     """`arch` of the width whose latency, by `time`, is nearest to `latency_ms`, and its latency.
@@ -31,7 +31,7 @@ def as_fast(
         (known[one],) = map(float, time([one]))
         return known[one]
 
-    bisect_left(widths(arch, WIDTHS), latency_ms, key=timed)
+    bisect_left(scaling.widths(arch, WIDTHS), latency_ms, key=timed)
     best = min(known, key=lambda one: abs(np.log(known[one] / latency_ms)))
     return best, known[best]
 
@@ -43,12 +43,11 @@ def train_and_time(
     time: Callable[[Sequence[Arch]], Sequence[float]] | None = None,
     **how: Any,
 ) -> pd.DataFrame:
-    """Networks trained with their seeds and tested once, and all of them timed in turn; what stands
-    there twice is trained once.
+    """Entries of name, seed and network, trained and tested once, what stands there twice too, and
+    all timed in turn: rows name, seed, accuracy (test, %), latency_ms, macs, params, arch (text).
 
-    Entries are name, seed, network. Rows name, seed, accuracy (test, %), latency_ms, macs, params,
-    arch (as text). `time` tells the latencies (without one: ONNX Runtime's, one thread, now); `how`
-    goes to `train.start`.
+    `time` tells the latencies (without one: ONNX Runtime's, one thread, now); `how` goes to
+    `train.start`.
     """
     distinct = {encode(arch): arch for _, _, arch in entries}
     if time is None:
@@ -112,7 +111,7 @@ def layer_rows(archs: Mapping[str, Arch]) -> pd.DataFrame:
 MOBILENET_V2, MOBILENET_V3 = "MobileNetV2's design", "MobileNetV3's design"
 
 
-def families(
+def designs(
     space: OfaSpace, widths: Sequence[float], depth: int | None = None
 ) -> list[tuple[str, Arch]]:
     """The two designs in the skeleton of `space`, of each width and resolution, with at most
@@ -122,9 +121,9 @@ def families(
     squeeze-excite and h-swish, and kernel 5 wherever it squeezes, as in its large network.
     """
     plain = like_mobilenet_v2(space.skeleton)
-    designs = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
+    frames = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
     found = []
-    for name, frame in designs.items():
+    for name, frame in frames.items():
         blocks = [
             frame.mbconv(i, j, 5 if stage.se_ratio else 3, space.expands[-1])
             for i, stage in enumerate(frame.stages)
@@ -132,7 +131,9 @@ def families(
         ]
         whole = frame.arch(blocks)
         scaled = [
-            scale(whole, width_mult=w, resolution=px) for w in widths for px in space.resolutions
+            scaling.scale(whole, width_mult=w, resolution=px)
+            for w in widths
+            for px in space.resolutions
         ]
         found += [(name, arch) for arch in dict.fromkeys(scaled)]
     return found

@@ -24,7 +24,7 @@ from lightlab.space.decisions import DecisionSpace
 
 HARD, SOFT = (0.0, -1.0), (-0.07, -0.07)  # alpha, beta: section 3 and figure 3
 
-Judge = Callable[[Sequence[Arch]], pd.DataFrame]
+Evaluate = Callable[[Sequence[Arch]], pd.DataFrame]
 Objective = Callable[[pd.DataFrame], ArrayLike]
 
 
@@ -37,8 +37,7 @@ def reward(
 ) -> np.ndarray:
     """accuracy · (latency / target)^w, w = `alpha` up to the target and `beta` above it (eq. 2, 3).
 
-    In the units of `accuracy`, of any equal shapes. ValueError for a latency or target that is not
-    above 0, and for an accuracy that is NaN: a network that failed has no reward.
+    In the units of `accuracy`, of any equal shapes.
     """
     accuracy, latency_ms = np.asarray(accuracy, dtype=float), np.asarray(latency_ms, dtype=float)
     if not 0 < target_ms < np.inf:
@@ -52,27 +51,24 @@ def reward(
 
 
 def exponent(times_slower: float, relative_gain: float) -> float:
-    """The exponent at which a network `times_slower` is worth as much if its accuracy is higher by
-    `relative_gain`: (1 + gain) · times^β = 1 (section 3). ValueError on values that have none.
-    """
+    """β of (1 + gain) · times^β = 1: so much slower and better is worth the same (section 3)."""
     if not (times_slower > 0 and times_slower != 1 and relative_gain > -1):
         raise ValueError(f"no exponent makes {times_slower} times as slow worth {relative_gain}")
     return float(-np.log1p(relative_gain) / np.log(times_slower))
 
 
-def run(
+def search(
     searcher: Searcher,
     space: DecisionSpace,
-    judge: Judge,
+    evaluate: Evaluate,
     objective: Objective,
     n_trials: int,
     batch_size: int,
 ) -> pd.DataFrame:
-    """Sample, judge, tell, until `n_trials` networks were tried; fewer where the space has no more.
+    """Sample, evaluate, tell, until `n_trials` networks were tried, or all that there are.
 
-    The rows that `judge` gives, one per trial in the order asked, and trial, point, value (what
-    `objective` makes of the rows that did not fail, NaN for those that did), entropy (of a
-    controller's policy, nats). SearchError in a space of one network, or where none is left to try.
+    The rows of `evaluate` in the order asked, and trial, point, value (what `objective` makes of
+    those that did not fail, else NaN), entropy (of a controller's policy, nats).
     """
     if min(n_trials, batch_size) < 1:
         raise ValueError(f"n_trials and batch_size start at 1, got {n_trials} and {batch_size}")
@@ -83,7 +79,7 @@ def run(
         points = searcher.ask(min(batch_size, left))
         if not points:
             break
-        rows = judge([space.decode(point) for point in points])
+        rows = evaluate([space.decode(point) for point in points])
         fine = rows["accuracy"].notna().to_numpy()
         values = np.full(len(rows), np.nan)
         values[fine] = objective(rows[fine])
@@ -106,8 +102,8 @@ def run(
 def check_target(
     space: DecisionSpace, time: Callable[[Sequence[Arch]], ArrayLike], target_ms: float
 ) -> None:
-    """SearchError where even a network of few MACs takes longer than `target_ms`, by `time`: one
-    that no single other decision would make cheaper.
+    """SearchError where even a network that no single other decision would make cheaper in MACs
+    takes longer than `target_ms`, by `time`.
     """
     if not target_ms > 0:
         raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
@@ -178,9 +174,9 @@ class Meter:
 
 @dataclass
 class Proxy:
-    """Judges networks: latency by `meter`, accuracy on the validation images after `recipe`.
+    """Evaluates networks: latency by `meter`, accuracy on the validation images after `recipe`.
 
-    A network is judged once: what `journal` holds is not measured again, so that a search which
+    A network is evaluated once: what `journal` holds is not measured again, so that a search which
     was killed goes on by being asked anew, and two searches share what both sample. Networks are
     trained side by side (`workers` as in `train.start`), after all of them were timed: a
     training beside a measurement would disturb it.
@@ -199,53 +195,48 @@ class Proxy:
         seconds (of one core).
         """
         found = self.latency_ms(archs)
-        texts = [encode(arch) for arch in archs]
-        self._train(dict(zip(texts, archs, strict=True)))
+        if new := self._new("training", archs):
+            self._train(new)
         trained = {row["arch"]: row for row in self.journal.of("training")}
-        rows = [trained[t] | {"latency_ms": ms} for t, ms in zip(texts, found, strict=True)]
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
-        return table.astype({"accuracy": float})
+        table = pd.DataFrame([trained[encode(arch)] for arch in archs], columns=list(COLUMNS))
+        return table.assign(latency_ms=found).astype({"accuracy": float})
 
     def latency_ms(self, archs: Sequence[Arch]) -> np.ndarray:
         """Latencies alone, (n,)."""
-        texts = [encode(arch) for arch in archs]
-        self._time(dict(zip(texts, archs, strict=True)))
-        found = {row["arch"]: row["latency_ms"] for row in self.journal.of("latency")}
-        return np.array([found[text] for text in texts])
-
-    def _time(self, archs: dict[str, Arch]) -> None:
-        known = {row["arch"] for row in self.journal.of("latency")}
-        if todo := [text for text in archs if text not in known]:
-            found = self.meter([archs[text] for text in todo])
+        if new := self._new("latency", archs):
+            found = self.meter(list(new.values()))
             if wrong := [ms for ms in found if not 0 < ms < np.inf]:
                 raise ValueError(f"a latency of {wrong[0]} ms was measured: it cannot be")
-            for text, ms in zip(todo, found, strict=True):
+            for text, ms in zip(new, found, strict=True):
                 self.journal.add(kind="latency", arch=text, latency_ms=float(ms))
+        known = {row["arch"]: row["latency_ms"] for row in self.journal.of("latency")}
+        return np.array([known[encode(arch)] for arch in archs])
+
+    def _new(self, kind: str, archs: Sequence[Arch]) -> dict[str, Arch]:
+        """Those of which the journal has no row of that kind, by their text."""
+        known = {row["arch"] for row in self.journal.of(kind)}
+        return {text: arch for arch in archs if (text := encode(arch)) not in known}
 
     def _train(self, archs: dict[str, Arch]) -> None:
-        known = {row["arch"] for row in self.journal.of("training")}
-        todo = [text for text in archs if text not in known]
-        val = self.images.val  # as `test`: looked at once, after training, not every epoch
-        parts = (self.images.train, self.recipe, self.seed)
-        jobs = {text: train.Job(archs[text], *parts, test=val) for text in todo}
-        if not jobs:
-            return
-        samples = train.samples(self.recipe, len(self.images.train))
+        images, recipe, seed = self.images, self.recipe, self.seed
+        jobs = {  # validation images as `test`: looked at once, after training, not every epoch
+            text: train.Job(arch, images.train, recipe, seed, test=images.val)
+            for text, arch in archs.items()
+        }
+        samples = train.samples(recipe, len(images.train))
         for text, done in train.start(jobs, workers=self.workers, progress=False):
             self.journal.add(**_row(text, archs[text], done, samples))
 
 
 def _row(text: str, arch: Arch, done: train.Trained, samples: int) -> dict[str, Any]:
-    macs = cost.macs(arch)
-    row = {"kind": "training", "arch": text, "macs": macs, "params": cost.param_count(arch)}
-    if done.diverged:
-        # where it diverged is not recorded: at most this
+    macs, params = cost.macs(arch), cost.param_count(arch)
+    row = {"kind": "training", "arch": text, "macs": macs, "params": params, "samples": samples}
+    if done.diverged:  # where is not recorded: at most this
         most = samples * macs * cost.PASSES_PER_TRAINING_STEP
-        return row | {"accuracy": None, "samples": samples, "train_macs": most, "seconds": 0.0}
+        return row | {"accuracy": None, "train_macs": most, "seconds": 0.0}
     spent = done.history.iloc[-1]
     return row | {
         "accuracy": 100 * done.metrics["test_accuracy"],
-        "samples": samples,
         "train_macs": int(spent["macs"]),
         "seconds": float(spent["seconds"]),
     }

@@ -1,6 +1,5 @@
 """In which order a once-for-all network learns to be cut to size: phases as data."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,12 +20,11 @@ class Phase:
     """So many `epochs` in which the largest `kernels`, `depths` and `expands` of the options are
     open (counts, all where there are fewer) and every resolution is.
 
-    A step sums the gradients of `n_subnets` sub-networks; `lr` is the share of the recipe's rate
-    at which it begins, after `warmup` of its steps (None: the recipe's share). `rule` "uniform"
-    draws every option alike; "sandwich" takes the largest, the smallest and drawn ones, and the
-    largest teaches the others (Yu & Huang 2019, in-place distillation). With `sorts` the channels
-    are sorted first, between the widths of as many of the largest expansions: those that were open
-    before. SearchError on impossible values.
+    A step sums the gradients of `n_subnets` sub-networks. `lr` is a share of the recipe's rate,
+    `warmup` of the phase's steps (None: the recipe's). `rule` "uniform" draws every option alike;
+    "sandwich" takes the largest, the smallest and drawn ones, and the largest teaches the others
+    (Yu & Huang 2019, in-place distillation). With `sorts` the channels are sorted first, between
+    the widths of as many of the largest expansions: those that were open before.
     """
 
     name: str
@@ -64,28 +62,17 @@ ALL = 10**6  # more than there are options of anything
 
 def published() -> tuple[Phase, ...]:
     """The paper's six phases, 605 epochs, 1,205 passes; rates as shares of the first."""
-    table = loader.read_csv("ofa_phases.csv")
-    first = table["lr"].iloc[0]
+    table = loader.read_csv("ofa_phases.csv").rename(columns={"phase": "name"})
+    warmup = table.pop("warmup_epochs") / table["epochs"]
+    table["warmup"] = warmup.astype(object).where(warmup.notna(), None)
+    table["lr"] /= table["lr"].iloc[0]
     table["sorts"] = table["expands"].shift(fill_value=1).where(table["expands"].diff() > 0, 0)
-    return tuple(
-        Phase(
-            row.phase,
-            row.kernels,
-            row.depths,
-            row.expands,
-            row.epochs,
-            float(row.lr / first),
-            row.n_subnets,
-            None if math.isnan(row.warmup_epochs) else row.warmup_epochs / row.epochs,
-            sorts=row.sorts,
-        )
-        for row in table.itertuples()
-    )
+    return tuple(Phase(**row) for row in table.to_dict("records"))
 
 
 def progressive(passes: float, fall: float = 1.0) -> tuple[Phase, ...]:
-    """The paper's phases, shortened alike to so many passes in all. The published shares of the
-    first phase's rate are raised to the power `fall`: with 0 all phases begin at the same rate.
+    """The paper's phases, shortened alike to so many passes in all. Rates, as shares of the first
+    phase's, are raised to the power `fall`: with 0 all phases begin at the same rate.
     """
     phases = published()
     share = passes / sum(phase.passes for phase in phases)
@@ -93,8 +80,8 @@ def progressive(passes: float, fall: float = 1.0) -> tuple[Phase, ...]:
 
 
 def uniform(passes: float) -> tuple[Phase, ...]:
-    """Everything open from the first step on. Two sub-networks a step, as in the paper's phases on
-    average: as many passes are as many steps.
+    """Everything open from the first step on; two sub-networks a step, as in the paper's phases on
+    average.
     """
     return (Phase("uniform", ALL, ALL, ALL, passes / 2, n_subnets=2),)
 
@@ -108,7 +95,9 @@ def sandwich(passes: float, n_subnets: int = 3) -> tuple[Phase, ...]:
 def draw(space: OfaSpace, phase: Phase, generator: torch.Generator) -> list[Point]:
     """The sub-networks of a step, all for one resolution."""
     n_options = torch.tensor(space.n_options)
-    n_open = torch.tensor([_n_open(d.name, phase, len(d.options)) for d in space.decisions])
+    most = {"kernel": phase.kernels, "expand": phase.expands, "depth": phase.depths}
+    what = [decision.name.rpartition(".")[2] for decision in space.decisions]
+    n_open = n_options.minimum(torch.tensor([most.get(name, ALL) for name in what]))
     rows = torch.rand(phase.n_subnets, len(n_open), generator=generator)
     drawn = (rows * n_open).long() + n_options - n_open
     resolution = int(drawn[-1, 0])
@@ -118,13 +107,11 @@ def draw(space: OfaSpace, phase: Phase, generator: torch.Generator) -> list[Poin
     return [tuple(row) for row in drawn.tolist()]
 
 
-def expected_macs(
-    space: OfaSpace, phases: Sequence[Phase], taught: bool, seed: int = 0, n: int = 500
-) -> float:
+def expected_macs(space: OfaSpace, phases: Sequence[Phase], taught: bool, n: int = 500) -> float:
     """MACs of all phases for one training image, from `n` drawn steps each; with a teacher, the
     largest network's forward passes too.
     """
-    macs, generator = Price.macs(space), torch.Generator().manual_seed(seed)
+    macs, generator = Price.macs(space), torch.Generator().manual_seed(0)
     total = 0.0
     for phase in phases:
         steps = [draw(space, phase, generator) for _ in range(n)]
@@ -134,9 +121,3 @@ def expected_macs(
             teachers = [(points[0][0], *space.corner()[1:]) for points in steps]
             total += phase.epochs * macs.of(teachers).mean()
     return total
-
-
-def _n_open(name: str, phase: Phase, n: int) -> int:
-    what = name.rpartition(".")[2]
-    open_ = {"kernel": phase.kernels, "expand": phase.expands, "depth": phase.depths}
-    return min(n, open_.get(what, ALL))

@@ -21,10 +21,9 @@ MAX_DRAWS = 200  # batches of candidates, of which the first within the limits a
 
 @dataclass(frozen=True)
 class Evolution:
-    """The settings of the authors' code: `population` networks, of which the best `parents` have
+    """The settings of the authors' code: `population` networks, of which the share `parents` have
     children for so many `generations`; the share `mutated` of these by mutation, each decision
     taken anew with chance `p_gene` (`p_resolution`: the resolution's), the others by crossover.
-    SearchError on impossible values.
     """
 
     population: int = 100
@@ -84,9 +83,8 @@ def _cheapest(price: Price, resolution: int) -> tuple[float, Point]:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the chosen network may cost: a table of costs and the most by the name of each.
-
-    SearchError, with the smallest value that there is, where no network keeps to one of them.
+    """What the chosen network may cost: by name a price and the most of it. SearchError, with the
+    least that there is, where no network keeps to one of them.
     """
 
     of: Mapping[str, tuple[Price, float]]

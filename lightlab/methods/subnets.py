@@ -25,7 +25,7 @@ N_CALIBRATE = 2000  # training images, as in the authors' code
 
 
 def at_resolution(images: Tensor, resolution: int) -> Tensor:
-    """`images` (N, C, H, W) scaled to squares of so many pixels; as they are where they are so."""
+    """`images` (N, C, H, W) scaled to squares of so many pixels."""
     if images.shape[-2:] == (resolution, resolution):
         return images
     size = (resolution, resolution)
@@ -33,7 +33,6 @@ def at_resolution(images: Tensor, resolution: int) -> Tensor:
 
 
 def split_at(split: Split, resolution: int) -> Split:
-    """`split` with its images at that resolution."""
     return Split(at_resolution(split.x, resolution), split.y, split.groups)
 
 
@@ -43,14 +42,14 @@ def specialise(
     images: Tensor,
     n_calibrate: int | None = N_CALIBRATE,
 ) -> Network:
-    """The sub-network as a network of its own, in evaluation mode, `calibrated` on `n_calibrate` of
-    the training `images`; None keeps the supernet's running statistics.
+    """The sub-network as a network of its own, see `calibrate`; without `n_calibrate` it keeps the
+    supernet's running statistics.
     """
     network = supernet.extract(arch).to(memory_format=torch.channels_last).eval()
-    return network if n_calibrate is None else calibrated(network, images, n_calibrate)
+    return network if n_calibrate is None else calibrate(network, images, n_calibrate)
 
 
-def calibrated(network: Network, images: Tensor, n: int = N_CALIBRATE) -> Network:
+def calibrate(network: Network, images: Tensor, n: int = N_CALIBRATE) -> Network:
     """`network` in evaluation mode, its running statistics taken from `n` of the training `images`,
     always the same ones, at its own resolution.
     """
@@ -92,15 +91,13 @@ def corners(space: OfaSpace) -> dict[str, Point]:
     return {f"D{d} W{w:g} K{k}": space.corner(d, w, k) for d, w, k in product(*ends)}
 
 
-def on_corners(
+def evaluate_corners(
     networks: Mapping[tuple[str, int], ElasticNetwork],
     images: DataSet,
     part: str = "test",
     n_calibrate: int | None = N_CALIBRATE,
 ) -> pd.DataFrame:
-    """Accuracy of the eight corners of every network on that part of the images, calibrated as in
-    `specialise`: rows arm, seed, corner, accuracy (%).
-    """
+    """Accuracy of the eight corners of every network: rows arm, seed, corner, accuracy (%)."""
     task = {"images": images.train.x, "split": getattr(images, part), "n_calibrate": n_calibrate}
     jobs = {
         key: {"supernet": net, "points": list(corners(net.space).values()), **task}
@@ -114,7 +111,7 @@ def on_corners(
     return pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy"])
 
 
-def whole(supernets: Mapping[int, ElasticNetwork], images: DataSet) -> dict[int, Network]:
+def largest(supernets: Mapping[int, ElasticNetwork], images: DataSet) -> dict[int, Network]:
     """The largest sub-network of each, calibrated: what teaches the others."""
     return {
         seed: specialise(net, net.space.corner(), images.train.x) for seed, net in supernets.items()

@@ -1,4 +1,4 @@
-"""Work side by side: one process per core, one thread each."""
+"""Where work is done: side by side, one process per core and one thread each, or on a GPU."""
 
 import math
 import os
@@ -19,7 +19,6 @@ from lightlab import disk
 from lightlab.data import Split
 from lightlab.measure import cost
 from lightlab.measure.machine import torch_threads
-from lightlab.train.device import accelerator
 from lightlab.train.evaluate import check_test, evaluate
 from lightlab.train.recipe import MEND, DivergedError
 from lightlab.train.training import Callback, Job, JobError, fit
@@ -28,6 +27,10 @@ from lightlab.train.training import Callback, Job, JobError, fit
 warnings.filterwarnings("ignore", ".* tasks which were still being processed", module="joblib")
 _NICENESS = 10  # of processes in the background: a core asked for by another they leave to it
 _LEAST_BYTES = 2**16  # arrays from this size on lie in a file that all processes map
+
+# A GPU takes 10 ms for the launches of a step of any small network, in which a core computes so
+# many multiply-accumulates; and all cores train at once. Measured: benchmarks/gpu.md.
+LEAST_MACS_PER_CORE = 1.5e8
 
 # Below so many MACs in all, about six seconds of one core, starting processes (three seconds, the
 # first time) does not pay.
@@ -46,6 +49,19 @@ def pool(workers: int, **how: Any) -> joblib.Parallel:
     """
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         return joblib.Parallel(n_jobs=workers, max_nbytes=_LEAST_BYTES, mmap_mode="c", **how)
+
+
+def accelerator(macs: float) -> str:
+    """The device for training steps of so many `macs`, backward pass included: "cuda" or "cpu".
+
+    On a GPU cuDNN is told to give equal results for equal seeds, and to compute in float32 where a
+    recipe says so. An empty CUDA_VISIBLE_DEVICES keeps all on the processor.
+    """
+    if not torch.cuda.is_available() or macs < LEAST_MACS_PER_CORE * joblib.cpu_count():
+        return "cpu"
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    return "cuda"
 
 
 def run_beside(

@@ -16,10 +16,9 @@ from lightlab.measure import cost
 from lightlab.nets.build import build
 from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch
-from lightlab.train import descent, device
-from lightlab.train.checkpoint import Keeper
+from lightlab.train import descent
 from lightlab.train.evaluate import check, evaluate
-from lightlab.train.loop import Batches, Run, keep_large_buffers
+from lightlab.train.loop import Batches, Keeper, Run, keep_large_buffers
 from lightlab.train.recipe import MEND, DivergedError, Recipe, plan, whole
 
 Callback = Callable[[nn.Module, dict[str, float]], None]
@@ -139,7 +138,7 @@ class Training(Run):
         sgd = self.optimizers["sgd"]
         descent.prepare(sgd, self._scheduled(), self.n_steps, self._recipe)
         taught = self._teacher(images, index) if self._teacher else None
-        with device.computing(self.network, self.attrs["precision"]):
+        with descent.computing(self.network, self.attrs["precision"]):
             outputs = self.network(images)
         value = descent.loss(outputs, labels, taught, self._recipe)
         value.backward()
@@ -191,11 +190,11 @@ class Training(Run):
 
     def _time_precisions(self) -> dict[str, Any]:
         """The faster precision for this network on this machine, and how it was found."""
-        if self.n_steps < device.LEAST_STEPS:
+        if self.n_steps < descent.LEAST_STEPS:
             return {"precision": "float32"}
         batches, first = self.batches["train"], slice(self._plan.batch)
         images = batches.x[first].contiguous(memory_format=torch.channels_last)
-        chosen, times = device.faster(
+        chosen, times = descent.faster(
             self.network,
             lambda net: descent.loss(net(images), batches.y[first], None, self._recipe),
         )

@@ -303,7 +303,7 @@ def test_designs_that_are_too_large_for_the_target_are_told(images):
 
 def test_designs_lose_layers_before_they_are_given_up(images):
     space = room.spaces(images)[1]
-    whole = [dict(comparison.families(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
+    whole = [dict(comparison.designs(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
     assert len(whole[0].blocks) > len(whole[1].blocks)
     for arch in whole:
         most = 1.01 * cost.macs(scale(arch, width_mult=0.25))

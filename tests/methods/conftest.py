@@ -1,24 +1,14 @@
-"""What several tests of searches need."""
-
-import os
-import signal
-import subprocess
-import sys
-import time
+"""The images of all tests of methods."""
 
 import pytest
 
+from lightlab import data
 
-@pytest.fixture
-def kill_when_kept():
-    """Run `program` with a path, and kill it as soon as there is a file."""
 
-    def kill(program, path):
-        child = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=os.getcwd())
-        while not path.exists() and child.poll() is None:
-            time.sleep(0.01)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        assert path.exists()
+def load_digits():
+    return data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
 
-    return kill
+
+@pytest.fixture(scope="session")
+def digits():
+    return load_digits()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.methods.architect import Architect, Settings, keep_mass
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import search
@@ -20,11 +20,6 @@ PRICE = Price.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)
 QUICK = Settings(RECIPE, arch_lr=0.1, every=1, n_paths=3)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
 
 
 def same(a, b):
@@ -207,25 +202,6 @@ def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
     search(SPACE, digits, PRICE, TARGET, short, checkpoint=path)
     with pytest.raises(train.TrainError, match="it differs in settings"):
         search(SPACE, digits, PRICE, TARGET, replace(short, latency_weight=0.3), checkpoint=path)
-
-
-PROGRAM = """
-import sys
-from tests.methods.test_proxyless import killed
-killed(sys.argv[1])
-"""
-
-
-def killed(path):
-    images = data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
-    long = replace(QUICK, recipe=replace(RECIPE, epochs=20))
-    return search(SPACE, images, PRICE, TARGET, long, checkpoint=path)
-
-
-def test_a_killed_search_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.pt"
-    kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_a_search_that_diverges_says_so(digits):

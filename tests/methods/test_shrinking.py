@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.measure import cost
 from lightlab.methods import phases, subnets
 from lightlab.methods.phases import Phase
@@ -21,11 +21,6 @@ from lightlab.space.skeleton import Skeleton
 SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2), (12, 16))
 RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
 PLAN = phases.progressive(12)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +40,8 @@ def test_the_published_phases_have_the_published_length():
     assert sum(p.passes for p in plan) == 1205
     assert [p.lr * 2.6 for p in plan] == pytest.approx([2.6, 0.96, 0.08, 0.24, 0.08, 0.24])
     assert [p.warmup for p in plan] == [None, 0.04, 0.0, 0.04, 0.0, 0.04]
-    assert [(p.kernels, p.depths, p.expands) for p in plan[2:5]] == [
-        (3, 2, 1),
-        (3, 3, 1),
-        (3, 3, 2),
-    ]
+    found = [(p.kernels, p.depths, p.expands) for p in plan[2:5]]
+    assert found == [(3, 2, 1), (3, 3, 1), (3, 3, 2)]
 
 
 @pytest.mark.parametrize("plan", [phases.progressive, phases.uniform, phases.sandwich])
@@ -74,21 +66,15 @@ def test_a_phase_draws_only_what_is_open():
     assert shares == pytest.approx(0.5, abs=0.08)
 
 
-def test_a_sandwich_of_two_comes_in_every_resolution():
-    generator = torch.Generator().manual_seed(0)
-    phase = phases.sandwich(2, n_subnets=2)[0]
-    drawn = [phases.draw(SPACE, phase, generator) for _ in range(100)]
-    assert all(large[0] == small[0] for large, small in drawn)
-    assert np.mean([large[0] for large, _ in drawn]) == pytest.approx(0.5, abs=0.15)
-
-
-def test_a_step_is_for_one_resolution_and_a_sandwich_has_both_ends():
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        largest, smallest, drawn = phases.draw(SPACE, phases.sandwich(3)[0], generator)
-        assert largest[0] == smallest[0] == drawn[0]
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_sandwich_has_both_ends_and_comes_in_every_resolution(n):
+    generator, phase = torch.Generator().manual_seed(0), phases.sandwich(6, n)[0]
+    steps = [phases.draw(SPACE, phase, generator) for _ in range(100)]
+    for largest, smallest, *drawn in steps:
+        assert {largest[0]} == {point[0] for point in (smallest, *drawn)}
         assert largest[1:] == SPACE.corner()[1:]
         assert smallest[1:] == SPACE.smallest()[1:]
+    assert np.mean([points[0][0] for points in steps]) == pytest.approx(0.5, abs=0.15)
 
 
 @pytest.mark.parametrize(
@@ -184,36 +170,18 @@ def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, mon
     whole = shrink(SPACE, digits, plan, RECIPE, **how)
     path, left = tmp_path / "c.pt", [4]
 
-    def stop(self, *args, _write=train.checkpoint.Keeper.write):
+    def stop(self, *args, _write=train.loop.Keeper.write):
         _write(self, *args)
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.checkpoint.Keeper, "write", stop)
+        patch.setattr(train.loop.Keeper, "write", stop)
         with pytest.raises(KeyboardInterrupt):
             shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how)
     assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))
     assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))  # had ended
-
-
-PROGRAM = """
-import sys
-from tests.methods.test_shrinking import killed
-killed(sys.argv[1])
-"""
-
-
-def killed(path):
-    images = data.load("digits", n_train=96, n_val=64, n_test=32, resolution=16)
-    return shrink(SPACE, images, phases.progressive(60), RECIPE, checkpoint=path)
-
-
-def test_a_killed_training_loses_nothing_that_was_kept(tmp_path, kill_when_kept):
-    path = tmp_path / "c.pt"
-    kill_when_kept(PROGRAM, path)
-    assert same(killed(path), killed(tmp_path / "other.pt"))
 
 
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
@@ -236,35 +204,39 @@ def test_the_first_phase_is_trained_for_every_seed(digits, full):
     assert all(torch.equal(a, b) for a, b in weights)
 
 
-def test_what_cannot_be_trained_is_named(digits, full, tmp_path):
-    other = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
-    with pytest.raises(SearchError, match="of another space"):
-        shrink(other, digits, PLAN, RECIPE, start=full)
-    wider = Skeleton.small((1, 16, 16), 10, [24], layers=2)
-    alike = OfaSpace(wider, (3, 5), (2, 4), (1, 2), (12, 16))  # the same decisions
-    with pytest.raises(SearchError, match="of another space"):
-        shrink(alike, digits, PLAN, RECIPE, start=full)
+OTHER = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
+WIDER = OfaSpace(
+    Skeleton.small((1, 16, 16), 10, [24], layers=2), (3, 5), (2, 4), (1, 2), (12, 16)
+)  # the same decisions
+COLOUR = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "change"),
+    [
+        (SearchError, "of another space", {"space": OTHER, "start": ElasticNetwork(SPACE)}),
+        (SearchError, "of another space", {"space": WIDER, "start": ElasticNetwork(SPACE)}),
+        (SearchError, "no phase", {"phases": []}),
+        (SearchError, "in float32", {"recipe": replace(RECIPE, precision="auto")}),
+        (train.TrainError, "cannot take images of 1×16×16", {"space": COLOUR}),
+        (train.DivergedError, "lower lr", {"recipe": replace(RECIPE, lr=1e30, warmup=0.0)}),
+    ],
+)
+def test_what_cannot_be_trained_is_named(digits, error, says, change):
+    job = {"space": SPACE, "images": digits, "phases": PLAN, "recipe": RECIPE}
+    with pytest.raises(error, match=says):
+        shrink(**job | change)
+
+
+def test_labels_that_are_no_classes_are_named(digits):
     wrong = replace(digits, train=replace(digits.train, y=digits.train.y + (digits.train.y > 8)))
     with pytest.raises(train.TrainError, match="training labels 0 to 10 do not fit"):
         shrink(SPACE, wrong, PLAN, RECIPE)
-    with pytest.raises(SearchError, match="no phase"):
-        shrink(SPACE, digits, [], RECIPE)
-    with pytest.raises(SearchError, match="in float32"):
-        shrink(SPACE, digits, PLAN, replace(RECIPE, precision="auto"))
-    path = tmp_path / "c.pt"
-    shrink(SPACE, digits, PLAN[:1], RECIPE, checkpoint=path)
-    with pytest.raises(train.TrainError, match=r"of another training, it differs in .*space"):
-        shrink(other, digits, PLAN[:1], RECIPE, checkpoint=path)
-    wild = replace(RECIPE, lr=1e30, warmup=0.0)
-    with pytest.raises(train.DivergedError, match="lower lr"):
-        shrink(SPACE, digits, PLAN, wild)
-    colour = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (1, 2))
-    with pytest.raises(train.TrainError, match="cannot take images of 1×16×16"):
-        shrink(colour, digits, PLAN, RECIPE)
 
 
-def test_a_network_of_other_weights_is_another_training(digits, tmp_path):
-    path = tmp_path / "c.pt"
-    shrink(SPACE, digits, PLAN[1:2], RECIPE, start=ElasticNetwork(SPACE, seed=1), checkpoint=path)
-    with pytest.raises(train.TrainError, match="differs in network"):
-        shrink(SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)
+@pytest.mark.parametrize("other", ["space", "network"])
+def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path, other):
+    path, start = tmp_path / "c.pt", ElasticNetwork(SPACE, seed=1)
+    shrink(SPACE, digits, PLAN[1:2], RECIPE, start=start, checkpoint=path)
+    with pytest.raises(train.TrainError, match=rf"of another training, it differs in .*{other}"):
+        shrink(OTHER if other == "space" else SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lightlab import data, deploy, train
+from lightlab import deploy, train
 from lightlab.methods import accuracy_predictor, phases, subnets
 from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
@@ -13,14 +13,9 @@ SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4)
 
 
 @pytest.fixture(scope="module")
-def images():
-    return data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
-
-
-@pytest.fixture(scope="module")
-def net(images):
+def net(digits):
     recipe = train.Recipe(4, batch_size=16, lr=0.05)
-    return shrink(SPACE, images, phases.progressive(12)[:1], recipe, n_rows=0).network
+    return shrink(SPACE, digits, phases.progressive(12)[:1], recipe, n_rows=0).network
 
 
 def test_corners_are_eight_and_named():
@@ -30,52 +25,52 @@ def test_corners_are_eight_and_named():
     assert len(set(found.values())) == 8
 
 
-def test_corners_of_several_networks_are_evaluated_side_by_side(images, net):
-    found = subnets.on_corners({("a", 0): net, ("b", 1): net}, images, "val")
+def test_corners_of_several_networks_are_evaluated_side_by_side(digits, net):
+    found = subnets.evaluate_corners({("a", 0): net, ("b", 1): net}, digits, "val")
     assert found.groupby(["arm", "seed"]).size().to_dict() == {("a", 0): 8, ("b", 1): 8}
     assert found["accuracy"].between(0, 100).all()
     points = subnets.corners(SPACE).values()
-    alone = subnets.accuracies(net, points, images.train.x, images.val)
+    alone = subnets.accuracies(net, points, digits.train.x, digits.val)
     assert found["accuracy"].tolist() == pytest.approx([*alone, *alone])
-    kept = subnets.on_corners({("a", 0): net}, images, "val", n_calibrate=None)
+    kept = subnets.evaluate_corners({("a", 0): net}, digits, "val", n_calibrate=None)
     assert kept["accuracy"].tolist() != pytest.approx(alone)
 
 
-def test_samples_are_distinct_and_independent_of_workers(images, net):
-    found = accuracy_predictor.sample(net, images, 12)
+def test_samples_are_distinct_and_independent_of_workers(digits, net):
+    found = accuracy_predictor.sample(net, digits, 12)
     assert len({tuple(p) for p in found.points.tolist()}) == 12
-    again = subnets.accuracies(net, found.points.tolist(), images.train.x, images.val)
+    again = subnets.accuracies(net, found.points.tolist(), digits.train.x, digits.val)
     assert found.accuracy == pytest.approx(again)
     assert found.seconds > 0
 
 
-def test_calibration_images_are_always_the_same(images, net):
+def test_calibration_images_are_always_the_same(digits, net):
     point = SPACE.smallest()
-    nets = [subnets.specialise(net, point, images.train.x, 40) for _ in range(2)]
+    nets = [subnets.specialise(net, point, digits.train.x, 40) for _ in range(2)]
     assert torch.equal(nets[0].stem.norm.running_mean, nets[1].stem.norm.running_mean)
-    kept = subnets.specialise(net, point, images.train.x, None)
+    kept = subnets.specialise(net, point, digits.train.x, None)
     assert torch.equal(kept.stem.norm.running_mean, net.stem.norm.running_mean)
 
 
-def test_what_teaches_is_the_largest_sub_network_calibrated(images, net):
-    (whole,) = subnets.whole({3: net}, images).values()
+def test_what_teaches_is_the_largest_sub_network_calibrated(digits, net):
+    (whole,) = subnets.largest({3: net}, digits).values()
     assert whole.arch == SPACE.decode(SPACE.corner())
     assert not torch.equal(whole.stem.norm.running_mean, net.stem.norm.running_mean)
 
 
-def test_a_network_of_one_resolution_needs_no_scaling(images):
-    x = images.train.x
+def test_a_network_of_one_resolution_needs_no_scaling(digits):
+    x = digits.train.x
     assert subnets.at_resolution(x, 16) is x
     assert subnets.at_resolution(x, 8).shape[-2:] == (8, 8)
     flat = torch.ones(2, 1, 16, 16)
     assert torch.allclose(subnets.at_resolution(flat, 12), torch.ones(2, 1, 12, 12))
 
 
-def test_a_specialised_network_is_delivered_as_a_file(images, net, tmp_path):
-    network = subnets.specialise(net, SPACE.smallest(), images.train.x)
+def test_a_specialised_network_is_delivered_as_a_file(digits, net, tmp_path):
+    network = subnets.specialise(net, SPACE.smallest(), digits.train.x)
     path = tmp_path / "specialised.onnx"
-    assert subnets.deliver(network, images, path) < 1e-4
+    assert subnets.deliver(network, digits, path) < 1e-4
     running = deploy.session(path)
-    logits = running.run(None, {"input": images.test.x.numpy()})[0]
+    logits = running.run(None, {"input": digits.test.x.numpy()})[0]
     with torch.no_grad():
-        assert torch.allclose(torch.from_numpy(logits), network(images.test.x), atol=1e-4)
+        assert torch.allclose(torch.from_numpy(logits), network(digits.test.x), atol=1e-4)

@@ -21,7 +21,7 @@ from lightlab.data import DataSet
 from lightlab.disk import Journal
 from lightlab.measure import stats
 from lightlab.methods import comparison, mnasnet
-from lightlab.methods.mnasnet import HARD, SOFT, Judge, Meter, Proxy
+from lightlab.methods.mnasnet import HARD, SOFT, Evaluate, Meter, Proxy
 from lightlab.search import pareto
 from lightlab.search.controller import PPO, Controller
 from lightlab.search.random_search import RandomSearch
@@ -109,14 +109,14 @@ def soft_exponents(beta: float) -> tuple[float, float]:
 
 
 def proxy(images: DataSet, recipe: train.Recipe, centre: Arch, path: Path, seed: int) -> Proxy:
-    """Judges networks, timed in turn with `centre`, by short training; journal at `path`."""
+    """Evaluates networks, timed in turn with `centre`, by short training; journal at `path`."""
     notes = Journal(path)
     return Proxy(images, recipe, Meter(centre, journal=notes), notes, seed)
 
 
 def searches(
     spaces: Mapping[str, DecisionSpace],
-    judge: Judge,
+    evaluate: Evaluate,
     target_ms: float,
     seeds: Iterable[int],
     n_trials: int,
@@ -135,7 +135,7 @@ def searches(
         arm, space = arms[name], spaces[arms[name].space]
         searcher = Controller(space, seed, ppo=ppo) if arm.learns else RandomSearch(space, seed)
         value = partial(_value, target_ms, exponents[arm.reward])
-        found = mnasnet.run(searcher, space, judge, value, n_trials, batch_size)
+        found = mnasnet.search(searcher, space, evaluate, value, n_trials, batch_size)
         found["reward"] = np.nan
         fine = found["accuracy"].notna()
         found.loc[fine, "reward"] = _value(target_ms, soft, found[fine])
@@ -191,7 +191,7 @@ def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) ->
 
 
 def look_up(table: pd.DataFrame) -> Callable[[Sequence[Arch]], pd.DataFrame]:
-    """Judges networks of a table, as `Proxy` does, by looking them up; nothing is spent."""
+    """Evaluates networks of a table, as `Proxy` does, by looking them up; nothing is spent."""
     known = table.drop_duplicates("arch").set_index("arch")
     free = {"samples": 0, "train_macs": 0, "seconds": 0.0}
 
@@ -202,19 +202,19 @@ def look_up(table: pd.DataFrame) -> Callable[[Sequence[Arch]], pd.DataFrame]:
 
 
 def train_longer(
-    networks: pd.DataFrame, n: int, judge: Proxy, recipe: train.Recipe, path: Path
+    networks: pd.DataFrame, n: int, evaluate: Proxy, recipe: train.Recipe, path: Path
 ) -> pd.DataFrame:
     """`n` of these trials, of different networks, with their accuracy after `recipe` (longer, %),
-    from other weights than `judge` gave them; fewer where trainings failed.
+    from other weights than `evaluate` gave them; fewer where trainings failed.
     """
     some = networks.dropna(subset=["accuracy"]).sample(frac=1, random_state=0).head(n)
-    longer = Proxy(judge.images, recipe, judge.latency_ms, Journal(path), judge.seed + 1)
+    longer = Proxy(evaluate.images, recipe, evaluate.latency_ms, Journal(path), evaluate.seed + 1)
     found = longer([decode(text) for text in some["arch"]])["accuracy"].to_numpy()
     return some.assign(longer=found).dropna(subset=["longer"])
 
 
 def finalists(
-    outcomes: pd.DataFrame, space: DecisionSpace, judge: Proxy
+    outcomes: pd.DataFrame, space: DecisionSpace, evaluate: Proxy
 ) -> tuple[dict[str, Arch], pd.DataFrame, float]:
     """What is trained to the end: the best of the soft searches, MobileNetV2's design as fast as
     that, single layer types. Also the layers of the first two, and the second's latency over the
@@ -222,7 +222,7 @@ def finalists(
     """
     mine = outcomes[outcomes["arm"] == "soft"].sort_values("reward").iloc[-1]
     best, centre = decode(mine["arch"]), space.decode(space.centre())
-    scaled, scaled_ms = comparison.as_fast(centre, mine["latency_ms"], judge.latency_ms)
+    scaled, scaled_ms = comparison.match_latency(centre, mine["latency_ms"], evaluate.latency_ms)
     two = {"found": best, "MobileNetV2, as fast": scaled}
     layers = comparison.layer_rows(two)
     return two | single_layer_variants(space, best), layers, scaled_ms / mine["latency_ms"]

@@ -129,7 +129,7 @@ def baselines(
         others = {NARROWED: free, RANDOM: drawn, MOBILENET: centre, MNASNET: mnasnet}
         entries.append((FOUND, seed, mine.arch))
         for name, arch in others.items():
-            entries.append((name, seed, comparison.as_fast(arch, ms, home.meter)[0]))
+            entries.append((name, seed, comparison.match_latency(arch, ms, home.meter)[0]))
     return entries
 
 
@@ -174,11 +174,11 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
     return table.assign(MACs=means["macs"].to_numpy())
 
 
-def gap(trained: pd.DataFrame, rival: str) -> pd.Series:
-    """Accuracy found minus that of `rival`, by seed; empty where these are not comparable."""
-    if not comparison.comparable(trained, rival, FOUND):
+def gap(trained: pd.DataFrame, baseline: str) -> pd.Series:
+    """Accuracy found minus that of `baseline`, by seed; empty where these are not comparable."""
+    if not comparison.comparable(trained, baseline, FOUND):
         return pd.Series(dtype=float)
-    return stats.paired(trained, "accuracy", "name", FOUND, rival)
+    return stats.paired(trained, "accuracy", "name", FOUND, baseline)
 
 
 def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> pd.Series:

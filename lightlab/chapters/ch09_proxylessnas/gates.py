@@ -1,7 +1,7 @@
 """The forms of an architecture step: how right their gradients are, what they keep, how long they
 take.
 
-Gradients are judged on a mixed operation small enough to enumerate: three candidates scale a
+Gradients are checked on a mixed operation small enough to enumerate: three candidates scale a
 number, the loss of what comes out is linear or a square. The exact gradient of the expected loss by
 the logits is a sum over the paths; every form estimates it from one draw.
 """

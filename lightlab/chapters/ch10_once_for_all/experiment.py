@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from lightlab.measure import cost, stats
 from lightlab.methods import subnets
 from lightlab.methods.phases import expected_macs, progressive, sandwich, uniform
 from lightlab.methods.shrinking import N_ROWS, Shrunk
+from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork
+from lightlab.nets.weights import WeightsError
 from lightlab.published import loader
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
@@ -130,7 +133,7 @@ def calibrate(networks: Mapping[int, ElasticNetwork], images: DataSet) -> pd.Dat
     most, parts = min(subnets.N_CALIBRATE, len(images.train)), []
     for n in dict.fromkeys([None, 0, min(200, most), most]):
         keyed = {(INHERITED if n is None else f"{n:,}", s): net for s, net in networks.items()}
-        parts.append(subnets.on_corners(keyed, images, "val", n))
+        parts.append(subnets.evaluate_corners(keyed, images, "val", n))
     table = pd.concat(parts).rename(columns={"arm": "images"}).sort_values("seed", kind="stable")
     return table[["seed", "images", "corner", "accuracy"]]
 
@@ -221,8 +224,8 @@ def compare_arms(trained: Trained, images: DataSet) -> tuple[str, pd.DataFrame]:
     """
     networks = {key: one.network for key, one in trained.items()}
     even = {key: network for key, network in networks.items() if key[0] != AS_MUCH}
-    means = subnets.on_corners(even, images, "val").groupby("arm")["accuracy"].mean()
-    return str(means.idxmax()), subnets.on_corners(networks, images)
+    means = subnets.evaluate_corners(even, images, "val").groupby("arm")["accuracy"].mean()
+    return str(means.idxmax()), subnets.evaluate_corners(networks, images)
 
 
 def alone(
@@ -236,7 +239,7 @@ def alone(
     """
     space, images = task["space"], task["images"]
     recipe = replace(task["recipe"], temperature=1.0, teacher_weight=0.5)
-    jobs, answers = {}, subnets.whole(teachers, images)
+    jobs, answers = {}, subnets.largest(teachers, images)
     for seed, (corner, point) in product(teachers, subnets.corners(space).items()):
         arch = space.decode(point)
         learnt, test = (subnets.split_at(s, arch.resolution) for s in (images.train, images.test))
@@ -263,3 +266,24 @@ def agreement(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:
     wide = corners.pivot(index=["seed", "corner"], columns="arm", values="accuracy")
     by = wide[[a, b]].dropna().groupby("seed")
     return np.array([scipy.stats.kendalltau(rows[a], rows[b]).statistic for _, rows in by])
+
+
+def save_elastic(network: ElasticNetwork, path: Path | str) -> None:
+    """Write the weights and the space of `network` to `path`; WeightsError where that fails."""
+    weights.write(network, path, network.space.identity())
+
+
+def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
+    """The network over `space` that `save_elastic` wrote, on the CPU, in evaluation mode;
+    WeightsError where the file is missing, damaged, or of another space.
+    """
+    state, about = weights.read(path)
+    mine = space.identity()
+    if about != mine:
+        other = sorted(key for key in mine.keys() | about if about.get(key) != mine.get(key))
+        raise WeightsError(
+            f"{path}: is no once-for-all network of this space, it differs in {', '.join(other)}"
+        )
+    network = ElasticNetwork(space)
+    weights.fill(network, state, path)
+    return network.eval()

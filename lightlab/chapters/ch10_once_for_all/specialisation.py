@@ -41,7 +41,9 @@ def learn(
     samples = {
         seed: accuracy_predictor.sample(net, images, n, seed) for seed, net in networks.items()
     }
-    models = {s: MLP(x.codes(networks[s].space), x.accuracy, seed=s) for s, x in samples.items()}
+    models = {
+        s: MLP(networks[s].space.encode(x.points), x.accuracy, seed=s) for s, x in samples.items()
+    }
     return samples, models
 
 
@@ -49,7 +51,7 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
     """How good predictors get with a fifth, two and four fifths of the samples, tested on a fifth,
     thrice: rmse in points, tau Kendall's.
     """
-    codes, macs, y = known.codes(space), known.macs, known.accuracy
+    codes, macs, y = space.encode(known.points), known.macs, known.accuracy
     n_test, most, rows = max(3, round(0.2 * len(y))), round(0.8 * len(y)), []
     for repeat in range(3):
         order = np.random.default_rng([seed, repeat]).permutation(len(y))
@@ -85,14 +87,14 @@ def targets(price: Price, n: int) -> np.ndarray:
     return np.geomspace(least, most, n + 1)[1:]
 
 
-def serve(
+def specialise(
     models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int, n: int = 5
 ) -> pd.DataFrame:
     """What evolution chooses for every seed's predictor, setting and each of `n` targets."""
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         space = price.space
-        score = accuracy_predictor.scorer(space, model)
+        score = accuracy_predictor.make_score(space, model)
         for target in targets(price, n):
             begin = time.process_time()
             limits = Limits({"latency in ms": (price, target)})
@@ -111,7 +113,7 @@ def contest(
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         limits = Limits({"latency in ms": (price, targets(price, 2)[0])})
-        task = price.space, accuracy_predictor.scorer(price.space, model), limits
+        task = price.space, accuracy_predictor.make_score(price.space, model), limits
         searches = {EVOLUTION: (evolve, settings), CHANCE: (random_search, settings.calls)}
         for kind, (search, how) in searches.items():
             one = search(*task, how, STREAM * (seed + 1))
@@ -154,8 +156,8 @@ def train_designs(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """All `comparison.families` trained with every seed; `how` goes to `train.start`."""
-    designs = comparison.families(space, widths)
+    """All `comparison.designs` trained with every seed; `how` goes to `train.start`."""
+    designs = comparison.designs(space, widths)
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
     once = train.recipe.plan(recipe, len(images.train)).n_steps

@@ -269,9 +269,9 @@ def ways(
         net.sort_channels()
     cut = {(CUT, seed): net for seed, net in whole.items()}
     once = {(ONCE, seed): one.network for seed, one in shrunk.items()}
-    table = subnets.on_corners(cut | once, images).rename(columns={"arm": "way"})
+    table = subnets.evaluate_corners(cut | once, images).rename(columns={"arm": "way"})
     recipe = replace(recipe, temperature=1.0, teacher_weight=0.5)
-    answers, jobs = subnets.whole(whole, images), {}
+    answers, jobs = subnets.largest(whole, images), {}
     for seed, net in whole.items():
         for corner, point in subnets.corners(net.space).items():
             network = subnets.specialise(net, point, images.train.x)

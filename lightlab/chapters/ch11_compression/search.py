@@ -91,7 +91,7 @@ class Compressor:
     def pruned(self, form: Compressed, seed: int = 0, importance: str = "l1") -> Network:
         """The smaller network, not trained, its running statistics anew; see `prune`."""
         small = prune(self.trained, form.arch, form.blocks, importance, seed)
-        return subnets.calibrated(small, self.images.train.x)
+        return subnets.calibrate(small, self.images.train.x)
 
     def network(self, form: Compressed, seed: int = 0) -> Network:
         """The smaller network, trained."""

@@ -125,8 +125,8 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
     plan = phases.sandwich(budget)
     shrunk = shrink(rules.elastic, rules.images, plan, rules.recipe, seed=seed, n_rows=0)
     known = accuracy_predictor.sample(shrunk.network, rules.images, N_SAMPLES, seed)
-    model = accuracy_predictor.MLP(known.codes(rules.elastic), known.accuracy, seed=seed)
-    score = accuracy_predictor.scorer(rules.elastic, model)
+    model = accuracy_predictor.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
+    score = accuracy_predictor.make_score(rules.elastic, model)
     shared = {
         "shared_samples": int(shrunk.history["passes"].iloc[-1]),
         "shared_seconds": time.process_time() - begin,
@@ -173,7 +173,7 @@ def inherit(rules: Rules, trained: Network, point: Point) -> Network:
     stays += [True] * len(skeleton.last)
     blocks = [i for i, stay in enumerate(stays) if stay]
     small = prune(trained, rules.space.decode(point), blocks)
-    return subnets.calibrated(small, rules.images.train.x)
+    return subnets.calibrate(small, rules.images.train.x)
 
 
 def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -> list[Pick]:
@@ -186,8 +186,8 @@ def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -
     for target in targets:
         nearest, found = math.inf, None
         for depth in range(deepest, 0, -1):
-            whole = dict(comparison.families(rules.elastic, [1.0], depth))[name]
-            arch, ms = comparison.as_fast(whole, target, meter)
+            whole = dict(comparison.designs(rules.elastic, [1.0], depth))[name]
+            arch, ms = comparison.match_latency(whole, target, meter)
             if (off := abs(math.log(ms / target))) < nearest:
                 nearest, found = off, arch
             if off < _AS_FAST:

@@ -9,7 +9,7 @@ from lightlab.space.arch import encode
 from lightlab.space.skeleton import MACRO, MACRO_TIED
 
 
-def judge(archs):
+def evaluate(archs):
     """Larger networks are better and slower; nothing is trained."""
     size = np.array([sum(b.out_channels * b.expand_ratio for b in a.blocks) for a in archs]) / 1e3
     return pd.DataFrame(
@@ -28,7 +28,7 @@ def judge(archs):
 def trials():
     """Every arm with two seeds, 60 networks each, for a target of 0.5 ms."""
     both = {"hierarchical": MACRO_TIED, "flat": MACRO}
-    return experiment.searches(both, judge, 0.5, range(2), 60)
+    return experiment.searches(both, evaluate, 0.5, range(2), 60)
 
 
 @pytest.fixture(scope="session")

@@ -108,14 +108,14 @@ def test_what_is_found_is_trained_longer_and_beside_its_baselines(tmp_path):
     spaces = space.small(images, [32])
     both = spaces["hierarchical"]
     centre, recipe = both.decode(both.centre()), train.Recipe(epochs=0.5, batch_size=32)
-    judge = experiment.proxy(images, recipe, centre, tmp_path / "short.jsonl", 3)
-    target = float(judge.latency_ms([centre])[0])
+    evaluate = experiment.proxy(images, recipe, centre, tmp_path / "short.jsonl", 3)
+    target = float(evaluate.latency_ms([centre])[0])
     arms = {name: experiment.ARMS[name] for name in ("random", "soft")}
-    trials = experiment.searches(spaces, judge, target, [0], 4, 2, arms=arms)
-    longer = experiment.train_longer(trials[:3], 2, judge, recipe, tmp_path / "long.jsonl")
+    trials = experiment.searches(spaces, evaluate, target, [0], 4, 2, arms=arms)
+    longer = experiment.train_longer(trials[:3], 2, evaluate, recipe, tmp_path / "long.jsonl")
     assert len(longer) == 2
     assert longer["longer"].between(0, 100).all()
-    archs, layers, ratio = experiment.finalists(comparison.outcomes(trials), both, judge)
+    archs, layers, ratio = experiment.finalists(comparison.outcomes(trials), both, evaluate)
     assert list(archs) == ["found", "MobileNetV2, as fast", *space.LAYER_TYPES]
     assert layers["network"].unique().tolist() == ["found", "MobileNetV2, as fast"]
     assert ratio > 0

@@ -43,7 +43,7 @@ def test_networks_are_served_examined_tuned_and_delivered(task, full, tmp_path):
     space, images, recipe = task["space"], task["images"], task["recipe"]
     prices = {"here": Price.macs(space)}
     by_macs = {seed: lambda _, macs: macs / 1e4 for seed in full}
-    served = specialisation.serve(by_macs, prices, 2, 3)
+    served = specialisation.specialise(by_macs, prices, 2, 3)
     assert len(served) == 2 * 3
     assert (served["predicted_ms"] <= served["target_ms"] * (1 + 1e-9)).all()
     contested = specialisation.contest(by_macs, prices, 2)

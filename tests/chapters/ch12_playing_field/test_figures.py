@@ -18,7 +18,7 @@ def test_those_by_hand_are_lines_without_a_cost():
     rows = {"method": ["MobileNetV2 by hand"] + ["evolution"] * 3, "budget": [0, 8.0, 2.0, 2.0],
             "seed": [0, 0, 0, 1], "hypervolume": [0.3, 0.5, 0.4, 0.2],
             "samples": [0, 8000, 1000, 3000], "seconds": [0.0, 80, 10, 30]}  # fmt: skip
-    left, _ = plots.bill(pd.DataFrame(rows)).axes
+    left, _ = plots.search_cost(pd.DataFrame(rows)).axes
     hand, seeds, means = left.lines
     assert list(hand.get_ydata()) == [0.3, 0.3]
     assert seeds.get_xdata().tolist() == [8000, 1000, 3000]

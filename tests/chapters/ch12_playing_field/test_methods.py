@@ -42,11 +42,11 @@ def test_a_design_loses_layers_only_where_no_width_is_as_fast(agreed):
     macs = lambda archs: [float(cost.macs(arch)) for arch in archs]  # noqa: E731
     narrow = {}  # by depth, of the least width
     for depth in (1, 2):
-        arch = dict(comparison.families(agreed.elastic, [1.0], depth))[comparison.MOBILENET_V2]
+        arch = dict(comparison.designs(agreed.elastic, [1.0], depth))[comparison.MOBILENET_V2]
         assert len(arch.blocks) == len(agreed.space.decode(agreed.space.largest()).blocks) - 2 * (
             2 - depth
         )
-        narrow[depth] = comparison.as_fast(arch, 1.0, macs)[0]
+        narrow[depth] = comparison.match_latency(arch, 1.0, macs)[0]
     least, less = (cost.macs(narrow[depth]) for depth in (1, 2))
     asked = [least / 2, least, 1.05 * less]
     depths = [

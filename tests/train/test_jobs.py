@@ -12,44 +12,46 @@ import psutil
 import pytest
 import torch
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.nets import build
 from lightlab.space.arch import decode
+from lightlab.train import parallel
+from lightlab.train.training import Training
 
 FAST = train.Recipe(epochs=1, batch_size=50, shift=1)
 CNN = functools.partial(build.cnn, 8, 0.3, depth=2)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", n_train=400, n_val=100, n_test=200)
+ARCH = decode("r8x1 conv_k3_s1_c8_relu sep_k3_s2_c16_relu head_n10")
 
 
 @pytest.fixture(scope="module")
 def jobs(digits):
-    taught = torch.zeros(len(digits.train), 10)
-    arch = decode("r8x1 conv_k3_s1_c8_relu sep_k3_s2_c16_relu head_n10")
+    taught = torch.zeros(len(digits.train), 10, requires_grad=True)
     return {
         "a": train.Job(CNN, digits.train, FAST, seed=3, val=digits.val, test=digits.test),
         "b": train.Job(CNN, digits.train, FAST, seed=4, teacher=taught),
-        "c": train.Job(arch, digits.train, FAST, seed=5, val=digits.val),
+        "c": train.Job(ARCH, digits.train, FAST, seed=5, val=digits.val),
     }
+
+
+def assert_same(first, second):
+    assert list(first) == list(second)
+    for a, b in zip(first.values(), second.values(), strict=True):
+        assert a.history.drop(columns="seconds").equals(b.history.drop(columns="seconds"))
+        assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights | b.weights)
+        assert a.metrics == b.metrics
 
 
 def test_results_do_not_depend_on_the_workers_nor_on_the_process(jobs):
     threads = torch.get_num_threads()
     alone = train.train_each(jobs, workers=1)
     assert torch.get_num_threads() == threads
-    beside = train.train_each(jobs, workers=2)
-    assert list(alone) == list(beside) == list(jobs)
-    for a, b in zip(alone.values(), beside.values(), strict=True):
-        assert a.history.drop(columns="seconds").equals(b.history.drop(columns="seconds"))
-        assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights | b.weights)
-        assert a.metrics == b.metrics
+    assert_same(alone, train.train_each(jobs, workers=2))
+    assert list(alone) == list(jobs)
 
 
-def test_a_job_is_what_fit_does(jobs, digits):
-    trained = train.train_each({0: jobs["a"]})[0]
+def test_a_job_is_what_fit_does_and_its_row_says_what_came_of_it(jobs, digits):
+    done = train.train_each({("first", 3): jobs["a"]})
+    trained = done["first", 3]
     model = CNN(seed=3)
     history = train.fit(model, digits.train, FAST, seed=3, val=digits.val)
     assert history.drop(columns="seconds").equals(trained.history.drop(columns="seconds"))
@@ -57,9 +59,13 @@ def test_a_job_is_what_fit_does(jobs, digits):
     assert not network.training
     same = train.logits(network, digits.test), train.logits(model, digits.test)
     torch.testing.assert_close(*same)  # of weights that lie otherwise in memory
-    test = train.evaluate(model, digits.test)
-    assert trained.metrics["test_accuracy"] == test["accuracy"]
-    assert trained.metrics["val_accuracy"] == history["val_accuracy"].iloc[-1]
+    last = trained.history.iloc[-1]
+    assert train.tabulate(done, "arm", "seed").to_dict("records") == [
+        {"arm": "first", "seed": 3, "samples": 400}
+        | {k: last[k] for k in ("macs", "seconds", "loss")}
+        | {"validated": 100 * history["val_accuracy"].iloc[-1]}
+        | {"accuracy": 100 * train.evaluate(model, digits.test)["accuracy"]}
+    ]
 
 
 def test_functions_of_a_notebook_and_few_short_jobs_in_this_process(digits):
@@ -81,12 +87,9 @@ def test_a_failure_names_its_job(jobs, digits, workers):
     hot = train.Job(CNN, digits.train, train.Recipe(batch_size=50, lr=1e9))
     with pytest.raises(train.JobError, match=r"the hot 1: DivergedError: the loss is"):
         train.train_each(jobs | {("the hot", 1): hot}, workers=workers)
-
-
-def test_a_network_that_does_not_fit_is_known_before_any_training(digits):
     wide = train.Job(functools.partial(build.mlp, 63), digits.train, FAST)
-    with pytest.raises(train.JobError, match="job 0: RuntimeError"):
-        train.train_each({0: wide})
+    with pytest.raises(train.JobError, match="job 0: RuntimeError"):  # before any training
+        train.train_each({0: wide}, workers=workers)
 
 
 def test_impossible_requests(jobs, tmp_path):
@@ -135,8 +138,7 @@ def workers():
 
 def test_trainings_in_the_background_begin_at_once_give_way_and_can_be_given_up(jobs, tmp_path):
     """One job, too, for which no process would be started otherwise."""
-    long = replace(FAST, epochs=1e6)
-    kept = tmp_path / "kept"
+    kept, long = tmp_path / "kept", replace(FAST, epochs=1e6)
     ((key, trained),) = train.start({"x": jobs["a"]}, workers=1, background=True)
     assert (key, trained.network()(jobs["a"].split.x[:1]).shape) == ("x", (1, 10))
     endless = replace(jobs["a"], recipe=long, checkpoint=kept)
@@ -146,7 +148,7 @@ def test_trainings_in_the_background_begin_at_once_give_way_and_can_be_given_up(
         assert time.monotonic() < until
         time.sleep(0.05)
     busy = workers()
-    assert {p.nice() for p in busy} == {psutil.Process().nice() + train.parallel._NICENESS}
+    assert {p.nice() for p in busy} == {psutil.Process().nice() + parallel._NICENESS}
     begun.close()
     assert psutil.wait_procs(busy, timeout=20)[1] == []
     assert len(train.train_each(jobs, workers=2)) == 3
@@ -158,9 +160,9 @@ def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", leave)
-    lent = train.parallel._lend(jobs["a"], {})
+    lent = parallel._lend(jobs["a"], {})
     with pytest.raises(SystemExit):
-        train.parallel._borrow(0, lent, 0, "cpu", parent=-1)
+        parallel._borrow(0, lent, 0, "cpu", parent=-1)
 
 
 def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
@@ -169,7 +171,7 @@ def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     def beside(jobs, macs, device, workers, background):
         assert not background
         asked.append(workers)
-        return train.parallel.train_here(jobs, macs, device)
+        return parallel.train_here(jobs, macs, device)
 
     monkeypatch.setattr(train.jobs, "train_beside", beside)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
@@ -179,6 +181,48 @@ def test_long_work_takes_the_cores_at_hand(jobs, monkeypatch):
     assert len(train.train_each(jobs)) == 3
     train.train_each({k: jobs[k] for k in "ab"})
     assert asked == [3, 2]
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Steps as they are made; with as many as `most`, the next is the power failure."""
+    descend, made = Training._descend, []
+
+    def count(self):
+        made.append(self.steps)
+        if len(made) == count.most:
+            raise KeyboardInterrupt
+        descend(self)
+
+    count.most = None
+    monkeypatch.setattr(Training, "_descend", count)
+    return made, count
+
+
+def test_what_had_ended_is_not_trained_again_and_what_was_cut_off_goes_on(jobs, tmp_path, steps):
+    """Another network in a job's place begins anew: what is chosen by time may be another one."""
+    longer = {k: replace(jobs[k], recipe=replace(FAST, epochs=2)) for k in "ac"}
+    whole = train.train_each(longer, workers=1)
+    made, count = steps
+    made.clear()
+    count.most = 27  # in the second epoch of the second job: an epoch has 8 steps
+    with pytest.raises(KeyboardInterrupt):
+        train.train_each(longer, workers=1, resume=tmp_path)
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+    assert_same(whole, train.train_each(longer, workers=1, resume=tmp_path))
+    assert made[27:] == [*range(9, 17)]
+    other = decode("r8x1 conv_k3_s1_c4_relu head_n10")
+    longer["c"] = replace(longer["c"], network=other)
+    found = train.train_each(longer, workers=1, resume=tmp_path)
+    assert made[35:] == [*range(1, 17)]  # nothing of what had ended
+    alone = train.train_each({"c": longer["c"]}, workers=1)
+    assert_same({"c": found["c"]}, alone)
+
+
+def test_a_checkpoint_of_its_own_stays_a_jobs(jobs, tmp_path):
+    mine = replace(jobs["c"], checkpoint=tmp_path / "mine")
+    train.train_each({0: mine}, workers=1, resume=tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_gpu_is_taken_where_it_is_faster_than_all_cores(monkeypatch):

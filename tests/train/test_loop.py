@@ -1,6 +1,10 @@
 """A training cut short goes on as if nothing had happened; another's checkpoint is refused."""
 
 import functools
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import asdict, replace
 
 import pytest
@@ -15,11 +19,6 @@ RECIPE = train.Recipe(epochs=2, batch_size=50, shift=1, flip=True)
 
 class Cut(Exception):
     """Stands for the power failure."""
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", n_train=400, n_val=100, n_test=200)
 
 
 @pytest.fixture
@@ -61,6 +60,31 @@ def test_a_training_cut_short_goes_on_bit_for_bit(begin, every, cut):
     assert begin(resumed, every=every).drop(columns="seconds").equals(expected)
     for k, v in whole.state_dict().items():
         assert torch.equal(v, resumed.state_dict()[k]), k
+
+
+PROGRAM = """
+import sys
+from tests.train.test_loop import long
+long(sys.argv[1])
+"""
+
+
+def long(path):
+    model, images = cnn(), data.load("digits", n_train=400, n_val=0).train
+    return train.fit(model, images, replace(RECIPE, epochs=60), checkpoint=path), model.state_dict()
+
+
+def test_a_killed_training_loses_nothing_that_was_kept(tmp_path):
+    path = tmp_path / "killed.pt"
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)])
+    while not path.exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert path.exists()
+    (history, weights), (whole, others) = long(path), long(tmp_path / "other.pt")
+    assert history.drop(columns="seconds").equals(whole.drop(columns="seconds"))
+    assert all(torch.equal(v, others[k]) for k, v in weights.items())
 
 
 def test_one_that_had_ended_gives_its_results_at_once(begin):

@@ -1,0 +1,213 @@
+"""Rate, step, changed images and loss against closed forms; 16 bits where they pay."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from lightlab import data, train
+from lightlab.nets.build import build, cnn, mlp
+from lightlab.space.arch import decode
+from lightlab.train import descent
+
+SHORT = train.Recipe(epochs=1, batch_size=100)
+SEPARABLE = decode("r16x1 conv_k3_s2_c8_relu sep_k3_s1_c16_relu sep_k3_s2_c16_relu head_n10")
+LABELS = torch.tensor([0, 1, 2, 3, 0, 1])
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@given(n=st.integers(1, 300), warmup=st.floats(0, 1))
+def test_the_learning_rate_is_a_triangle(n, warmup):
+    recipe = train.Recipe(lr=2.0, warmup=warmup)
+    rates = np.array([descent.learning_rate(step, n, recipe) for step in range(1, n + 1)])
+    assert ((rates > 0) & (rates <= 2.0)).all()
+    peak = int(rates.argmax())
+    assert (np.diff(rates[: peak + 1]) >= -1e-12).all()
+    assert (np.diff(rates[peak:]) <= 1e-12).all()
+    assert abs(peak + 1 - warmup * n) <= 1.0 + 1e-9
+
+
+def test_one_step_is_nesterov_without_decay_of_biases():
+    """By hand (Sutskever et al. 2013 in PyTorch's form): w - lr (g + momentum · g) at step one."""
+    recipe = train.Recipe(epochs=1, batch_size=4, lr=0.5, momentum=0.9, weight_decay=0.1, warmup=0)
+    model = mlp(4, (), 3, seed=2)
+    weight, bias = (p.detach().clone() for p in model.parameters())
+    split = data.Split(torch.randn(4, 1, 2, 2), torch.tensor([0, 1, 2, 0]), torch.arange(4))
+    rate = descent.learning_rate(1, 1, recipe)
+    F.cross_entropy(model(split.x), split.y).backward()
+    of_weight, of_bias = (p.grad.clone() for p in model.parameters())
+    train.fit(model, split, recipe)
+    after_weight, after_bias = model.parameters()
+    decayed = of_weight + 0.1 * weight
+    assert torch.allclose(after_weight, weight - rate * 1.9 * decayed, atol=1e-6)
+    assert torch.allclose(after_bias, bias - rate * 1.9 * of_bias, atol=1e-6)
+
+
+@settings(max_examples=30)
+@given(max_px=st.integers(0, 4), seed=st.integers(0, 1000))
+def test_shift_moves_whole_images(max_px, seed):
+    images = torch.zeros(6, 2, 12, 12)
+    images[:, 0, 5, 6], images[:, 1, 6, 6] = 1.0, 2.0
+    moved = train.shift(images, max_px, generator(seed))
+    assert moved.shape == images.shape
+    for image in moved:
+        (y, x), (y2, x2) = ((image[c] == c + 1).nonzero()[0].tolist() for c in (0, 1))
+        assert (y2, x2) == (y + 1, x)  # channels move together
+        assert abs(y - 5) <= max_px
+        assert abs(x - 6) <= max_px
+    assert moved.sum() == images.sum()
+
+
+@settings(max_examples=20)
+@given(max_px=st.integers(1, 4), seed=st.integers(0, 1000))
+def test_reflected_shifts_bring_the_border_back(max_px, seed):
+    """A ramp shifted with its mirror image stays between its ends and keeps its slope of one."""
+    ramp = torch.arange(12.0).expand(5, 2, 12, 12)
+    moved = train.shift(ramp, max_px, generator(seed), "reflect")
+    assert (moved.diff(dim=3).abs() == 1).all()
+    assert (moved.diff(dim=2) == 0).all()
+
+
+def test_images_are_changed_one_by_one():
+    images = torch.zeros(64, 1, 9, 9)
+    images[:, 0, 4, 4] = 1
+    places = train.shift(images, 2, generator()).flatten(1).argmax(1)
+    assert len(places.unique()) > 10
+    images = torch.randn(400, 2, 5, 6)
+    flipped = train.flip(images, generator())
+    mirrored = (flipped == images.flip(3)).flatten(1).all(1)
+    same = (flipped == images).flatten(1).all(1)
+    assert (mirrored ^ same).all()
+    assert 150 < mirrored.sum() < 250
+
+
+@pytest.mark.parametrize(
+    ("change", "alone"),
+    [
+        ({"shift": 2}, lambda x, random: train.shift(x, 2, random)),
+        ({"shift": 2, "padding": "reflect"}, lambda x, r: train.shift(x, 2, r, "reflect")),
+        ({"flip": True}, train.flip),
+    ],
+)
+def test_each_change_is_the_one_that_was_asked_for(digits, change, alone):
+    images, recipe = digits.train.x[:20], train.Recipe(**change)
+    found = train.augment(images, recipe, generator(5))
+    assert torch.equal(found, alone(images, generator(5)))
+    assert not torch.equal(found, images)
+    assert not torch.equal(found, train.augment(images, recipe, generator(6)))
+
+
+def test_label_smoothing_against_its_closed_form():
+    outputs = torch.randn(6, 4, generator=generator())
+    target = torch.full((6, 4), 0.2 / 4)
+    target[range(6), LABELS] += 0.8
+    found = descent.loss(outputs, LABELS, None, train.Recipe(label_smoothing=0.2)).item()
+    assert found == pytest.approx(-(target * outputs.log_softmax(1)).sum(1).mean().item(), rel=1e-6)
+
+
+def test_the_loss_with_a_teacher():
+    """Its own outputs as the teacher's leave the labels' share; one-hot answers are labels."""
+    outputs = torch.randn(6, 4)
+    hard = F.cross_entropy(outputs, LABELS).item()
+    certain = F.one_hot(LABELS, 4) * 1e4
+    for taught, temperature, weight, wanted in (
+        (outputs, 3.0, 0.25, 0.75 * hard),
+        (certain, 1.0, 1.0, hard),
+    ):
+        recipe = train.Recipe(temperature=temperature, teacher_weight=weight)
+        found = descent.loss(outputs, LABELS, taught, recipe).item()
+        assert found == pytest.approx(wanted)
+
+
+def test_a_teacher_teaches_what_the_labels_do_not(digits):
+    """Labels are all 0 here; the teacher, network or logits, knows the digits."""
+    blank = data.Split(digits.train.x, torch.zeros_like(digits.train.y), digits.train.groups)
+    known = mlp(64)
+    train.fit(known, digits.train, train.Recipe(epochs=10, batch_size=50))
+    recipe = train.Recipe(epochs=10, batch_size=50, teacher_weight=1.0)
+    accuracies = []
+    for source in (known, train.logits(known, digits.train)):
+        student = mlp(64, seed=1)
+        train.fit(student, blank, recipe, teacher=source)
+        accuracies.append(train.evaluate(student, digits.test)["accuracy"])
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.01)
+    assert min(accuracies) > 0.8
+
+
+def test_a_teacher_keeps_its_statistics_and_its_mode(digits):
+    network = cnn(4, depth=2, dropout=0.5).train()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    first, again = (
+        train.fit(cnn(4, depth=2), digits.train, SHORT, teacher=network) for _ in range(2)
+    )
+    assert network.training
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert first["loss"].equals(again["loss"])  # its dropout is off
+
+
+def test_sixteen_bits_spare_depthwise_convolutions_and_nothing_stays_behind():
+    network, kinds = build(SEPARABLE), {}
+
+    def note(module, _, output):
+        kinds[module.groups > 1] = kinds.get(module.groups > 1, set()) | {output.dtype}
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(note)
+    images = torch.randn(4, 1, 16, 16)
+    with descent.computing(network, "bfloat16"):
+        network(images)
+    assert kinds == {True: {torch.float32}, False: {torch.bfloat16}}
+    kinds.clear()
+    network(images)
+    assert kinds == {True: {torch.float32}, False: {torch.float32}}
+    assert not any("forward" in vars(module) for module in network.modules())
+
+
+def test_sixteen_bits_train_as_well(digits):
+    losses = {}
+    for kind in ("float32", "bfloat16"):
+        recipe = train.Recipe(epochs=5, batch_size=50, precision=kind)
+        history = train.fit(cnn(8, depth=2), digits.train, recipe)
+        assert history.attrs["precision"] == kind
+        losses[kind] = history["loss"].iloc[-1]
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.15)
+
+
+@pytest.mark.parametrize(("slow", "chosen"), [("bfloat16", "float32"), ("float32", "bfloat16")])
+def test_auto_takes_the_faster_and_says_so(digits, monkeypatch, slow, chosen):
+    """The clock is a list: a step of `slow` takes twice as long."""
+    calls, now = itertools.count(), [0.0]
+
+    def clock():
+        of = ("float32", "bfloat16")[next(calls) // 2 % 2]  # begin and end of one, then the other
+        now[0] += 2.0 if of == slow else 1.0
+        return now[0]
+
+    monkeypatch.setattr(descent.time, "perf_counter", clock)
+    plain = cnn(4, dropout=0.5, depth=2)
+    found, times = descent.faster(plain, lambda m: m(digits.train.x[:50]).square().mean())
+    assert found == chosen
+    assert set(times) == {"float32_ms", "bfloat16_ms"}
+
+
+def test_auto_trains_as_the_precision_that_it_chose(digits, monkeypatch):
+    def fitted(kind):
+        recipe = train.Recipe(epochs=1, batch_size=50, precision=kind)
+        return train.fit(cnn(8, dropout=0.3, depth=2), digits.train, recipe)
+
+    assert fitted("auto").attrs == {"precision": "float32"}  # short trainings are not timed
+    monkeypatch.setattr(descent, "LEAST_STEPS", 1)
+    auto = fitted("auto")
+    assert auto.attrs["float32_ms"] > 0
+    same = fitted(auto.attrs["precision"])
+    assert auto.drop(columns="seconds").equals(same.drop(columns="seconds"))
