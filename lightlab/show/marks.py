@@ -58,6 +58,12 @@ def band(ax: Axes, rows: pd.DataFrame, x: str, y: str = "mean", **look: Any) -> 
     return line
 
 
+def belief(ax: Axes, rows: pd.DataFrame, x: str) -> None:
+    """A posterior over `x`: its mean, and two standard deviations (sd) to both sides."""
+    ends = {"ci_low": rows["mean"] - 2 * rows["sd"], "ci_high": rows["mean"] + 2 * rows["sd"]}
+    band(ax, rows.assign(**ends), x, color=BLUE)
+
+
 def whiskers(rows: pd.DataFrame, y: str = "mean", low: str = "ci_low", high: str = "ci_high"):
     """Distances of an interval's ends from `y`, (2, n); 0 where there is none."""
     return np.abs(rows[[low, high]].sub(rows[y], axis=0)).fillna(0).to_numpy().T
@@ -86,7 +92,7 @@ def forest(ax: Axes, parts: Iterable[pd.DataFrame], at: Iterable[float] | None =
         ax.plot([low, high], [y, y], color=BLUE, lw=3)
         if "difference" in part:
             seeds = part["difference"]
-            ax.plot(seeds, np.full(len(seeds), y), "o", mfc="none", color="black", ms=4)
+            ax.plot(seeds, np.full(len(seeds), y - 0.22), "o", mfc="none", color="black", ms=4)
         ax.plot(mean, y, "D", color=BLUE, ms=6.5)
     ax.axvline(0, color="black", lw=1)
 
