@@ -132,7 +132,7 @@ def _aligned(old: list[Row], new: list[Row]) -> Iterator[tuple[str, Row | None, 
 
 def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
     """Columns that may name a row, fewest first: texts, then integers, too."""
-    like, texts, integers = numbers.number_like, [], []
+    like, texts, integers = tables.number_like, [], []
     for column in rows[0] if rows else ():
         counted = [row[column] for row in rows if like(row[column])]
         if not counted:

@@ -125,7 +125,7 @@ def _render(template: str, **values: Any) -> str:
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    env.filters |= {"plain": plain, "table": _table, "short": numbers.short}
+    env.filters |= {"plain": plain, "table": _table, "short": tables.short}
     return env.get_template(template).render(**values)
 
 
