@@ -16,8 +16,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lightlab.chapters.ch04_gaussian_process import bench
-from lightlab.chapters.ch04_gaussian_process.problems import CLASSIC, DEVELOPMENT, HELD_OUT, problem
+from lightlab.chapters.ch04_gaussian_process import benchmark
+from lightlab.chapters.ch04_gaussian_process.benchmark import (
+    CLASSIC,
+    DEVELOPMENT,
+    HELD_OUT,
+    problem,
+)
 from lightlab.measure import stats
 
 HERE = Path(__file__).parent
@@ -37,17 +42,17 @@ def measure(args: argparse.Namespace, path: Path) -> pd.DataFrame:
     """One row per search, appended to `path`; searches that are there already are not repeated."""
     done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEYS)
     had = set(done[KEYS].itertuples(index=False, name=None))
-    exact = itertools.product([False], range(args.seeds), args.functions, bench.METHODS)
+    exact = itertools.product([False], range(args.seeds), args.functions, benchmark.METHODS)
     noisy = itertools.product([True], range(args.noisy_seeds), args.functions, NOISY_METHODS)
     todo = sorted([*exact, *noisy], key=lambda job: job[1])
     for job in (j for j in todo if j not in had):
         is_noisy, seed, name, method = job
         sd = noise_sd(name) if is_noisy else 0.0
-        trials = bench.run(method, problem(name), seed, args.trials, args.initial, sd)
+        trials = benchmark.run(method, problem(name), seed, args.trials, args.initial, sd)
         if trials.empty:
             continue
         last = trials.iloc[-1]
-        left = max(last["incumbent_regret" if is_noisy else "regret"], bench.FLOOR)
+        left = max(last["incumbent_regret" if is_noisy else "regret"], benchmark.FLOOR)
         row = dict(zip(KEYS, job, strict=True)) | {
             "log_regret": np.log10(left),
             "cpu_s": trials.loc[trials["suggested"], "cpu_s"].mean(),
@@ -68,7 +73,7 @@ def tables(rows: pd.DataFrame) -> list[str]:
     """Regret, differences and CPU time as Markdown, without noise and with."""
     parts = []
     for is_noisy, ends in rows.groupby("noisy"):
-        found = bench.table(ends)
+        found = benchmark.table(ends)
         found["text"] = [
             f"{m:.2f} ± {h - m:.2f}" for m, h in zip(found.log10_regret, found.ci_high, strict=True)
         ]
@@ -77,12 +82,12 @@ def tables(rows: pd.DataFrame) -> list[str]:
         regret = found.pivot(index="problem", columns="method", values="text")
         cpu = found.pivot(index="problem", columns="method", values="cpu_ms")
         names = list(dict.fromkeys(ends["problem"]))
-        peers = [m for m in bench.METHODS if m in set(ends["method"]) - {"ours", "grid"}]
+        peers = [m for m in benchmark.METHODS if m in set(ends["method"]) - {"ours", "grid"}]
         gaps = pd.DataFrame(
             {p: [difference(ends, name, p) for name in names] for p in peers}, index=names
         )
         gaps["CPU, ours / Optuna GP"] = (cpu["ours"] / cpu["optuna-gp"]).map("{:.2f}".format)
-        order = [m for m in bench.METHODS if m in regret]
+        order = [m for m in benchmark.METHODS if m in regret]
         title = f"with noise ({NOISE:g} sd of the function)" if is_noisy else "without noise"
         parts += [
             f"## Observations {title}, {seeds} seeds",

@@ -94,6 +94,33 @@ def timings():
     return made
 
 
+class AdditiveMachine:
+    """A machine on which times are additive: a network takes the sum of its pieces in ms, and its
+    ends, which each graph has, once.
+    """
+
+    end_ms = 0.01  # by channel
+
+    def inside_ms(self, piece):
+        if piece.text.startswith("through"):
+            return 0.3 * int(piece.text[-1])
+        return len(piece.text) * piece.in_channels / 100
+
+    def piece_ms(self, piece):
+        return self.inside_ms(piece) + self.end_ms * (1 + piece.in_channels)
+
+    def network_ms(self, arch):
+        from lightlab.latency import pieces_of
+
+        first, *others = pieces_of(arch)
+        return self.piece_ms(first) + sum(map(self.inside_ms, others))
+
+
+@pytest.fixture
+def machine():
+    return AdditiveMachine()
+
+
 @pytest.fixture
 def words() -> Callable[["Figure"], list[str]]:
     """All text of a drawn figure, which has to be large enough to read."""

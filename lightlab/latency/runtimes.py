@@ -184,19 +184,14 @@ def runner(
 
 def onnx_model(model: Arch | Piece | nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
     """What ONNX Runtime runs in `setting`; DeployError where ONNX has no such operator."""
-    if setting.runtime != "onnxruntime-int8":
-        return graph(model, shape)
-    return _int8_model(model, shape) if isinstance(model, Arch) else _quantised(model, shape)
+    made = graph(model, shape)
+    return _int8(made, shape) if setting.runtime == "onnxruntime-int8" else made
 
 
 @lru_cache(maxsize=16)
-def _int8_model(arch: Arch, shape: tuple[int, ...]) -> bytes:
+def _int8(model: bytes, shape: tuple[int, ...]) -> bytes:
     """Kept: quantising takes seconds, and a profile or a size asks for the same model again."""
-    return _quantised(arch, shape)
-
-
-def _quantised(model: Arch | Piece | nn.Module, shape: tuple[int, ...]) -> bytes:
-    return deploy.int8_bytes(graph(model, shape), random_images(_CALIBRATION_IMAGES, shape))
+    return deploy.int8_bytes(model, random_images(_CALIBRATION_IMAGES, shape))
 
 
 def _module(model: Arch | Piece | nn.Module) -> nn.Module:

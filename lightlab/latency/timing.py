@@ -78,7 +78,7 @@ def interleave(runners: Mapping[str, Runner], plan: Plan, bar: str = "timing") -
             progress.total = max(progress.total, progress.n + len(active))
             for i in rng.permutation(active):
                 runner = turns[i][len(visits.fastest[i]) % len(turns[i])]
-                samples = _settled_visit(runner, numbers[i], plan, visits, i)
+                samples = _visit(runner, numbers[i], plan, visits, i)
                 visits.ms[i].append(float(np.median(samples)))
                 visits.fastest[i].append(float(samples.min()))
                 progress.update()
@@ -94,24 +94,17 @@ def warm_up(runner: Runner, plan: Plan) -> int:
     return max(1, math.ceil(plan.sample_ms / 1e3 / max(once, _CLOCK_S)))
 
 
-def _settled_visit(runner: Runner, number: int, plan: Plan, visits: Visits, i: int) -> np.ndarray:
-    """Samples of one visit, ms per run, made again while it is disturbed and repeats are left."""
+def _visit(runner: Runner, number: int, plan: Plan, visits: Visits, i: int) -> np.ndarray:
+    """Samples of `number` runs each, in ms per run, made again while the visit is disturbed."""
     while True:
-        ms, busy = visit(runner, number, plan.samples)
+        runner.time(number)
+        walls, cpus = np.array([runner.time(number) for _ in range(plan.samples)]).T
         visits.runs[i] += number * plan.samples
-        if not busy < plan.min_busy:  # NaN: not known, taken as it is
-            return ms
-        if visits.repeated[i] == plan.rounds:
-            visits.disturbed[i] += 1
-            return ms
+        disturbed = cpus.sum() / max(walls.sum(), _CLOCK_S) < plan.min_busy  # NaN: not known
+        if not disturbed or visits.repeated[i] == plan.rounds:
+            visits.disturbed[i] += disturbed
+            return walls * 1e3 / number
         visits.repeated[i] += 1
-
-
-def visit(runner: Runner, number: int, samples: int) -> tuple[np.ndarray, float]:
-    """Samples of `number` runs each, in ms per run; the share of time on the processor."""
-    runner.time(number)
-    walls, cpus = np.array([runner.time(number) for _ in range(samples)]).T
-    return walls * 1e3 / number, float(cpus.sum() / max(walls.sum(), _CLOCK_S))
 
 
 def measure(

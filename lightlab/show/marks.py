@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from lightlab.show import numbers, style
+from lightlab.show import style, tables
 
 BLUE = style.COLOURS[0]
 VERDICTS = {
@@ -58,6 +58,12 @@ def band(ax: Axes, rows: pd.DataFrame, x: str, y: str = "mean", **look: Any) -> 
     return line
 
 
+def belief(ax: Axes, rows: pd.DataFrame, x: str) -> None:
+    """A posterior over `x`: its mean, and two standard deviations (sd) to both sides."""
+    ends = {"ci_low": rows["mean"] - 2 * rows["sd"], "ci_high": rows["mean"] + 2 * rows["sd"]}
+    band(ax, rows.assign(**ends), x, color=BLUE)
+
+
 def whiskers(rows: pd.DataFrame, y: str = "mean", low: str = "ci_low", high: str = "ci_high"):
     """Distances of an interval's ends from `y`, (2, n); 0 where there is none."""
     return np.abs(rows[[low, high]].sub(rows[y], axis=0)).fillna(0).to_numpy().T
@@ -86,7 +92,7 @@ def forest(ax: Axes, parts: Iterable[pd.DataFrame], at: Iterable[float] | None =
         ax.plot([low, high], [y, y], color=BLUE, lw=3)
         if "difference" in part:
             seeds = part["difference"]
-            ax.plot(seeds, np.full(len(seeds), y), "o", mfc="none", color="black", ms=4)
+            ax.plot(seeds, np.full(len(seeds), y - 0.22), "o", mfc="none", color="black", ms=4)
         ax.plot(mean, y, "D", color=BLUE, ms=6.5)
     ax.axvline(0, color="black", lw=1)
 
@@ -212,7 +218,7 @@ def squares(
             ax.add_patch(Rectangle((x + 0.05, y - 0.45), 0.9, 0.9, color=colour, lw=0))
             look = {"ha": "center", "va": "center_baseline"}
             look["color"] = "black" if colour == style.LIGHT else "white"
-            ax.text(x + 0.5, y, numbers.SIGNS.get(value, ""), **look)
+            ax.text(x + 0.5, y, tables.SIGNS.get(value, ""), **look)
         note(ax, behind(rows), (len(rows), y), (5, 0), va="center_baseline", fontsize=8.5)
     longest = max(map(len, lines.values()), default=1)
     ax.set(xlim=(0, 1.25 * longest), ylim=(max(len(lines), 1) - 0.4, -0.6), xticks=[])
@@ -227,5 +233,5 @@ def squares(
 def _counts(values: pd.Series, colours: Mapping[str, str]) -> list[Patch]:
     """The legend: each colour, the sign of its verdict, how often it comes and what it means."""
     n, words = values.value_counts(), {"inconclusive": "open (inconclusive)"}
-    texts = {v: f"{numbers.SIGNS.get(v, '')} {n.get(v, 0)} {words.get(v, v)}" for v in colours}
+    texts = {v: f"{tables.SIGNS.get(v, '')} {n.get(v, 0)} {words.get(v, v)}" for v in colours}
     return [Patch(color=colour, label=texts[v].strip()) for v, colour in colours.items()]

@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-from lightlab.show import numbers
+from lightlab.show import tables
 
 # Okabe & Ito (2008), darkened where thin lines on white need it.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#444444"]
@@ -32,15 +32,15 @@ METHODS = {
     "tpe": (COLOURS[2], "^", "-."),
     "optuna-gp": (COLOURS[1], "v", "-"),
     "evolution": (COLOURS[3], "^", "-"),
-    "MnasNet": (COLOURS[1], "h", "-"),
+    "MnasNet": (COLOURS[1], "P", "-"),
     "ProxylessNAS": (COLOURS[4], "d", "-"),
-    "ProxylessNAS, REINFORCE": (COLOURS[5], "<", "-"),
-    "Once-for-All": (COLOURS[2], "X", "-"),
-    "compression": (COLOURS[6], "p", "-"),
+    "ProxylessNAS, REINFORCE": (COLOURS[5], "p", "-"),
+    "Once-for-All": (COLOURS[2], "D", "-"),
+    "compression": (COLOURS[6], "<", "-"),
     "uniform pruning": (COLOURS[7], "D", ":"),
     "full convolutions": (COLOURS[3], "s", "-"),
     "MobileNetV1": ("#6B3E1E", "o", "-"),
-    "MobileNetV2": (COLOURS[7], "P", "--"),
+    "MobileNetV2": (COLOURS[7], "v", "--"),
     "MobileNetV3": ("#332288", ">", ":"),
 }
 _ALSO_CALLED = {"random": "random search", "OFA": "Once-for-All", "NSGA-II": "evolution"}
@@ -126,7 +126,7 @@ def decades(
 def log_counts(ax: Axes, steps: tuple[int, ...] = (1, 3)) -> None:
     """A logarithmic horizontal axis of large counts: 1M, 3M, 10M, or other steps in a decade."""
     ax.set_xscale("log")
-    decades(ax.xaxis, steps, numbers.short)
+    decades(ax.xaxis, steps, tables.short)
 
 
 def only_ticks(axis: Axis, values: Iterable[float]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from typer import Argument, Option
 
 from lightlab.workbook import housekeeping
 from lightlab.workbook.project import RESERVED, Fault, Project, WorkbookError
@@ -26,53 +27,38 @@ app = typer.Typer(
 app.add_typer(networks.arch, name="arch")
 err = Console(stderr=True, highlight=False, markup=False)
 
-Notebooks = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NOTEBOOK]...", help="Names or numbers (04); default: all."),
-]
-Profile = Annotated[str, typer.Option("--profile", help="Folder below params/ with the values.")]
+Texts = list[str] | None
+Seconds = float | None
+_NOTEBOOKS = "Names or numbers (04); default: all."
 _JOBS = "Notebooks at once, each with cores / jobs threads; default: cores, at most all notebooks."
-Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help=_JOBS, show_default=False)]
+Jobs = Annotated[int | None, Option("--jobs", "-j", min=1, help=_JOBS, show_default=False)]
 
 
 @app.command()
 def run(
-    notebooks: Notebooks = None,
-    profile: Profile = "quick",
-    param: Annotated[
-        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="Override one value.")
-    ] = None,
-    sweep: Annotated[
-        list[str] | None,
-        typer.Option("--sweep", metavar="NAME=A,B,C", help="Run once for each value."),
-    ] = None,
+    notebooks: Annotated[Texts, Argument(metavar="[NOTEBOOK]...", help=_NOTEBOOKS)] = None,
+    profile: Annotated[str, Option(help="Folder below params/ with the values.")] = "quick",
+    param: Annotated[Texts, Option("-p", metavar="NAME=VALUE", help="Override one value.")] = None,
+    sweep: Annotated[Texts, Option(metavar="NAME=A,B,C", help="Run once for each value.")] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="The run's folder; default: the profile's name.")
+        str | None, Option(help="The run's folder; default: the profile's name.")
     ] = None,
     jobs: Jobs = None,
-    force: Annotated[bool, typer.Option("--force", help="Run what is up to date, too.")] = False,
+    force: Annotated[bool, Option("--force", help="Run what is up to date, too.")] = False,
     only: Annotated[
-        bool, typer.Option("--only", help="Take what they need as it is, even if out of date.")
+        bool, Option("--only", help="Take what they need as it is, even if out of date.")
     ] = False,
     fail_fast: Annotated[
-        bool,
-        typer.Option("--fail-fast/--keep-going", help="After a failure start nothing more."),
+        bool, Option("--fail-fast/--keep-going", help="After a failure start nothing more.")
     ] = False,
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", min=0.1, help="Seconds that one cell may take.")
-    ] = None,
-    notebook_timeout: Annotated[
-        float | None, typer.Option("--notebook-timeout", min=0.1, help="Seconds for a notebook.")
-    ] = None,
+    timeout: Annotated[Seconds, Option(min=0.1, help="Seconds that one cell may take.")] = None,
+    notebook_timeout: Annotated[Seconds, Option(min=0.1, help="Seconds for a notebook.")] = None,
     stall_timeout: Annotated[
-        float | None,
-        typer.Option("--stall-timeout", min=0.1, help="Seconds that a cell may be silent."),
+        Seconds, Option(min=0.1, help="Seconds that a cell may be silent.")
     ] = None,
-    retries: Annotated[
-        int, typer.Option("--retries", min=0, help="Try again when a kernel died, so often.")
-    ] = 0,
+    retries: Annotated[int, Option(min=0, help="Try again when a kernel died, so often.")] = 0,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Show what the notebooks print as they print it.")
+        bool, Option("--follow", help="Show what the notebooks print as they print it.")
     ] = False,
 ) -> None:
     """Execute notebooks that are not up to date, and build the review site.
@@ -85,7 +71,10 @@ def run(
     from lightlab.workbook.running.runner import Options
 
     project = Project.find()
-    axes = {k: _items(v) for k, v in _pairs(sweep, "--sweep").items()}
+    axes = {
+        key: list(dict.fromkeys(value.strip() for value in values.split(",")))
+        for key, values in _pairs(sweep, "--sweep").items()
+    }
     units = plan.make(project, notebooks or [], profile, _pairs(param, "-p"), axes)
     limits = Limits(timeout, notebook_timeout, stall_timeout)
     alone = tuple(project.select(notebooks or [])) if only else ()
@@ -113,10 +102,8 @@ def list_() -> None:
 
 @app.command()
 def params(
-    notebook: Annotated[str, typer.Argument(help="Name or number.")],
-    profile: Annotated[
-        str | None, typer.Option("--profile", help="Show the values of this profile.")
-    ] = None,
+    notebook: Annotated[str, Argument(help="Name or number.")],
+    profile: Annotated[str | None, Option(help="Show the values of this profile.")] = None,
 ) -> None:
     """The parameters of NOTEBOOK: type, default, range, value and where the value comes from."""
     from lightlab.workbook import params as values_of
@@ -140,9 +127,7 @@ app.command()(housekeeping.compare)
 def verify(
     run: housekeeping.RunName,
     jobs: Jobs = None,
-    notebook: Annotated[
-        list[str] | None, typer.Option("--notebook", help="Only these; default: all of the run.")
-    ] = None,
+    notebook: Annotated[Texts, Option(help="Only these; default: all of the run.")] = None,
 ) -> None:
     """Execute RUN again in a scratch folder and compare every table and claim.
 
@@ -208,7 +193,7 @@ def _jobs(project: Project, asked: int | None) -> int:
     return asked or min(os.cpu_count() or 1, max(1, len(project.notebooks)))
 
 
-def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+def _pairs(texts: Texts, option: str) -> dict[str, str]:
     pairs, faults = {}, []
     for text in texts or []:
         name, equals, value = text.partition("=")
@@ -220,10 +205,6 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     if faults:
         raise WorkbookError(faults)
     return pairs
-
-
-def _items(text: str) -> list[str]:
-    return list(dict.fromkeys(item.strip() for item in text.split(",")))
 
 
 def main() -> None:

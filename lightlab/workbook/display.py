@@ -1,15 +1,24 @@
-"""How a notebook shows what it saved: figures, tables, verdicts. The site links to their ids."""
+"""How a notebook shows what it saved: figures with who drew them, tables, verdicts. The site links
+to their ids.
+"""
 
 import base64
+import inspect
+import linecache
+import tokenize
 from html import escape
+from importlib import resources
 from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
 
-from lightlab.show import numbers, tables
+from lightlab.show import tables
+from lightlab.workbook.project import WorkbookError, read_notebook
 
+PACKAGE = Path(str(resources.files("lightlab")))
 _INLINE_SVG_BYTES = 400_000
 # JupyterLab sets tables flush right, which suits numbers but not sentences
 _LEFT = 'style="text-align:left;vertical-align:top"'
@@ -28,7 +37,7 @@ class Shown(HTML):
 
 def figure(name: str, caption: str, svg: Path, png: Path, drawn: dict[str, Any]) -> Shown:
     """The saved figure with its caption: sharp where that is small, else as pixels. Folded beneath
-    it, the function that drew it: `drawn` has function, file, line and source, or nothing.
+    it, the function that drew it, see `drawn_by`.
     """
     shown = svg if svg.stat().st_size <= _INLINE_SVG_BYTES else png
     kind = "svg+xml" if shown is svg else "png"
@@ -36,12 +45,12 @@ def figure(name: str, caption: str, svg: Path, png: Path, drawn: dict[str, Any])
     return Shown(
         f'<figure id="fig-{name}" style="margin:0"><img alt="{escape(caption)}" '
         f'src="data:image/{kind};base64,{image}" style="max-width:100%;background:#fff"/>'
-        f"<figcaption>{escape(caption)}</figcaption>{_source(drawn)}</figure>",
+        f"<figcaption>{escape(caption)}</figcaption>{_folded(drawn)}</figure>",
         f"figure {name}: {caption}",
     )
 
 
-def _source(drawn: dict[str, Any]) -> str:
+def _folded(drawn: dict[str, Any]) -> str:
     if not drawn:
         return ""
     where = f"<code>{escape(drawn['function'])}</code>, {escape(drawn['file'])}:{drawn['line']}"
@@ -64,8 +73,7 @@ def claims(checked: list[dict[str, Any]]) -> Shown:
     """The checked claims, one row each: sentence, published, ours, verdict."""
     if not checked:
         return Shown("<p>This notebook checks no published claim.</p>", "no claims")
-    titles = ("claim", "published", "ours", "verdict")
-    head = "".join(f"<th {_LEFT}>{title}</th>" for title in titles)
+    head = "".join(f"<th {_LEFT}>{t}</th>" for t in ("claim", "published", "ours", "verdict"))
     rows = "".join(_row(claim) for claim in checked)
     return Shown(
         f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>',
@@ -75,11 +83,11 @@ def claims(checked: list[dict[str, Any]]) -> Shown:
 
 def _row(claim: dict[str, Any]) -> str:
     value, interval = ours(claim)
-    verdict = f"{numbers.SIGNS[claim['verdict']]} {claim['verdict']}"
+    verdict = f"{tables.SIGNS[claim['verdict']]} {claim['verdict']}"
     details = "<br>".join(escape(text) for text in (interval, claim["measured"]) if text)
     cells = (
         f"{escape(claim['sentence'])}<br><small>{escape(claim['source'])}</small>",
-        escape(numbers.number(claim["published"])),
+        escape(tables.number(claim["published"])),
         f"{escape(value)}<br><small>{details}</small>",
         f"<strong>{verdict}</strong><br><small>{escape(claim['note'])}</small>",
     )
@@ -89,6 +97,43 @@ def _row(claim: dict[str, Any]) -> str:
 
 def ours(claim: dict[str, Any]) -> tuple[str, str]:
     """Our value with its unit; its interval with n."""
-    value, interval = numbers.measured(claim)
+    value, interval = tables.measured(claim)
     unit = claim.get("unit", "") if claim["value"] is not None else ""
     return f"{value} {unit}".strip(), interval
+
+
+def drawn_by(code: CodeType | None) -> dict[str, Any]:
+    """The function that drew a figure: its function, file, line and source, which is empty where
+    the file was changed while the kernel ran. Nothing for code outside this package.
+    """
+    path = Path(code.co_filename) if code else Path()
+    if not path.is_relative_to(PACKAGE):
+        return {}
+    try:
+        text = inspect.getsource(code)
+    except (OSError, SyntaxError, tokenize.TokenError):
+        text = ""
+    return {
+        "function": f"{path.stem}.{code.co_qualname}",
+        "file": path.relative_to(PACKAGE.parent).as_posix(),
+        "line": code.co_firstlineno,
+        "source": text if f"def {code.co_name}(" in text else "",
+    }
+
+
+def cell_of(frame: FrameType | None, notebook: Path) -> int | None:
+    """The number of the cell that runs among `notebook`'s code cells, from 1; None: not saved."""
+    while frame and frame.f_globals.get("__name__") != "__main__":
+        frame = frame.f_back
+    text = "".join(linecache.getlines(frame.f_code.co_filename)).strip() if frame else ""
+    try:
+        saved = cells(notebook)
+    except (OSError, KeyError, WorkbookError):  # moved, or being written just now
+        return None
+    return next((i for i, cell in enumerate(saved, 1) if cell.strip() == text), None)
+
+
+def cells(notebook: Path) -> list[str]:
+    """The text of a notebook's code cells."""
+    found = read_notebook(notebook)["cells"]
+    return ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]

@@ -10,6 +10,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from numpy.typing import ArrayLike
 from lightlab import disk
 from lightlab.published import loader
 from lightlab.show import style, tables
-from lightlab.workbook import claims, display, manifest, origin
+from lightlab.workbook import claims, display, manifest
 from lightlab.workbook.project import NAME, OUT, PROFILE, Fault, Project, WorkbookError
 
 if TYPE_CHECKING:
@@ -36,21 +37,7 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> "Record":
     style.use()
     if OUT in os.environ:
         return _under_runner(notebook, Path(os.environ[OUT]))
-    project = Project.find()
-    values, profile = _by_itself(project, notebook, namespace)
-    folder = project.results / "interactive" / notebook
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    kept = folder.parent / ".unfinished" / f"{notebook}-{disk.digest([values, _code()])[:12]}"
-    return Record(notebook, folder, values, profile, kept, project.notebooks[notebook])
-
-
-def _code() -> list[list[Any]]:
-    """Names and times of lightlab's modules: long work goes on only under the same code."""
-    modules = sorted(origin.PACKAGE.rglob("*.py"))
-    return [
-        [path.relative_to(origin.PACKAGE).as_posix(), path.stat().st_mtime_ns] for path in modules
-    ]
+    return _by_itself(notebook, namespace, Project.find())
 
 
 def _under_runner(notebook: str, folder: Path) -> "Record":
@@ -63,50 +50,52 @@ def _under_runner(notebook: str, folder: Path) -> "Record":
     return Record(notebook, folder, task["params"], os.environ.get(PROFILE), kept, source)
 
 
-def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
-
-
-def _by_itself(
-    project: Project, notebook: str, namespace: Mapping[str, Any]
-) -> tuple[dict[str, Any], str | None]:
-    """The checked values, and the profile that has the same ones, if there is one."""
+def _by_itself(notebook: str, namespace: Mapping[str, Any], project: Project) -> "Record":
+    """The record of checked values; its profile is the one that has the same, if there is one."""
     from lightlab.workbook import params
 
     if notebook not in project.notebooks:
         raise WorkbookError(Fault("record.start", f"there is no notebooks/{notebook}.ipynb"))
-    declared = params.read(project.notebooks[notebook])
+    source = project.notebooks[notebook]
+    declared = params.read(source)
     given = {n: namespace[n] for n in declared if n in namespace}
     values, faults = params.check(declared, given, notebook)
     if faults:
         raise WorkbookError(faults)
-    for profile in (p for p in loader.PROFILES if project.params_file(p, notebook).is_file()):
-        if params.resolve(project, notebook, profile).values == values:
-            return values, profile
-    return values, None
+    profiles = (p for p in loader.PROFILES if project.params_file(p, notebook).is_file())
+    same = (p for p in profiles if params.resolve(project, notebook, p).values == values)
+    folder = project.results / "interactive" / notebook
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    kept = folder.parent / ".unfinished" / f"{notebook}-{disk.digest([values, _code()])[:12]}"
+    return Record(notebook, folder, values, next(same, None), kept, source)
 
 
+def _code() -> list[list[Any]]:
+    """Names and times of lightlab's modules: long work goes on only under the same code."""
+    root = display.PACKAGE
+    modules = sorted(root.rglob("*.py"))
+    return [[path.relative_to(root).as_posix(), path.stat().st_mtime_ns] for path in modules]
+
+
+@dataclass(eq=False)
 class Record:
     """The record of one execution of one notebook; every save rewrites record.json whole."""
 
-    def __init__(
-        self,
-        notebook: str,
-        folder: Path,
-        values: dict[str, Any],
-        profile: str | None,
-        unfinished: Path,
-        source: Path,
-    ):
-        self.notebook, self.folder, self.params, self.profile = notebook, folder, values, profile
-        self._unfinished, self._source = unfinished, source
-        self.seed = int(values.get("seed", 0))
-        self._published = loader.claims(notebook)
+    notebook: str
+    folder: Path
+    params: dict[str, Any]
+    profile: str | None
+    _unfinished: Path
+    _source: Path
+
+    def __post_init__(self) -> None:
+        self.seed = int(self.params.get("seed", 0))
+        self._published = loader.claims(self.notebook)
         self._claims: dict[str, dict[str, Any]] = {}
-        self._saved: dict[str, Any] = {"schema": 1, "notebook": notebook, "finished": False}
-        self._saved |= {"seed": self.seed, "data": [], "figures": [], "tables": []}
-        self._saved |= {"artifacts": [], "trials": None}
+        about = {"schema": 1, "notebook": self.notebook, "finished": False, "seed": self.seed}
+        kept = {"data": [], "figures": [], "tables": [], "artifacts": [], "trials": None}
+        self._saved: dict[str, Any] = about | kept
         self._write()
 
     def rng(self, tag: str = "") -> np.random.Generator:
@@ -139,9 +128,9 @@ class Record:
         """A folder where long work goes on from when it was killed: another one with other values,
         code, data or (saved) cells up to the one that asks. Removed when the notebook has finished.
         """
-        _check_name(name)
+        self._check_name(name)
         asks = re.compile(rf"unfinished\(\s*['\"]{re.escape(name)}['\"]")
-        cells = origin.cells(self._source)
+        cells = display.cells(self._source)
         places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
         before = cells[: max(places, default=None)]
         folder = self._unfinished / f"{name}-{disk.digest(before)[:8]}"
@@ -161,8 +150,8 @@ class Record:
         self, fig: Figure, name: str, *, caption: str, data: pd.DataFrame | None = None
     ) -> display.Shown:
         """Save a figure (SVG, PNG), its data (CSV), who drew it and in which cell; shows it."""
-        drawn = origin.drawn_by(getattr(fig, "drawn_by", None))
-        cell = origin.cell_of(sys._getframe(1), self._source)
+        drawn = display.drawn_by(getattr(fig, "drawn_by", None))
+        cell = display.cell_of(sys._getframe(1), self._source)
         folder = self._folder("figures", name)
         paths = [folder / f"{name}.svg", folder / f"{name}.png"]
         fig.savefig(paths[0], metadata={"Date": None, "Title": name, "Description": caption})
@@ -171,8 +160,7 @@ class Record:
         if data is not None:
             paths.append(folder / f"{name}.csv")
             data.to_csv(paths[-1], index=any(n is not None for n in data.index.names))
-        entry = {"name": name, "caption": caption, "files": self._names(paths)}
-        self._note("figures", entry | {"drawn_by": drawn, "cell": cell})
+        self._keep("figures", paths, name=name, caption=caption, drawn_by=drawn, cell=cell)
         return display.figure(name, caption, paths[0], paths[1], drawn)
 
     def table(
@@ -194,9 +182,8 @@ class Record:
         if unknown:
             raise ValueError(f"table {name}: there are no columns {sorted(unknown)}")
         paths = tables.write(df, self._folder("tables", name).resolve(), name, caption, digits)
-        entry = {"name": name, "caption": caption, "files": self._names(paths)}
-        entry |= {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
-        self._note("tables", entry)
+        rules = {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
+        self._keep("tables", paths, name=name, caption=caption, **rules)
         return display.table(df, name, caption, digits)
 
     def knob(self, draw: Callable[..., Figure], **controls: Any) -> "Knob":
@@ -214,7 +201,7 @@ class Record:
     def artifact(self, name: str) -> Path:
         """A path below artifacts/ to write to; the file has to be there when the notebook ends."""
         path = self._folder("artifacts", name) / name
-        self._note("artifacts", {"name": name, "files": self._names([path])})
+        self._keep("artifacts", [path], name=name)
         return path
 
     def claim(
@@ -251,16 +238,22 @@ class Record:
         return display.claims(list(self._claims.values()))
 
     def _folder(self, kind: str, name: str) -> Path:
-        _check_name(name)
+        self._check_name(name)
         folder = self.folder / kind
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _names(self, paths: list[Path]) -> list[str]:
-        return [p.resolve().relative_to(self.folder.resolve()).as_posix() for p in paths]
+    @staticmethod
+    def _check_name(name: str) -> None:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
 
-    def _note(self, kind: str, entry: dict[str, Any]) -> None:
-        self._saved[kind] = [e for e in self._saved[kind] if e["name"] != entry["name"]] + [entry]
+    def _keep(self, kind: str, paths: list[Path], **entry: Any) -> None:
+        """Note these files, in the place of an earlier entry of that name."""
+        root = self.folder.resolve()
+        entry["files"] = [path.resolve().relative_to(root).as_posix() for path in paths]
+        others = [e for e in self._saved[kind] if e["name"] != entry["name"]]
+        self._saved[kind] = [*others, entry]
         self._write()
 
     def _write(self) -> None:

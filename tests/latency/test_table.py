@@ -1,6 +1,6 @@
 """The look-up table: exact where a machine's times are additive, refused where it does not fit."""
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -8,7 +8,7 @@ import pytest
 
 from lightlab import deploy, latency
 from lightlab.latency import pieces, table
-from lightlab.latency.pieces import Joint, Piece, joints, module, pieces_of
+from lightlab.latency.pieces import Joint, joints, module, pieces_of
 from lightlab.latency.timing import Plan
 from lightlab.measure import cost
 from lightlab.nets.build import build
@@ -20,39 +20,20 @@ from lightlab.space.skeleton import MACRO
 TINY = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), Head(16), n_classes=10)
 QUICK = Plan(rounds=2, samples=1, sample_ms=0, warmup_ms=0, min_busy=0)
 ARCHS = [MACRO.decode(point) for point in MACRO.sample(np.random.default_rng(0), 12)]
-END_MS = 0.01  # what the fake runtime takes at the ends of a graph, by channel
-
-
-def true_ms(piece):
-    """Time of a piece inside a network of the fake runtime: 1 ms per character and channel."""
-    if piece.text.startswith("through"):
-        return 0.3 * int(piece.text[-1])
-    return len(piece.text) * piece.in_channels / 100
-
-
-@dataclass
-class FakeRunner:
-    """Pieces cost their own time plus both ends, as a runtime with its own layout makes them."""
-
-    piece: Piece
-
-    def time(self, n):
-        ms = true_ms(self.piece) + END_MS * (1 + self.piece.in_channels)
-        return ms * n / 1e3, ms * n / 1e3
 
 
 @pytest.fixture
-def fake_machine(monkeypatch):
-    """Every piece takes what `true_ms` says; the list of the pieces that were made ready."""
-    made = []
-    monkeypatch.setattr(table, "runner", lambda piece, _: made.append(piece) or FakeRunner(piece))
-    return made
+def fake_machine(machine, monkeypatch):
+    """`machine` in place of this one, and what was made ready on it."""
+    machine.made = []
 
+    def runner(piece, _):
+        machine.made.append(piece)
+        seconds = machine.piece_ms(piece) / 1e3
+        return SimpleNamespace(time=lambda n: (seconds * n, seconds * n))
 
-def network_ms(arch):
-    """A whole network pays the ends once: those of its first piece."""
-    first = pieces_of(arch)[0]
-    return sum(map(true_ms, pieces_of(arch))) + END_MS * (1 + first.in_channels)
+    monkeypatch.setattr(table, "runner", runner)
+    return machine
 
 
 def test_pieces_follow_each_other_and_hold_every_mac():
@@ -100,15 +81,15 @@ def test_joined_pieces_are_the_network_that_is_exported(name):
 def test_where_times_are_additive_the_corrected_sum_is_exact(fake_machine):
     archs = ARCHS[:8]
     found = latency.LookupTable.build(archs, plan=QUICK)
-    assert len(fake_machine) == len(set(fake_machine)) == len(found.entries)
+    assert len(fake_machine.made) == len(set(fake_machine.made)) == len(found.entries)
     for arch in archs:
-        assert found.predict(arch) == pytest.approx(network_ms(arch))
-        ends = sum(END_MS * (1 + p.in_channels) for p in pieces_of(arch)[1:])
-        assert found.predict(arch, "sum") == pytest.approx(network_ms(arch) + ends)
+        assert found.predict(arch) == pytest.approx(fake_machine.network_ms(arch))
+        apart = sum(map(fake_machine.piece_ms, pieces_of(arch)))
+        assert found.predict(arch, "sum") == pytest.approx(apart)
 
 
-@pytest.mark.usefixtures("fake_machine")
-def test_a_line_through_whole_networks_calibrates():
+def test_a_line_through_whole_networks_calibrates(fake_machine):
+    network_ms = fake_machine.network_ms
     archs = ARCHS[:12]
     found = latency.LookupTable.build(archs, plan=QUICK)
     measured = [0.5 + 1.2 * network_ms(arch) for arch in archs]

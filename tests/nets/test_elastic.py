@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lightlab.chapters.ch10_once_for_all.elastic_file import load_elastic, save_elastic
+from lightlab.chapters.ch10_once_for_all.experiment import load_elastic, save_elastic
 from lightlab.measure import cost
 from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticConv, ElasticNetwork, recalibrate

@@ -73,7 +73,7 @@ def test_a_forest_shows_intervals_means_and_seeds():
     part = pd.DataFrame({"difference": [1.0, 3], "mean": 2.0, "ci_low": 0.5, "ci_high": 3.5})
     marks.forest(ax, [part, part[["mean", "ci_low", "ci_high"]].head(1)])
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines]
-    assert drawn[:3] == [([0.5, 3.5], [0, 0]), ([1, 3], [0, 0]), ([2], [0])]
+    assert drawn[:3] == [([0.5, 3.5], [0, 0]), ([1, 3], [-0.22, -0.22]), ([2], [0])]
     assert drawn[3:] == [([0.5, 3.5], [1, 1]), ([2], [1]), ([0, 0], [0, 1])]
 
 

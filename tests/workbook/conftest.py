@@ -23,25 +23,6 @@ CONSOLES = (cli.out, cli.err, common.out)
 PARAMETERS = "seed: int = 0  # seed of all randomness [0..]\nn: int = 3  # how many [1..100]"
 
 
-@pytest.fixture
-def in_process(monkeypatch, capsys):
-    """What `lightlab words…` prints, run in this process, for importing PyTorch is slow; the exit
-    code has to be `code`.
-    """
-    for console in CONSOLES:
-        monkeypatch.setattr(console, "width", 200)
-
-    def call(*words, code=0):
-        monkeypatch.setattr("sys.argv", ["lightlab", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        assert (caught.value.code or 0) == code, printed
-        return printed.out + printed.err
-
-    return call
-
-
 def notebook(*cells: str, parameters: str = PARAMETERS, **settings) -> dict:
     """A notebook with a parameters cell and these code cells; `settings` are lightlab's own."""
     sources = [("parameters", parameters), *((None, c) for c in cells)]
@@ -115,11 +96,11 @@ class Workbook:
         """What `lightlab words…` prints; the exit code has to be `code`. In this process, which has
         imported everything: `start` makes one as a user does.
         """
-        printed, status = io.StringIO(), 0
+        out, err, status = io.StringIO(), io.StringIO(), 0
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.chdir(self.root))
-            stack.enter_context(contextlib.redirect_stdout(printed))
-            stack.enter_context(contextlib.redirect_stderr(printed))
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(err))
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.setenv("TQDM_DISABLE", "1")  # as `main` does, but not for good
             patch.setattr(sys, "argv", ["lightlab", *map(str, words)])
@@ -129,8 +110,9 @@ class Workbook:
                 cli.main()
             except SystemExit as e:
                 status = e.code or 0
-        assert code is None or status == code, printed.getvalue()
-        return printed.getvalue()
+        printed = out.getvalue() + err.getvalue()
+        assert code is None or status == code, printed
+        return printed
 
     def json(self, *parts: str) -> dict:
         return json.loads(self.root.joinpath("results", *parts).read_text(encoding="utf-8"))
@@ -168,6 +150,12 @@ class Workbook:
                 return found
             time.sleep(0.05)
         raise AssertionError("waited in vain")
+
+
+@pytest.fixture
+def lightlab(tmp_path: Path) -> Workbook:
+    """The command, called in an empty folder."""
+    return Workbook(tmp_path)
 
 
 @pytest.fixture

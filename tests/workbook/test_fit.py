@@ -66,15 +66,16 @@ def places(tmp_path_factory):
 
 
 @pytest.fixture
-def lightlab(monkeypatch, in_process, places):
-    """What `lightlab words…` prints; the exit code has to be `code`."""
-    monkeypatch.chdir(places)
+def lightlab(lightlab, monkeypatch, places):
+    """The command, called in that folder with a budget of processor time: what others do on the
+    machine does not matter.
+    """
+    lightlab.root = places
     monkeypatch.setenv("LIGHTLAB_CACHE", str(places / "cache"))
-    # a budget of processor time: what others do on the machine does not matter
     monkeypatch.setattr(run, "fit", partial(run.fit, now=time.process_time))
     monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=time.process_time))
     monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=time.process_time))
-    return in_process
+    return lightlab
 
 
 def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, places):

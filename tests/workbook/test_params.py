@@ -22,6 +22,12 @@ top: float = 1.0  # may be infinite [0..inf]
 """
 
 
+@pytest.fixture
+def workbook(workbook):
+    workbook.add("01_a", parameters=CELL)
+    return workbook
+
+
 def faults_of(call) -> list[str]:
     with pytest.raises(WorkbookError) as e:
         call()
@@ -33,7 +39,6 @@ def resolve(workbook, **overrides):
 
 
 def test_values_come_from_cell_then_file_then_command_line(workbook):
-    workbook.add("01_a", parameters=CELL)
     workbook.values("01_a", "lr: 0.5\nseed: 3\n")
     resolved = resolve(workbook, seed="7", widths="3, 4", names="p, q", top="inf")
     assert resolved.values == {
@@ -51,7 +56,6 @@ def test_values_come_from_cell_then_file_then_command_line(workbook):
 
 
 def test_integers_are_what_people_read(workbook):
-    workbook.add("01_a", parameters=CELL)
     workbook.values("01_a", "seed: 010\n")
     assert resolve(workbook).values["seed"] == 10
     assert resolve(workbook, seed="012").values["seed"] == 12
@@ -59,7 +63,6 @@ def test_integers_are_what_people_read(workbook):
 
 
 def test_exponent_that_yaml_reads_as_text_is_the_float_it_means(workbook):
-    workbook.add("01_a", parameters=CELL)
     workbook.values("01_a", "lr: 1e-3\n")
     assert resolve(workbook).values["lr"] == 1e-3
     assert faults_of(lambda: resolve(workbook, seed="1e-3"))
@@ -93,7 +96,6 @@ def test_exponent_that_yaml_reads_as_text_is_the_float_it_means(workbook):
     ],
 )
 def test_a_wrong_file_is_refused_with_the_reason(workbook, line, reason):
-    workbook.add("01_a", parameters=CELL)
     workbook.values("01_a", line + "\n")
     (told,) = faults_of(lambda: resolve(workbook))
     assert told.startswith("params/quick/01_a.yaml: ")
@@ -167,23 +169,21 @@ def test_all_faults_of_all_notebooks_are_told_at_once_before_any_kernel(workbook
     ],
 )
 def test_a_wrong_command_is_one_clear_line(workbook, words, told):
-    workbook.add("01_a", parameters=CELL)
     printed = workbook("run", *words, code=2)
     assert told in " ".join(printed.split())
     assert "Traceback" not in printed
 
 
 def test_a_missing_values_file_and_a_torn_notebook_are_told(workbook):
-    path = workbook.add("01_a", profiles=())
+    path = workbook.add("01_a")
+    (workbook.root / "params/quick/01_a.yaml").unlink()
     assert "params/quick/01_a.yaml: there is no such file" in workbook("run", code=2)
     path.write_text(path.read_text()[:100])
     assert "notebooks/01_a.ipynb: is not a notebook" in workbook("run", code=2)
 
 
-def test_outside_a_workbook_the_command_says_what_it_needs(tmp_path, workbook):
-    shutil_free = tmp_path / "notebooks"
-    shutil_free.rmdir()
-    assert "no workbook here or above" in workbook("run", code=2)
+def test_outside_a_workbook_the_command_says_what_it_needs(lightlab):
+    assert "no workbook here or above" in lightlab("run", code=2)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -214,7 +214,6 @@ def test_ranges_agree_with_comparison(low, high, value, is_open):
 
 
 def test_the_params_command_shows_where_each_value_comes_from(workbook):
-    workbook.add("01_a", parameters=CELL)
     workbook.values("01_a", "lr: 0.5\n")
     printed = workbook("params", "01", "--profile", "quick")
     row = next(line for line in printed.splitlines() if line.startswith("lr"))

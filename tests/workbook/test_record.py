@@ -11,7 +11,7 @@ import yaml
 
 from lightlab.published import loader
 from lightlab.show import marks
-from lightlab.workbook import claims, manifest, origin, record
+from lightlab.workbook import claims, display, manifest, record
 from lightlab.workbook.project import WorkbookError
 
 DF = pd.DataFrame({"name": ["a_b", "50 %"], "value": [1.23456789, float("nan")]})
@@ -229,7 +229,7 @@ def test_a_figure_is_kept_whatever_became_of_its_code_and_its_notebook(run, work
     def changed(_):
         raise OSError("lineno is out of bounds")
 
-    monkeypatch.setattr(origin.inspect, "getsource", changed)
+    monkeypatch.setattr(display.inspect, "getsource", changed)
     (workbook.root / "notebooks" / "01_a.ipynb").unlink()
     shown = run.figure(marks.pictures(np.zeros((1, 4, 4)), ["a"]), "zeros", caption="Zeros.")
     assert "drawn by <code>marks.pictures</code>" in shown.data
@@ -237,6 +237,6 @@ def test_a_figure_is_kept_whatever_became_of_its_code_and_its_notebook(run, work
     (figure,) = saved(run)["figures"]
     assert figure["drawn_by"]["function"] == "marks.pictures"
     assert (figure["drawn_by"]["source"], figure["cell"]) == ("", None)
-    monkeypatch.setattr(origin.inspect, "getsource", lambda _: "def another():\n    pass\n")
+    monkeypatch.setattr(display.inspect, "getsource", lambda _: "def another():\n    pass\n")
     run.figure(marks.pictures(np.zeros((1, 4, 4)), ["a"]), "zeros", caption="Zeros.")
     assert saved(run)["figures"][0]["drawn_by"]["source"] == ""

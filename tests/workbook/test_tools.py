@@ -17,13 +17,6 @@ DIGITS = "r8x1 conv_k3_s2_c8 sep_k3_s1_c8 head_n10"
 
 
 @pytest.fixture
-def lightlab(monkeypatch, in_process, tmp_path):
-    """What `lightlab words…` prints; the exit code has to be `code`."""
-    monkeypatch.chdir(tmp_path)
-    return in_process
-
-
-@pytest.fixture
 def weights(tmp_path):
     network = build(decode(DIGITS))
     save_weights(network, tmp_path / "w.safetensors")

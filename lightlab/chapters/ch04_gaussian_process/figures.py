@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lightlab.show import style
+from lightlab.show import marks, style
 
 BLUE, NEXT, GREEN, PINK, *_, TRUTH = style.COLOURS
 NAMES = {
@@ -20,15 +19,13 @@ NAMES = {
 
 
 def kernels(samples: pd.DataFrame) -> Figure:
-    """Curves drawn from priors, one panel per kernel; columns kernel, sample, x, value."""
-    groups = list(samples.groupby("kernel", sort=False))
-    fig, axes = style.subplots(1, len(groups), height=2.0, sharey=True)
-    for ax, (name, group) in zip(axes, groups, strict=True):
+    """Curves drawn from priors, one panel per kernel."""
+    groups = samples.groupby("kernel", sort=False)
+    fig, axes = marks.panels(list(groups.groups), height=2.0, labels=("x", "f(x)"), sharey=True)
+    for ax, (_, group) in zip(axes, groups, strict=True):
         ax.axhspan(-2, 2, color=style.LIGHT, alpha=0.5, lw=0)
         for _, curve in group.groupby("sample"):
             ax.plot(curve["x"], curve["value"], lw=1.2)
-        ax.set(title=name, xlabel="x")
-    axes[0].set_ylabel("f(x)")
     return fig
 
 
@@ -39,22 +36,12 @@ def posteriors(
     ncols: int = 3,
     labels: tuple[str, str] = ("x", "f(x)"),
 ) -> Figure:
-    """One panel per `panel` of `bands` (x, mean, sd): mean, ±2 sd, the points seen by then.
-
-    `points`: panel, x, value, optionally sd; `truth`: x, value.
-    """
-    groups = list(bands.groupby("panel", sort=False))
-    nrows = -(-len(groups) // ncols)
-    fig, axes = style.subplots(nrows, ncols, height=1.75 * nrows + 0.3, sharex=True, sharey=True)
-    for ax, (panel, group) in zip(np.ravel(axes), groups, strict=False):
+    """Posteriors, one panel per `panel`, with the points seen by then (with their sd, if known)."""
+    groups = bands.groupby("panel", sort=False)
+    shape = {"height": 1.75, "extra": 0.3, "ncols": ncols, "sharex": True, "sharey": True}
+    fig, axes = marks.panels(list(groups.groups), labels=labels, **shape)
+    for ax, (panel, group) in zip(axes, groups, strict=True):
         _belief(ax, group, points[points["panel"] == panel], truth)
-        ax.set_title(panel)
-    for ax in np.ravel(axes)[len(groups) :]:
-        ax.set_axis_off()
-    for ax in np.atleast_2d(axes)[-1]:
-        ax.set_xlabel(labels[0])
-    for ax in np.atleast_2d(axes)[:, 0]:
-        ax.set_ylabel(labels[1])
     _key(fig, truth is not None)
     return fig
 
@@ -92,7 +79,7 @@ def evidence(
 def acquisitions(places: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame) -> Figure:
     """Posterior above, acquisition function below with its maximum: a column per `judge`.
 
-    `places`: judge, x, mean, sd, acqf, chosen; `points`: x, value, and judge where they differ.
+    `points` have a judge where they differ.
     """
     groups = list(places.groupby("judge", sort=False))
     fig, axes = style.subplots(
@@ -112,10 +99,7 @@ def acquisitions(places: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame
 
 
 def plane(places: pd.DataFrame, best_f: float) -> Figure:
-    """Mean against standard deviation of every place, and which one each judge takes.
-
-    Columns: judge, mean, sd, chosen.
-    """
+    """Mean against standard deviation of every place, and which one each judge takes."""
     fig, ax = style.subplots(height=3.3, width=5.6)
     one = places[places["judge"] == places["judge"].iloc[0]]
     ax.plot(one["sd"], one["mean"], ".", color=style.LIGHT, ms=4, zorder=1)
@@ -123,14 +107,14 @@ def plane(places: pd.DataFrame, best_f: float) -> Figure:
     ax.plot(front["sd"], front["mean"], ".", color=BLUE, ms=5, zorder=2)
     ax.axhline(best_f, color=style.GREY, ls=":", lw=1)
     look = {"xycoords": ("axes fraction", "data"), "ha": "right", "color": style.GREY}
-    ax.annotate("best value seen", (1, best_f), (0, 3), textcoords="offset points", **look)
+    marks.note(ax, "best value seen", (1, best_f), (0, 3), fontsize=9, **look)
     taken = places[places["chosen"]].groupby(["sd", "mean"])["judge"].agg("\n".join)
     line = {"arrowstyle": "-", "color": NEXT, "lw": 0.8, "shrinkA": 0, "shrinkB": 5}
     look = {"ha": "center", "color": NEXT, "fontsize": 8.5, "arrowprops": line}
     for i, ((sd, mean), names) in enumerate(taken.items()):
         ax.plot(sd, mean, "o", mfc="none", mec=NEXT, ms=9, mew=1.5, zorder=3)
         up, va = (20, "bottom") if i % 2 == 0 else (-20, "top")
-        ax.annotate(names, (sd, mean), (0, up), textcoords="offset points", va=va, **look)
+        marks.note(ax, names, (sd, mean), (0, up), va=va, **look)
     ax.margins(x=0.12, y=0.17)
     ax.set(xlabel="standard deviation: how little is known", ylabel="mean: how good it looks")
     return fig
@@ -143,39 +127,26 @@ def _front(places: pd.DataFrame) -> pd.DataFrame:
 
 
 def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
-    """log10 regret against trials, a panel per problem.
-
-    `curves`: problem, method, trial, mean, ci_low, ci_high.
-    """
-    groups = list(curves.groupby("problem", sort=False))
-    ncols = min(3, len(groups))
-    nrows = -(-len(groups) // ncols)
-    fig, axes = style.subplots(nrows, ncols, height=2.5 * nrows + 0.4, sharex=True, squeeze=False)
-    for ax, (name, group) in zip(axes.flat, groups, strict=False):
+    """log10 regret against trials, a panel per problem."""
+    groups, labels = curves.groupby("problem", sort=False), ("trials", "log10 regret")
+    shape = {"height": 2.5, "extra": 0.4, "ncols": 3, "sharex": True}
+    fig, axes = marks.panels(list(groups.groups), labels=labels, **shape)
+    for ax, (_, group) in zip(axes, groups, strict=True):
         ax.axvspan(0, n_initial, color=style.LIGHT, alpha=0.5, lw=0)
         for method, line in group.groupby("method", sort=False):
             look = style.method(str(method), marker="", label=NAMES[str(method)])
-            ax.plot(line["trial"], line["mean"], **look)
-            band = {"color": look["color"], "alpha": 0.15, "lw": 0}
-            ax.fill_between(line["trial"], line["ci_low"], line["ci_high"], **band)
+            marks.band(ax, line, "trial", **look)
         low, high = group["mean"].min(), group["mean"].max()
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         pad = 0.15 * (high - low) + 0.1  # not the bands': with few seeds they are wider than all
-        ax.set(title=name, xlabel="trials", xlim=(1, None), ylim=(low - pad, high + pad))
-    for ax in axes.flat[len(groups) :]:
-        ax.set_axis_off()
-    for ax in axes[:, 0]:
-        ax.set_ylabel("log10 regret")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        ax.set(xlim=(1, None), ylim=(low - pad, high + pad))
+    marks.legend_above(fig, axes[0])
     return fig
 
 
 def _belief(ax: Axes, band: pd.DataFrame, points: pd.DataFrame, truth: pd.DataFrame | None) -> None:
     """Mean, ±2 standard deviations, and the points seen; dashed the truth, if it is known."""
-    low, high = band["mean"] - 2 * band["sd"], band["mean"] + 2 * band["sd"]
-    ax.fill_between(band["x"], low, high, color=BLUE, alpha=0.18, lw=0)
-    ax.plot(band["x"], band["mean"], color=BLUE)
+    marks.belief(ax, band, "x")
     if truth is not None:
         ax.plot(truth["x"], truth["value"], color=TRUTH, ls="--", lw=1)
     error = 2 * points["sd"] if "sd" in points else None
@@ -196,12 +167,12 @@ def _next(upper: Axes, lower: Axes, group: pd.DataFrame) -> None:
 
 def _key(fig: Figure, truth: bool, chosen: bool = False) -> None:
     handles = [
-        Line2D([], [], color=BLUE, label="mean"),
-        Line2D([], [], color=BLUE, alpha=0.25, lw=7, label="±2 standard deviations"),
-        Line2D([], [], color=TRUTH, marker="o", ls="", label="seen"),
+        marks.key("mean", BLUE),
+        marks.key("±2 standard deviations", BLUE, alpha=0.25, lw=7),
+        marks.key("seen", TRUTH, marker="o", ls=""),
     ]
     if truth:
-        handles.append(Line2D([], [], color=TRUTH, ls="--", lw=1, label="truth"))
+        handles.append(marks.key("truth", TRUTH, ls="--", lw=1))
     if chosen:
-        handles.append(Line2D([], [], color=NEXT, marker="v", label="next point"))
-    fig.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+        handles.append(marks.key("next point", NEXT, marker="v"))
+    marks.legend_above(fig, handles)

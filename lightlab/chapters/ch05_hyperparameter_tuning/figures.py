@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from lightlab.show import style
+from lightlab.show import marks, style
 from lightlab.show.marks import pictures  # noqa: F401  one of its figures
 
 _NAMES = {
@@ -21,7 +20,7 @@ _LABELS = {"lr": "learning rate"}
 
 
 def folds(scores: pd.DataFrame) -> Figure:
-    """Accuracies of the folds at each learning rate `x`, their mean and two sd: as `fold_table`."""
+    """Accuracies of the folds at each learning rate, their mean and two sd: as `fold_table`."""
     fig, ax = style.subplots(height=2.8)
     means = scores.drop_duplicates("x")
     ax.plot(scores["x"], scores["accuracy"], "o", mfc="none", color=style.GREY, label="one fold")
@@ -35,11 +34,8 @@ def folds(scores: pd.DataFrame) -> Figure:
 
 
 def replay(beliefs: pd.DataFrame, observed: pd.DataFrame) -> Figure:
-    """Posterior above, acquisition below, one column per number of trials.
-
-    `beliefs`: n_trials, lr, mean, sd, acqf. `observed`: lr, value, sd in the order of the trials.
-    """
-    sizes = list(dict.fromkeys(beliefs["n_trials"]))
+    """Posterior above, acquisition below, one column per number of trials (in their order)."""
+    sizes = list(beliefs["n_trials"].unique())
     fig, axes = style.subplots(
         2, len(sizes), height=4.2, sharex=True, sharey="row", height_ratios=[2, 1], squeeze=False
     )
@@ -47,7 +43,7 @@ def replay(beliefs: pd.DataFrame, observed: pd.DataFrame) -> Figure:
         belief = beliefs[beliefs["n_trials"] == size]
         seen = observed.iloc[:size]
         best = belief.loc[belief["acqf"].idxmax(), "lr"]
-        _band(upper, belief, "lr")
+        marks.belief(upper, belief, "lr")
         upper.errorbar(seen["lr"], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
         upper.set(title=f"after {size} trials", xscale="log", ylim=(0, 1))
         lower.fill_between(belief["lr"], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
@@ -62,13 +58,10 @@ def replay(beliefs: pd.DataFrame, observed: pd.DataFrame) -> Figure:
 
 
 def anytime(curves: pd.DataFrame) -> Figure:
-    """Mean over seeds with its 95 % band: method, cost, mean, ci_low, ci_high."""
+    """Mean over seeds with its 95 % band, by method."""
     fig, ax = style.subplots(height=3.2)
     for name, part in curves.groupby("method", sort=False):
-        look = style.method(name, marker="", label=_NAMES[name])
-        ax.plot(part["cost"], part["mean"], **look)
-        band = part["ci_low"], part["ci_high"]
-        ax.fill_between(part["cost"], *band, color=look["color"], alpha=0.13)
+        marks.band(ax, part, "cost", **style.method(name, marker="", label=_NAMES[name]))
     ax.set(xlabel="cost (trainings of an average configuration)", ylim=(0, 1))
     _accuracies(ax, "held-out accuracy of the incumbent")
     ax.legend(loc="lower right")
@@ -76,61 +69,45 @@ def anytime(curves: pd.DataFrame) -> Figure:
 
 
 def differences(pairs: pd.DataFrame) -> Figure:
-    """One row per pair of methods, one dot per seed, mean and 95 % interval (first, second,
-    difference, mean, ci_low, ci_high), in percentage points."""
-    groups = list(pairs.groupby(["first", "second"], sort=False))
+    """Differences between methods, in percentage points: a dot per seed, mean, 95 % interval."""
+    groups = dict(list(pairs.groupby(["first", "second"], sort=False)))
     fig, ax = style.subplots(height=0.9 + 0.55 * len(groups))
-    blue, labels = style.COLOURS[0], []
-    for row, ((first, second), part) in enumerate(groups):
-        low, mean, high = part.iloc[0][["ci_low", "mean", "ci_high"]]
-        ax.plot([low, high], [row, row], color=blue, linewidth=3)
-        ax.plot(mean, row, "D", color=blue, markersize=7)
-        ax.plot(part["difference"], np.full(len(part), row - 0.25), "o", mfc="none", color="black")
-        labels.append(f"{_NAMES[first]}\nminus {_NAMES[second]}")
-    ax.axvline(0, color="black", linewidth=1)
-    ax.set(yticks=range(len(groups)), yticklabels=labels, ylim=(len(groups) - 0.5, -0.6))
+    marks.forest(ax, groups.values())
+    marks.name_rows(ax, [f"{_NAMES[a]}\nminus {_NAMES[b]}" for a, b in groups])
     ax.set_xlabel("difference in held-out accuracy (% points)")
-    ax.grid(axis="y", visible=False)
     return fig
 
 
 def slices(
     curves: pd.DataFrame, observed: pd.DataFrame, incumbent: Mapping[str, float], log: list[str]
 ) -> Figure:
-    """Mean ± 2σ through the incumbent, one panel per hyperparameter.
-
-    `curves`: name, x, mean, sd. `observed`: one column per hyperparameter and `value`. The names in
-    `log` get a logarithmic axis.
-    """
-    names = list(dict.fromkeys(curves["name"]))
-    nrows = -(-len(names) // 3)
-    fig, axes = style.subplots(nrows, 3, height=2.1 * nrows, sharey=True, squeeze=False)
-    for ax, name in zip(axes.flat, names, strict=False):
+    """Mean ± 2σ through the incumbent, one panel per hyperparameter, logarithmic where in `log`."""
+    groups, labels = curves.groupby("name", sort=False), ("", "accuracy")
+    shape = {"height": 2.1, "ncols": 3, "sharey": True}
+    fig, axes = marks.panels([""] * len(groups), labels=labels, **shape)
+    for ax, (name, curve) in zip(axes, groups, strict=True):
         ax.plot(observed[name], observed["value"], ".", color=style.GREY, alpha=0.7)
-        _band(ax, curves[curves["name"] == name], "x")
+        marks.belief(ax, curve, "x")
         ax.axvline(incumbent[name], color=style.COLOURS[1], linestyle="--", linewidth=1.3)
         ax.set_xlabel(_label(name))
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
         if name in log:
             _log_axis(ax, observed[name])
-    for ax in axes[:, 0]:
-        _accuracies(ax)
     return fig
 
 
 def relevance(shares: pd.DataFrame) -> Figure:
     """Share of each hyperparameter in the model's variation: one dot per seed, bar at the mean."""
-    means = shares.groupby("name")["share"].mean().sort_values()
+    means = shares.groupby("name")["share"].mean().sort_values(ascending=False)
     fig, ax = style.subplots(height=0.8 + 0.32 * len(means))
     ax.barh(range(len(means)), means, color=style.COLOURS[0], alpha=0.55, height=0.65)
-    for row, name in enumerate(means.index):
-        values = shares.loc[shares["name"] == name, "share"]
-        ax.plot(values, np.full(len(values), row), "o", mfc="white", color="black")
+    rows = shares["name"].map(list(means.index).index)
+    ax.plot(shares["share"], rows, "o", mfc="white", color="black")
     ax.axvline(1 / len(means), color=style.GREY, linestyle=":")
-    ax.annotate("all alike", (1 / len(means), -0.42), xytext=(3, 0), textcoords="offset points")
-    ax.set(yticks=range(len(means)), yticklabels=[_label(n) for n in means.index])
+    marks.note(ax, "all alike", (1 / len(means), len(means) - 0.58), (3, 0), fontsize=9)
+    marks.name_rows(ax, [_label(name) for name in means.index])
     ax.set_xlabel("share of 1/ℓ²")
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.grid(axis="y", visible=False)
     return fig
 
 
@@ -151,10 +128,3 @@ def _log_axis(ax: Axes, values: pd.Series) -> None:
     else:
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(ScalarFormatter())
-
-
-def _band(ax: Axes, belief: pd.DataFrame, x: str) -> None:
-    """Posterior mean and two standard deviations to both sides."""
-    low, high = belief["mean"] - 2 * belief["sd"], belief["mean"] + 2 * belief["sd"]
-    ax.fill_between(belief[x], low, high, color=style.COLOURS[0], alpha=0.18, linewidth=0)
-    ax.plot(belief[x], belief["mean"], color=style.COLOURS[0])

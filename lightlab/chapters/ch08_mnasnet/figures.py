@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from lightlab.show import style
+from lightlab.show import marks, style
 from lightlab.show.marks import networks  # noqa: F401  one of its figures
 
 # One look per search, the same in every figure.
 LOOKS = {
     "soft": style.method("MnasNet", label="soft"),
-    "hard": {"color": style.COLOURS[0], "marker": "P", "ls": "-", "label": "hard"},
+    "hard": {"color": style.COLOURS[0], "marker": "s", "ls": "-", "label": "hard"},
     "accuracy only": {"color": style.COLOURS[6], "marker": "^"},
     "soft, flat": {"color": style.COLOURS[5], "marker": "D"},
     "accuracy only, flat": {"color": style.COLOURS[3], "marker": "v"},
@@ -27,10 +26,7 @@ FOUND = LOOKS["soft"]["color"]
 
 
 def rewards(curves: pd.DataFrame, surface: pd.DataFrame) -> Figure:
-    """Figure 3 of the paper, and both rewards over latency and accuracy.
-
-    `curves`: kind, latency_ms, reward. `surface`: kind, ratio, accuracy, reward, a full grid.
-    """
+    """Figure 3 of the paper, and both rewards over a full grid of latency and accuracy."""
     fig, axes = style.subplots(1, 1 + surface["kind"].nunique(), height=3.0)
     for kind, line in curves.groupby("kind", sort=False):
         axes[0].plot(line["latency_ms"], line["reward"], color=LOOKS[kind]["color"], label=kind)
@@ -54,8 +50,8 @@ def _target(ax: Axes) -> None:
     ax.axvline(1, color="black", linestyle="--", linewidth=1)
 
 
-def sizes(costs: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
-    """MACs of random networks by space (columns space, macs), and of networks to compare with."""
+def sizes(costs: pd.DataFrame, known: Mapping[str, float]) -> Figure:
+    """MACs of random networks by space, and of networks to compare with."""
     fig, ax = style.subplots(height=2.9)
     bins = np.geomspace(costs["macs"].min(), costs["macs"].max(), 60)
     parts = costs.groupby("space", sort=False)
@@ -65,7 +61,7 @@ def sizes(costs: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
     top = ax.get_ylim()[1]
     look = {"xytext": (40, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
     look |= {"backgroundcolor": "white", "arrowprops": {"arrowstyle": "-", "lw": 0.8}}
-    for i, (name, macs) in enumerate(sorted(marks.items(), key=lambda item: item[1])):
+    for i, (name, macs) in enumerate(sorted(known.items(), key=lambda item: item[1])):
         ax.axvline(macs, color="black", linewidth=1, linestyle=":")
         ax.annotate(name, (macs, top * (0.97 - 0.12 * i)), **look)
     style.log_counts(ax)
@@ -75,42 +71,38 @@ def sizes(costs: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
 
 
 def macs_and_latency(published: pd.DataFrame, ours: pd.DataFrame) -> Figure:
-    """Latency against MACs: the networks of the paper's Table 1, and those that were sampled here.
-
-    `published`: model, macs_millions, latency_ms. `ours`: macs, latency_ms.
-    """
+    """Latency against MACs of the paper's Table 1, and of networks sampled here."""
     fig, (left, right) = style.subplots(1, 2, height=3.4)
     left.plot(published["macs_millions"], published["latency_ms"], "o", color=style.COLOURS[1])
     height = {True: 0.0, False: 0.0}  # of the last word on that side: words must not overlap
     for row in published.sort_values("latency_ms").itertuples():
         side = row.macs_millions > 450
         height[side] = max(row.latency_ms - 6, height[side] + 9)
-        left.annotate(row.model, (row.macs_millions, height[side]), **_beside(side))
-    left.set(title="published, on a Pixel 1", xlabel="MACs, millions", ylabel="latency, ms")
-    left.set(xlim=(250, 640), ylim=(0, None))
+        _beside(left, row.model, (row.macs_millions, height[side]), left=side)
     right.plot(ours["macs"] / 1e6, ours["latency_ms"], "o", color=style.COLOURS[0], alpha=0.6)
-    right.set(title=f"{len(ours)} sampled here", xlabel="MACs, millions", ylabel="latency, ms")
-    right.set(xlim=(0, None), ylim=(0, None))
+    left.set(title="published, on a Pixel 1", xlim=(250, 640))
+    right.set(title=f"{len(ours)} sampled here", xlim=(0, None))
+    for ax in (left, right):
+        ax.set(xlabel="MACs, millions", ylabel="latency, ms", ylim=(0, None))
     return fig
 
 
-def _beside(left: bool) -> dict:
-    """How a word stands beside its mark."""
-    side = "right" if left else "left"
-    look = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
-    return {"xytext": (-6 if left else 6, 0), "ha": side, **look}
+def _beside(ax: Axes, word: str, at: tuple[float, float], left: bool) -> None:
+    """A word beside its mark."""
+    shift, side = (-6, "right") if left else (6, "left")
+    marks.note(ax, word, at, (shift, 0), ha=side, va="center", fontsize=7.5)
 
 
 def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
     """Accuracy against latency of all that two searches sampled, early ones light, and the front.
 
-    `trials`: arm, trial, ratio, accuracy, front (bool, of each arm); `chosen`: arm, ratio,
-    accuracy; `beta`: the soft reward's exponent, for lines of equal reward.
+    `beta`: the soft reward's exponent, for lines of equal reward.
     """
-    arms = list(dict.fromkeys(trials["arm"]))
-    fig, axes = style.subplots(1, len(arms), height=3.4, sharex=True, sharey=True, squeeze=False)
-    for ax, arm in zip(axes[0], arms, strict=True):
-        part = trials[trials["arm"] == arm]
+    arms = list(trials.groupby("arm", sort=False))
+    titles = [f"{arm}: {len(part)} networks" for arm, part in arms]
+    labels = ("latency / target", "accuracy after short training, %")
+    fig, axes = marks.panels(titles, height=3.4, labels=labels, sharex=True, sharey=True)
+    for ax, (arm, part) in zip(axes, arms, strict=True):
         colour = LOOKS[arm]["color"]
         share = (part["trial"] / part["trial"].max()).to_numpy()
         ax.scatter(part["ratio"], part["accuracy"], s=18, color=colour, alpha=0.2 + 0.7 * share)
@@ -119,9 +111,7 @@ def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
         best = chosen[chosen["arm"] == arm]
         ax.plot(best["ratio"], best["accuracy"], "*", ms=13, color="black", mfc=colour)
         _target(ax)
-        ax.set(xlabel="latency / target", title=f"{arm}: {len(part)} networks")
-    axes[0, 0].set_ylabel("accuracy after short training, %")
-    for ax in axes[0]:
+    for ax in axes:
         _equal_reward(ax, beta)
     return fig
 
@@ -138,31 +128,22 @@ def _equal_reward(ax: Axes, beta: float) -> None:
 
 
 def progress(curves: pd.DataFrame) -> Figure:
-    """Best reward so far, and what is left of the policy's entropy, against networks tried.
-
-    Columns arm, trial, best, ci_low, ci_high, entropy (NaN for random search).
-    """
+    """Best reward so far, and what is left of the policy's entropy, against networks tried."""
     fig, (left, right) = style.subplots(1, 2, height=2.9)
     for arm, part in curves.groupby("arm", sort=False):
         steps = LOOKS[arm] | {"marker": "", "drawstyle": "steps-post"}
-        left.plot(part["trial"], part["best"], **steps)
-        if part["ci_low"].notna().all():
-            ends = (part["ci_low"], part["ci_high"])
-            left.fill_between(part["trial"], *ends, color=steps["color"], alpha=0.15)
+        marks.band(left, part, "trial", "best", **steps)
         if part["entropy"].notna().all():
             right.plot(part["trial"], 100 * part["entropy"], **steps | {"label": None})
     left.set(xlabel="networks tried", ylabel="best reward so far")
     right.set(xlabel="networks tried", ylabel="entropy of the policy,\n% of the even choice")
     right.set_ylim(0, 105)
-    fig.legend(loc="outside upper center", ncols=len(LOOKS))
+    marks.legend_above(fig, left)
     return fig
 
 
 def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Share of the sampled networks that are at most so slow: ours, and the paper's Figure 6.
-
-    `ours`: arm, ratio. `published`: ratio (middle of a bin), width, hard, soft (shares).
-    """
+    """Share of the sampled networks that are at most so slow: ours, and the paper's Figure 6."""
     fig, (left, right) = style.subplots(1, 2, height=2.9, sharex=True, sharey=True)
     ends = published["ratio"] + published["width"] / 2
     for arm in ("hard", "soft"):
@@ -177,12 +158,12 @@ def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
         ax.axhline(50, color=style.GREY, linewidth=0.8)
         ax.set(title=title, xlabel="latency / target", xlim=(0, 2.5), ylim=(0, 103))
     left.set_ylabel("% of the sampled networks\nat most so slow")
-    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    marks.legend_above(fig, left)
     return fig
 
 
 def proxies(trials: pd.DataFrame) -> Figure:
-    """Accuracy after short and after longer training: accuracy, longer, ratio (the colour)."""
+    """Accuracy after short and after longer training; colour: latency over target."""
     fig, ax = style.subplots(height=3.2, width=0.72 * style.WIDTH_IN)
     look = {"s": 34, "cmap": style.SEQUENTIAL, "edgecolors": "white", "linewidths": 0.6}
     dots = ax.scatter(trials["accuracy"], trials["longer"], c=trials["ratio"], **look)
@@ -194,8 +175,7 @@ def proxies(trials: pd.DataFrame) -> Figure:
 def ablation(winners: pd.DataFrame, published: pd.DataFrame, beta: float) -> Figure:
     """What searches choose, accuracy against latency over target: one mark a seed; the paper's.
 
-    `winners`: arm, ratio, accuracy. `published`: ratio, top1, reward, space. Grey: equal soft
-    reward, of exponent `beta` here and −0.07 in the paper.
+    Grey: equal soft reward, of exponent `beta` here and −0.07 in the paper.
     """
     fig, (left, right) = style.subplots(1, 2, height=3.1)
     for arm, part in winners.groupby("arm", sort=False):
@@ -206,28 +186,22 @@ def ablation(winners: pd.DataFrame, published: pd.DataFrame, beta: float) -> Fig
         mark = "^" if row.reward.startswith("accuracy only") else "o"
         right.plot(row.ratio, row.top1, mark, color=FOUND, ms=6)
         words = f"{row.space},\n{row.reward}"
-        right.annotate(words, (row.ratio, row.top1), **_beside(row.ratio > 2))
+        _beside(right, words, (row.ratio, row.top1), left=row.ratio > 2)
     right.set(title="published, Table 5", ylabel="top-1 on ImageNet, %", ylim=(71, 76))
     right.set_xlim(0.8, 3)
     for ax, exponent in ((left, beta), (right, -0.07)):
         _target(ax)
         ax.set(xlabel="latency / target", xscale="log")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
         limits = ax.get_xlim()
-        ax.set_xticks([0.25, 0.5, 1, 2, 4])
+        style.only_ticks(ax.xaxis, [0.25, 0.5, 1, 2, 4])
         ax.set_xlim(limits)
         _equal_reward(ax, exponent)
-    fig.legend(loc="outside upper center", ncols=4)
+    marks.legend_above(fig, left)
     return fig
 
 
 def trained(results: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Networks trained to the end, a row each: every seed, the mean, the latency in words; Table 6.
-
-    `results`: name, seed, accuracy, latency_ms, in the order to be shown. `published`: model,
-    latency_ms, top1.
-    """
+    """Networks trained to the end: every seed, the mean, the latency in words; Table 6."""
     fig, (left, right) = style.subplots(1, 2, height=3.2, width_ratios=[1.5, 1])
     labels = []
     for at, (name, part) in enumerate(results.groupby("name", sort=False)):
@@ -235,13 +209,12 @@ def trained(results: pd.DataFrame, published: pd.DataFrame) -> Figure:
         left.plot(part["accuracy"], [at] * len(part), "o", color=colour, alpha=0.6)
         left.plot([part["accuracy"].mean()] * 2, [at - 0.3, at + 0.3], color=colour, linewidth=2.5)
         labels.append(f"{name}\n{1e3 * part['latency_ms'].iloc[0]:.1f} µs")
-    left.set(yticks=range(len(labels)), yticklabels=labels, xlabel="test accuracy, %")
-    left.set(ylim=(len(labels) - 0.4, -0.6), title="here")
-    left.grid(axis="y", visible=False)
+    marks.name_rows(left, labels)
+    left.set(xlabel="test accuracy, %", title="here")
     for i, row in enumerate(published.itertuples()):
         mark, colour = ("*", FOUND) if i == 0 else ("o", style.GREY)
         right.plot(row.latency_ms, row.top1, mark, ms=13 if i == 0 else 6, color=colour)
         word = row.model.replace(" only", "").replace("(k3x3)", "3×3").replace("(k5x5)", "5×5")
-        right.annotate(word, (row.latency_ms, row.top1), **_beside(row.latency_ms > 100))
+        _beside(right, word, (row.latency_ms, row.top1), left=row.latency_ms > 100)
     right.set(title="published, Table 6", xlabel="latency on a Pixel 1, ms", ylabel="top-1, %")
     return fig

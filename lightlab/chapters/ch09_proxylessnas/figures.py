@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lightlab.show import style
+from lightlab.show import marks, style
 
 # One look and one name per form of a step, the same in every figure.
 FORMS = {
@@ -22,58 +22,59 @@ _OURS = {
     "found": "ProxylessNAS",
     "λ by target": "ProxylessNAS",
     "REINFORCE": "ProxylessNAS, REINFORCE",
+    "random": "random search",
     "random, as fast": "random search",
     "MobileNetV2, as fast": "MobileNetV2",
     "MnasNet (08), as fast": "MnasNet",
 }
-_OTHERS = list(zip((style.COLOURS[i] for i in (0, 2, 3, 6, 1, 7)), "o^vs*D", strict=True))
+_OTHERS = [
+    {"color": style.COLOURS[i], "marker": marker}
+    for i, marker in zip((0, 2, 3, 6, 1, 7), "o^vs*D", strict=True)
+]
 
 
 def _looks(names: Iterable[str]) -> dict[str, dict]:
     """How each search or network is marked: the methods as everywhere, others one by one."""
-    names = list(dict.fromkeys(names))
-    others = dict(zip([n for n in names if n not in _OURS], _OTHERS, strict=False))
-    return {
-        name: style.method(_OURS[name], label=name)
-        if name in _OURS
-        else {"color": others[name][0], "marker": others[name][1], "label": name}
-        for name in names
-    }
+    looks, others = {}, iter(_OTHERS)
+    for name in dict.fromkeys(names):
+        known = style.method(_OURS[name]) if name in _OURS else next(others)
+        looks[name] = known | {"label": name}
+    return looks
 
 
 def gates(estimates: pd.DataFrame) -> Figure:
-    """Mean estimated gradients and exact ones: loss, form, logit, exact, mean, ci_low, ci_high."""
-    losses = list(dict.fromkeys(estimates["loss"]))
-    fig, axes = style.subplots(1, len(losses), height=3.1, sharey=True)
-    for ax, name in zip(axes, losses, strict=True):
-        part = estimates[estimates["loss"] == name]
+    """Mean estimated gradients and exact ones, a panel a loss."""
+    losses, labels = (
+        list(estimates["loss"].unique()),
+        ("logit of candidate", "gradient (line: exact)"),
+    )
+    fig, axes = marks.panels(losses, height=3.1, labels=labels, sharey=True)
+    for ax, (_, part) in zip(axes, estimates.groupby("loss", sort=False), strict=True):
         for k, (form, rows) in enumerate(part.groupby("form", sort=False)):
             at = rows["logit"] + 0.16 * (k - 1.5)
-            bars = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
-            ax.errorbar(at, rows["mean"], yerr=bars, **FORMS[form] | {"ls": ""})
+            ax.errorbar(at, rows["mean"], marks.whiskers(rows), **FORMS[form] | {"ls": ""})
         exact = part.drop_duplicates("logit")
         ax.hlines(exact["exact"], exact["logit"] - 0.4, exact["logit"] + 0.4, color="black", lw=1)
-        ax.set(title=name, xticks=exact["logit"], xlabel="logit of candidate")
+        ax.set_xticks(exact["logit"])
         ax.grid(axis="x", visible=False)
-    axes[0].set_ylabel("gradient (line: exact)")
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    marks.legend_above(fig, axes[0])
     return fig
 
 
 def memory_and_time(steps: pd.DataFrame) -> Figure:
-    """Memory and time of a step against the number of candidates: form, candidates, mib, ms."""
+    """Memory and time of a step against the number of candidates."""
     fig, axes = style.subplots(1, 2, height=3.0)
     columns = {"mib": "kept for the backward pass, MiB", "ms": "time of a step, ms"}
     for ax, (column, words) in zip(axes, columns.items(), strict=True):
         for form, rows in steps.groupby("form", sort=False):
             ax.plot(rows["candidates"], rows[column], **FORMS[form])
         ax.set(xlabel="candidates at every position", ylabel=words, ylim=(0, None))
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    marks.legend_above(fig, axes[0], 4)
     return fig
 
 
 def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
-    """Columns search, step, entropy (share), latency_weight (λ), expected_ms, accuracy."""
+    """A line per search: how decided it is, λ, the expected latency and the accuracy by step."""
     fig, axes = style.subplots(2, 2, height=4.6, sharex=True)
     columns = {
         "entropy": (100, "entropy, % of even chances"),
@@ -91,12 +92,12 @@ def progress(curves: pd.DataFrame, target_ms: float) -> Figure:
     axes[1, 0].axhline(1, color="black", lw=0.8, ls=":")
     for ax in axes[1]:
         ax.set_xlabel("step")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    marks.legend_above(fig, axes[0, 0], 4)
     return fig
 
 
 def shapes(layers: pd.DataFrame) -> Figure:
-    """Blocks: network, stage, kernel (colour), expand_ratio (height, 0: left out), stride."""
+    """Networks as rows of blocks: colour the kernel, height the expansion (0: left out)."""
     names = list(dict.fromkeys(layers["network"]))
     height = 0.6 + 0.62 * len(names)
     fig, axes = style.subplots(len(names), 1, height=height, sharex=True, squeeze=False)
@@ -116,16 +117,12 @@ def shapes(layers: pd.DataFrame) -> Figure:
         ax.grid(False)
         ax.spines[["left", "bottom"]].set_visible(False)
     axes[-1, 0].set_xlabel("blocks in order, a gap between stages; dots: left out, ↓: stride 2")
-    handles = [Patch(color=c, label=f"{k}×{k}") for k, c in KERNELS.items()]
-    fig.legend(handles=handles, loc="outside upper center", ncols=3)
+    marks.legend_above(fig, [Patch(color=c, label=f"{k}×{k}") for k, c in KERNELS.items()])
     return fig
 
 
 def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figure:
-    """Accuracy against measured latency: the swept searches, and the baselines seed by seed.
-
-    `trained` and `swept` (its names say λ): name, seed, latency_ms, accuracy.
-    """
+    """Accuracy against measured latency: the swept searches, and the baselines seed by seed."""
     fig, (left, right) = style.subplots(1, 2, height=3.3, sharey=True)
     line = swept.groupby("name")[["latency_ms", "accuracy"]].mean().sort_values("latency_ms")
     left.plot(line["latency_ms"] / target_ms, line["accuracy"], color=style.GREY, lw=1)
@@ -145,7 +142,7 @@ def front(trained: pd.DataFrame, swept: pd.DataFrame, target_ms: float) -> Figur
 
 
 def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Latency over that of the setting's own network: network, setting, times; here, published."""
+    """Latency of each network over that of the setting's own one; here, published."""
     sizes = [table["setting"].nunique() for table in (cells, published)]
     fig, axes = style.subplots(1, 2, height=3.0, width_ratios=sizes)
     for ax, table, title in zip(axes, (cells, published), ("here", "published"), strict=True):
@@ -165,13 +162,13 @@ def crossed(cells: pd.DataFrame, published: pd.DataFrame) -> Figure:
 
 
 def predicted(points: pd.DataFrame) -> Figure:
-    """Predicted against measured latency: predicted_ms, latency_ms, kind."""
+    """Predicted against measured latency."""
     fig, ax = style.subplots(height=3.2, width=0.6 * style.WIDTH_IN)
-    for i, (kind, rows) in enumerate(points.groupby("kind", sort=False)):
-        look = {"color": style.COLOURS[i], "label": kind}
-        ax.plot(1e3 * rows["latency_ms"], 1e3 * rows["predicted_ms"], "o", **look)
-    ends = 1e3 * np.array([points["latency_ms"].min(), points["latency_ms"].max()])
-    ax.plot(ends, ends, color="black", lw=1)
+    looks = _looks(points["kind"])
+    for kind, rows in points.groupby("kind", sort=False):
+        look = looks[kind] | {"ls": ""}
+        ax.plot(1e3 * rows["latency_ms"], 1e3 * rows["predicted_ms"], **look)
+    marks.diagonal(ax, 1e3 * points["latency_ms"])
     ax.set(xlabel="measured, µs", ylabel="predicted, µs")
     ax.legend(loc="upper left")
     return fig

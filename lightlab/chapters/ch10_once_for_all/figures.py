@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from lightlab.show import style
+from lightlab.show import marks, style
 
 _OURS = style.METHODS["Once-for-All"][:2]
 ARMS = {
@@ -20,18 +19,22 @@ ARMS = {
     "progressive, labels only": (style.COLOURS[5], "o"),
     "uniform": (style.COLOURS[1], "s"),
     "uniform, labels only": (style.COLOURS[4], "s"),
-    "uniform, equal MACs": (style.COLOURS[3], "D"),
+    "uniform, equal MACs": (style.COLOURS[3], "P"),
     "sandwich": (style.COLOURS[0], "^"),
     "alone, budget divided": (style.GREY, "x"),
     "alone, full budget": ("black", "x"),
 }
 ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
 ORDERS = {"by importance": style.COLOURS[0], "as trained": style.COLOURS[1], "random": style.GREY}
-MODELS = {"perceptrons": 0, "linear": 2, "MACs only": 1}  # their colours
+MODELS = {
+    "perceptrons": style.COLOURS[0],
+    "linear": style.COLOURS[2],
+    "MACs only": style.COLOURS[1],
+}
 
 
 def layers(table: pd.DataFrame) -> Figure:
-    """What can be cut: layer, unit, expand, channels, optional (pale), kernels (as words)."""
+    """What can be cut of each layer: channels (shades), kernels (words), it all (pale)."""
     fig, ax = style.subplots(height=2.6)
     expands = sorted(table["expand"].unique(), reverse=True)
     shades = dict(zip(expands, np.linspace(0.25, 0.85, len(expands)), strict=True))
@@ -40,11 +43,10 @@ def layers(table: pd.DataFrame) -> Figure:
         face = to_rgba(style.COLOURS[0], shades[row.expand] * (0.5 if row.optional else 1))
         look = {"ls": ":" if row.optional else "-", "edgecolor": "black", "lw": 1}
         ax.bar(x, row.channels, 0.86, facecolor=face, **look)
-        words = {"xy": (x, row.channels), "ha": "center", "fontsize": 7}
-        down = {"xytext": (0, -1.5), "textcoords": "offset points"}
-        ax.annotate(f"{row.channels}", va="top", **words, **down)
+        at, look = (x, row.channels), {"ha": "center", "fontsize": 7}
+        marks.note(ax, f"{row.channels}", at, (0, -1.5), va="top", **look)
         if row.expand == expands[0]:
-            ax.annotate(f"kernel {row.kernels}", va="bottom", **words)
+            marks.note(ax, f"kernel {row.kernels}", at, (0, 0), va="bottom", **look)
     ax.set(xticks=[], ylabel="hidden channels", ylim=(0, 1.12 * table["channels"].max()))
     ax.set_xlabel("layers in order, a gap between units; dotted: only in deeper networks")
     ax.grid(axis="x", visible=False)
@@ -52,7 +54,7 @@ def layers(table: pd.DataFrame) -> Figure:
 
 
 def kernels(values: pd.DataFrame) -> Figure:
-    """One channel's kernel at each size, its centre framed: kernel, row, column, value."""
+    """One channel's kernel at each size, its centre framed."""
     sizes = sorted(values["kernel"].unique(), reverse=True)
     fig, axes = style.subplots(1, len(sizes), height=2.5, width=0.75 * style.WIDTH_IN)
     limit = values["value"].abs().max()
@@ -71,9 +73,7 @@ def kernels(values: pd.DataFrame) -> Figure:
 
 
 def ordered(importance: pd.DataFrame, cut: pd.DataFrame) -> Figure:
-    """Importance of a layer's channels (order, channel, value), and accuracy of networks cut to
-    fewer by the order of their channels (order, expand, mean, ci_low, ci_high).
-    """
+    """Importance of a layer's channels, and accuracy of networks cut to fewer by their order."""
     fig, (left, right) = style.subplots(1, 2, height=3.0)
     for order in ("as trained", "by importance"):
         part = importance[importance["order"] == order]
@@ -84,8 +84,8 @@ def ordered(importance: pd.DataFrame, cut: pd.DataFrame) -> Figure:
     for k, (order, colour) in enumerate(ORDERS.items()):
         part = cut[cut["order"] == order].sort_values("expand")
         at = np.arange(len(widths)) + 0.26 * (k - 1)
-        bars = [part["mean"] - part["ci_low"], part["ci_high"] - part["mean"]]
-        right.bar(at, part["mean"], 0.24, yerr=bars, color=colour, label=order, ecolor="black")
+        look = {"color": colour, "label": order, "ecolor": "black"}
+        right.bar(at, part["mean"], 0.24, yerr=marks.whiskers(part), **look)
     right.set_ylabel("validation accuracy, %")
     right.set_xticks(range(len(widths)), [f"expansion {w:g}" for w in widths])
     right.grid(axis="x", visible=False)
@@ -95,7 +95,7 @@ def ordered(importance: pd.DataFrame, cut: pd.DataFrame) -> Figure:
 
 
 def course(history: pd.DataFrame) -> Figure:
-    """Accuracy over a training in phases: phase, passes, smallest, middle, largest."""
+    """Accuracy of the smallest, middle and largest sub-network over a training in phases."""
     fig, ax = style.subplots(height=3.1)
     thousand = history["passes"] / 1000
     for name, colour in ENDS.items():
@@ -114,88 +114,76 @@ def course(history: pd.DataFrame) -> Figure:
 
 
 def calibration(table: pd.DataFrame) -> Figure:
-    """Accuracy by what running statistics come from: images, corner, accuracy."""
+    """Accuracy of the corners by what running statistics come from."""
     fig, ax = style.subplots(height=3.0, width=0.8 * style.WIDTH_IN)
     words = list(dict.fromkeys(table["images"]))
-    for i, (corner, rows) in enumerate(table.groupby("corner", sort=False)):
+    for corner, rows in table.groupby("corner", sort=False):
         by = rows.set_index("images")["accuracy"].reindex(words)
-        ax.plot(words, by, "o-", color=style.COLOURS[i], lw=1, label=corner)
+        ax.plot(words, by, "o-", lw=1, label=corner)
     ax.set(xlabel="images that the statistics come from", ylabel="validation accuracy, %")
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return fig
 
 
 def corners(table: pd.DataFrame) -> Figure:
-    """Accuracy of the corners by arm, small marks are seeds: arm, seed, corner, accuracy."""
+    """Accuracy of the corners by arm, small marks are seeds."""
     fig, ax = style.subplots(height=3.6)
-    names, arms = (list(dict.fromkeys(table[column])) for column in ("corner", "arm"))
-    for k, arm in enumerate(arms):
+    names, arms = (list(table[column].unique()) for column in ("corner", "arm"))
+    for k, (arm, part) in enumerate(table.groupby("arm", sort=False)):
         colour, marker = ARMS[arm]
-        part = table[table["arm"] == arm]
         shift = 0.8 * ((k + 0.5) / len(arms) - 0.5)
-        at = part["corner"].map(names.index) + shift
-        ax.plot(at, part["accuracy"], ".", color=colour, ms=3, alpha=0.7)
-        mean = part.groupby("corner")["accuracy"].mean().reindex(names)
+        part = part.assign(at=part["corner"].map(names.index) + shift)
         look = {"color": colour, "marker": marker, "ls": "", "label": arm}
-        ax.plot(np.arange(len(names)) + shift, mean, **look)
+        marks.dots_and_means(ax, part, "at", "accuracy", "at", **look)
     for i in range(1, len(names)):
         ax.axvline(i - 0.5, color=style.LIGHT, lw=0.8)
     ax.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names])
     ax.set(ylabel="test accuracy, %", xlim=(-0.5, len(names) - 0.5))
     ax.set_xlabel("depth of every unit, width (expansion) and kernel of every layer")
     ax.grid(axis="x", visible=False)
-    fig.legend(loc="outside upper center", ncols=3)
+    marks.legend_above(fig, ax, 3)
     return fig
 
 
 def gaps(rows: pd.DataFrame, published: Sequence[float]) -> Figure:
-    """Differences between arms with their intervals (what, mean, ci_low, ci_high), and the
-    `published` ones of the first row as ticks.
-    """
+    """Differences between arms with their intervals, the `published` ones in the first row."""
     fig, ax = style.subplots(height=0.9 + 0.38 * len(rows))
-    at = np.arange(len(rows))[::-1]
-    bars = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
-    ax.errorbar(rows["mean"], at, xerr=bars, fmt="o", color=style.COLOURS[0], label="here, 95 %")
-    ax.axvline(0, color="black", lw=0.8)
-    look = {"color": style.COLOURS[1], "ms": 11, "label": "published, eight corners"}
-    ax.plot(published, [at[0]] * len(published), "|", **look)
-    ax.set_yticks(at, rows["what"])
-    ax.set(xlabel="difference in test accuracy, points", ylim=(-0.6, len(rows) - 0.4))
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+    marks.forest(ax, [rows.iloc[[i]] for i in range(len(rows))])
+    marks.name_rows(ax, list(rows["what"]))
+    ticks = {"color": style.COLOURS[1], "ms": 11, "ls": "", "marker": "|"}
+    ax.plot(published, [0] * len(published), zorder=3, **ticks)
+    ax.set_xlabel("difference in test accuracy, points")
+    here = marks.key("here, 95 %", marks.BLUE, marker="D", lw=3)
+    entries = [here, marks.key("published, eight corners", **ticks)]
+    ax.legend(handles=entries, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
     return fig
 
 
 def learning(curve: pd.DataFrame) -> Figure:
-    """How good predictors get with the number of samples: model, n, rmse, tau."""
+    """How good predictors get with the number of samples."""
     fig, axes = style.subplots(1, 2, height=2.9)
     sizes = sorted(curve["n"].unique())
     words = {"rmse": "RMSE, points", "tau": "Kendall's τ"}
     for ax, (column, label) in zip(axes, words.items(), strict=True):
-        for name, i in MODELS.items():
-            part = curve[curve["model"] == name]
-            mean = part.groupby("n")[column].mean()
-            ax.plot(part["n"], part[column], ".", color=style.COLOURS[i], ms=3, alpha=0.6)
-            ax.plot(mean.index, mean, "o-", color=style.COLOURS[i], label=name)
+        for name, colour in MODELS.items():
+            look = {"color": colour, "marker": "o", "label": name}
+            marks.dots_and_means(ax, curve[curve["model"] == name], "n", column, "n", **look)
         ax.set(xscale="log", xlabel="sub-networks to learn from", ylabel=label)
-        ax.set_xticks(sizes, sizes)
-        ax.minorticks_off()
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        style.only_ticks(ax.xaxis, sizes)
+    marks.legend_above(fig, axes[0])
     return fig
 
 
 def curse(chosen: pd.DataFrame) -> Figure:
     """What was predicted of chosen networks and of random ones against the test, bars: the members
-    of the ensemble. Columns kind, predicted, spread, accuracy.
-    """
+    of the ensemble."""
     fig, ax = style.subplots(height=3.3, width=0.65 * style.WIDTH_IN)
     looks = {"random": (style.GREY, "."), "chosen": _OURS}
     for kind, (colour, marker) in looks.items():
         part = chosen[chosen["kind"] == kind]
         look = {"color": colour, "ls": "", "label": kind, "elinewidth": 0.7}
         ax.errorbar(part["accuracy"], part["predicted"], part["spread"], marker=marker, **look)
-    both = chosen[["accuracy", "predicted"]].to_numpy()
-    ends = [both.min(), both.max()]
-    ax.plot(ends, ends, color="black", lw=1)
+    marks.diagonal(ax, chosen[["accuracy", "predicted"]])
     ax.set(xlabel="test accuracy, %", ylabel="predicted (validation), %")
     ax.legend(loc="upper left")
     return fig
@@ -204,16 +192,17 @@ def curse(chosen: pd.DataFrame) -> Figure:
 def fronts(served: pd.DataFrame, designs: pd.DataFrame) -> Figure:
     """Accuracy against measured latency, a panel per setting: served networks and scaled designs.
 
-    `served`: setting, target_ms, latency_ms, accuracy. `designs`: family, arch, setting,
-    latency_ms, validated, accuracy. Lines join means over the seeds, of the designs those that no
-    faster one equals on the validation images.
+    Lines join means over the seeds, of the designs those that no faster one equals on the
+    validation images.
     """
-    settings = list(dict.fromkeys(served["setting"]))
-    rows = -(-len(settings) // 2)
-    fig, axes = style.subplots(rows, 2, height=0.6 + 2.5 * rows, sharey=True, squeeze=False)
+    settings = list(served["setting"].unique())
+    titles = ["{}, {} thread, batch {}".format(*setting.split("/")) for setting in settings]
+    shape = {"height": 2.5, "extra": 0.6, "ncols": 2, "sharey": True}
+    labels = ("latency of a batch, µs", "test accuracy, %")
+    fig, axes = marks.panels(titles, labels=labels, **shape)
     everything = [served.assign(family="Once-for-All"), designs]
     table = pd.concat(everything).assign(us=lambda t: 1e3 * t["latency_ms"])
-    for ax, setting in zip(axes.flat, settings, strict=False):
+    for ax, setting in zip(axes, settings, strict=True):
         there = table[table["setting"] == setting]
         for i, (name, part) in enumerate(there.groupby("family", sort=False)):
             look = style.method(name)
@@ -224,19 +213,12 @@ def fronts(served: pd.DataFrame, designs: pd.DataFrame) -> Figure:
                 before = mean["validated"].cummax().shift(fill_value=-np.inf)
                 mean = mean[mean["validated"] > before]
             ax.plot(mean["us"], mean["accuracy"], color=look["color"], ls=look["ls"], lw=1)
-        runtime, threads, batch = setting.split("/")
-        ax.set_title(f"{runtime}, {threads} thread, batch {batch}")
-        ax.set_xlabel("latency of a batch, µs")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("test accuracy, %")
-    for ax in axes.flat[len(settings) :]:
-        ax.set_visible(False)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    marks.legend_above(fig, axes[0])
     return fig
 
 
 def costs(lines: pd.DataFrame, crossing: float) -> Figure:
-    """What so many scenarios cost by method: method, n, total (seconds of one core)."""
+    """What so many scenarios cost by method."""
     fig, ax = style.subplots(height=3.1, width=0.75 * style.WIDTH_IN)
     for name, rows in lines.groupby("method", sort=False):
         tuned = {"ls": ":", "mfc": "white", "label": name} if name.endswith(", fine-tuned") else {}
@@ -245,9 +227,7 @@ def costs(lines: pd.DataFrame, crossing: float) -> Figure:
     if np.isfinite(crossing):
         ax.axvline(crossing, color="black", lw=0.8, ls="--")
     ax.set(xscale="log", yscale="log", xlabel="scenarios served", ylabel="minutes of one core")
-    ticks = sorted(lines["n"].unique())
-    ax.set_xticks(ticks, ticks)
-    ax.minorticks_off()
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda m, _: f"{m:g}"))
+    style.only_ticks(ax.xaxis, sorted(lines["n"].unique()))
+    ax.yaxis.set_major_formatter(lambda m, _: f"{m:g}")
     ax.legend(loc="upper left")
     return fig

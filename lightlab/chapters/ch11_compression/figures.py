@@ -1,15 +1,14 @@
 """Pictures of compression as search. Data frames in, figures out; accuracies in per cent."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lightlab.show import style
+from lightlab.show import marks, style
 
 _CRITERIA = {
-    "l1": ("L1 norm of the filters", style.COLOURS[0], "o"),
-    "bn_scale": ("scale of the normalisation", style.COLOURS[2], "^"),
-    "random": ("at random", *style.METHODS["random search"][:2]),
+    "l1": {"label": "L1 norm of the filters", "color": style.COLOURS[0], "marker": "o"},
+    "bn_scale": {"label": "scale of the normalisation", "color": style.COLOURS[2], "marker": "^"},
+    "random": style.method("random", label="at random"),
 }
 METHODS = ("qLogNEHVI", "NSGA-II", "random search", "uniform pruning")
 SIDES = {
@@ -17,17 +16,20 @@ SIDES = {
     "searching from scratch": "evolution",
     "cutting from one supernet": "Once-for-All",
 }
+WAYS = {
+    "cut, no training": {"color": style.GREY, "marker": "s"},
+    "each trained on": style.method("compression"),
+    "shrunk together": style.method("Once-for-All"),
+}
 
 
 def criteria(table: pd.DataFrame) -> Figure:
-    """Accuracy of evenly pruned networks, untrained: importance, keep, mean, ci_low, ci_high."""
+    """Accuracy of evenly pruned networks, untrained, by what the channels were chosen by."""
     fig, ax = style.subplots(height=3.0, width=0.75 * style.WIDTH_IN)
-    for k, (name, (label, colour, marker)) in enumerate(_CRITERIA.items()):
+    for k, (name, look) in enumerate(_CRITERIA.items()):
         part = table[table["importance"] == name].sort_values("keep")
         at = 100 * part["keep"] + 1.2 * (k - 1)
-        bars = [part["mean"] - part["ci_low"], part["ci_high"] - part["mean"]]
-        look = {"color": colour, "marker": marker, "label": label, "elinewidth": 0.8}
-        ax.errorbar(at, part["mean"], yerr=bars, **look)
+        ax.errorbar(at, part["mean"], marks.whiskers(part), elinewidth=0.8, **look)
     ax.set(xlabel="channels kept in every stage, %", ylabel="validation accuracy, %")
     ax.set_xticks(sorted(100 * table["keep"].unique()))
     ax.legend(loc="upper left")
@@ -35,28 +37,24 @@ def criteria(table: pd.DataFrame) -> Figure:
 
 
 def arms(table: pd.DataFrame, trained: float) -> Figure:
-    """Test accuracy by way of training, line: before pruning. Columns arm, seed, accuracy."""
-    names = list(dict.fromkeys(table["arm"]))
+    """Test accuracy by way of training, line: before pruning."""
+    names = list(table["arm"].unique())
     fig, ax = style.subplots(height=0.9 + 0.38 * len(names), width=0.85 * style.WIDTH_IN)
-    for y, name in enumerate(reversed(names)):
-        values = table[table["arm"] == name]["accuracy"]
-        ax.plot(values, [y] * len(values), ".", color=style.GREY, ms=5)
-        ax.plot(values.mean(), y, "D", color=style.COLOURS[0], ms=6)
+    table = table.assign(at=table["arm"].map(names.index))
+    look = {"marker": "D", "ls": "", "color": marks.BLUE, "ms": 6}
+    marks.dots_and_means(ax, table, "accuracy", "at", "at", **look)
     ax.axvline(trained, color="black", lw=1, ls="--", label="before pruning")
-    ax.set_yticks(range(len(names)), list(reversed(names)))
-    ax.set(xlabel="test accuracy, % (dots: seeds)", ylim=(-0.6, len(names) - 0.4))
+    marks.name_rows(ax, names)
+    ax.set_xlabel("test accuracy, % (dots: seeds)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1))
     return fig
 
 
 def volumes(table: pd.DataFrame) -> Figure:
-    """Dominated volume over the networks tried, by method: method, trial, mean, ci_low, ci_high."""
+    """Dominated volume over the networks tried, by method."""
     fig, ax = style.subplots(height=3.0, width=0.8 * style.WIDTH_IN)
     for name in METHODS:
-        part, look = table[table["method"] == name], style.method(name)
-        ax.plot(part["trial"], part["mean"], **look)
-        ends = (part["ci_low"], part["ci_high"])
-        ax.fill_between(part["trial"], *ends, color=look["color"], alpha=0.12, lw=0)
+        marks.band(ax, table[table["method"] == name], "trial", **style.method(name))
     ax.set(xlabel="networks tried", ylabel="hypervolume, validation", ylim=(0, None))
     ax.legend(loc="lower right")
     return fig
@@ -64,8 +62,7 @@ def volumes(table: pd.DataFrame) -> Figure:
 
 def sides(table: pd.DataFrame) -> Figure:
     """Left: accuracy against time, each side's front on the validation images joined. Right:
-    hypervolume over what was spent, a line for each seed. Columns side, seed, tested, latency,
-    front, spent, hypervolume.
+    hypervolume over what was spent, a line for each seed.
     """
     fig, (left, right) = style.subplots(1, 2, height=3.4)
     for name, part in table.groupby("side", sort=False):
@@ -78,29 +75,24 @@ def sides(table: pd.DataFrame) -> Figure:
             spent, volume = shown["spent"] / 1000, shown["hypervolume"]
             right.plot(spent, volume, marker + "-", color=colour, lw=1.2, markevery=[-1])
     left.set(xlabel="time, % of the trained network's", ylabel="test accuracy, %", xscale="log")
-    ticks = [t for t in (5, 10, 20, 50, 100) if 100 * table["latency"].min() <= t]
-    left.set_xticks(ticks, ticks)
-    left.minorticks_off()
+    least = 100 * table["latency"].min()
+    style.only_ticks(left.xaxis, [t for t in (5, 10, 20, 50, 100) if least <= t])
     right.set(xlabel="images trained on, thousands", ylabel="hypervolume, validation", xscale="log")
     style.log_counts(right, (1, 2, 5))
-    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    marks.legend_above(fig, left)
     return fig
 
 
 def ways(table: pd.DataFrame) -> Figure:
-    """Accuracy of the corners of a network by way of making them: way, seed, corner, accuracy."""
+    """Accuracy of the corners of a network by way of making them: cut, each trained, together."""
     fig, ax = style.subplots(height=3.2)
-    corners = list(dict.fromkeys(table["corner"]))
-    known = (style.METHODS[name] for name in ("compression", "Once-for-All"))
-    looks = [(style.GREY, "s"), *(look[:2] for look in known)]
+    corners = list(table["corner"].unique())
     for k, (name, part) in enumerate(table.groupby("way", sort=False)):
-        colour, marker = looks[k]
-        at = part["corner"].map(corners.index) + 0.22 * (k - 1)
-        ax.plot(at, part["accuracy"], ".", color=colour, ms=3, alpha=0.7)
-        mean = part.groupby("corner")["accuracy"].mean().reindex(corners)
-        ax.plot(np.arange(len(corners)) + 0.22 * (k - 1), mean, marker, color=colour, label=name)
+        part = part.assign(at=part["corner"].map(corners.index) + 0.22 * (k - 1))
+        look = WAYS[name] | {"ls": "", "label": name}
+        marks.dots_and_means(ax, part, "at", "accuracy", "at", **look)
     ax.set_xticks(range(len(corners)), [corner.replace(" ", "\n") for corner in corners])
     ax.set(ylabel="test accuracy, %", xlabel="depth, width (expansion) and kernel everywhere")
     ax.grid(axis="x", visible=False)
-    fig.legend(loc="outside upper center", ncols=3)
+    marks.legend_above(fig, ax)
     return fig

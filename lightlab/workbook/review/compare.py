@@ -1,16 +1,17 @@
 """Two results of the same notebook cell by cell, and two runs side by side as one page."""
 
+import filecmp
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lightlab import disk
-from lightlab.show import numbers
+from lightlab.show import tables
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -18,6 +19,9 @@ IDENTICAL, WITHIN, MOVED = "identical", "within tolerance", "moved"
 MISSING, ADDED = "missing", "added"
 _RELATIVE = 1e-6
 _CELLS_SHOWN = 300
+T = TypeVar("T")
+Row = dict[str, str]
+Claim = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -51,27 +55,31 @@ def verify(recorded: Path, fresh: Path) -> list[Difference]:
 
     Volatile columns are not compared; a tolerance is absolute, else it is a relative 1e-6.
     """
-    return [d for d in cells(_unit(recorded), _unit(fresh)) if d.verdict not in (IDENTICAL, WITHIN)]
-
-
-def _unit(folder: Path) -> Unit:
-    return Unit(folder.name, folder.name.partition("@")[0], folder, "ok")
+    a, b = (Unit(p.name, p.name.partition("@")[0], p, "ok") for p in (recorded, fresh))
+    return [d for d in cells(a, b) if d.verdict not in (IDENTICAL, WITHIN)]
 
 
 def cells(a: Unit, b: Unit) -> Iterator[Difference]:
     """Every compared cell and claim of two results of a unit, the equal ones too."""
-    if not a.record and not b.record:  # a notebook that saves nothing
-        return
-    if not (a.record and b.record):
+    yield from _tables(a, b)
+    if bool(a.record) == bool(b.record):
+        yield from _claims(a, b)
+
+
+def _tables(a: Unit, b: Unit) -> Iterator[Difference]:
+    if bool(a.record) != bool(b.record):
         yield _in_one(a, "record.json", recorded=bool(a.record))
         return
-    ours, theirs = a.tables(), b.tables()
-    for name in ours | theirs:
-        if name in ours and name in theirs:
-            yield from _table(a, b, name)
+    for name, old, new in _both(a.tables(), b.tables()):
+        if old and new:
+            yield from _table(a, b, old, new)
         else:
-            yield _in_one(a, f"table {name}", recorded=name in ours)
-    yield from _claims(a, b)
+            yield _in_one(a, f"table {name}", recorded=bool(old))
+
+
+def _both(a: dict[str, T], b: dict[str, T]) -> Iterator[tuple[str, T | None, T | None]]:
+    """Every name with what both sides have for it; None where one has nothing."""
+    return ((name, a.get(name), b.get(name)) for name in a | b)
 
 
 def _in_one(unit: Unit, place: str, recorded: bool) -> Difference:
@@ -79,9 +87,8 @@ def _in_one(unit: Unit, place: str, recorded: bool) -> Difference:
     return Difference(unit.name, place, None, None, MISSING if recorded else ADDED)
 
 
-def _table(a: Unit, b: Unit, name: str) -> Iterator[Difference]:
-    entry = a.tables()[name]
-    paths = [unit.path(unit.tables()[name], "csv") for unit in (a, b)]
+def _table(a: Unit, b: Unit, entry: dict, new_entry: dict) -> Iterator[Difference]:
+    name, paths = entry["name"], [a.path(entry, "csv"), b.path(new_entry, "csv")]
     if None in paths:
         yield _in_one(a, f"table {name}, its CSV", recorded=paths[0] is not None)
         return
@@ -105,9 +112,6 @@ def _table(a: Unit, b: Unit, name: str) -> Iterator[Difference]:
             yield Difference(a.name, where, left[column], right[column], verdict, allowed)
 
 
-Row = dict[str, str]
-
-
 def _aligned(old: list[Row], new: list[Row]) -> Iterator[tuple[str, Row | None, Row | None]]:
     """(label, old row, new row) of rows that belong together.
 
@@ -127,15 +131,15 @@ def _aligned(old: list[Row], new: list[Row]) -> Iterator[tuple[str, Row | None, 
 
 
 def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
-    """Columns that may name a row, fewest first: texts, then texts and integers."""
-
-    def hold(test: Callable[[str], bool]) -> list[str]:
-        return [c for c in (rows[0] if rows else ()) if all(test(row[c]) for row in rows)]
-
-    texts = hold(lambda cell: not numbers.number_like(cell))
-    both = hold(lambda cell: not numbers.number_like(cell) or cell.lstrip("+-").isdigit())
-    for columns in (texts, texts + [c for c in both if c not in texts]):
-        yield from (columns[:i] for i in range(1, len(columns) + 1))
+    """Columns that may name a row, fewest first: texts, then integers, too."""
+    like, texts, integers = tables.number_like, [], []
+    for column in rows[0] if rows else ():
+        counted = [row[column] for row in rows if like(row[column])]
+        if not counted:
+            texts.append(column)
+        elif all(cell.lstrip("+-").isdigit() for cell in counted):
+            integers.append(column)
+    yield from (names[:i] for names in [texts + integers] for i in range(1, len(names) + 1))
 
 
 def agree(a: str, b: str, allowed: float | None) -> str:
@@ -166,17 +170,19 @@ def _number(text: str | None) -> float | None:
 
 def _claims(a: Unit, b: Unit) -> Iterator[Difference]:
     """Verdicts have to be equal; so has the value where it carries no chance (no interval)."""
-    before, after = ({c["id"]: c for c in unit.claims} for unit in (a, b))
-    for name in before | after:
-        if name not in before or name not in after:
-            yield _in_one(a, f"claim {name}", recorded=name in before)
+    for name, old, new in _pairs_of_claims(a, b):
+        if not (old and new):
+            yield _in_one(a, f"claim {name}", recorded=bool(old))
             continue
-        old, new = before[name], after[name]
         same = IDENTICAL if old["verdict"] == new["verdict"] else MOVED
         yield Difference(a.name, f"claim {name}, verdict", old["verdict"], new["verdict"], same)
         if old["ci_low"] == old["ci_high"] == old["value"]:
             x, y = ("" if c["value"] is None else repr(c["value"]) for c in (old, new))
             yield Difference(a.name, f"claim {name}, value", x, y, agree(x, y, None))
+
+
+def _pairs_of_claims(a: Unit, b: Unit) -> Iterator[tuple[str, Claim | None, Claim | None]]:
+    return _both(*({claim["id"]: claim for claim in unit.claims} for unit in (a, b)))
 
 
 @dataclass(frozen=True)
@@ -200,13 +206,12 @@ def differences(run_a: Path, run_b: Path) -> Changes:
     pairs = [(u, units[1][n]) for n, u in units[0].items() if n in units[1]]
     found = Changes(_provenance(pairs), [], [], [], [], only)
     for old, new in pairs:
-        for name, x, y in _dict_changes(old.manifest.get("params"), new.manifest.get("params")):
-            found.params.append((old.name, name, x, y))
-        for cell in cells(old, new):
-            if cell.verdict == IDENTICAL:
-                found.unchanged["cells"] += not cell.place.startswith("claim ")
-            elif not cell.place.startswith("claim "):
-                found.cells.append(cell)
+        params = (unit.manifest.get("params") or {} for unit in (old, new))
+        changed = ((old.name, *change) for change in _both(*params) if change[1] != change[2])
+        found.params.extend(changed)
+        compared = list(_tables(old, new))
+        found.cells.extend(cell for cell in compared if cell.verdict != IDENTICAL)
+        found.unchanged["cells"] += sum(cell.verdict == IDENTICAL for cell in compared)
         _compare_claims(old, new, found)
         _compare_figures(old, new, found)
     found.cells.sort(key=lambda d: d.verdict == WITHIN)
@@ -223,21 +228,13 @@ def _provenance(pairs: list[tuple[Unit, Unit]]) -> list[tuple[str, str, str]]:
             for name, value in (told | told.pop("packages", {})).items():
                 facts.setdefault(name, set()).add(str(value))
     a, b = ({k: ", ".join(sorted(v)) for k, v in side.items()} for side in sides)
-    return [(k.replace("_", " "), x, y) for k, x, y in _dict_changes(a, b)]
-
-
-def _dict_changes(a: dict | None, b: dict | None) -> Iterator[tuple[str, Any, Any]]:
-    a, b = a or {}, b or {}
-    for name in a | b:
-        if a.get(name) != b.get(name):
-            yield name, a.get(name), b.get(name)
+    return [(name.replace("_", " "), x, y) for name, x, y in _both(a, b) if x != y]
 
 
 def _compare_claims(a: Unit, b: Unit, found: Changes) -> None:
-    before, after = ({c["id"]: c for c in unit.claims} for unit in (a, b))
-    for name in before | after:
-        old, new = before.get(name, {}), after.get(name, {})
-        shown = ("verdict", "value", "ci_low", "ci_high", "n")
+    shown = ("verdict", "value", "ci_low", "ci_high", "n")
+    for _, old, new in _pairs_of_claims(a, b):
+        old, new = old or {}, new or {}
         if [old.get(k) for k in shown] == [new.get(k) for k in shown]:
             found.unchanged["claims"] += 1
         else:
@@ -245,18 +242,14 @@ def _compare_claims(a: Unit, b: Unit, found: Changes) -> None:
 
 
 def _compare_figures(a: Unit, b: Unit, found: Changes) -> None:
-    before, after = a.figures(), b.figures()
-    for name in before | after:
-        old, new = (
-            next((p for e in ("svg", "png") if name in fs and (p := u.path(fs[name], e))), None)
-            for u, fs in ((a, before), (b, after))
-        )
-        if old and new and disk.sha256(old) == disk.sha256(new):
+    for name, *entries in _both(a.figures(), b.figures()):
+        paths = [e and u.path(e, "svg", "png") for u, e in zip((a, b), entries, strict=True)]
+        if all(paths) and filecmp.cmp(*paths, shallow=False):
             found.unchanged["figures"] += 1
         else:
-            captions = [fs[name]["caption"] if name in fs else None for fs in (before, after)]
-            pair = {"unit": a.name, "name": name, "captions": captions, "a": old, "b": new}
-            found.figures.append(pair)
+            captions = [entry and entry["caption"] for entry in entries]
+            pair = {"unit": a.name, "name": name, "captions": captions}
+            found.figures.append(pair | dict(zip("ab", paths, strict=True)))
 
 
 def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:

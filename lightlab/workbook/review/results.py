@@ -60,20 +60,20 @@ class Unit:
     @property
     def unreadable(self) -> list[str]:
         """Recorded files that are there and cannot be read."""
-        names = ("manifest.json", "record.json", "claims.json")
-        paths = [self.folder / n for n in names]
+        paths = [self.folder / f"{name}.json" for name in ("manifest", "record", "claims")]
         return [p.name for p in paths if p.exists() and disk.read_json(p) is None]
 
-    def path(self, entry: dict[str, Any], ending: str) -> Path | None:
-        """The file of a recorded figure or table that ends so, where it is really there."""
-        for name in entry["files"]:
-            path = self.folder / name
-            if path.suffix == f".{ending}" and path.is_file():
-                return path
-        return None
+    def path(self, entry: dict[str, Any], *endings: str) -> Path | None:
+        """The file of a recorded figure or table that is there and has the first of the endings."""
+        paths = [
+            self.folder / name
+            for ending in endings
+            for name in entry["files"]
+            if name.endswith(f".{ending}")
+        ]
+        return next((path for path in paths if path.is_file()), None)
 
     def tables(self) -> dict[str, dict[str, Any]]:
-        """The recorded tables by name."""
         return {t["name"]: t for t in self.record.get("tables", [])}
 
     def figures(self) -> dict[str, dict[str, Any]]:
@@ -101,15 +101,9 @@ def read(folder: Path) -> Run:
     if not isinstance(about, dict):
         raise WorkbookError(Fault(str(folder), "is no finished run: run.json cannot be read"))
     units = [
-        Unit(
-            name=u["unit"],
-            notebook=u["notebook"],
-            folder=folder / u["unit"],
-            state=u["state"],
-            seconds=u.get("seconds"),
-            cause=u.get("cause"),
-        )
+        Unit(name, u["notebook"], folder / name, u["state"], u.get("seconds"), u.get("cause"))
         for u in about.get("units", [])
+        for name in [u["unit"]]
     ]
     return Run(folder, about, sorted(units, key=lambda u: _natural(u.name)))
 
@@ -142,14 +136,13 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
     """
     runs = [read(folder) for folder in run_folders]
     taken = [(run, u) for run in runs for u in run.units if not only or u.notebook in only]
-    faults = [
-        Fault(str(run.folder), "is the reference itself")
-        for run in runs
-        if run.folder.resolve() == reference.resolve()
-    ]
-    faults += _unfinished(taken)
-    held = {unit.notebook for _, unit in taken}
-    faults += [Fault(name, "is in none of these runs") for name in only if name not in held]
+    own = [run.folder for run in runs if run.folder.resolve() == reference.resolve()]
+    faults = [Fault(str(folder), "is the reference itself") for folder in own]
+    if bad := [(run, unit) for run, unit in taken if unit.state not in FINISHED]:
+        folders = ", ".join(sorted({str(run.folder) for run, _ in bad}))
+        faults.append(Fault(folders, f"not finished: {', '.join(unit.name for _, unit in bad)}"))
+    missing = [name for name in only if name not in {unit.notebook for _, unit in taken}]
+    faults += [Fault(name, "is in none of these runs") for name in missing]
     if faults:
         raise WorkbookError(faults)
     new = reference.with_name(f".{reference.name}.new")
@@ -169,7 +162,8 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
             first &= unit.manifest.get("profile", run.about["profile"]) == about["profile"]
         name = unit.name if first else f"{unit.name}@run={run.name}"
         fresh.add(name)
-        entries[name] = _entry(run, unit) | {"unit": name}
+        entry = next(entry for entry in run.about["units"] if entry["unit"] == unit.name)
+        entries[name] = entry | {"unit": name}
         shutil.rmtree(new / name, ignore_errors=True)
         left_out += _copy(unit, new / name)
     about |= {"run": reference.name, "units": list(entries.values())}
@@ -179,39 +173,26 @@ def keep(run_folders: list[Path], reference: Path, only: Collection[str] = ()) -
     return left_out
 
 
-def _entry(run: Run, unit: Unit) -> dict[str, Any]:
-    return next(entry for entry in run.about["units"] if entry["unit"] == unit.name)
-
-
-def _unfinished(taken: list[tuple[Run, Unit]]) -> list[Fault]:
-    bad = [unit.name for _, unit in taken if unit.state not in FINISHED]
-    folders = {str(run.folder) for run, unit in taken if unit.name in bad}
-    return [Fault(", ".join(sorted(folders)), f"not finished: {', '.join(bad)}")] if bad else []
-
-
 def _copy(unit: Unit, to: Path) -> list[str]:
+    """Copy what is kept of a unit; returns the files left out as too large."""
     left_out = []
 
     def keeps(name: str) -> bool:
         path = unit.folder / name
         if path.suffix not in _KEPT or (name.startswith("figures/") and path.suffix == ".csv"):
             return False
-        if path.stat().st_size > _MAX_BYTES:
+        if large := path.stat().st_size > _MAX_BYTES:
             left_out.append(f"{unit.name}/{name}")
-            return False
-        return True
-
-    def entries(kind: str) -> list[dict[str, Any]]:
-        found = [
-            e | {"files": [n for n in e["files"] if keeps(n)]} for e in unit.record.get(kind, [])
-        ]
-        return [e for e in found if e["files"]]
+        return not large
 
     record = unit.record | {"artifacts": [], "trials": None}
-    record |= {kind: entries(kind) for kind in ("figures", "tables")}
+    names = [name for name in _PAPERS if (unit.folder / name).is_file()]
+    for kind in ("figures", "tables"):
+        kept = [e | {"files": [*filter(keeps, e["files"])]} for e in record.get(kind, [])]
+        record[kind] = [entry for entry in kept if entry["files"]]
+        names += [name for entry in record[kind] for name in entry["files"]]
     disk.write_json(to / "record.json", record)
-    names = [n for kind in ("figures", "tables") for e in record[kind] for n in e["files"]]
-    for name in [*names, *(p for p in _PAPERS if (unit.folder / p).is_file())]:
+    for name in names:
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(unit.folder / name, to / name)
     return left_out

@@ -1,11 +1,10 @@
 """The review site of a run: index.html, and each executed notebook as notebook.html."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightlab import disk
-from lightlab.show import numbers
+from lightlab.show import tables
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -21,7 +20,7 @@ def build(run_dir: Path) -> Path:
     run = results.read(Path(run_dir))
     cards = [_card(run, unit) for unit in run.units]
     claims = [c for card in cards for c in card["claims"]]
-    counts = {v: sum(c["verdict"] == v for c in claims) for v in numbers.SIGNS}
+    counts = {v: sum(c["verdict"] == v for c in claims) for v in tables.SIGNS}
     text = html.page("index.html.j2", run=run, cards=cards, claims=claims, counts=counts)
     index = run.folder / "index.html"
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
@@ -37,11 +36,11 @@ def _card(run: Run, unit: Unit) -> dict[str, Any]:
     return {
         "unit": unit,
         "seconds": unit.manifest.get("seconds") if unit.seconds is None else unit.seconds,
-        "title": first.title if first else unit.notebook,
+        "title": first["title"] if first else unit.notebook,
         "page": page,
         "tried": tried,
         "trouble": _trouble(unit, tried),
-        "claims": [c | _place(unit, c, page) for c in unit.claims],
+        "claims": [claim | {"home": unit, "link": _link_of(claim, page)} for claim in unit.claims],
         "figures": [_saved(unit, f, ("svg", "png", "csv")) for f in unit.figures().values()],
         "tables": [_table(unit, t) for t in unit.tables().values()],
         "artifacts": [_saved(unit, a) for a in unit.record.get("artifacts", [])],
@@ -50,20 +49,10 @@ def _card(run: Run, unit: Unit) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Page:
-    """A rendered notebook: link from the index, title, and where it failed if it did."""
-
-    link: str
-    folder: str
-    title: str
-    traceback: str | None
-    cell: int | None
-    papers: tuple[str, ...]
-
-
-def _render(run: Run, unit: Unit, folder: Path) -> Page | None:
-    """Render folder/notebook.ipynb unless the page there was made from the same; None: no such."""
+def _render(run: Run, unit: Unit, folder: Path) -> dict[str, Any] | None:
+    """The page of folder/notebook.ipynb, made anew unless the one there was made from the same:
+    link from the index, folder, papers, title, and where it failed if it did. None: no such.
+    """
     source, target = folder / "notebook.ipynb", folder / "notebook.html"
     if not source.is_file():
         return None
@@ -71,19 +60,16 @@ def _render(run: Run, unit: Unit, folder: Path) -> Page | None:
     key = disk.digest([disk.sha256(source), html.fingerprint(), papers])
     note = disk.read_json(folder / _NOTE)
     if not (target.is_file() and isinstance(note, dict) and note.get("made_from") == key):
-        note = {"made_from": key} | _convert(run, unit, source, target, papers)
+        note = {"made_from": key} | _convert(run, unit, source, papers)
         disk.write_json(folder / _NOTE, note)
-    link = f"{folder.name}/notebook.html"
-    return Page(link, folder.name, note["title"], note["traceback"], note["cell"], papers)
+    return note | {"link": f"{folder.name}/{target.name}", "folder": folder.name, "papers": papers}
 
 
-def _convert(run: Run, unit: Unit, source: Path, target: Path, papers: tuple) -> dict[str, Any]:
-    from lightlab.workbook.review import html  # nbconvert takes a second to import
-
-    context = {"unit": unit.name, "run": run.name, "papers": papers}
-    context["is_partial"] = source.parent == unit.failed_folder
+def _convert(run: Run, unit: Unit, source: Path, papers: tuple) -> dict[str, Any]:
+    is_partial = source.parent == unit.failed_folder
+    context = {"unit": unit.name, "run": run.name, "papers": papers, "is_partial": is_partial}
     text, found = html.convert(source, context)
-    disk.write_text(target, text)
+    disk.write_text(source.with_suffix(".html"), text)
     return found
 
 
@@ -93,12 +79,12 @@ def _papers(folder: Path) -> tuple[str, ...]:
     return tuple(n for n in names if (folder / n).is_file())
 
 
-def _trouble(unit: Unit, tried: Page | None) -> str | None:
+def _trouble(unit: Unit, tried: dict[str, Any] | None) -> str | None:
     """What a failed attempt left behind: the end of its traceback, else the end of its log."""
     if unit.state not in results.TRIED:
         return None
-    if tried and tried.traceback:
-        return tried.traceback
+    if tried and tried["traceback"]:
+        return tried["traceback"]
     log = unit.failed_folder / "log.txt"
     if not log.is_file():
         return None
@@ -106,9 +92,8 @@ def _trouble(unit: Unit, tried: Page | None) -> str | None:
     return "\n".join(lines[-_LOG_LINES:]) or None
 
 
-def _place(unit: Unit, claim: dict[str, Any], page: Page | None) -> dict[str, Any]:
-    link = f"{html.href(page.link)}#claim-{html.href(claim['id'])}" if page else None
-    return {"home": unit, "link": link}
+def _link_of(claim: dict[str, Any], page: dict[str, Any] | None) -> str | None:
+    return f"{html.href(page['link'])}#claim-{html.href(claim['id'])}" if page else None
 
 
 def _link(unit: Unit, name: str | None) -> str | None:
@@ -131,6 +116,6 @@ def _table(unit: Unit, entry: dict[str, Any]) -> dict[str, Any]:
     """A recorded table with its first rows."""
     path = unit.path(entry, "csv")
     header, rows = results.read_csv(path) if path else ([], [])
-    numeric = [all(numbers.number_like(r[i]) for r in rows) for i in range(len(header))]
+    numeric = [all(tables.number_like(r[i]) for r in rows) for i in range(len(header))]
     shown = {"header": header, "rows": rows[:_ROWS_SHOWN], "n_rows": len(rows), "numeric": numeric}
     return _saved(unit, entry, ("csv", "tex", "md")) | shown

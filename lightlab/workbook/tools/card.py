@@ -11,11 +11,9 @@ import jinja2
 import pandas as pd
 from markupsafe import escape
 
-from lightlab.show import numbers, style, tables
+from lightlab.show import style, tables
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lightlab.data import DataSet
     from lightlab.fit.run import Fitted
 
@@ -36,15 +34,17 @@ def contents(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> d
     return models | {name: words.encode() for name, words in texts.items()} | drawn
 
 
-def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
-    """The card's pictures by name."""
+def pictures(fitted: "Fitted", images: "DataSet") -> dict[str, bytes]:
+    """The card's pictures as PNG, by the paths that it has for them."""
+    from matplotlib import pyplot as plt
+
     from lightlab.fit import figures as plots
     from lightlab.fit import report
 
     style.use()
     name, most = report.cost_shown(fitted)
     tested, timed = fitted.tested, fitted.delivered.again.latency
-    return {
+    drawn = {
         "confusion": plots.confusion(tested.confusion),
         "examples": plots.examples(tested.examples(images)),
         "latency": plots.latency(report.runs(fitted), timed.median_ms, fitted.target.latency_ms),
@@ -53,14 +53,8 @@ def figures(fitted: "Fitted", images: "DataSet") -> dict[str, "Figure"]:
         "tried": plots.tried(report.tried(fitted), report.models(fitted), most, name),
         "budget": plots.budget(fitted.phases, fitted.budget_s),
     }
-
-
-def pictures(fitted: "Fitted", images: "DataSet") -> dict[str, bytes]:
-    """The same as PNG, by the paths that the card has for them."""
-    from matplotlib import pyplot as plt
-
     found = {}
-    for name, figure in figures(fitted, images).items():
+    for name, figure in drawn.items():
         stream = io.BytesIO()
         figure.savefig(stream, format="png")
         plt.close(figure)
@@ -71,25 +65,14 @@ def pictures(fitted: "Fitted", images: "DataSet") -> dict[str, bytes]:
 def markdown(fitted: "Fitted", images: "DataSet", licence: str, title: str) -> str:
     """The card; pictures are those of `figures` in a folder of that name."""
     from lightlab.fit import report
-    from lightlab.space.arch import encode
+    from lightlab.measure import cost
 
-    values = {
-        "title": plain(title),
-        "headline": plain(report.headline(fitted)),
-        "summary": plain(fitted.delivered.int8_note),
-        "warnings": [plain(word) for word in report.warnings(fitted)],
-        "ten_lines": ten_lines(fitted),
-        "files": _files(fitted),
-        "accuracy": _accuracy(fitted),
-        "classes": _table(fitted.tested.classes.head(10)),
-        "costs": _costs(fitted),
-        "compared": _table(fitted.comparison.drop(columns=["arch", "delivered"])),
-        "arch": encode(fitted.arch),
-        "found": plain(report.how_found(fitted)),
-        "data": _data(images, licence, fitted.seed),
-        "machine": _machine(fitted),
-    }
-    return _environment().get_template("card.md.j2").render(**values)
+    versions = [f"{name} {version(name)}" for name in ("lightlab", "torch", "onnxruntime")]
+    about = {"python": platform.python_version(), "versions": ", ".join(versions)}
+    about |= {"fitted": fitted, "images": images, "licence": licence, "title": title}
+    about["counts"] = images.train.y.bincount(minlength=len(images.class_names)).tolist()
+    about |= {"ten_lines": ten_lines(fitted), "file": _file(fitted), "files": _files(fitted)}
+    return _render("card.md.j2", report=report, cost=cost, **about)
 
 
 def html(text: str, title: str, pictures: dict[str, bytes]) -> str:
@@ -104,105 +87,54 @@ def html(text: str, title: str, pictures: dict[str, bytes]) -> str:
         return f'src="data:image/png;base64,{content}"'
 
     body = _PICTURE.sub(inside, body)
-    return _environment().get_template("card.html.j2").render(title=escape(title), body=body)
+    return _render("card.html.j2", title=escape(title), body=body)
 
 
 def snippet(fitted: "Fitted") -> str:
     """A script beside the model that the target is about, which runs it without lightlab."""
-    return _code("run_model.py.j2", fitted)
+    return _render("run_model.py.j2", file=_file(fitted), threads=fitted.target.threads) + "\n"
 
 
 def ten_lines(fitted: "Fitted") -> str:
     """As few lines as it takes to run that model without lightlab, for opaque photos of 8 bits."""
-    return _code("ten_lines.py.j2", fitted)
+    return _render("ten_lines.py.j2", file=_file(fitted)) + "\n"
 
 
-def _code(template: str, fitted: "Fitted") -> str:
-    file = INT8 if fitted.target.integers else MODEL
-    text = _environment().get_template(template)
-    return text.render(file=file, threads=fitted.target.threads) + "\n"
+def _file(fitted: "Fitted") -> str:
+    return INT8 if fitted.target.integers else MODEL
 
 
-def plain(text: str) -> str:
-    """Text with the signs that mean something in Markdown taken literally."""
-    return _SIGNS.sub(r"\\\1", text)
+def _files(fitted: "Fitted") -> pd.DataFrame:
+    """One row for each file."""
+    from lightlab.fit import run
+
+    delivered = fitted.delivered
+    kinds = [(MODEL, "float32", delivered.model, run.FLOAT)]
+    if delivered.keeps_int8:
+        kinds.append((INT8, "8-bit integers", delivered.int8, run.INT8))
+    rows = [
+        (file, of, len(model) / 1000, fitted.answers[kind].accuracy[0])
+        for file, of, model, kind in kinds
+    ]
+    return pd.DataFrame(rows, columns=["file", "numbers", "kB", "test accuracy, %"])
 
 
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+def _render(template: str, **values: Any) -> str:
+    env = jinja2.Environment(
         loader=jinja2.PackageLoader("lightlab.workbook.tools"),
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    env.filters |= {"plain": plain, "table": _table, "short": tables.short}
+    return env.get_template(template).render(**values)
+
+
+def plain(text: object) -> str:
+    """Text with the signs that mean something in Markdown taken literally."""
+    return _SIGNS.sub(r"\\\1", str(text))
 
 
 def _table(df: pd.DataFrame) -> str:
     shown = tables.rounded(df).map(plain).rename(columns=lambda name: name.replace("_", " "))
     sides = ["right" if pd.api.types.is_numeric_dtype(t) else "left" for t in df.dtypes]
     return shown.to_markdown(index=False, disable_numparse=True, colalign=sides)
-
-
-def _files(fitted: "Fitted") -> str:
-    """One row for each file."""
-    from lightlab.fit import run
-
-    delivered, target = fitted.delivered, fitted.target
-    shares = {kind: fitted.answers[kind].accuracy[0] for kind in (run.FLOAT, run.INT8)}
-    rows = [(MODEL, "float32", len(delivered.model) / 1000, shares[run.FLOAT])]
-    if delivered.keeps_int8:
-        rows.append((INT8, "8-bit integers", len(delivered.int8) / 1000, shares[run.INT8]))
-    table = pd.DataFrame(rows, columns=["file", "numbers", "kB", "test accuracy, %"])
-    about = f"The target is about `{INT8 if target.integers else MODEL}`."
-    return f"{_table(table)}\n\n{about}"
-
-
-def _accuracy(fitted: "Fitted") -> str:
-    accuracy, low, high = fitted.tested.accuracy
-    return (
-        f"Accuracy {accuracy:.1f} % (95 % interval {low:.1f} to {high:.1f} %, Wilson), balanced "
-        f"accuracy (mean over the classes) {fitted.tested.balanced:.1f} %, on "
-        f"{len(fitted.tested.labels)} test images that were used once, after all choices. Classes, "
-        "the worst first; what each is most often taken for instead:"
-    )
-
-
-def _costs(fitted: "Fitted") -> str:
-    from lightlab.fit import report
-    from lightlab.measure import cost
-
-    ms, arch, n = fitted.delivered.again.latency, fitted.arch, fitted.delivered.measurements
-    times = "at the first try" if n == 1 else f"try {n}; other work on the machine only adds time"
-    about = (
-        f"Measured again on the delivered file ({times}): {ms}. "
-        f"{numbers.short(cost.param_count(arch))} parameters, "
-        f"{numbers.short(cost.macs(arch))} multiply-accumulates, at most "
-        f"{cost.activation_bytes(arch) / 1000:.0f} kB of activations at once."
-    )
-    return f"{_table(report.costs(fitted))}\n\n{plain(about)}"
-
-
-def _data(images: "DataSet", licence: str, seed: int) -> str:
-    """Where the images come from and how they were split."""
-    sizes = ", ".join(f"{len(getattr(images, p))} {p}" for p in ("train", "val", "test"))
-    C, H, W = images.input_shape
-    counts = images.train.y.bincount(minlength=len(images.class_names)).tolist()
-    classes = ", ".join(f"{n} {name}" for name, n in zip(images.class_names, counts, strict=True))
-    colour = "grey" if C == 1 else "RGB"
-    words = [
-        f"{images.spec}: {sizes} images, {W}×{H} px, {colour}, the middle square of each.",
-        f"Training images by class: {classes}.",
-        "Parts that the data do not bring themselves were drawn at random, class by class, with "
-        f"seed {seed}.",
-        f"Fingerprint {images.fingerprint[:16]}. Licence of the data as given: {licence}.",
-    ]
-    return plain(" ".join(words))
-
-
-def _machine(fitted: "Fitted") -> str:
-    device: dict[str, Any] = fitted.delivered.again.latency.device
-    versions = [f"{name} {version(name)}" for name in ("lightlab", "torch", "onnxruntime")]
-    words = [
-        f"{device['cpu']}; {device['cores']} cores, {device['system']}, load {device['load']}.",
-        f"Python {platform.python_version()}, {', '.join(versions)}.",
-    ]
-    return plain(" ".join(words))

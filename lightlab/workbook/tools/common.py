@@ -1,60 +1,81 @@
 """What the commands about networks share: how they print, find a network and tell an error."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 from rich.table import Table
+from typer import Option
 
 from lightlab.workbook.project import Fault, WorkbookError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lightlab.space.arch import Arch
 
 # without markup: names, values and causes are shown as they are, brackets and all
 out = Console(highlight=False, markup=False)
 
 NAME = "A name of `lightlab arch list`, or a network's text."
-Width = Annotated[
-    float, typer.Option("--width", help="Factor of all widths, rounded as the paper's code does.")
-]
-Resolution = Annotated[
-    int | None, typer.Option("--resolution", min=1, help="Side of the images in px.")
-]
+Width = Annotated[float, Option(help="Factor of all widths, rounded as the paper's code does.")]
+Resolution = Annotated[int | None, Option(min=1, help="Side of the images in px.")]
 
 
 def find(name: str, width: float, resolution: int | None) -> "Arch":
     """The network of that name or text, scaled; ArchError where there is none."""
     from lightlab.space import scaling
     from lightlab.space.arch import decode
-    from lightlab.space.scaling import scale
 
-    if " " in name.strip():
-        return scale(decode(name), width_mult=width, resolution=resolution)
+    if is_text(name):
+        return scaling.scale(decode(name), width_mult=width, resolution=resolution)
     return scaling.get(name, width_mult=width, resolution=resolution)
+
+
+def is_text(name: str) -> bool:
+    return " " in name.strip()
 
 
 @contextmanager
 def told(where: str) -> Iterator[None]:
-    """A ValueError that a line of the package raised becomes a WorkbookError."""
+    """A ValueError of the package (by its class or by its place) becomes a WorkbookError."""
     try:
         yield
     except ValueError as e:
         *_, (frame, _) = traceback.walk_tb(e.__traceback__)
-        if not frame.f_globals["__name__"].startswith("lightlab."):
+        origins = type(e).__module__, frame.f_globals["__name__"]
+        if not any(name.startswith("lightlab.") for name in origins):
             raise
-        raise WorkbookError(Fault(where, str(e))) from e
+        raise refusal(where, str(e)) from e
 
 
-def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+def refusal(where: str, what: str, hint: str = "") -> WorkbookError:
+    return WorkbookError(Fault(where, what, hint))
+
+
+def say(line: str) -> None:
+    """Print a line, however long, as one."""
+    out.print(line, soft_wrap=True)
+
+
+def table(*columns: str, right: Sequence[str] = ()) -> Table:
     """An empty table; the columns in `right` hold numbers."""
     made = Table(box=None, pad_edge=False)
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left")
     return made
+
+
+def print_frame(df: "pd.DataFrame", columns: dict[str, str], words: int = 1) -> None:
+    """Print a data frame: each title with the format of its cells, which takes the frame's columns.
+    All but the first `words` columns hold numbers.
+    """
+    shown = table(*columns, right=[*columns][words:])
+    for row in df.to_dict("records"):
+        shown.add_row(*(cell.format(**row) for cell in columns.values()))
+    out.print(shown)
 
 
 def millions(n: int) -> str:

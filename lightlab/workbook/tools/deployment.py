@@ -4,20 +4,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from lightlab.workbook.project import Fault, WorkbookError
-from lightlab.workbook.tools.common import (
-    NAME,
-    Resolution,
-    Width,
-    find,
-    one_line,
-    out,
-    size,
-    table,
-    told,
-)
+from lightlab.workbook.tools import common
+from lightlab.workbook.tools.common import Resolution, Width, refusal, say, size, told
 
 if TYPE_CHECKING:
     from lightlab.data import DataSet
@@ -29,24 +20,24 @@ MIN_SAME = 0.99  # of the answers in float32: fewer are no rounding
 
 def export(
     source: Annotated[
-        str, typer.Argument(metavar="WEIGHTS|NAME", help=f"A file of weights. {NAME}")
+        str, Argument(metavar="WEIGHTS|NAME", help=f"A file of weights. {common.NAME}")
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT.onnx")],
+    target: Annotated[Path, Argument(metavar="OUT.onnx")],
     data: Annotated[
         str | None,
-        typer.Option(help="What it was trained on, e.g. imagefolder:photos: names, mean, std."),
+        Option(help="What it was trained on, e.g. imagefolder:photos: names, mean, std."),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit integers, calibrated on training images.")
+        bool, Option("--int8", help="8-bit integers, calibrated on training images.")
     ] = False,
     calibration: Annotated[
-        str, typer.Option(help="Ranges of activations: minmax, percentile or entropy.")
+        str, Option(help="Ranges of activations: minmax, percentile or entropy.")
     ] = "minmax",
     weight_bits: Annotated[
-        int, typer.Option(min=7, max=8, help="8 only where the device has VNNI or is an ARM.")
+        int, Option(min=7, max=8, help="8 only where the device has VNNI or is an ARM.")
     ] = 7,
     random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="NAME untrained: for timing, not predicting.")
+        bool, Option("--random-weights", help="NAME untrained: for timing, not predicting.")
     ] = False,
     width: Width = 1.0,
     resolution: Resolution = None,
@@ -62,7 +53,7 @@ def export(
         _check_source(source, random_weights, width, resolution)
     if data is None and (int8 or not random_weights):
         what = "class names, normalisation and calibration come from the training data"
-        raise WorkbookError(Fault("export", what, "say which with --data"))
+        raise refusal("export", what, "say which with --data")
     from lightlab import deploy  # only now: PyTorch takes seconds
 
     # elsewhere first: what stands at `target` stays until all is well
@@ -76,22 +67,22 @@ def export(
             made = _integers(made, loaded, method=calibration, weight_bits=weight_bits)
         deploy.write_bytes(target, made.read_bytes())
     about = f"{network.arch.n_classes} classes, {size(target.stat().st_size)}"
-    out.print(f"{target}: {about}, opset {deploy.OPSET}", soft_wrap=True)
+    say(f"{target}: {about}, opset {deploy.OPSET}")
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
-    top: Annotated[int, typer.Option(min=1, help="Classes per image.")] = 5,
+    model: Annotated[Path, Argument(metavar="MODEL.onnx")],
+    images: Annotated[list[Path], Argument(metavar="IMAGE...")],
+    top: Annotated[int, Option(min=1, help="Classes per image.")] = 5,
 ) -> None:
     """The likeliest classes of each IMAGE; what cannot be read is told after the others."""
     if not model.exists():  # before PyTorch's seconds
-        raise WorkbookError(Fault("predict", f"{model}: there is no such file"))
+        raise refusal("predict", f"{model}: there is no such file")
     from lightlab import deploy
 
     with told("predict"):
         predictor = deploy.Predictor(model)
-    rows, faults = table("image", "class", "probability", right=("probability",)), []
+    rows, faults = common.table("image", "class", "probability", right=("probability",)), []
     for image in images:
         try:
             found = predictor(image).head(top)
@@ -99,9 +90,9 @@ def predict(
             faults.append(Fault("predict", str(e)))
             continue
         for i, (name, probability) in enumerate(found.itertuples(index=False)):
-            rows.add_row("" if i else str(image), one_line(name), f"{probability:.1%}")
+            rows.add_row("" if i else str(image), common.one_line(name), f"{probability:.1%}")
     if rows.rows:
-        out.print(rows)
+        common.out.print(rows)
     if faults:
         raise WorkbookError(faults)
 
@@ -110,28 +101,27 @@ def _check_target(source: str, target: Path) -> None:
     """WorkbookError for a file that must not or cannot be written."""
     if target.suffix != ".onnx":
         what = f"{target} is no name of an ONNX file, it does not end in .onnx"
-        raise WorkbookError(Fault("export", what))
+        raise refusal("export", what)
     if not target.parent.is_dir():
         what = f"{target}: there is no folder {target.parent}"
-        raise WorkbookError(Fault("export", what, "make it first"))
+        raise refusal("export", what, "make it first")
     if target.exists() and Path(source).exists() and target.samefile(source):
         what = f"{target} holds the weights that are read, and would be lost"
-        raise WorkbookError(Fault("export", what, "choose another name"))
+        raise refusal("export", what, "choose another name")
 
 
 def _check_source(source: str, random_weights: bool, width: float, resolution: int | None) -> None:
     """WorkbookError or ArchError where there is no such network, or it has no weights."""
     if random_weights or not (source.endswith(".safetensors") or Path(source).is_file()):
-        find(source, width, resolution)
+        common.find(source, width, resolution)
         if not random_weights:
             what = f"{source} is a network without weights, and its predictions would mean nothing"
-            hint = "give a .safetensors file, or --random-weights"
-            raise WorkbookError(Fault("export", what, hint))
+            raise refusal("export", what, "give a .safetensors file, or --random-weights")
     elif not Path(source).exists():
-        raise WorkbookError(Fault("export", f"{source}: no such file"))
+        raise refusal("export", f"{source}: no such file")
     elif width != 1 or resolution is not None:
         what = "a file of weights has its own width and resolution"
-        raise WorkbookError(Fault("export", what, "leave --width and --resolution out"))
+        raise refusal("export", what, "leave --width and --resolution out")
 
 
 def _network(source: str, random_weights: bool, width: float, resolution: int | None) -> "Network":
@@ -142,8 +132,8 @@ def _network(source: str, random_weights: bool, width: float, resolution: int | 
         return load_network(source)
     from lightlab.nets.build import build, build_named
 
-    if " " in source.strip():  # a text, of which no paper says how it begins
-        return build(find(source, width, resolution))
+    if common.is_text(source):  # of which no paper says how it begins
+        return build(common.find(source, width, resolution))
     return build_named(source, width_mult=width, resolution=resolution)
 
 
@@ -156,32 +146,29 @@ def _facts(network: "Network", spec: str | None) -> dict[str, Any]:
     return {"class_names": range(network.arch.n_classes), "mean": 0.0, "std": 1.0}
 
 
+def _print_parity(found: dict[str, float]) -> None:
+    """What `deploy.parity` found; WorkbookError where the file is not that network."""
+    same = f"{found['top1_agreement']:.2%}"
+    if found["top1_agreement"] < MIN_SAME:
+        what = f"the file gives the network's class for {same} of the images"
+        raise refusal("export", what, "nothing was written")
+    images, most = f"{found['n']:,} validation images", f"{found['max_abs_diff']:.1e}"
+    say(f"against PyTorch on {images}: same class {same}, largest difference of a logit {most}")
+
+
 def _integers(exact: Path, loaded: "DataSet", **how: Any) -> Path:
     """The model of `exact` in 8-bit integers, a file beside it; prints what that did."""
     from lightlab import deploy, latency
 
     images = loaded.train.x[:CALIBRATION_IMAGES]
     small = deploy.quantize_int8(exact, exact.with_name("int8.onnx"), images, **how)
-    _print_before_after(latency.compare_files(exact, small, loaded.val))
+    found = latency.compare_files(exact, small, loaded.val)
+    columns = {
+        "model": "{model}",
+        "accuracy": "{accuracy:.2%}",
+        "same class": "{top1_agreement:.2%}",
+    }
+    columns |= {"size": "{size}", "ms": "{latency_ms:.3f}"}
+    columns["IQR"] = "{iqr_ms:.3f}"
+    common.print_frame(found.assign(size=found["size_bytes"].map(size)), columns)
     return small
-
-
-def _print_parity(found: dict[str, float]) -> None:
-    """What `deploy.parity` found; WorkbookError where the file is not that network."""
-    same = f"{found['top1_agreement']:.2%}"
-    if found["top1_agreement"] < MIN_SAME:
-        what = f"the file gives the network's class for {same} of the images"
-        raise WorkbookError(Fault("export", what, "nothing was written"))
-    images, most = f"{found['n']:,} validation images", f"{found['max_abs_diff']:.1e}"
-    line = f"against PyTorch on {images}: same class {same}, largest difference of a logit {most}"
-    out.print(line, soft_wrap=True)
-
-
-def _print_before_after(found: Any) -> None:
-    columns = ("model", "accuracy", "same class", "size", "ms", "IQR")
-    rows = table(*columns, right=columns[1:])
-    for r in found.itertuples():
-        shares = f"{r.accuracy:.2%}", f"{r.top1_agreement:.2%}"
-        numbers = size(r.size_bytes), f"{r.latency_ms:.3f}", f"{r.iqr_ms:.3f}"
-        rows.add_row(r.model, *shares, *numbers)
-    out.print(rows)

@@ -18,10 +18,20 @@ import typer
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
+from typer import Argument, Option
 
 from lightlab import disk
-from lightlab.workbook.project import Fault, WorkbookError
-from lightlab.workbook.tools.common import millions, one_line, out, size, table, told
+from lightlab.workbook.project import WorkbookError
+from lightlab.workbook.tools.common import (
+    millions,
+    one_line,
+    out,
+    print_frame,
+    refusal,
+    say,
+    size,
+    told,
+)
 
 if TYPE_CHECKING:
     from lightlab.data import DataSet
@@ -37,14 +47,14 @@ def check(folder: Path) -> bool:
     """
     parent = folder.absolute().parent
     if not parent.is_dir():
-        raise WorkbookError(Fault("fit", f"{folder}: there is no folder {parent}", "make it first"))
+        raise refusal("fit", f"{folder}: there is no folder {parent}", "make it first")
     if not os.access(parent, os.W_OK):
-        raise WorkbookError(Fault("fit", f"{folder}: nothing can be written to {parent}"))
+        raise refusal("fit", f"{folder}: nothing can be written to {parent}")
     if folder.exists() and not folder.is_dir():
-        raise WorkbookError(Fault("fit", f"{folder} is a file", "choose another name with -o"))
+        raise refusal("fit", f"{folder} is a file", "choose another name with -o")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
         what = f"{folder} holds files that are no model of `lightlab fit`"
-        raise WorkbookError(Fault("fit", what, "choose another folder with -o, or empty it"))
+        raise refusal("fit", what, "choose another folder with -o, or empty it")
     return (folder / MARK).is_file()
 
 
@@ -65,7 +75,7 @@ def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> No
         _publish(spare, made)
         why = f"{folder}: {e.strerror or e}" if isinstance(e, OSError) else e.faults[0].what
         hint = f"the model is in {spare}: move it to where it is to stay"
-        raise WorkbookError(Fault("fit", why, hint)) from e
+        raise refusal("fit", why, hint) from e
 
 
 def _publish(folder: Path, made: Mapping[str, bytes]) -> None:
@@ -118,36 +128,32 @@ CARD_S = 6.0  # of the budget: the card's pictures
 
 def fit(
     dataset: Annotated[
-        str, typer.Argument(help="A folder of images (one folder per class), parquet:…, hf:….")
+        str, Argument(help="A folder of images (one folder per class), parquet:…, hf:….")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    output: Annotated[Path, Option("--output", "-o", help="Folder of the model.")],
     target_latency_ms: Annotated[
-        float, typer.Option(min=0, help="Most milliseconds of one image; 0: no matter.")
+        float, Option(min=0, help="Most milliseconds of one image; 0: no matter.")
     ] = 0,
     max_macs: Annotated[
-        float, typer.Option(min=0, help="Most multiply-accumulates, e.g. 5e6; 0: no matter.")
+        float, Option(min=0, help="Most multiply-accumulates, e.g. 5e6; 0: no matter.")
     ] = 0,
     max_size_kb: Annotated[
-        float, typer.Option(min=0, help="Most kB of the model's file; 0: no matter.")
+        float, Option(min=0, help="Most kB of the model's file; 0: no matter.")
     ] = 0,
     runtime: Annotated[
-        str, typer.Option(help="What it runs in: onnxruntime or onnxruntime-int8.")
+        str, Option(help="What it runs in: onnxruntime or onnxruntime-int8.")
     ] = "onnxruntime",
-    threads: Annotated[int, typer.Option(min=1, help="Threads that one image may use.")] = 1,
+    threads: Annotated[int, Option(min=1, help="Threads that one image may use.")] = 1,
     budget_minutes: Annotated[
-        float, typer.Option(min=0.25, help="Minutes of wall clock for everything.")
+        float, Option(min=0.25, help="Minutes of wall clock for everything.")
     ] = 20,
     method: Annotated[
-        str, typer.Option(help="How it is found: once-for-all, random, scaled; auto: by the time.")
+        str, Option(help="How it is found: once-for-all, random, scaled; auto: by the time.")
     ] = "auto",
-    resolution: Annotated[
-        int, typer.Option(min=8, max=512, help="Side in px that images come to.")
-    ] = 32,
-    mirror: Annotated[
-        bool, typer.Option(help="Train on mirrored images, too: not for writing.")
-    ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Start of all random numbers.")] = 0,
-    licence: Annotated[str, typer.Option(help="Of the images, for the card.")] = "not given",
+    resolution: Annotated[int, Option(min=8, max=512, help="Side in px that images come to.")] = 32,
+    mirror: Annotated[bool, Option(help="Train on mirrored images, too: not for writing.")] = True,
+    seed: Annotated[int, Option(min=0, help="Start of all random numbers.")] = 0,
+    licence: Annotated[str, Option(help="Of the images, for the card.")] = "not given",
 ) -> None:
     """Find, train and deliver a small model for the images of DATASET that keeps to a target.
 
@@ -166,12 +172,12 @@ def fit(
         from lightlab.fit import photos, run
 
         images = photos.loaded(dataset, resolution=resolution, seed=seed)
-        out.print(_about(images, target), soft_wrap=True)
+        say(_about(images, target))
         left = 60 * budget_minutes - (time.monotonic() - begin) - CARD_S
         if left < run.LEAST_BUDGET_S:
             gone = f"{_time(60 * budget_minutes - left)} go to reading the images and the card"
             hint = f"give --budget-minutes {budget_minutes + 0.5:g} or more"
-            raise WorkbookError(Fault("fit", f"{budget_minutes:g} minutes: {gone}", hint))
+            raise refusal("fit", f"{budget_minutes:g} minutes: {gone}", hint)
         with Screen() as screen, _lost():
             how = {"seed": seed, "mirror": mirror, "tell": screen.tell}
             fitted = run.fit(images, target, left, method, **how)
@@ -189,9 +195,9 @@ def _lost() -> Iterator[None]:
     try:
         yield
     except (DivergedError, JobError, SearchError) as e:
-        raise WorkbookError(Fault("fit", str(e), "try another --seed or --method")) from e
+        raise refusal("fit", str(e), "try another --seed or --method") from e
     except KeyboardInterrupt as e:
-        out.print("lightlab: stopped; nothing was written", soft_wrap=True)
+        say("lightlab: stopped; nothing was written")
         raise typer.Exit(130) from e
 
 
@@ -215,7 +221,7 @@ class Screen:
         """A new phase."""
         self._update, self._since = update, time.monotonic()
         if not out.is_terminal:
-            out.print(self._words(), soft_wrap=True)
+            say(self._words())
 
     def _words(self) -> str:
         if self._update is None:
@@ -249,17 +255,18 @@ def _about(images: object, target: object) -> str:
 def _print_result(folder: Path, fitted: "Fitted", replaced: bool, seconds: float) -> None:
     from lightlab.fit import report
 
-    columns = ("→ delivered", "test accuracy", "95 % interval", "balanced", "ms", "MACs", "size")
-    rows = table(*columns, right=columns[1:])
-    for r in fitted.comparison.itertuples():
-        name = f"{'→ ' if r.delivered else '  '}{r.model}"
-        shares = f"{r.accuracy:.1f} %", f"{r.low:.1f}..{r.high:.1f}", f"{r.balanced:.1f} %"
-        costs = f"{r.latency_ms:.3f}", millions(r.macs), size(round(1000 * r.size_kb))
-        rows.add_row(name, *shares, *costs)
-    out.print(rows)
-    out.print(report.headline(fitted), soft_wrap=True)
-    out.print(fitted.delivered.int8_note, soft_wrap=True)
+    columns = {"→ delivered": "{mark} {model}", "test accuracy": "{accuracy:.1f} %"}
+    columns |= {"95 % interval": "{low:.1f}..{high:.1f}", "balanced": "{balanced:.1f} %"}
+    columns |= {"ms": "{latency_ms:.3f}", "MACs": "{macs}", "size": "{size}"}
+    found = fitted.comparison.assign(
+        mark=lambda df: df["delivered"].map({True: "→", False: " "}),
+        macs=lambda df: df["macs"].map(millions),
+        size=lambda df: df["size_kb"].map(lambda kb: size(round(1000 * kb))),
+    )
+    print_frame(found, columns)
+    say(report.headline(fitted))
+    say(fitted.delivered.int8_note)
     for word in report.warnings(fitted):
-        out.print(one_line(word), soft_wrap=True)
+        say(one_line(word))
     done = "replaced" if replaced else "written"
-    out.print(f"{folder}: {done} in {_time(seconds)}; read {folder / 'card.html'}", soft_wrap=True)
+    say(f"{folder}: {done} in {_time(seconds)}; read {folder / 'card.html'}")

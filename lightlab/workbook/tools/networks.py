@@ -4,8 +4,21 @@ import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
-from lightlab.workbook.tools.common import NAME, Resolution, Width, find, millions, out, table, told
+from lightlab.workbook.tools.common import (
+    NAME,
+    Resolution,
+    Width,
+    find,
+    is_text,
+    millions,
+    out,
+    print_frame,
+    say,
+    table,
+    told,
+)
 
 if TYPE_CHECKING:
     from lightlab.latency import Timings
@@ -32,47 +45,37 @@ def list_() -> None:
         rows.add_row(name, px, millions(macs), millions(params), paper)
     out.print(rows)
     aliases = ", ".join(f"{short} is {name}" for short, name in scaling.ALIASES.items())
-    out.print(f"MACs with squeeze-excite; parameters that are trained; {aliases}.", soft_wrap=True)
+    say(f"MACs with squeeze-excite; parameters that are trained; {aliases}.")
     out.print("Table and page of each: `lightlab arch show NAME`.")
 
 
 @arch.command()
 def show(
-    name: Annotated[str, typer.Argument(help=NAME)],
-    width: Width = 1.0,
-    resolution: Resolution = None,
+    name: Annotated[str, Argument(help=NAME)], width: Width = 1.0, resolution: Resolution = None
 ) -> None:
     """The layers of one network, its costs by each way of counting, and the printed numbers."""
     with told("arch"):  # a misspelt name before PyTorch's seconds
         found = find(name, width, resolution)
     from lightlab.measure import cost
 
-    columns = ("layer", "kind", "kernel", "stride", "output", "MACs", "parameters")
-    rows = table(*columns, right=columns[2:])
-    for row in cost.layer_table(found).itertuples():
-        shape = f"{row.out_channels}×{row.out_size}×{row.out_size}"
-        kernel, stride = f"{row.kernel_size}×{row.kernel_size}", str(row.stride)
-        counts = f"{row.macs:,}", f"{row.trainable:,}"
-        rows.add_row(row.name, row.role, kernel, stride, shape, *counts)
-    out.print(rows)
+    columns = {"layer": "{name}", "kind": "{role}", "kernel": "{kernel_size}×{kernel_size}"}
+    columns |= {"stride": "{stride}", "output": "{out_channels}×{out_size}×{out_size}"}
+    columns |= {"MACs": "{macs:,}", "parameters": "{trainable:,}"}
+    print_frame(cost.layer_table(found), columns, words=2)
     out.print()
     # what was printed is about the network as it is named, not about a narrower one
     _print_totals(found, name if width == 1 and resolution is None else None)
     memory = cost.activation_bytes(found) / 1e6
     out.print(f"\nactivations: at most {memory:.2f} MB at once (one image, float32)")
-    out.print(f"text: {found}", soft_wrap=True)
+    say(f"text: {found}")
 
 
 def _print_totals(found: "Arch", name: str | None) -> None:
     """MACs and parameters by convention, beside the published number where `name` has one."""
     from lightlab.measure import cost
     from lightlab.space import scaling
-    from lightlab.space.blocks import ArchError
 
-    try:
-        entry = scaling.entry(name) if name else None
-    except ArchError:  # the text of a network, which no paper names
-        entry = None
+    entry = None if name is None or is_text(name) else scaling.entry(name)
     printed = entry.published if entry else {}
     counted_there = "macs" in printed or "params" in printed
     columns = ("total", "counted", "published") if counted_there else ("total", "counted")
@@ -92,22 +95,22 @@ def _print_totals(found: "Arch", name: str | None) -> None:
             rows.add_row(f"{label}, by no convention of these", "", theirs)
     out.print(rows)
     if entry:
-        out.print(f"\nsource: {entry.source}", soft_wrap=True)
-        if "top1" in printed:
-            ms = f", {printed['latency_ms']} ms on a Pixel 1" if "latency_ms" in printed else ""
-            out.print(f"published: {printed['top1']} % top-1 on ImageNet{ms}", soft_wrap=True)
-        if entry.note:
-            out.print(f"note: {entry.note}", soft_wrap=True)
+        say(f"\nsource: {entry.source}")
+    if "top1" in printed:
+        ms = f", {printed['latency_ms']} ms on a Pixel 1" if "latency_ms" in printed else ""
+        say(f"published: {printed['top1']} % top-1 on ImageNet{ms}")
+    if entry and entry.note:
+        say(f"note: {entry.note}")
 
 
 def latency(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help=NAME)],
+    names: Annotated[list[str], Argument(metavar="NAME...", help=NAME)],
     runtime: Annotated[
-        str, typer.Option(help="onnxruntime, onnxruntime-int8, torch, torch-compile or cuda.")
+        str, Option(help="onnxruntime, onnxruntime-int8, torch, torch-compile or cuda.")
     ] = "onnxruntime",
-    threads: Annotated[int, typer.Option(min=1)] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Images per run.")] = 1,
-    rounds: Annotated[int, typer.Option(min=6, help="How often each network is visited.")] = 10,
+    threads: Annotated[int, Option(min=1)] = 1,
+    batch: Annotated[int, Option(min=1, help="Images per run.")] = 1,
+    rounds: Annotated[int, Option(min=6, help="How often each network is visited.")] = 10,
     width: Width = 1.0,
     resolution: Resolution = None,
 ) -> None:
@@ -117,39 +120,36 @@ def latency(
     """
     with told("latency"):
         archs = {name: find(name, width, resolution) for name in names}
-    from lightlab import latency as timing
-    from lightlab.measure import cost
+        from lightlab import latency as timing
+        from lightlab.measure import cost
 
-    with told("latency"):
         plan = timing.Plan(rounds=rounds)
         timings = timing.measure_many(archs, timing.Setting(runtime, threads, batch), plan=plan)
-    columns = ("network", "px", "MACs", "ms", "IQR", "95 % interval")
-    rows = table(*columns, right=columns[1:])
-    for row in timings.table.itertuples():
-        found = archs[row.name]
-        interval = f"{row.ci_low_ms:.3f}..{row.ci_high_ms:.3f}"
-        ms = f"{row.latency_ms:.3f}", f"{row.iqr_ms:.3f}", interval
-        rows.add_row(row.name, str(found.resolution), millions(cost.macs(found)), *ms)
-    out.print(rows)
+    found = timings.table.assign(
+        px=[a.resolution for a in archs.values()],
+        macs=[millions(cost.macs(a)) for a in archs.values()],
+    )
+    columns = {"network": "{name}", "px": "{px}", "MACs": "{macs}", "ms": "{latency_ms:.3f}"}
+    columns |= {"IQR": "{iqr_ms:.3f}", "95 % interval": "{ci_low_ms:.3f}..{ci_high_ms:.3f}"}
+    print_frame(found, columns)
     about = timings.device
-    setting = f"{runtime}, {threads} thread(s), batch {batch}, {rounds} rounds"
     machine = about["cpu"] + (f", {about['gpu']}" if "gpu" in about else "")
-    out.print(f"{setting}; {machine}, load {about['load']}", soft_wrap=True)
+    setting = f"{runtime}, {threads} thread(s), batch {batch}, {rounds} rounds"
+    say(f"{setting}; {machine}, load {about['load']}")
     if len(archs) > 1:
-        out.print(_what_differs(timings), soft_wrap=True)
+        say(_what_differs(timings))
 
 
 def _what_differs(timings: "Timings") -> str:
-    """One line: whether these networks can be told apart by these measurements."""
+    """Whether these networks can be told apart by these measurements."""
     from lightlab.latency import NoisyError
 
     order = timings.table.sort_values("latency_ms")["name"].tolist()
     try:
         if len(order) == 2:
             mean, low, high = timings.ratio(order[1], order[0])
-            return (
-                f"{order[1]} takes {mean:.2f} times as long as {order[0]} ({low:.2f}..{high:.2f})"
-            )
+            said = f"{order[1]} takes {mean:.2f} times as long as {order[0]}"
+            return f"{said} ({low:.2f}..{high:.2f})"
         ranked = timings.ranking()
     except NoisyError as e:
         return f"noise drowns the differences: {e}"

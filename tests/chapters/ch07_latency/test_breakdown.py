@@ -10,33 +10,20 @@ from lightlab.chapters.ch07_latency import breakdown
 from lightlab.latency.pieces import joints, pieces_of
 from lightlab.space.arch import decode, layers
 
-END_MS = 0.01  # what a graph takes at its ends, by channel
 
-
-def piece_ms(piece):
-    """Time of a piece inside a network."""
-    if piece.text.startswith("through"):
-        return 0.3 * int(piece.text[-1])
-    return len(piece.text) * piece.in_channels / 100
-
-
-def table_of(archs):
-    """A look-up table of a machine on which times are additive."""
-    parts = {p for arch in archs for p in pieces_of(arch)}
-    parts |= {p for arch in archs for joint in joints(arch) for p in joint.through}
-    entries = {p.key: [piece_ms(p) + END_MS * (1 + p.in_channels)] for p in parts}
-    return latency.LookupTable(latency.Setting(), {}, entries)
-
-
-def test_the_errors_are_those_that_were_put_in(timings):
+def test_the_errors_are_those_that_were_put_in(timings, machine):
     archs = breakdown.random_networks(60)
 
     def timed(ms, setting=None):
         return timings(np.array(ms)[:, None], archs, "fastest", setting=setting)
 
-    table = table_of(archs.values())
+    parts = {p for arch in archs.values() for p in pieces_of(arch)}
+    parts |= {p for arch in archs.values() for joint in joints(arch) for p in joint.through}
+    table = latency.LookupTable(
+        latency.Setting(), {}, {p.key: [machine.piece_ms(p)] for p in parts}
+    )
     noise = np.random.default_rng(0).normal(1, 0.02, (2, 60))
-    true = [sum(map(piece_ms, pieces_of(arch))) + END_MS * 4 for arch in archs.values()]
+    true = [machine.network_ms(arch) for arch in archs.values()]
     once, again = (timed(1.1 * np.array(true) * n) for n in noise)
     predicted = breakdown.predictions(table, archs, once, 20)
     result = breakdown.errors(predicted, again).set_index("prediction")

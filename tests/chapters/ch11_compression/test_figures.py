@@ -8,6 +8,7 @@ from lightlab.chapters.ch11_compression import figures as plots
 
 def test_every_method_and_side_has_a_look():
     assert set(plots.METHODS) == set(search.METHODS)
+    assert set(plots.WAYS) == {experiment.CUT, experiment.EACH, experiment.ONCE}
     assert set(plots.SIDES) == {experiment.COMPRESS, experiment.SCRATCH, experiment.SUPERNET}
 
 
@@ -23,8 +24,9 @@ def test_arms_show_seeds_means_and_the_start():
         {"arm": ["a", "a", "b", "b"], "seed": [0, 1] * 2, "accuracy": [1, 3, 5, 7]}
     )
     (ax,) = plots.arms(table, 9.0).axes
-    means = [line.get_xdata() for line in ax.lines if line.get_marker() == "D"]
-    assert [float(m[0]) for m in means] == [6, 2]
+    dots, means, _ = ax.lines
+    assert dots.get_xdata().tolist() == [1, 3, 5, 7]
+    assert means.get_xydata().tolist() == [[2, 0], [6, 1]]
     assert ax.lines[-1].get_xdata() == [9, 9]
 
 
@@ -49,8 +51,10 @@ def test_sides_join_their_fronts():
 
 
 def test_ways_have_a_mark_for_every_corner():
-    rows = [(w, s, c, 10.0 * s) for w in "abc" for s in (1, 2) for c in ("D1 W2 K3", "D2 W4 K5")]
+    rows = [
+        (w, s, c, 10.0 * s) for w in plots.WAYS for s in (1, 2) for c in ("D1 W2 K3", "D2 W4 K5")
+    ]
     table = pd.DataFrame(rows, columns=["way", "seed", "corner", "accuracy"])
     (ax,) = plots.ways(table).axes
-    means = [line.get_ydata().tolist() for line in ax.lines if line.get_label() in list("abc")]
+    means = [line.get_ydata().tolist() for line in ax.lines if line.get_label() in plots.WAYS]
     assert means == [[15, 15]] * 3

@@ -24,22 +24,18 @@ def test_needs_come_along_and_first(workbook):
     assert units[1].needs == ("02_b",)
 
 
-def test_needs_have_to_be_a_list(workbook):
-    path = workbook.add("01_a")
-    nb = json.loads(path.read_text())
-    nb["metadata"]["lightlab"]["needs"] = "02_b"
-    path.write_text(json.dumps(nb))
-    with pytest.raises(WorkbookError, match="has to be a list of names"):
-        plan.make(Project(workbook.root), [], "quick")
-
-
-def test_a_circle_and_a_missing_need_are_told(workbook):
-    workbook.add("01_a", needs=("02_b",))
-    workbook.add("02_b", needs=("01_a",))
-    with pytest.raises(WorkbookError, match="in a circle: 01_a → 02_b → 01_a"):
-        plan.make(Project(workbook.root), [], "quick")
-    workbook.add("02_b", needs=("09_z",))
-    with pytest.raises(WorkbookError, match="needs '09_z', which is not there"):
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ("02_b", (), "has to be a list of names"),
+        (["02_b"], ["01_a"], "in a circle: 01_a → 02_b → 01_a"),
+        ([], ["09_z"], "needs '09_z', which is not there"),
+    ],
+)
+def test_needs_that_cannot_be_are_told(workbook, first, second, words):
+    workbook.add("01_a", needs=first)
+    workbook.add("02_b", needs=second)
+    with pytest.raises(WorkbookError, match=words):
         plan.make(Project(workbook.root), [], "quick")
 
 
