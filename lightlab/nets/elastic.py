@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from lightlab.nets import blocks
 from lightlab.nets.blocks import ConvBNAct, MBConv, SqueezeExcite
@@ -267,23 +268,13 @@ class ElasticNetwork(Network):
             block.sort(opened, generator)
 
 
-@torch.no_grad()
 def recalibrate(network: nn.Module, images: Tensor, batch_size: int = 200) -> nn.Module:
     """`network` with the running statistics of its normalisations taken anew, from these images.
 
     Means over whole batches, of which an incomplete last one is left out. Without images they are
     0 and 1, as in a new network.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    before = [(m.momentum, m.training) for m in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean over all batches
-        norm.train()
     whole = len(images) - len(images) % min(batch_size, max(len(images), 1))
-    for batch in images[:whole].split(batch_size):
-        network(batch.contiguous(memory_format=torch.channels_last))
-    for norm, (momentum, training) in zip(norms, before, strict=True):
-        norm.momentum = momentum
-        norm.train(training)
+    batches = images[:whole].split(batch_size) if whole else ()
+    update_bn((b.contiguous(memory_format=torch.channels_last) for b in batches), network)
     return network

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from lightlab.show import numbers, style
+from lightlab.show import style, tables
 
 BLUE = style.COLOURS[0]
 VERDICTS = {
@@ -218,7 +218,7 @@ def squares(
             ax.add_patch(Rectangle((x + 0.05, y - 0.45), 0.9, 0.9, color=colour, lw=0))
             look = {"ha": "center", "va": "center_baseline"}
             look["color"] = "black" if colour == style.LIGHT else "white"
-            ax.text(x + 0.5, y, numbers.SIGNS.get(value, ""), **look)
+            ax.text(x + 0.5, y, tables.SIGNS.get(value, ""), **look)
         note(ax, behind(rows), (len(rows), y), (5, 0), va="center_baseline", fontsize=8.5)
     longest = max(map(len, lines.values()), default=1)
     ax.set(xlim=(0, 1.25 * longest), ylim=(max(len(lines), 1) - 0.4, -0.6), xticks=[])
@@ -233,5 +233,5 @@ def squares(
 def _counts(values: pd.Series, colours: Mapping[str, str]) -> list[Patch]:
     """The legend: each colour, the sign of its verdict, how often it comes and what it means."""
     n, words = values.value_counts(), {"inconclusive": "open (inconclusive)"}
-    texts = {v: f"{numbers.SIGNS.get(v, '')} {n.get(v, 0)} {words.get(v, v)}" for v in colours}
+    texts = {v: f"{tables.SIGNS.get(v, '')} {n.get(v, 0)} {words.get(v, v)}" for v in colours}
     return [Patch(color=colour, label=texts[v].strip()) for v, colour in colours.items()]

@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-from lightlab.show import numbers
+from lightlab.show import tables
 
 # Okabe & Ito (2008), darkened where thin lines on white need it.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#444444"]
@@ -126,7 +126,7 @@ def decades(
 def log_counts(ax: Axes, steps: tuple[int, ...] = (1, 3)) -> None:
     """A logarithmic horizontal axis of large counts: 1M, 3M, 10M, or other steps in a decade."""
     ax.set_xscale("log")
-    decades(ax.xaxis, steps, numbers.short)
+    decades(ax.xaxis, steps, tables.short)
 
 
 def only_ticks(axis: Axis, values: Iterable[float]) -> None:

@@ -241,10 +241,7 @@ class OfaSpace(DecisionSpace):
     def find(self, arch: Arch) -> Point:
         """The canonical point of `arch`; SpaceError says where there is none."""
         skeleton = self.skeleton
-        first, last = len(skeleton.first), len(arch.blocks) - len(skeleton.last)
-        searched = arch.blocks[first:last]
-        if replace(skeleton.arch(searched), resolution=arch.resolution) != arch:
-            raise SpaceError("it has another stem, first or last block, head or input")
+        searched = skeleton.searched(replace(arch, resolution=skeleton.resolution))
         point, at = [self._index(0, arch.resolution)], 0
         for i, options in enumerate(self.depths):
             layers = []

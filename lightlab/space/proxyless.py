@@ -114,12 +114,7 @@ class ProxylessSpace(DecisionSpace):
 
     def find(self, arch: Arch) -> Point:
         """A point that decodes to `arch`, blocks left out as late as can be; SpaceError without."""
-        skeleton = self.skeleton
-        first, last = len(skeleton.first), len(arch.blocks) - len(skeleton.last)
-        searched = arch.blocks[first:last]
-        if skeleton.arch(searched) != arch:
-            raise SpaceError("it has another stem, first or last block, head or input")
-        point, at = [], 0
+        searched, point, at = self.skeleton.searched(arch), [], 0
         for position in self.positions:
             blocks = list(position.candidates.values())
             here = searched[at] if at < len(searched) else None

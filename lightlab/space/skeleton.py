@@ -57,6 +57,13 @@ class Skeleton:
         blocks = (*self.first, *searched, *self.last)
         return Arch(self.resolution, self.stem, blocks, self.head, self.in_channels, self.n_classes)
 
+    def searched(self, arch: Arch) -> tuple[Block, ...]:
+        """The blocks of `arch` between `first` and `last`; SpaceError where the rest is another."""
+        found = arch.blocks[len(self.first) : len(arch.blocks) - len(self.last)]
+        if self.arch(found) != arch:
+            raise SpaceError("it has another stem, first or last block, head or input")
+        return found
+
     def mbconv(self, i: int, layer: int, kernel: int, expand_ratio: float) -> Block:
         """The inverted bottleneck that is `layer` of stage `i`, both counted from 0."""
         stage = self.stages[i]

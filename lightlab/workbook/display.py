@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML
 
-from lightlab.show import numbers, tables
+from lightlab.show import tables
 from lightlab.workbook.project import WorkbookError, read_notebook
 
 PACKAGE = Path(str(resources.files("lightlab")))
@@ -82,11 +82,11 @@ def claims(checked: list[dict[str, Any]]) -> Shown:
 
 def _row(claim: dict[str, Any]) -> str:
     value, interval = ours(claim)
-    verdict = f"{numbers.SIGNS[claim['verdict']]} {claim['verdict']}"
+    verdict = f"{tables.SIGNS[claim['verdict']]} {claim['verdict']}"
     details = "<br>".join(escape(text) for text in (interval, claim["measured"]) if text)
     cells = (
         f"{escape(claim['sentence'])}<br><small>{escape(claim['source'])}</small>",
-        escape(numbers.number(claim["published"])),
+        escape(tables.number(claim["published"])),
         f"{escape(value)}<br><small>{details}</small>",
         f"<strong>{verdict}</strong><br><small>{escape(claim['note'])}</small>",
     )
@@ -96,7 +96,7 @@ def _row(claim: dict[str, Any]) -> str:
 
 def ours(claim: dict[str, Any]) -> tuple[str, str]:
     """Our value with its unit; its interval with n."""
-    value, interval = numbers.measured(claim)
+    value, interval = tables.measured(claim)
     unit = claim.get("unit", "") if claim["value"] is not None else ""
     return f"{value} {unit}".strip(), interval
 

@@ -71,7 +71,7 @@ def damaged(folder: Path, manifest: dict[str, Any]) -> list[str]:
 
 
 def damage(folder: Path, manifest: dict[str, Any]) -> str | None:
-    """That recorded files are damaged, in words; None: they are whole."""
+    """Which recorded files are damaged, in words; None: they are whole."""
     found = damaged(folder, manifest)
     return f"damaged since it was recorded: {', '.join(found)}" if found else None
 

@@ -62,9 +62,8 @@ class Project:
         for folder in (start, *start.parents):
             if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
                 return cls(folder)
-        raise WorkbookError(
-            Fault(str(start), "no workbook here or above", "needs the folders notebooks and params")
-        )
+        hint = "needs the folders notebooks and params"
+        raise WorkbookError(Fault(str(start), "no workbook here or above", hint))
 
     @cached_property
     def notebooks(self) -> dict[str, Path]:
@@ -79,9 +78,8 @@ class Project:
         """Names of the notebooks asked for: by name, by number or by the name's beginning."""
         chosen, faults = [], []
         for word in wanted:
-            hits = [n for n in self.notebooks if n == word] or [
-                n for n in self.notebooks if n.startswith(word)
-            ]
+            begins = [n for n in self.notebooks if n.startswith(word)]
+            hits = [word] if word in self.notebooks else begins
             if len(hits) == 1:
                 chosen += hits
             elif hits:
@@ -105,9 +103,8 @@ class Project:
     def run_folder(self, run: str) -> Path:
         """The folder of the run `run`; a name that would leave `results/` is refused."""
         if not NAME.fullmatch(run):
-            raise WorkbookError(
-                Fault("run name", f"{run!r} is not usable as a folder", "letters, digits, - _ .")
-            )
+            what, hint = f"{run!r} is not usable as a folder", "letters, digits, - _ ."
+            raise WorkbookError(Fault("run name", what, hint))
         return self.results / run
 
     def relative(self, path: Path) -> str:
@@ -119,8 +116,9 @@ def needs(notebook: Path) -> list[str]:
     """The notebooks whose results `notebook` reads, from its metadata `lightlab.needs`."""
     found = settings(notebook).get("needs", [])
     if not (isinstance(found, list) and all(isinstance(n, str) for n in found)):
-        what = "`needs` has to be a list of names"
-        raise WorkbookError(Fault(f"notebooks/{notebook.name}", what))
+        raise WorkbookError(
+            Fault(f"notebooks/{notebook.name}", "`needs` has to be a list of names")
+        )
     return found
 
 

@@ -284,18 +284,26 @@ def test_other_methods_find_networks_within_the_target(method, images):
         ({"budget_s": 1}, "the budget is at least"),
         ({"method": "magic"}, "method is one of auto, once-for-all, random, scaled, not 'magic'"),
         ({"target": Target(max_macs=10)}, "no network here has MACs of 10"),
+        ({"images": None}, "validation images: there are none"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_training(images, how, words):
+    if "images" in how:
+        how = {"images": replace(images, val=images.val.take(slice(0)))}
     with pytest.raises(FitError, match=words):
-        run.fit(images, **({"target": TARGET, "budget_s": 30} | how))
+        run.fit(**({"images": images, "target": TARGET, "budget_s": 30} | how))
+
+
+def designs_within(space, images, most):
+    """The task of a target of so many MACs, with its designs."""
+    meter = Meter(Target(max_macs=most), images)
+    task = SimpleNamespace(room=SimpleNamespace(space=space), meter=meter)
+    task.designs = methods.designs(task)
+    return task
 
 
 def test_designs_that_are_too_large_for_the_target_are_told(images):
-    smallest = room.spaces(images)[0]
-    meter = Meter(Target(max_macs=10), images)
-    task = SimpleNamespace(room=SimpleNamespace(space=smallest), meter=meter)
-    task.designs = methods.designs(task)
+    task = designs_within(room.spaces(images)[0], images, 10)
     assert task.designs == {}
     with pytest.raises(FitError, match="not even the smallest of MobileNetV2's and V3's designs"):
         methods.scaled(task, 1.0)
@@ -307,14 +315,6 @@ def test_designs_lose_layers_before_they_are_given_up(images):
     assert len(whole[0].blocks) > len(whole[1].blocks)
     for arch in whole:
         most = 1.01 * cost.macs(scale(arch, width_mult=0.25))
-        meter = Meter(Target(max_macs=most), images)
-        task = SimpleNamespace(room=SimpleNamespace(space=space), meter=meter)
-        found = methods.designs(task)[MOBILENET_V2]
+        found = designs_within(space, images, most).designs[MOBILENET_V2]
         assert len(found.blocks) == len(arch.blocks)
         assert cost.macs(found) <= most
-
-
-def test_choices_need_validation_images(images):
-    none = DataSet(**{**vars(images), "val": images.val.take(slice(0))})
-    with pytest.raises(FitError, match="validation images: there are none"):
-        run.fit(none, TARGET, 30)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lightlab.show import marks, numbers, style
+from lightlab.show import marks, style, tables
 
 BLUE, ORANGE, GREEN, _, _, SKY, _, DARK = style.COLOURS
 HAND = style.method("hand")["color"]
@@ -175,7 +175,7 @@ def accuracy_and_cost(rows: pd.DataFrame, titles: Sequence[str]) -> Figure:
         marks.note(left, f"{row.mean:.1%}", (row.mean, at), (0, 6), ha="center", color=colour)
         right.plot([1, macs], [at, at], color=colour, lw=1.2, alpha=0.5)
         right.plot(macs, at, "o", color=colour, ms=6.5, clip_on=False)
-        words = numbers.short(row.macs)
+        words = tables.short(row.macs)
         marks.note(right, words, (macs, at), (7, 0), va="center", color=colour)
     look = {"transform": left.get_yaxis_transform(), "fontsize": 8.5, "va": "center"}
     for level, at in y.groupby(rows.level):

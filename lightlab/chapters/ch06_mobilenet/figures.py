@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lightlab.show import marks, numbers, style
+from lightlab.show import marks, style, tables
 from lightlab.show.marks import pictures  # noqa: F401  one of its figures
 
 # one look in every figure: by width from the thinnest on, by resolution from the largest on
@@ -181,13 +181,13 @@ def costs(shares: pd.DataFrame, points: pd.DataFrame, line: pd.DataFrame) -> Fig
         ax.barh(roles, shares[column], color=style.COLOURS[::2], height=0.6)
         total = shares[column].sum()
         for row, value in enumerate(shares[column]):
-            words = f"{numbers.short(value)} ({value / total:.1%})"
+            words = f"{tables.short(value)} ({value / total:.1%})"
             marks.note(ax, words, (value, row), va="center", fontsize=9)
-        ax.set_title(f"{numbers.short(total)} {title}")
+        ax.set_title(f"{tables.short(total)} {title}")
         ax.set_xlim(0, shares[column].max() * 1.75)
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
-        ax.xaxis.set_major_formatter(lambda m, _: numbers.short(m))
+        ax.xaxis.set_major_formatter(lambda m, _: tables.short(m))
         ax.locator_params(axis="x", nbins=4)
     middle.set_yticklabels([])
     right.plot(points["macs"], points["mean"], "o", color=style.LIGHT, ms=6)

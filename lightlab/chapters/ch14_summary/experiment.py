@@ -10,9 +10,9 @@ import pandas as pd
 from PIL import Image
 
 from lightlab.published import loader
-from lightlab.show import numbers
+from lightlab.show import tables
 
-HELD, FAILED, OPEN = numbers.SIGNS  # the verdicts
+HELD, FAILED, OPEN = tables.SIGNS  # the verdicts
 MOST_MINUTES, MOST_GIB = 20, 6  # bars that the workbook set for itself
 # Sources of claims that nobody published; those that nobody tested say so as well.
 _OF_OURS = ("a bar of ours", "a question of ours", "a common saying")

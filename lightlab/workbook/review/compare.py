@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lightlab import disk
-from lightlab.show import numbers
+from lightlab.show import tables
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -133,7 +133,7 @@ def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
     """Columns that may name a row, fewest first: texts, then integers, too."""
     texts, integers = [], []
     for column in rows[0] if rows else ():
-        counted = [row[column] for row in rows if numbers.number_like(row[column])]
+        counted = [row[column] for row in rows if tables.number_like(row[column])]
         if all(cell.lstrip("+-").isdigit() for cell in counted):
             (integers if counted else texts).append(column)
     names = texts + integers

@@ -25,8 +25,7 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from lightlab import disk
-from lightlab.show import numbers
-from lightlab.show.numbers import measured, number
+from lightlab.show.tables import SIGNS, measured, number
 
 _REVIEW = resources.files("lightlab.workbook.review")
 _TEMPLATES = _REVIEW / "templates"
@@ -64,7 +63,7 @@ def _environment() -> jinja2.Environment:
         "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
         "img-src 'self' file: data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'",
-        "signs": numbers.SIGNS,
+        "signs": SIGNS,
         "measured": measured,
         "interval_mark": interval_mark,
     }

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lightlab import disk
-from lightlab.show import numbers
+from lightlab.show import tables
 from lightlab.workbook.review import html, results
 from lightlab.workbook.review.results import Run, Unit
 
@@ -20,7 +20,7 @@ def build(run_dir: Path) -> Path:
     run = results.read(Path(run_dir))
     cards = [_card(run, unit) for unit in run.units]
     claims = [c for card in cards for c in card["claims"]]
-    counts = {v: sum(c["verdict"] == v for c in claims) for v in numbers.SIGNS}
+    counts = {v: sum(c["verdict"] == v for c in claims) for v in tables.SIGNS}
     text = html.page("index.html.j2", run=run, cards=cards, claims=claims, counts=counts)
     index = run.folder / "index.html"
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
@@ -116,6 +116,6 @@ def _table(unit: Unit, entry: dict[str, Any]) -> dict[str, Any]:
     """A recorded table with its first rows."""
     path = unit.path(entry, "csv")
     header, rows = results.read_csv(path) if path else ([], [])
-    numeric = [all(numbers.number_like(r[i]) for r in rows) for i in range(len(header))]
+    numeric = [all(tables.number_like(r[i]) for r in rows) for i in range(len(header))]
     shown = {"header": header, "rows": rows[:_ROWS_SHOWN], "n_rows": len(rows), "numeric": numeric}
     return _saved(unit, entry, ("csv", "tex", "md")) | shown

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lightlab.published import loader
-from lightlab.show import marks, numbers, style
+from lightlab.show import marks, style, tables
 from lightlab.workbook import display, manifest
 from lightlab.workbook.claims import INCONCLUSIVE
 from lightlab.workbook.project import Fault, Project, WorkbookError, needs, read_notebook
@@ -75,8 +75,8 @@ def claims(units: Sequence[Unit]) -> pd.DataFrame:
 
 
 def _published(claim: dict[str, Any]) -> str:
-    unit = claim["unit"] if numbers.number_like(str(claim["published"])) else ""
-    return f"{numbers.number(claim['published'])} {unit}".strip()
+    unit = claim["unit"] if tables.number_like(str(claim["published"])) else ""
+    return f"{tables.number(claim['published'])} {unit}".strip()
 
 
 def _ours(claim: dict[str, Any]) -> str:

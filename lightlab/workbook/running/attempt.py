@@ -1,8 +1,7 @@
 """One attempt at one unit, in a process of its own; the argument is the attempt's folder.
 
 The folder holds task.json; everything is written below it. papermill's saved notebook cannot be
-trusted (it calls cells completed that never ran), so the engine here keeps a journal of its own,
-and success is judged by that.
+trusted (it calls cells completed that never ran), so success is judged by a journal of our own.
 """
 
 import contextlib
@@ -12,14 +11,14 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from lightlab import disk
 from lightlab.workbook import manifest, running
 from lightlab.workbook.project import CORES
-from lightlab.workbook.running.executor import Cause, Limits, Watchdog
+from lightlab.workbook.running.executor import Cause, Journal, Limits, Watchdog
 
 
 @contextlib.contextmanager
@@ -45,34 +44,6 @@ with _without_hadoop():
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SAVE_EVERY_S = 5.0
-
-
-class Journal:
-    """What the engine tells while it runs; the attempt's watchdog reads it."""
-
-    def __init__(self, log: TextIO):
-        self._log = log
-        self.cell: int | None = None  # index of the cell under way, None between cells
-        self.cells = 0
-        self.cell_started = self.last_output = time.monotonic()
-        self.seconds: dict[int, float] = {}
-        self.finished: set[int] = set()
-        self.kernel_pid: int | None = None
-        self.kernel_exit: Callable[[], int | None] = lambda: None
-
-    def cell_begins(self, index: int) -> None:
-        self.cell = index
-        self.cell_started = self.last_output = time.monotonic()
-        self.write(f"--- cell {index + 1} of {self.cells}\n")
-
-    def cell_ends(self, index: int) -> None:
-        self.seconds[index] = round(time.monotonic() - self.cell_started, 3)
-        self.cell = None
-
-    def write(self, text: str) -> None:
-        self.last_output = time.monotonic()
-        self._log.write(text)
-        self._log.flush()
 
 
 def run(folder: Path) -> Cause | None:

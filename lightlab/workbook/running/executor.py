@@ -10,10 +10,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import psutil
 
@@ -164,10 +164,38 @@ def end_processes(tag: str) -> None:
                     found = True
 
 
+class Journal:
+    """What an attempt tells of its cells and their output, for the log and for its watchdog."""
+
+    def __init__(self, log: TextIO):
+        self._log = log
+        self.cell: int | None = None  # index of the cell under way, None between cells
+        self.cells = 0
+        self.cell_started = self.last_output = time.monotonic()
+        self.seconds: dict[int, float] = {}
+        self.finished: set[int] = set()
+        self.kernel_pid: int | None = None
+        self.kernel_exit: Callable[[], int | None] = lambda: None
+
+    def cell_begins(self, index: int) -> None:
+        self.cell = index
+        self.cell_started = self.last_output = time.monotonic()
+        self.write(f"--- cell {index + 1} of {self.cells}\n")
+
+    def cell_ends(self, index: int) -> None:
+        self.seconds[index] = round(time.monotonic() - self.cell_started, 3)
+        self.cell = None
+
+    def write(self, text: str) -> None:
+        self.last_output = time.monotonic()
+        self._log.write(text)
+        self._log.flush()
+
+
 class Watchdog(threading.Thread):
     """Writes the status every tick, ends the kernel past a limit or when the runner is gone."""
 
-    def __init__(self, folder: Path, journal: Any, limits: Limits):
+    def __init__(self, folder: Path, journal: Journal, limits: Limits):
         super().__init__(daemon=True)
         self._path, self._journal, self._limits = folder / "status.json", journal, limits
         self._began, self._parent = time.monotonic(), int(os.environ[RUNNER])

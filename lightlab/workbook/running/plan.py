@@ -59,10 +59,8 @@ def make(
     project.check_profile(profile)
     names, wants = _with_needs(project, project.select(wanted))
     overrides, sweep = overrides or {}, sweep or {}
-    units: dict[str, Unit] = {}
-    unused = {*overrides, *sweep}
+    units, declared = dict[str, Unit](), set[str]()
     faults = [Fault("-p / --sweep", f"{n!r} is given to both") for n in overrides if n in sweep]
-    declared: set[str] = set()
     for name in names:
         try:
             schema = params.read(project.notebooks[name])
@@ -70,7 +68,6 @@ def make(
             declared |= set(schema)
             own = {k: v for k, v in overrides.items() if k in schema}
             axes = {k: v for k, v in sweep.items() if k in schema}
-            unused -= {*own, *axes}
             for choice in itertools.product(*axes.values()):
                 point = dict(zip(axes, choice, strict=True))
                 values = params.resolve(project, name, profile, own | point).values
@@ -78,7 +75,7 @@ def make(
                 units[unit.name] = unit
         except WorkbookError as e:
             faults += e.faults
-    for name in sorted(unused):
+    for name in sorted({*overrides, *sweep} - declared):
         what = params.bad_name(name) or "no notebook that runs has this parameter"
         faults.append(Fault("-p / --sweep", f"{name!r}: {what}", nearest(name, sorted(declared))))
     if faults:
@@ -88,16 +85,14 @@ def make(
 
 def _with_needs(project: Project, wanted: list[str]) -> tuple[list[str], dict[str, list[str]]]:
     """The wanted notebooks after all those that they need; WorkbookError for a circle."""
-    wants: dict[str, list[str]] = {}
-    order: list[str] = []
+    wants, order = dict[str, list[str]](), list[str]()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
             raise WorkbookError(Fault("needs", f"in a circle: {' → '.join((*path, name))}"))
         if name not in project.notebooks:
-            raise WorkbookError(
-                Fault(f"notebooks/{path[-1]}.ipynb", f"needs {name!r}, which is not there")
-            )
+            what = f"needs {name!r}, which is not there"
+            raise WorkbookError(Fault(f"notebooks/{path[-1]}.ipynb", what))
         if name not in wants:
             wants[name] = needs(project.notebooks[name])
             for other in wants[name]:
@@ -120,13 +115,9 @@ def _unit_name(notebook: str, point: Mapping[str, str]) -> str:
 
 def _linked(unit: Unit, units: Iterable[Unit], wants: list[str]) -> Unit:
     """`unit` with the names of the units it needs: those that agree with it on shared axes."""
-    fit = [
-        u.name
-        for u in units
-        if u.notebook in wants
-        and all(u.sweep[k] == v for k, v in unit.sweep.items() if k in u.sweep)
-    ]
-    return replace(unit, needs=tuple(fit))
+    read = (u for u in units if u.notebook in wants)
+    fit = (u for u in read if all(unit.sweep.get(k, v) == v for k, v in u.sweep.items()))
+    return replace(unit, needs=tuple(u.name for u in fit))
 
 
 def hashes(project: Project, unit: Unit, run_folder: Path) -> dict[str, str]:
@@ -225,7 +216,6 @@ def _data_files(folder: Path) -> list[Path]:
 
 @functools.cache
 def _pins_hash(root: Path) -> str:
-    """The pins of the workbook and the versions that are really installed."""
     pins = root / "constraints.txt"
     return disk.digest([disk.sha256(pins) if pins.is_file() else None, manifest.versions()])
 

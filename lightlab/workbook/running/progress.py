@@ -1,6 +1,7 @@
 """What `lightlab run` shows while it runs and at its end, and what `lightlab list` shows."""
 
 import time
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,11 @@ _LOOK = {
 }
 
 
-class Plain:
+class Plain(AbstractContextManager):
     """One line for each change of state; for logs and pipes."""
 
     def __init__(self, console: Console):
         self._console, self._last = console, dict[str, str]()
-
-    def __enter__(self) -> "Plain":
-        return self
 
     def __exit__(self, *_: Any) -> None:
         return None

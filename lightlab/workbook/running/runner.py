@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -117,8 +116,8 @@ class Run:
                 self._begin(name, reason, hashes)
 
     def _decide(self, name: str) -> tuple[str, str | None, dict[str, str]]:
-        """What to do with a unit whose needs are settled (run, skip, or leave it as it is), why,
-        and the hashes of what it depends on where it is to run."""
+        """What to do with a unit whose needs are settled: run, skip, or leave it as it is; why; and
+        for a run the hashes of what it depends on."""
         unit = self.units[name]
         broken = [n for n in unit.needs if self.states[n].state not in (OK, CURRENT)]
         if broken:
@@ -236,11 +235,7 @@ def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

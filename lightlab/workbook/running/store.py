@@ -26,7 +26,7 @@ _UNFINISHED = ".unfinished"
 @contextlib.contextmanager
 def held(run_folder: Path, to_write: bool = True) -> Iterator[None]:
     """Hold the run's folder; WorkbookError where another runner does, or where it cannot be
-    written. The system drops the lock when the holder dies, however it dies."""
+    written. The system drops the lock however the holder dies."""
     where = str(run_folder)
     with contextlib.ExitStack() as stack:
         try:
@@ -83,7 +83,7 @@ def new_attempt(run_folder: Path, unit: str) -> Path:
 
 def unfinished(run_folder: Path, unit: str, hashes: Mapping[str, str]) -> Path:
     """Where a unit's long work is kept until it has a result. With other values, code, pins or data
-    the work begins anew; whether with another text of the notebook, its record knows."""
+    it begins anew; whether with another text of the notebook, the record decides."""
     decisive = {k: v for k, v in hashes.items() if k != "source"}
     return run_folder / _UNFINISHED / f"{unit}~{disk.digest(decisive)[:12]}"
 
@@ -111,12 +111,12 @@ def failed(run_folder: Path, unit: str) -> Path:
 
 
 def recorded(folder: Path) -> dict | None:
-    """The manifest of a unit's result, or None."""
+    """The manifest of a unit's result; None: there is none that can be read."""
     return disk.read_json(folder / "manifest.json")
 
 
 def took_s(folder: Path, name: str) -> float:
-    """Seconds that a unit took last time in this run, else in the reference; 0: neither knows."""
+    """Seconds that a unit took last in this run, else in the reference; 0: neither knows."""
     for place in (folder / name, folder.parent / "reference" / name):
         if facts := recorded(place):
             return float(facts.get("seconds") or 0)
@@ -138,12 +138,12 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
 
     WorkbookError where the run has no finished result, or a recorded notebook or value is gone.
     """
-    units, faults, recorded = [], [], _recorded(run)
-    names = recorded.keys() - of_other_runs(run)
+    units, faults, known = [], [], _recorded(run)
+    names = known.keys() - of_other_runs(run)
     if wanted:
-        names &= _with_needs(recorded, set(project.select(wanted)))
-    for name in (n for n in recorded if n in names):
-        facts = recorded[name]
+        names &= _with_needs(known, set(project.select(wanted)))
+    for name in (n for n in known if n in names):
+        facts = known[name]
         if facts.get("status") != "ok" or "hashes" not in facts:
             continue
         notebook = facts["notebook"]

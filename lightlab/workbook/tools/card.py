@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import escape
 
-from lightlab.show import numbers, style, tables
+from lightlab.show import style, tables
 
 if TYPE_CHECKING:
     from lightlab.data import DataSet
@@ -125,7 +125,7 @@ def _render(template: str, **values: Any) -> str:
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    env.filters |= {"plain": plain, "table": _table, "short": numbers.short}
+    env.filters |= {"plain": plain, "table": _table, "short": tables.short}
     return env.get_template(template).render(**values)
 
 
