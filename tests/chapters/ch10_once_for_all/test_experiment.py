@@ -122,7 +122,7 @@ def test_the_best_arm_is_of_equal_passes(task, monkeypatch):
         rows = [(arm, accuracy[arm]) for arm, _ in networks]
         return pd.DataFrame(rows, columns=["arm", "accuracy"])
 
-    monkeypatch.setattr(subnets, "on_corners", told)
+    monkeypatch.setattr(subnets, "evaluate_corners", told)
     trained = {(arm, 0): pd.Series({"network": None}) for arm in accuracy}
     best, corners = experiment.compare_arms(trained, task["images"])
     assert best == "sandwich"
