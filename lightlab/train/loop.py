@@ -2,7 +2,7 @@
 
 import ctypes
 import functools
-import hashlib
+import io
 import json
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from lightlab import disk
 from lightlab.data import Split
 from lightlab.train.recipe import Recipe, TrainError
 
+_BAR_AFTER_S = 2.0
 _VERSION = 3  # raise it when what a training keeps changes
 
 
@@ -58,12 +59,12 @@ class Keeper:
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file as a whole, or not at all."""
-        kept = {"identity": self._identity, "state": state}
+        kept = io.BytesIO()  # a file that torch writes itself fails in words of its own
+        torch.save({"identity": self._identity, "state": state}, kept)
         try:
-            disk.write(self.path, lambda part: torch.save(kept, part))
-        except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise TrainError(f"cannot write the checkpoint {self.path} ({reason})") from None
+            disk.write(self.path, lambda part: part.write_bytes(kept.getbuffer()))
+        except OSError as error:
+            raise TrainError(f"cannot write the checkpoint {self.path} ({error})") from None
 
     def read(self) -> dict[str, Any]:
         """What was written; TrainError if it is of another training or damaged."""
@@ -104,15 +105,9 @@ def _hash(what: nn.Module | Split | Tensor | None) -> str | None:
         text, tensors = str(what), what.state_dict().values()
     else:
         text, tensors = "", [what.x, what.y] if isinstance(what, Split) else [what]
-    sha = hashlib.sha256(text.encode())
-    for tensor in tensors:
-        sha.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        sha.update(flat.view(torch.uint8).numpy().data)
-    return sha.hexdigest()
-
-
-_BAR_AFTER_S = 2.0
+    kinds = [[str(t.dtype), *t.shape] for t in tensors]
+    flat = (t.detach().cpu().contiguous().flatten() for t in tensors)
+    return disk.digest([text, kinds], *(t.view(torch.uint8).numpy() for t in flat))
 
 
 class Batches:
