@@ -49,6 +49,10 @@ class Board:
             if inside and near not in self.obstacles:
                 yield near
 
+    @property
+    def n_free(self) -> int:
+        return self.size**2 - len(self.obstacles)
+
 
 class Walk:
     """The cells that a search `visited`, in order; its `path` (empty: none found) and `length`."""

@@ -45,8 +45,7 @@ def survey(
             walks = {method: find(board) for method, find in FINDERS.items()}
             for method, walk in walks.items():
                 n, excess = len(walk.visited), walk.length - walks["breadth-first"].length
-                share = n / (size**2 - len(board.obstacles))
-                rows.append((density, number, method, n, share, walk.length, excess))
+                rows.append((density, number, method, n, n / board.n_free, walk.length, excess))
     columns = ["density", "board", "method", "visited", "visited_share", "length", "excess"]
     surveyed, by = pd.DataFrame(rows, columns=columns), ["density", "method"]
     means = (stats.grouped_ci(surveyed, by, column) for column in ("visited_share", "excess"))

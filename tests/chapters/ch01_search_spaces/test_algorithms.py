@@ -46,7 +46,7 @@ def test_paths_are_connected_and_two_methods_are_shortest(maze: Board) -> None:
         assert walk.path[-1] == walk.visited[-1] == maze.goal
         assert all(b in maze.neighbours(a) for a, b in zip(walk.path, walk.path[1:], strict=False))
         assert set(walk.path) <= set(walk.visited)
-        assert len(set(walk.visited)) == len(walk.visited) <= maze.size**2 - len(maze.obstacles)
+        assert len(set(walk.visited)) == len(walk.visited) <= maze.n_free
         assert walk.length >= truth
         if method != "depth-first":
             assert walk.length == truth
