@@ -1,7 +1,7 @@
-"""Acquisition functions in closed form: what one more observation at a place is worth; and where one
-is largest, in a cube of continuous and discrete columns.
+"""Acquisition functions in closed form: what one more observation at a place is worth.
 
-All take the posterior mean and standard deviation (arrays of any equal shape) and are maximised.
+All take the posterior mean and standard deviation (arrays of any equal shape). Where one is largest
+is sought in a cube of continuous and discrete columns.
 """
 
 from collections.abc import Callable, Sequence
