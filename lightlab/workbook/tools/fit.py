@@ -22,16 +22,8 @@ from typer import Argument, Option
 
 from lightlab import disk
 from lightlab.workbook.project import WorkbookError
-from lightlab.workbook.tools.common import (
-    millions,
-    one_line,
-    out,
-    print_frame,
-    refusal,
-    say,
-    size,
-    told,
-)
+from lightlab.workbook.tools import common
+from lightlab.workbook.tools.common import out, refusal, say
 
 if TYPE_CHECKING:
     from lightlab.data import DataSet
@@ -163,7 +155,7 @@ def fit(
     begin = time.monotonic()
     replaces = check(output)
     os.environ.setdefault("TQDM_DISABLE", "1")  # the screen tells the phase instead
-    with told("fit"):
+    with common.told("fit"):
         from lightlab.fit.target import Target  # only now: PyTorch takes seconds
 
         target = Target(target_latency_ms, max_macs, max_size_kb, runtime, threads)
@@ -248,13 +240,13 @@ def _print_result(folder: Path, fitted: "Fitted", replaced: bool, seconds: float
     columns |= {"ms": "{latency_ms:.3f}", "MACs": "{macs}", "size": "{size}"}
     found = fitted.comparison.assign(
         mark=lambda df: df["delivered"].map({True: "→", False: " "}),
-        macs=lambda df: df["macs"].map(millions),
-        size=lambda df: df["size_kb"].map(lambda kb: size(round(1000 * kb))),
+        macs=lambda df: df["macs"].map(common.millions),
+        size=lambda df: df["size_kb"].map(lambda kb: common.size(round(1000 * kb))),
     )
-    print_frame(found, columns)
+    common.print_frame(found, columns)
     say(report.headline(fitted))
     say(fitted.delivered.int8_note)
     for word in report.warnings(fitted):
-        say(one_line(word))
+        say(common.one_line(word))
     done = "replaced" if replaced else "written"
     say(f"{folder}: {done} in {_time(seconds)}; read {folder / 'card.html'}")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightlab.chapters.ch04_gaussian_process import experiment, figures
-from lightlab.search.gaussian import acquisition
+from lightlab.search import acquisition
 
 TRUTH = pd.DataFrame({"x": experiment.GRID, "value": experiment.hills(experiment.GRID)})
 X = np.array([0.2, 0.6, 0.9])
