@@ -14,7 +14,7 @@ from lightlab.workbook import housekeeping
 from lightlab.workbook.project import RESERVED, Fault, Project, WorkbookError
 from lightlab.workbook.tools import deployment, networks
 from lightlab.workbook.tools import fit as fitting
-from lightlab.workbook.tools.common import out, table
+from lightlab.workbook.tools.common import out, refusal, say, table
 
 app = typer.Typer(
     help="Run the notebooks of this workbook, check their claims, review and compare the results; "
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(networks.arch, name="arch")
-err = Console(stderr=True, highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 Texts = list[str] | None
 Seconds = float | None
@@ -81,11 +81,11 @@ def run(
     options = Options(profile, _jobs(project, jobs), limits, force, fail_fast, retries, only=alone)
     folder = project.run_folder(name or profile)
     if folder.name in RESERVED:
-        raise WorkbookError(Fault("run name", f"{folder.name!r} is reserved", "choose with --name"))
+        raise refusal("run name", f"{folder.name!r} is reserved", "choose with --name")
     ok = _execute(project, units, folder, options, follow)
     from lightlab.workbook.review import site
 
-    out.print(f"Review site: {site.build(folder)}", soft_wrap=True)
+    say(f"Review site: {site.build(folder)}")
     raise typer.Exit(0 if ok else 1)
 
 
@@ -143,18 +143,18 @@ def verify(
     scratch = project.results / ".verify" / folder.name
     store.empty(scratch)
     options = Options(units[0].profile or "", _jobs(project, jobs), force=True)
-    ok = _execute(project, units, scratch, options, False)
+    ok = _execute(project, units, scratch, options, follow=False)
     found = [d for u in units for d in pages.verify(folder / u.name, scratch / u.name)]
     for difference in found:
-        err.print(str(difference), soft_wrap=True)
+        err.print(str(difference))
     if found or not ok:
         if machines := store.other_machines(folder, scratch):
-            err.print(f"lightlab: {machines}", soft_wrap=True)
+            err.print(f"lightlab: {machines}")
         out.print(f"{folder.name}: {len(found)} differences; the fresh results are in {scratch}")
         raise typer.Exit(1)
     shutil.rmtree(scratch)
     if others := store.of_other_runs(folder):
-        out.print(f"Of other runs, and not verified: {', '.join(others)}", soft_wrap=True)
+        say(f"Of other runs, and not verified: {', '.join(others)}")
     out.print(f"{folder.name}: every table and claim of {len(units)} notebooks came out again.")
 
 
@@ -180,8 +180,7 @@ def _execute(project: Project, units: list, folder: Path, options, follow: bool)
         try:
             ok = run.execute()
         except KeyboardInterrupt as e:
-            line = "lightlab: stopped; what was finished stays, the next run goes on from there"
-            err.print(line, soft_wrap=True)
+            err.print("lightlab: stopped; what was finished stays, the next run goes on from there")
             raise typer.Exit(130) from e
     progress.tell(run, out)
     return ok
@@ -215,9 +214,9 @@ def main() -> None:
         app()
     except WorkbookError as e:
         for fault in e.faults:
-            err.print(f"lightlab: {fault}", soft_wrap=True)
+            err.print(f"lightlab: {fault}")
         sys.exit(2)
     except OSError as e:
         where = f": {e.filename}" if e.filename else ""
-        err.print(f"lightlab: {e.strerror or e}{where}", soft_wrap=True)
+        err.print(f"lightlab: {e.strerror or e}{where}")
         sys.exit(1)

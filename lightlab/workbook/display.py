@@ -61,7 +61,6 @@ def _folded(drawn: dict[str, Any]) -> str:
 
 
 def table(df: pd.DataFrame, name: str, caption: str, digits: int) -> Shown:
-    """The table, rounded, with its caption."""
     return Shown(
         f'<div id="tab-{name}" style="overflow-x:auto">{tables.html(df, digits)}'
         f'<p class="caption">{escape(caption)}</p></div>',
@@ -134,6 +133,6 @@ def cell_of(frame: FrameType | None, notebook: Path) -> int | None:
 
 
 def cells(notebook: Path) -> list[str]:
-    """The text of a notebook's code cells."""
+    """The texts of a notebook's code cells."""
     found = read_notebook(notebook)["cells"]
     return ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]

@@ -128,14 +128,11 @@ class Record:
         """A folder where long work goes on from when it was killed: another one with other values,
         code, data or (saved) cells up to the one that asks. Removed when the notebook has finished.
         """
-        self._check_name(name)
         asks = re.compile(rf"unfinished\(\s*['\"]{re.escape(name)}['\"]")
         cells = display.cells(self._source)
         places = [i for i, text in enumerate(cells, 1) if asks.search(text)]
         before = cells[: max(places, default=None)]
-        folder = self._unfinished / f"{name}-{disk.digest(before)[:8]}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return _make(self._unfinished / f"{name}-{disk.digest(before)[:8]}", name)
 
     def data(self, dataset: Any) -> None:
         """Note which data were used: anything with `spec` and `fingerprint`."""
@@ -152,7 +149,7 @@ class Record:
         """Save a figure (SVG, PNG), its data (CSV), who drew it and in which cell; shows it."""
         drawn = display.drawn_by(getattr(fig, "drawn_by", None))
         cell = display.cell_of(sys._getframe(1), self._source)
-        folder = self._folder("figures", name)
+        folder = _make(self.folder / "figures", name)
         paths = [folder / f"{name}.svg", folder / f"{name}.png"]
         fig.savefig(paths[0], metadata={"Date": None, "Title": name, "Description": caption})
         fig.savefig(paths[1])
@@ -181,7 +178,7 @@ class Record:
         unknown = (set(volatile) | set(tolerance or {})) - set(df.reset_index().columns)
         if unknown:
             raise ValueError(f"table {name}: there are no columns {sorted(unknown)}")
-        paths = tables.write(df, self._folder("tables", name).resolve(), name, caption, digits)
+        paths = tables.write(df, _make(self.folder / "tables", name), name, caption, digits)
         rules = {"volatile": list(volatile), "tolerance": dict(tolerance or {})}
         self._keep("tables", paths, name=name, caption=caption, **rules)
         return display.table(df, name, caption, digits)
@@ -200,7 +197,7 @@ class Record:
 
     def artifact(self, name: str) -> Path:
         """A path below artifacts/ to write to; the file has to be there when the notebook ends."""
-        path = self._folder("artifacts", name) / name
+        path = _make(self.folder / "artifacts", name) / name
         self._keep("artifacts", [path], name=name)
         return path
 
@@ -237,17 +234,6 @@ class Record:
             shutil.rmtree(self._unfinished, ignore_errors=True)
         return display.claims(list(self._claims.values()))
 
-    def _folder(self, kind: str, name: str) -> Path:
-        self._check_name(name)
-        folder = self.folder / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    @staticmethod
-    def _check_name(name: str) -> None:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
-
     def _keep(self, kind: str, paths: list[Path], **entry: Any) -> None:
         """Note these files, in the place of an earlier entry of that name."""
         root = self.folder.resolve()
@@ -258,3 +244,11 @@ class Record:
 
     def _write(self) -> None:
         disk.write_json(self.folder / "record.json", self._saved)
+
+
+def _make(folder: Path, name: str) -> Path:
+    """`folder`, made where `name` does for what is to lie in it."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} does not do as a file name: letters, digits, - _ .")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

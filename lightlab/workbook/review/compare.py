@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ IDENTICAL, WITHIN, MOVED = "identical", "within tolerance", "moved"
 MISSING, ADDED = "missing", "added"
 _RELATIVE = 1e-6
 _CELLS_SHOWN = 300
-T = TypeVar("T")
+K, T = TypeVar("K"), TypeVar("T")
 Row = dict[str, str]
 Claim = dict[str, Any]
 
@@ -77,8 +78,8 @@ def _tables(a: Unit, b: Unit) -> Iterator[Difference]:
             yield _in_one(a, f"table {name}", recorded=bool(old))
 
 
-def _both(a: dict[str, T], b: dict[str, T]) -> Iterator[tuple[str, T | None, T | None]]:
-    """Every name with what both sides have for it; None where one has nothing."""
+def _both(a: dict[K, T], b: dict[K, T]) -> Iterator[tuple[K, T | None, T | None]]:
+    """Every key with what both sides have for it; None where one has nothing."""
     return ((name, a.get(name), b.get(name)) for name in a | b)
 
 
@@ -122,24 +123,21 @@ def _aligned(old: list[Row], new: list[Row]) -> Iterator[tuple[str, Row | None, 
         before, after = ({tuple(r[k] for k in keys): r for r in rows} for rows in (old, new))
         unique = len(before) == len(old) and len(after) == len(new)
         if unique and (before.keys() == after.keys() or len(old) != len(new)):
-            for key in before | after:
-                label = ", ".join(f"{k}={v}" for k, v in zip(keys, key, strict=True))
-                yield label, before.get(key), after.get(key)
+            for values, *pair in _both(before, after):
+                yield ", ".join(f"{k}={v}" for k, v in zip(keys, values, strict=True)), *pair
             return
-    for i in range(max(len(old), len(new))):
-        yield f"row {i + 1}", *(rows[i] if i < len(rows) else None for rows in (old, new))
+    yield from ((f"row {i}", *pair) for i, pair in enumerate(zip_longest(old, new), 1))
 
 
 def _key_columns(rows: list[Row]) -> Iterator[list[str]]:
     """Columns that may name a row, fewest first: texts, then integers, too."""
-    like, texts, integers = tables.number_like, [], []
+    texts, integers = [], []
     for column in rows[0] if rows else ():
-        counted = [row[column] for row in rows if like(row[column])]
-        if not counted:
-            texts.append(column)
-        elif all(cell.lstrip("+-").isdigit() for cell in counted):
-            integers.append(column)
-    yield from (names[:i] for names in [texts + integers] for i in range(1, len(names) + 1))
+        counted = [row[column] for row in rows if tables.number_like(row[column])]
+        if all(cell.lstrip("+-").isdigit() for cell in counted):
+            (integers if counted else texts).append(column)
+    names = texts + integers
+    return (names[:i] for i in range(1, len(names) + 1))
 
 
 def agree(a: str, b: str, allowed: float | None) -> str:
@@ -153,9 +151,7 @@ def agree(a: str, b: str, allowed: float | None) -> str:
         return IDENTICAL
     if math.isinf(x) or math.isinf(y):  # infinite, or too long an integer for a float
         return MOVED
-    close = math.isclose(x, y, rel_tol=_RELATIVE, abs_tol=0.0)
-    if allowed is not None:
-        close = close or abs(x - y) <= allowed * (1 + 1e-9)
+    close = math.isclose(x, y, rel_tol=_RELATIVE, abs_tol=(allowed or 0.0) * (1 + 1e-9))
     return WITHIN if close else MOVED
 
 
@@ -192,7 +188,7 @@ class Changes:
     provenance: list[tuple[str, str, str]]
     params: list[tuple[str, str, Any, Any]]
     cells: list[Difference]
-    claims: list[tuple[Unit, dict[str, Any], dict[str, Any]]]
+    claims: list[tuple[Unit, Claim, Claim]]
     figures: list[dict[str, Any]]
     only_in: list[tuple[str, str]]
     unchanged: Counter = field(default_factory=Counter)
@@ -261,8 +257,7 @@ def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:
     found = differences(run_a, run_b)
     for figure in found.figures:
         for side in ("a", "b"):
-            path = figure[side]
-            figure[side] = path and Path(os.path.relpath(path, out.parent)).as_posix()
+            figure[side] = figure[side] and _relative(figure[side], out)
     sides = [_side(results.read(folder), out) for folder in (run_a, run_b)]
     counts = {
         "moved": Counter(d.verdict for d in found.cells),
@@ -274,5 +269,9 @@ def build(run_a: Path, run_b: Path, out: Path | None = None) -> Path:
 
 
 def _side(run: Run, out: Path) -> dict[str, Any]:
-    index = Path(os.path.relpath(run.folder / "index.html", out.parent)).as_posix()
-    return {"run": run, "index": index if (run.folder / "index.html").is_file() else None}
+    index = run.folder / "index.html"
+    return {"run": run, "index": _relative(index, out) if index.is_file() else None}
+
+
+def _relative(path: Path, page: Path) -> str:
+    return Path(os.path.relpath(path, page.parent)).as_posix()

@@ -38,7 +38,7 @@ def page(template: str, **values: Any) -> str:
 
 @functools.cache
 def fingerprint() -> str:
-    """Changes when a template or this package's way of writing pages does."""
+    """Changes when a template or this module does."""
     sources = [p for p in sorted(_TEMPLATES.iterdir(), key=str) if p.is_file()]
     sources.append(_REVIEW / "html.py")
     return disk.sha256(b"\0".join(p.read_bytes() for p in sources))[:16]
@@ -111,12 +111,10 @@ def duration(seconds: float | None) -> str:
         return "–"
     if seconds < 10:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def when(stamp: str | None) -> str:

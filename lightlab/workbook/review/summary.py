@@ -33,10 +33,9 @@ def read(run: Record) -> list[Unit]:
         except FileNotFoundError:
             faults.append(Fault(notebook, "has no results", _HINT))
             continue
-        found = [Unit(folder.name, notebook, folder, "ok") for folder in folders]
-        units += found
-        halves = [unit.name for unit in found if not unit.record.get("finished")]
-        faults += [Fault(name, "did not finish", _HINT) for name in halves]
+        units += [Unit(folder.name, notebook, folder, "ok") for folder in folders]
+    halves = [unit for unit in units if not unit.record.get("finished")]
+    faults += [Fault(unit.name, "did not finish", _HINT) for unit in halves]
     if faults:
         raise WorkbookError(faults)
     return units
@@ -56,7 +55,8 @@ def _title(unit: Unit) -> str:
 
 def claims(units: Sequence[Unit]) -> pd.DataFrame:
     """Every claim with its verdict, as recorded: notebook, paper, claim, published, ours, verdict,
-    note, profile (from which on it means something), decided_by (of open claims, else "")."""
+    note, profile (from which on it means something), decided_by (what an open one lacks, else "").
+    """
     return pd.DataFrame(
         {
             "notebook": _title(unit),
@@ -80,13 +80,11 @@ def _published(claim: dict[str, Any]) -> str:
 
 
 def _ours(claim: dict[str, Any]) -> str:
-    """Our value with its unit, its 95 % interval, n."""
     value, interval = display.ours(claim)
     return value + (" " if interval.startswith("[") else ", " * bool(interval)) + interval
 
 
 def _decided_by(claim: dict[str, Any]) -> str:
-    """What an open claim lacks, the first of what applies."""
     if claim["verdict"] != INCONCLUSIVE:
         return ""
     if _SCALE in claim["note"]:

@@ -1,6 +1,7 @@
 """`lightlab export` and `lightlab predict`."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CALIBRATION_IMAGES = 200
 MIN_SAME = 0.99  # of the answers in float32: fewer are no rounding
+_refusal = partial(refusal, "export")
 
 
 def export(
@@ -53,7 +55,7 @@ def export(
         _check_source(source, random_weights, width, resolution)
     if data is None and (int8 or not random_weights):
         what = "class names, normalisation and calibration come from the training data"
-        raise refusal("export", what, "say which with --data")
+        raise _refusal(what, "say which with --data")
     from lightlab import deploy  # only now: PyTorch takes seconds
 
     # elsewhere first: what stands at `target` stays until all is well
@@ -100,14 +102,12 @@ def predict(
 def _check_target(source: str, target: Path) -> None:
     """WorkbookError for a file that must not or cannot be written."""
     if target.suffix != ".onnx":
-        what = f"{target} is no name of an ONNX file, it does not end in .onnx"
-        raise refusal("export", what)
+        raise _refusal(f"{target} is no name of an ONNX file, it does not end in .onnx")
     if not target.parent.is_dir():
-        what = f"{target}: there is no folder {target.parent}"
-        raise refusal("export", what, "make it first")
+        raise _refusal(f"{target}: there is no folder {target.parent}", "make it first")
     if target.exists() and Path(source).exists() and target.samefile(source):
         what = f"{target} holds the weights that are read, and would be lost"
-        raise refusal("export", what, "choose another name")
+        raise _refusal(what, "choose another name")
 
 
 def _check_source(source: str, random_weights: bool, width: float, resolution: int | None) -> None:
@@ -116,12 +116,12 @@ def _check_source(source: str, random_weights: bool, width: float, resolution: i
         common.find(source, width, resolution)
         if not random_weights:
             what = f"{source} is a network without weights, and its predictions would mean nothing"
-            raise refusal("export", what, "give a .safetensors file, or --random-weights")
+            raise _refusal(what, "give a .safetensors file, or --random-weights")
     elif not Path(source).exists():
-        raise refusal("export", f"{source}: no such file")
+        raise _refusal(f"{source}: no such file")
     elif width != 1 or resolution is not None:
         what = "a file of weights has its own width and resolution"
-        raise refusal("export", what, "leave --width and --resolution out")
+        raise _refusal(what, "leave --width and --resolution out")
 
 
 def _network(source: str, random_weights: bool, width: float, resolution: int | None) -> "Network":
@@ -151,7 +151,7 @@ def _print_parity(found: dict[str, float]) -> None:
     same = f"{found['top1_agreement']:.2%}"
     if found["top1_agreement"] < MIN_SAME:
         what = f"the file gives the network's class for {same} of the images"
-        raise refusal("export", what, "nothing was written")
+        raise _refusal(what, "nothing was written")
     images, most = f"{found['n']:,} validation images", f"{found['max_abs_diff']:.1e}"
     say(f"against PyTorch on {images}: same class {same}, largest difference of a logit {most}")
 

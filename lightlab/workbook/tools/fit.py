@@ -22,16 +22,8 @@ from typer import Argument, Option
 
 from lightlab import disk
 from lightlab.workbook.project import WorkbookError
-from lightlab.workbook.tools.common import (
-    millions,
-    one_line,
-    out,
-    print_frame,
-    refusal,
-    say,
-    size,
-    told,
-)
+from lightlab.workbook.tools import common
+from lightlab.workbook.tools.common import out, refusal, say
 
 if TYPE_CHECKING:
     from lightlab.data import DataSet
@@ -39,23 +31,24 @@ if TYPE_CHECKING:
     from lightlab.fit.run import Fitted
 
 MARK = "fit.json"  # what tells a folder of ours
+CARD_S = 6.0  # of the budget: the card's pictures
 
 
 def check(folder: Path) -> bool:
     """Whether a model of ours stands at `folder`, which `write` will replace. WorkbookError for a
     file, for a folder of anything else, or where nothing can be written.
     """
-    parent = folder.absolute().parent
+    parent, ours = folder.absolute().parent, (folder / MARK).is_file()
     if not parent.is_dir():
         raise refusal("fit", f"{folder}: there is no folder {parent}", "make it first")
     if not os.access(parent, os.W_OK):
         raise refusal("fit", f"{folder}: nothing can be written to {parent}")
     if folder.exists() and not folder.is_dir():
         raise refusal("fit", f"{folder} is a file", "choose another name with -o")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not ours:
         what = f"{folder} holds files that are no model of `lightlab fit`"
         raise refusal("fit", what, "choose another folder with -o, or empty it")
-    return (folder / MARK).is_file()
+    return ours
 
 
 def write(folder: Path, fitted: "Fitted", images: "DataSet", licence: str) -> None:
@@ -123,9 +116,6 @@ def _facts(fitted: "Fitted", images: "DataSet", licence: str) -> bytes:
     return f"{json.dumps(facts, indent=1)}\n".encode()
 
 
-CARD_S = 6.0  # of the budget: the card's pictures
-
-
 def fit(
     dataset: Annotated[
         str, Argument(help="A folder of images (one folder per class), parquet:…, hf:….")
@@ -165,7 +155,7 @@ def fit(
     begin = time.monotonic()
     replaces = check(output)
     os.environ.setdefault("TQDM_DISABLE", "1")  # the screen tells the phase instead
-    with told("fit"):
+    with common.told("fit"):
         from lightlab.fit.target import Target  # only now: PyTorch takes seconds
 
         target = Target(target_latency_ms, max_macs, max_size_kb, runtime, threads)
@@ -201,32 +191,23 @@ def _lost() -> Iterator[None]:
         raise typer.Exit(130) from e
 
 
-class Screen:
+class Screen(Live):
     """Phase, best so far and time left: a live line in a terminal, else a line for every phase."""
 
     def __init__(self) -> None:
-        self._update: Update | None = None
+        self._phase: Update | None = None
         self._since, self._spinner = time.monotonic(), Spinner("line")
-        self._live = Live(get_renderable=self._line, console=out, transient=True)
+        super().__init__(get_renderable=self._line, console=out, transient=True)
 
-    def __enter__(self) -> "Screen":
-        if out.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._live.stop()
-
-    def tell(self, update: "Update") -> None:
-        """A new phase."""
-        self._update, self._since = update, time.monotonic()
+    def tell(self, phase: "Update") -> None:
+        self._phase, self._since = phase, time.monotonic()
         if not out.is_terminal:
             say(self._words())
 
     def _words(self) -> str:
-        if self._update is None:
+        if self._phase is None:
             return "making ready"
-        now, gone = self._update, time.monotonic() - self._since
+        now, gone = self._phase, time.monotonic() - self._since
         expected = f" (about {_time(now.expected_s)})" if now.expected_s else ""
         left = f"{_time(max(0.0, now.left_s - gone))} left"
         return f"{now.phase}{expected}; best so far: {now.best or 'none yet'}; {left}"
@@ -243,13 +224,12 @@ def _time(seconds: float) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
 
 
-def _about(images: object, target: object) -> str:
-    """One line: what was read and what is wanted."""
+def _about(images: "DataSet", target: object) -> str:
     sizes = ", ".join(f"{len(getattr(images, p)):,} {p}" for p in ("train", "val", "test"))
     C, H, _ = images.input_shape
     colour = "grey" if C == 1 else "RGB"
-    n = len(images.class_names)
-    return f"{images.spec}: {n} classes, {sizes} images at {H} px, {colour}; wanted: {target}"
+    about = f"{len(images.class_names)} classes, {sizes} images at {H} px, {colour}"
+    return f"{images.spec}: {about}; wanted: {target}"
 
 
 def _print_result(folder: Path, fitted: "Fitted", replaced: bool, seconds: float) -> None:
@@ -260,13 +240,13 @@ def _print_result(folder: Path, fitted: "Fitted", replaced: bool, seconds: float
     columns |= {"ms": "{latency_ms:.3f}", "MACs": "{macs}", "size": "{size}"}
     found = fitted.comparison.assign(
         mark=lambda df: df["delivered"].map({True: "→", False: " "}),
-        macs=lambda df: df["macs"].map(millions),
-        size=lambda df: df["size_kb"].map(lambda kb: size(round(1000 * kb))),
+        macs=lambda df: df["macs"].map(common.millions),
+        size=lambda df: df["size_kb"].map(lambda kb: common.size(round(1000 * kb))),
     )
-    print_frame(found, columns)
+    common.print_frame(found, columns)
     say(report.headline(fitted))
     say(fitted.delivered.int8_note)
     for word in report.warnings(fitted):
-        say(one_line(word))
+        say(common.one_line(word))
     done = "replaced" if replaced else "written"
     say(f"{folder}: {done} in {_time(seconds)}; read {folder / 'card.html'}")

@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from lightlab.workbook.tools.common import (
-    NAME,
-    Resolution,
-    Width,
-    find,
-    is_text,
-    millions,
-    out,
-    print_frame,
-    say,
-    table,
-    told,
-)
+from lightlab.workbook.tools import common
+from lightlab.workbook.tools.common import NAME, Resolution, Width, out, say
 
 if TYPE_CHECKING:
     from lightlab.latency import Timings
@@ -36,13 +25,14 @@ def list_() -> None:
     from lightlab.space import scaling
     from lightlab.space.arch import layers
 
-    rows = table("name", "px", "MACs", "parameters", "source", right=("px", "MACs", "parameters"))
+    columns = ("name", "px", "MACs", "parameters", "source")
+    rows = common.table(*columns, right=columns[1:4])
     for name in scaling.names():
         entry = scaling.entry(name)
         found = layers(entry.arch)
         macs, params = sum(x.macs for x in found), sum(x.trainable for x in found)
         px, paper = str(entry.arch.resolution), re.split(r" \(|, ", entry.source)[0]
-        rows.add_row(name, px, millions(macs), millions(params), paper)
+        rows.add_row(name, px, common.millions(macs), common.millions(params), paper)
     out.print(rows)
     aliases = ", ".join(f"{short} is {name}" for short, name in scaling.ALIASES.items())
     say(f"MACs with squeeze-excite; parameters that are trained; {aliases}.")
@@ -54,14 +44,14 @@ def show(
     name: Annotated[str, Argument(help=NAME)], width: Width = 1.0, resolution: Resolution = None
 ) -> None:
     """The layers of one network, its costs by each way of counting, and the printed numbers."""
-    with told("arch"):  # a misspelt name before PyTorch's seconds
-        found = find(name, width, resolution)
+    with common.told("arch"):  # a misspelt name before PyTorch's seconds
+        found = common.find(name, width, resolution)
     from lightlab.measure import cost
 
     columns = {"layer": "{name}", "kind": "{role}", "kernel": "{kernel_size}×{kernel_size}"}
     columns |= {"stride": "{stride}", "output": "{out_channels}×{out_size}×{out_size}"}
     columns |= {"MACs": "{macs:,}", "parameters": "{trainable:,}"}
-    print_frame(cost.layer_table(found), columns, words=2)
+    common.print_frame(cost.layer_table(found), columns, words=2)
     out.print()
     # what was printed is about the network as it is named, not about a narrower one
     _print_totals(found, name if width == 1 and resolution is None else None)
@@ -75,11 +65,11 @@ def _print_totals(found: "Arch", name: str | None) -> None:
     from lightlab.measure import cost
     from lightlab.space import scaling
 
-    entry = None if name is None or is_text(name) else scaling.entry(name)
+    entry = None if name is None or common.is_text(name) else scaling.entry(name)
     printed = entry.published if entry else {}
     counted_there = "macs" in printed or "params" in printed
     columns = ("total", "counted", "published") if counted_there else ("total", "counted")
-    rows = table(*columns, right=columns[1:])
+    rows = common.table(*columns, right=columns[1:])
     kinds = (
         ("macs", "MACs", cost.MACS_CONVENTIONS, cost.macs),
         ("params", "parameters", cost.PARAM_CONVENTIONS, cost.param_count),
@@ -118,8 +108,8 @@ def latency(
 
     The last line says whether they can be told apart, or that the noise drowns the differences.
     """
-    with told("latency"):
-        archs = {name: find(name, width, resolution) for name in names}
+    with common.told("latency"):
+        archs = {name: common.find(name, width, resolution) for name in names}
         from lightlab import latency as timing
         from lightlab.measure import cost
 
@@ -127,11 +117,11 @@ def latency(
         timings = timing.measure_many(archs, timing.Setting(runtime, threads, batch), plan=plan)
     found = timings.table.assign(
         px=[a.resolution for a in archs.values()],
-        macs=[millions(cost.macs(a)) for a in archs.values()],
+        macs=[common.millions(cost.macs(a)) for a in archs.values()],
     )
     columns = {"network": "{name}", "px": "{px}", "MACs": "{macs}", "ms": "{latency_ms:.3f}"}
     columns |= {"IQR": "{iqr_ms:.3f}", "95 % interval": "{ci_low_ms:.3f}..{ci_high_ms:.3f}"}
-    print_frame(found, columns)
+    common.print_frame(found, columns)
     about = timings.device
     machine = about["cpu"] + (f", {about['gpu']}" if "gpu" in about else "")
     setting = f"{runtime}, {threads} thread(s), batch {batch}, {rounds} rounds"
