@@ -33,9 +33,8 @@ class Board:
         """
         start, goal = (size // 2, size // 5), (size // 2, size - 1 - size // 5)
         for _ in range(MAX_DRAWS):
-            blocked = zip(*np.nonzero(rng.random((size, size)) < density), strict=True)
-            cells = {(int(row), int(column)) for row, column in blocked} - {start, goal}
-            board = cls(size, frozenset(cells), start, goal)
+            cells = np.argwhere(rng.random((size, size)) < density).tolist()
+            board = cls(size, frozenset(map(tuple, cells)) - {start, goal}, start, goal)
             if breadth_first(board).path:
                 return board
         raise ValueError(
@@ -105,15 +104,13 @@ def manhattan(board: Board, cell: Cell) -> int:
 
 
 def a_star(board: Board, heuristic: Callable[[Board, Cell], float] = manhattan) -> Walk:
-    """Visit the cell with the least g + h, steps so far + estimated steps to go; then the smaller
-    h.
+    """Visit the cell with the least g + h, steps so far + estimated to go; then the smaller h.
 
     The path is shortest if `heuristic` never overestimates and falls by at most 1 per step (Hart,
     Nilsson & Raphael 1968, theorems 1 and 2).
     """
     parent: dict[Cell, Cell | None] = {board.start: None}
-    steps = {board.start: 0}
-    to_go = heuristic(board, board.start)
+    steps, to_go = {board.start: 0}, heuristic(board, board.start)
     heap, visited = [(to_go, to_go, board.start)], {}
     while heap:
         _, _, cell = heapq.heappop(heap)

@@ -4,6 +4,7 @@ import math
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,15 @@ MAX_N = 1_000_000
 
 def visits(board: Board, finders: Sequence[str] = tuple(FINDERS)) -> pd.DataFrame:
     """One row per method and cell; visit and step count from 0 (NaN: not visited, off the path)."""
-    rows, columns = np.divmod(np.arange(board.size**2), board.size)
-    cells = list(zip(rows.tolist(), columns.tolist(), strict=True))
-    frames = []
+    rows = []
     for method in finders:
         walk = FINDERS[method](board)
-        order = {cell: i for i, cell in enumerate(walk.visited)}
-        place = {cell: i for i, cell in enumerate(walk.path)}
-        frame = pd.DataFrame({"method": method, "row": rows, "column": columns})
-        frame["obstacle"] = [cell in board.obstacles for cell in cells]
-        frame["visit"] = [order.get(cell, np.nan) for cell in cells]
-        frame["step"] = [place.get(cell, np.nan) for cell in cells]
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+        visit = {cell: i for i, cell in enumerate(walk.visited)}
+        step = {cell: i for i, cell in enumerate(walk.path)}
+        for cell in np.ndindex(board.size, board.size):
+            numbers = visit.get(cell, np.nan), step.get(cell, np.nan)
+            rows.append((method, *cell, cell in board.obstacles, *numbers))
+    return pd.DataFrame(rows, columns=["method", "row", "column", "obstacle", "visit", "step"])
 
 
 def survey(
@@ -58,9 +55,7 @@ def survey(
 def order_moves(
     branching: int, depths: Sequence[int], n_trees: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Leaves that alpha–beta visits in random uniform trees, by the order in which moves are tried;
-    and their means.
-    """
+    """Leaves that alpha–beta visits in random uniform trees, by the order of moves; the means."""
     rows = []
     for depth in depths:
         for tree in range(n_trees):
@@ -95,9 +90,7 @@ def sweep_tables(game: games.MNK, capacities: Sequence[int], repeats: int = 1) -
 
 
 def move_values(game: games.MNK) -> dict[games.State, dict[int, int]]:
-    """The value of every move in the positions where one can err, solved from the last ply
-    backwards.
-    """
+    """The value of every move where one can err, solved from the last ply backwards."""
     values: dict[games.State, int] = {}
     moves: dict[games.State, dict[int, int]] = {}
     for states in reversed(game.positions()):
@@ -139,8 +132,7 @@ def perfect_play(
     rng: np.random.Generator,
     exploration: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """How often UCT, flat Monte Carlo and a random player choose a move that loses value; the
-    means.
+    """How often UCT, flat Monte Carlo and a random player choose a move that loses value; means.
 
     Per seed, all see the same `n_positions` positions, drawn evenly from those where one can err.
     """
@@ -157,11 +149,9 @@ def perfect_play(
             seeds = rng.integers(2**31, size=n_positions).tolist()
             pairs = zip(drawn, seeds, strict=True)
             searches = [games.UCT(game, state, i, exploration, tree) for state, i in pairs]
-            done = 0
-            for n in sorted(playouts):
+            for done, n in pairwise([0, *sorted(playouts)]):
                 for search in searches:
                     search.run(n - done)
-                done = n
                 wrong = [s.best_move not in perfect[s.root.state] for s in searches]
                 rows.append((seed, method, n, np.mean(wrong)))
     errors = pd.DataFrame(rows, columns=["seed", "method", "playouts", "error"])
@@ -180,9 +170,7 @@ def convergence_rate(errors: pd.DataFrame, n_positions: int) -> np.ndarray:
 
 
 def input_sizes(law: Law, budget: int) -> list[int]:
-    """4 to 8 sizes, even in log n, up to the largest n that `budget` operations allow, else
-    ValueError.
-    """
+    """4 to 8 sizes, even in log n, to the largest that `budget` operations allow, or ValueError."""
     high = 4
     while high < MAX_N and law.growth(high) <= budget:
         high *= 2
@@ -195,9 +183,7 @@ def input_sizes(law: Law, budget: int) -> list[int]:
 
 
 def count_operations(budget: int, repeats: int, rng: np.random.Generator) -> pd.DataFrame:
-    """All algorithms on random inputs of growing size, up to about `budget` operations; CPU
-    seconds.
-    """
+    """All algorithms on random inputs of growing size, up to `budget` operations; CPU seconds."""
     rows = []
     for law in LAWS:
         for n in input_sizes(law, budget):

@@ -29,14 +29,10 @@ class MNK:
         if not 0 < m * n <= MAX_CELLS or not 0 < k <= max(m, n):
             raise ValueError(f"need 1 to {MAX_CELLS} cells and 1 <= k <= max(m, n): {m},{n},{k}")
         self.m, self.n, self.k = m, n, k
-        self.max_plies = m * n
+        self.max_plies, self._full = m * n, (1 << m * n) - 1
         self.cells = [1 << cell for cell in range(m * n)]
         boards = np.arange(1 << m * n)
-        won = np.zeros(boards.size, dtype=bool)
-        for line in self._lines():
-            won |= boards & line == line
-        self._won = won.tobytes()
-        self._full = (1 << m * n) - 1
+        self._won = np.any([boards & line == line for line in self._lines()], axis=0).tobytes()
 
     def moves(self, state: State) -> list[int]:
         """Free cells, row by row."""

@@ -27,9 +27,7 @@ def log2_arrangements(counts: ArrayLike, axis: int | None = None) -> np.ndarray 
 
 
 def stirling_gap(counts: ArrayLike) -> float:
-    """H − (log2 W)/N in bits as Stirling's formula predicts it: falls like (cells − 1) log2(N) /
-    2N.
-    """
+    """H − (log2 W)/N in bits by Stirling's formula: falls like (cells − 1) log2(N) / 2N."""
     counts = np.asarray(counts, dtype=float).ravel()
     n = counts.sum()
     filled = counts[counts > 0]
@@ -47,9 +45,7 @@ def scatter(n_particles: int, side: int, rng: np.random.Generator) -> np.ndarray
 
 def diffuse(xy: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
     """A step of a random walk; who walks into a wall stays. Evenly filled stays so."""
-    moved = xy + STEPS[rng.integers(4, size=len(xy))]
-    inside = ((moved >= 0) & (moved < side)).all(axis=1)
-    return np.where(inside[:, None], moved, xy)
+    return np.clip(xy + STEPS[rng.integers(4, size=len(xy))], 0, side - 1)
 
 
 def carry(xy: np.ndarray) -> np.ndarray:
@@ -90,11 +86,7 @@ def simulate(
 def transition_matrix(side: int, work_rate: float = 0.0) -> sparse.csr_array:
     """Chances M[i, j] that a particle in cell i stands in cell j a step later, (side², side²)."""
     cells = np.stack(np.divmod(np.arange(side * side), side), axis=1)
-    targets = []
-    for step in STEPS:
-        moved = cells + step
-        inside = ((moved >= 0) & (moved < side)).all(axis=1)
-        targets.append(np.where(inside[:, None], moved, cells) @ (side, 1))
+    targets = [np.clip(cells + step, 0, side - 1) @ (side, 1) for step in STEPS]
     stay_or_home = [np.arange(side * side), carry(cells) @ (side, 1)]
     return _jumps(targets, [0.25] * 4) @ _jumps(stay_or_home, [1 - work_rate, work_rate])
 
@@ -108,11 +100,10 @@ def _jumps(targets: list[np.ndarray], chances: list[float]) -> sparse.csr_array:
 
 def evolve(p: np.ndarray, matrix: sparse.csr_array, n_steps: int) -> np.ndarray:
     """Distributions p, pM, pM², … as rows, (n_steps + 1, cells): infinitely many particles."""
-    path = np.empty((n_steps + 1, p.size))
-    path[0] = p
-    for step in range(n_steps):
-        path[step + 1] = path[step] @ matrix
-    return path
+    path = [p]
+    for _ in range(n_steps):
+        path.append(path[-1] @ matrix)
+    return np.stack(path)
 
 
 def stationary(matrix: sparse.csr_array) -> np.ndarray:
@@ -121,8 +112,7 @@ def stationary(matrix: sparse.csr_array) -> np.ndarray:
     balanced = (matrix.T - sparse.eye_array(n)).tocsr()[:-1]
     # one balance equation follows from the others: put Σp = 1 in its place
     system = sparse.vstack([balanced, sparse.csr_array(np.ones((1, n)))], format="csc")
-    right = np.zeros(n)
-    right[-1] = 1.0
+    right = np.append(np.zeros(n - 1), 1.0)
     return normalise(np.maximum(linalg.spsolve(system, right), 0.0))
 
 
@@ -144,9 +134,7 @@ def room_at_rest(side: int, work_rate: float) -> pd.DataFrame:
 
 
 def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) -> np.ndarray:
-    """Whom to carry at each move so that all get home, (Σ distance,); ValueError unless one of
-    ORDERS.
-    """
+    """Whom to carry at each move so that all get home, (Σ distance,), in one of ORDERS."""
     if order == "nearest first":
         return np.repeat(np.argsort(distance), np.sort(distance))
     shuffled = rng.permutation(len(distance))
@@ -161,9 +149,7 @@ def work_schedule(distance: np.ndarray, order: str, rng: np.random.Generator) ->
 def tidy_up(
     xy: np.ndarray, side: int, order: str, rng: np.random.Generator, n_points: int = 61
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Occupations (n_points, side, side) while an agent carries all home, and the moves made by
-    then.
-    """
+    """Occupations (n_points, side, side) while an agent carries all home; moves made by then."""
     schedule = work_schedule(xy.sum(axis=1), order, rng)
     stops = np.linspace(0, len(schedule), n_points).astype(int)
     counts = [occupation(xy, side)]

@@ -48,9 +48,7 @@ def boltzmann_gaps(p: np.ndarray, sizes: Sequence[int], rng: np.random.Generator
 
 
 def falls(side: int, n_steps: int, sizes: Sequence[int], seed: int) -> pd.DataFrame:
-    """How often (% of the steps) and how deep entropy falls by chance while particles leave their
-    corner.
-    """
+    """How often (% of the steps) and how deep entropy falls while particles leave their corner."""
     rows = []
     for size in sizes:
         rng = np.random.default_rng([seed, size])
@@ -106,20 +104,18 @@ def balance(sides: Sequence[int], work_rates: Sequence[float]) -> pd.DataFrame:
     rows = []
     for side, rate in product(sides, work_rates):
         p = disorder.stationary(disorder.transition_matrix(side, rate))
-        rows.append((side, rate, float(entropy(p))))
+        rows.append((side, rate, entropy(p)))
     return pd.DataFrame(rows, columns=["side", "work_rate", "entropy_bits"])
 
 
 def random_excess(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Huffman's questions minus entropy for `n` random alphabets of 2 to 31 symbols,
-    Dirichlet(0.3).
-    """
-    excess = np.empty(n)
+    """Huffman's questions minus entropy for `n` alphabets of 2 to 31 symbols, Dirichlet(0.3)."""
+    excess = []
     for i in range(n):
         p = rng.dirichlet(np.full(2 + i % 30, 0.3))
         probs = dict(enumerate(p))
-        excess[i] = expected_length(huffman_code(probs), probs) - entropy(p)
-    return excess
+        excess.append(expected_length(huffman_code(probs), probs) - entropy(p))
+    return np.array(excess)
 
 
 def next_letter_entropies(text: str) -> pd.DataFrame:
@@ -150,10 +146,10 @@ def block_codes(sources: Mapping[str, str], max_block: int) -> pd.DataFrame:
 def wrong_code_costs(
     probs: Probs, beliefs: Mapping[str, Probs], n_letters: int, n_repeats: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Draw letters from `probs`, code them as each of the `beliefs` would, count the answers; the
-    means of `wasted`.
+    """Draw letters from `probs`, code them as each of the `beliefs` would, count the answers.
 
-    wasted: answers per letter beyond the right code's (Huffman, letter pairs, ties drawn anew);
+    wasted: answers per letter beyond the right code's (Huffman, letter pairs, ties drawn anew), its
+    means are the second frame;
     over: answers per letter of the belief's Shannon code minus H(p) + KL, in theory from 0 to 1.
     """
     alphabet, p = list(probs), np.array(list(probs.values()))
@@ -181,12 +177,11 @@ def play_games(
     player), and the mean bits left after each, where a found object stays found.
     """
     games = []
-    for (name, player), (number, secret) in product(
-        information.PLAYERS.items(), enumerate(secrets)
-    ):
-        rng = np.random.default_rng([seed, number])
-        game = information.play(answers, int(secret), player, rng)
-        games.append(game.assign(player=name, game=number))
+    for name, player in information.PLAYERS.items():
+        for number, secret in enumerate(secrets):
+            rng = np.random.default_rng([seed, number])
+            game = information.play(answers, int(secret), player, rng)
+            games.append(game.assign(player=name, game=number))
     longest = max(len(game) for game in games)
     filled = [game.set_index("asked").reindex(range(longest), method="ffill") for game in games]
     needed = pd.concat(games).groupby(["game", "player"])["asked"].max().unstack("player")
@@ -196,8 +191,7 @@ def play_games(
 
 def in_bits(logits: Tensor, labels: Tensor) -> dict[str, float]:
     """Mean surprise of `logits` (N, classes) at the true labels, the surprise that they expect, and
-    the difference: 0 when the stated chances are true, above 0 when the network is too sure of
-    itself.
+    the difference: 0 when the stated chances are true, above 0 when the network is too sure.
     """
     log_p = logits.double().log_softmax(dim=1)
     surprise = -log_p.gather(1, labels[:, None]).mean().item() / math.log(2)
@@ -248,8 +242,7 @@ def train_network(
     look(model, {"step": 0, "macs": 0})
     train.fit(model, images, recipe, seed=seed, eval_every=1, callback=look)
     ends["trained"] = weights(model)
-    moments = [pd.DataFrame({"moment": moment, "weight": w}) for moment, w in ends.items()]
-    return pd.DataFrame(rows), pd.concat(moments, ignore_index=True)
+    return pd.DataFrame(rows), pd.DataFrame(ends).melt(var_name="moment", value_name="weight")
 
 
 def train_networks(
@@ -260,8 +253,7 @@ def train_networks(
     bin_width: float,
     n_bins: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`train_network` on each seed's data with each weight decay: the curves, the first one's
-    weights.
+    """`train_network` for each seed and weight decay: the curves, the first one's weights.
 
     Give each seed its own split: networks that share test images are not independent.
     """

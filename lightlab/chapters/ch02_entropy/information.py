@@ -62,9 +62,7 @@ def frequencies(symbols: Iterable[Hashable]) -> dict[Hashable, float]:
 
 
 def estimate(symbols: Iterable[Hashable], alphabet: Iterable[Hashable]) -> dict[Hashable, float]:
-    """Shares after a look at `symbols`, half a count added to each of `alphabet` (Krichevsky &
-    Trofimov 1981).
-    """
+    """Shares, half a count added to each of `alphabet` (Krichevsky & Trofimov 1981)."""
     counts = Counter(dict.fromkeys(alphabet, 0.5))
     counts.update(symbols)
     total = counts.total()
@@ -120,10 +118,9 @@ def expected_length(code: Code, probs: Probs) -> float:
 
 def tree_table(code: Code, probs: Probs) -> pd.DataFrame:
     """The tree of questions, a row per node; leaves in the order of their words, x from 0."""
-    leaves = sorted(code, key=lambda symbol: code[symbol])
-    x = {code[symbol]: float(i) for i, symbol in enumerate(leaves)}
-    prob = {code[symbol]: probs[symbol] for symbol in leaves}
-    name = {code[symbol]: symbol for symbol in leaves}
+    name = {word: symbol for symbol, word in code.items()}
+    x = {word: float(i) for i, word in enumerate(sorted(name))}
+    prob = {word: probs[symbol] for word, symbol in name.items()}
     inner = {word[:i] for word in x for i in range(len(word))}
     for word in sorted(inner, key=len, reverse=True):
         x[word] = (x[word + "0"] + x[word + "1"]) / 2
@@ -157,14 +154,11 @@ def threshold_questions(x: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
     """All questions "is feature f at least t?" on a table `x` (objects, features), and the answers
     (objects, questions); without those that all objects answer alike.
     """
-    asked, answers = [], []
-    for feature in range(x.shape[1]):
-        for threshold in np.unique(x[:, feature])[1:]:
-            asked.append((feature, float(threshold)))
-            answers.append(x[:, feature] >= threshold)
-    if not asked:
+    pairs = [(f, float(t)) for f in range(x.shape[1]) for t in np.unique(x[:, f])[1:]]
+    if not pairs:
         raise ValueError("all objects are alike: nothing to ask")
-    return np.stack(answers, axis=1), pd.DataFrame(asked, columns=["feature", "threshold"])
+    asked = pd.DataFrame(pairs, columns=["feature", "threshold"])
+    return x[:, asked["feature"]] >= asked["threshold"].to_numpy(), asked
 
 
 def information_gain(answers: np.ndarray) -> np.ndarray:

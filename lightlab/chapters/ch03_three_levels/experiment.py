@@ -61,10 +61,9 @@ def solve_parameters(
             histories.append(history.assign(way=way, seed=seed))
             if classifier is not None:
                 found[way] = classifier
-        results.append(pd.DataFrame(rows).assign(seed=seed))
+        results += [row | {"seed": seed} for row in rows]
         shown = shown or found
-    results, histories = (pd.concat(frames, ignore_index=True) for frames in (results, histories))
-    return results, histories, shown
+    return pd.DataFrame(results), pd.concat(histories, ignore_index=True), shown
 
 
 def solve_untrained(ds: DataSet, penalty: float) -> tuple[list[dict[str, Any]], dict[str, Linear]]:
@@ -127,8 +126,7 @@ def _settings(configs: Sequence[dict[str, Any]], base: Setting) -> list[Setting]
     what a point leaves open is `base`'s.
     """
     found = []
-    for config in configs:
-        sizes = dict(config)
+    for sizes in map(dict, configs):
         numbers = {k: sizes.pop(k, getattr(base, k)) for k in ("lr", "weight_decay")}
         network = f"dense-{sizes['width']}" if "width" in sizes else layers.write(**sizes)
         found.append(Setting(network, **numbers))
@@ -140,9 +138,7 @@ def search(
     ways: Mapping[str, Callable[[int], Sequence[Setting]]],
     recipe: train.Recipe,
 ) -> pd.DataFrame:
-    """Levels 2 and 3: the settings that each of `ways` tries for a seed, on its data (see
-    `try_all`).
-    """
+    """Levels 2 and 3: `try_all` of what each of `ways` tries for a seed, on its data."""
     frames = [
         try_all(ds, settings_of(seed), recipe, seed).assign(way=way, seed=seed)
         for seed, ds in sets.items()
@@ -192,16 +188,11 @@ def best_so_far(values: Sequence[float], exchangeable: bool) -> np.ndarray:
     """Best value among the first 1, 2, …, N trials; where their order is chance (`exchangeable`)
     its expectation over all orders (Bergstra & Bengio 2012, section 2.1, resample to the same end).
     """
-    v = np.asarray(values, dtype=float)
     if not exchangeable:
-        return np.maximum.accumulate(v)
-    v, N = np.sort(v), len(v)
-    return np.array(
-        [
-            sum(v[r] * math.comb(r, n - 1) for r in range(n - 1, N)) / math.comb(N, n)
-            for n in range(1, N + 1)
-        ]
-    )
+        return np.maximum.accumulate(np.asarray(values, dtype=float))
+    v, N = np.sort(values), len(values)
+    sums = [sum(v[r] * math.comb(r, n) for r in range(n, N)) for n in range(N)]
+    return np.array([total / math.comb(N, n) for n, total in enumerate(sums, 1)])
 
 
 def variance_shares(grid: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:

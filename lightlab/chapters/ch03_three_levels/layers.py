@@ -91,15 +91,14 @@ def _he(layer: nn.Conv2d | nn.Linear) -> nn.Module:
 
 def activations(model: nn.Sequential, x: Tensor) -> Points:
     """Points of images `x` (n, C, H, W) as they enter, after every ReLU, and as they leave."""
-    points = {"input": x.flatten(1).double().numpy()}
+    points = {"input": x}
     with predicting(model):
-        for i, module in enumerate(model):
+        for module in model:
             x = module(x)
             if isinstance(module, nn.ReLU):
-                points[f"layer {len(points)}"] = x.flatten(1).double().numpy()
-            elif i == len(model) - 1:
-                points["output"] = x.flatten(1).double().numpy()
-    return points
+                points[f"layer {len(points)}"] = x
+    points["output"] = x
+    return {layer: x.flatten(1).double().numpy() for layer, x in points.items()}
 
 
 def watch(
@@ -126,13 +125,13 @@ def clouds(watched: Watched, test: Split, n_points: int) -> pd.DataFrame:
     """The first test images in the plane of a layer's two principal components at the last epoch:
     what moves on the page moves in the layer.
     """
-    frames = []
+    frames, digits = [], test.y[:n_points].numpy()
     for layer, last in watched[max(watched)][1].items():
         plane = PCA(2, svd_solver="full").fit(last)
         for epoch, (_, points) in watched.items():
             x, y = plane.transform(points[layer])[:n_points].T
-            frame = pd.DataFrame({"epoch": epoch, "layer": layer, "x": x, "y": y})
-            frames.append(frame.assign(digit=test.y[:n_points].numpy()))
+            columns = {"epoch": epoch, "layer": layer, "x": x, "y": y, "digit": digits}
+            frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -166,9 +165,7 @@ def fuzziness(points: np.ndarray, y: Tensor) -> float:
 
 
 def by_layer(watched: Mapping[int, Watched], sets: Mapping[int, DataSet]) -> pd.DataFrame:
-    """Probe accuracy and separation on test images, fuzziness on training images; arguments by
-    seed.
-    """
+    """Probe and separation on test images, fuzziness on training images; arguments by seed."""
     rows = []
     for seed, kept in watched.items():
         y, y_test = sets[seed].train.y, sets[seed].test.y
@@ -184,11 +181,8 @@ def by_layer(watched: Mapping[int, Watched], sets: Mapping[int, DataSet]) -> pd.
 
 def over_seeds(layers: pd.DataFrame) -> pd.DataFrame:
     """Mean and interval of each quantity of `by_layer`."""
-    keys = ["epoch", "depth", "layer"]
-    frames = [
-        stats.grouped_ci(layers, keys, quantity).assign(quantity=quantity)
-        for quantity in ("probe", "separation", "fuzziness")
-    ]
+    keys, quantities = ["epoch", "depth", "layer"], ["probe", "separation", "fuzziness"]
+    frames = [stats.grouped_ci(layers, keys, q).assign(quantity=q) for q in quantities]
     return pd.concat(frames, ignore_index=True)
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 from lightlab.chapters.ch05_hyperparameter_tuning.cross_validation import CrossValidation
 from lightlab.measure import stats
 from lightlab.search import BayesianOptimization, GridSearch, RandomSearch, Searcher, Trial
-from lightlab.search.gaussian.acquisition import expected_improvement
-from lightlab.search.gaussian.surrogate import Surrogate
+from lightlab.search.acquisition import expected_improvement
 from lightlab.search.optuna_search import OptunaSearch
+from lightlab.search.surrogate import Surrogate
 from lightlab.space.hyper import Config, HyperSpace
 
 GRID_LEVELS = 3
@@ -25,9 +25,7 @@ Searchers = Mapping[tuple[str, int], Searcher]
 
 
 def make_searcher(method: str, space: HyperSpace, seed: int, n_initial: int) -> Searcher:
-    """The searcher "bo", "random", "grid" or "tpe"; those with a model place `n_initial` points
-    without it.
-    """
+    """The searcher "bo", "random", "grid" or "tpe"; models come after `n_initial` points."""
     makers = {
         "bo": lambda: BayesianOptimization(space, seed, n_initial=n_initial),
         "random": lambda: RandomSearch(space, seed),
@@ -55,18 +53,11 @@ def search(searcher: Searcher, problem: CrossValidation, budget: float) -> pd.Da
         searcher.tell(asked, [score.mean], [score.noise_var])
         held_out[str(asked[0])] = score.held_out
         best = searcher.incumbent
-        rows.append(
-            {
-                "trial": len(rows) + 1,
-                "cost": spent,
-                **asked[0],
-                "value": score.mean,
-                "noise_var": score.noise_var,
-                "held_out": score.held_out,
-                "incumbent_value": best.value if best else np.nan,
-                "incumbent_held_out": held_out[str(best.config)] if best else np.nan,
-            }
-        )
+        row = {"trial": len(rows) + 1, "cost": spent, **asked[0], "value": score.mean}
+        row |= {"noise_var": score.noise_var, "held_out": score.held_out}
+        row["incumbent_value"] = best.value if best else np.nan
+        row["incumbent_held_out"] = held_out[str(best.config)] if best else np.nan
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -189,10 +180,8 @@ def replay(space: HyperSpace, trials: Sequence[Trial], sizes: Sequence[int]) -> 
         model = fit_model(space, trials[:size])
         mean, sd = model.predict([{name: value} for value in x])
         best_f = model.predict([t.config for t in trials[:size]])[0].max()
-        acqf = expected_improvement(mean, sd, best_f)
-        parts.append(
-            pd.DataFrame({"n_trials": size, name: x, "mean": mean, "sd": sd, "acqf": acqf})
-        )
+        part = pd.DataFrame({"n_trials": size, name: x, "mean": mean, "sd": sd})
+        parts.append(part.assign(acqf=expected_improvement(mean, sd, best_f)))
     return pd.concat(parts, ignore_index=True)
 
 
