@@ -64,7 +64,8 @@ PRINTED = [
 @pytest.mark.parametrize("line", COUNTED.strip().splitlines()[1:])
 def test_macs_and_parameters_are_those_that_others_count(line):
     """Six digits after the point are a count to the last one."""
-    (name, _, width), *counts = line.split()[0].partition("@"), *line.split()[1:]
+    name, *counts = line.split()
+    name, _, width = name.partition("@")
     arch = scaling.get(name, width_mult=float(width or 1))
     for convention, millions in zip(counts[::2], counts[1::2], strict=True):
         count = cost.macs if convention in cost.MACS_CONVENTIONS else cost.param_count
