@@ -3,8 +3,8 @@
 `Controller` is imported when it is first asked for: it alone needs PyTorch.
 """
 
+from lightlab.search.bayesopt import BayesianOptimization
 from lightlab.search.evolution import NSGA2, RegularizedEvolution
-from lightlab.search.gaussian.bayesopt import BayesianOptimization
 from lightlab.search.random_search import GridSearch, RandomSearch
 from lightlab.search.searcher import Searcher, SearchError, Trial
 

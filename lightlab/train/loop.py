@@ -19,7 +19,7 @@ from lightlab.data import Split
 from lightlab.train.recipe import Recipe, TrainError
 
 _BAR_AFTER_S = 2.0
-_VERSION = 3  # raise it when what a training keeps changes
+_VERSION = 4  # raise it when what a training keeps changes
 
 
 class Keeper:

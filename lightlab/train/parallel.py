@@ -54,8 +54,8 @@ def pool(workers: int, **how: Any) -> joblib.Parallel:
 def accelerator(macs: float) -> str:
     """The device for training steps of so many `macs`, backward pass included: "cuda" or "cpu".
 
-    On a GPU cuDNN is told to give equal results for equal seeds, and to compute in float32 where a
-    recipe says so. An empty CUDA_VISIBLE_DEVICES keeps all on the processor.
+    On a GPU cuDNN is told to give equal results for equal seeds, and to compute in float32. An
+    empty CUDA_VISIBLE_DEVICES keeps all on the processor.
     """
     if not torch.cuda.is_available() or macs < LEAST_MACS_PER_CORE * joblib.cpu_count():
         return "cpu"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from lightlab.data import splits
 
 PADDINGS = ("zeros", "reflect")
-PRECISIONS = ("float32", "bfloat16", "auto")
 
 
 class TrainError(ValueError):
@@ -35,9 +34,6 @@ class Recipe:
     With a teacher (Hinton et al. 2015) the loss is (1 - `teacher_weight`) times the labels' plus
     `teacher_weight` times the teacher's, both outputs divided by `temperature`.
 
-    `precision` "bfloat16" computes all but depthwise convolutions in 16 bits; "auto" times a few
-    steps and takes the faster, so that its results are not those of every machine or moment.
-
     With `most_seconds` > 0 the training takes no longer: where the epochs would need more, the
     schedule follows the time and there are fewer steps; results then differ from run to run.
     TrainError on impossible values.
@@ -55,7 +51,6 @@ class Recipe:
     flip: bool = False
     temperature: float = 4.0
     teacher_weight: float = 0.9
-    precision: str = "float32"
     most_seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -77,7 +72,6 @@ class Recipe:
             "0 <= teacher_weight <= 1": 0 <= self.teacher_weight <= 1,
             "most_seconds >= 0": self.most_seconds >= 0,
             f"padding one of {', '.join(PADDINGS)}": self.padding in PADDINGS,
-            f"precision one of {', '.join(PRECISIONS)}": self.precision in PRECISIONS,
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:
             raise TrainError(f"a recipe needs {', '.join(broken)}")

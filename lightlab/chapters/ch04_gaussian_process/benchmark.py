@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from tqdm.auto import tqdm
 
 from lightlab.measure import stats
-from lightlab.search.gaussian.bayesopt import BayesianOptimization
+from lightlab.search.bayesopt import BayesianOptimization
 from lightlab.search.optuna_search import OptunaSearch
 from lightlab.search.random_search import GridSearch, RandomSearch
 from lightlab.search.searcher import Searcher

@@ -12,8 +12,8 @@ from sklearn.gaussian_process.kernels import RBF, Matern
 from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVC
 
-from lightlab.search.gaussian import acquisition, gp, surrogate
-from lightlab.search.gaussian.nehvi import to_botorch
+from lightlab.search import acquisition, gp, surrogate
+from lightlab.search.nehvi import to_botorch
 from lightlab.search.searcher import Trial
 from lightlab.space.hyper import Float, HyperSpace
 

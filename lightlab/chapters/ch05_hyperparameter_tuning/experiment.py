@@ -13,9 +13,9 @@ import pandas as pd
 from lightlab.chapters.ch05_hyperparameter_tuning.cross_validation import CrossValidation
 from lightlab.measure import stats
 from lightlab.search import BayesianOptimization, GridSearch, RandomSearch, Searcher, Trial
-from lightlab.search.gaussian.acquisition import expected_improvement
-from lightlab.search.gaussian.surrogate import Surrogate
+from lightlab.search.acquisition import expected_improvement
 from lightlab.search.optuna_search import OptunaSearch
+from lightlab.search.surrogate import Surrogate
 from lightlab.space.hyper import Config, HyperSpace
 
 GRID_LEVELS = 3

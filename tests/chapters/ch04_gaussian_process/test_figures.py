@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightlab.chapters.ch04_gaussian_process import experiment, figures
-from lightlab.search.gaussian import acquisition
+from lightlab.search import acquisition
 
 TRUTH = pd.DataFrame({"x": experiment.GRID, "value": experiment.hills(experiment.GRID)})
 X = np.array([0.2, 0.6, 0.9])
@@ -28,9 +28,8 @@ def test_the_next_point_is_marked_where_the_acquisition_is_largest(words):
 
 def test_posteriors_and_evidence_have_a_panel_each(words):
     bands, seen = experiment.learn(X, POINTS["value"].to_numpy(), 0.15, [0, 1, 3])
-    assert {"0 observations", "1 observation", "3 observations"} <= set(
-        words(figures.posteriors(bands, seen, TRUTH))
-    )
+    shown = words(figures.posteriors(bands, seen, TRUTH))
+    assert {"0 observations", "1 observation", "3 observations"} <= set(shown)
     curve = experiment.evidence(X, POINTS["value"].to_numpy(), 0.1, [0.05, 0.2, 1.0])
     trio = experiment.at_lengths(X, POINTS["value"], 0.1, {"short": 0.05, "long": 1.0})
     fig = figures.evidence(trio, POINTS.assign(sd=0.1), curve, TRUTH)
@@ -47,16 +46,12 @@ def test_the_plane_joins_rules_that_take_the_same_place(words):
 
 
 def test_regret_draws_the_means(words):
-    rows = [
-        ("Branin", m, t, v / t, v / t - 0.1, v / t + 0.1)
-        for m, v in (("ours", -2.0), ("random", 1.0))
-        for t in range(1, 6)
-    ]
-    columns = ["problem", "method", "trial", "mean", "ci_low", "ci_high"]
-    curves = pd.DataFrame(rows, columns=columns)
-    fig = figures.regret(curves, 2)
+    trials = np.arange(1, 6)
+    curves = pd.DataFrame({"problem": "Branin", "method": ["ours"] * 5 + ["random"] * 5})
+    curves = curves.assign(trial=[*trials] * 2, mean=[*-2.0 / trials, *1 / trials])
+    fig = figures.regret(curves.assign(ci_low=-3.0, ci_high=2.0), 2)
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
-    np.testing.assert_allclose(drawn["random"], 1 / np.arange(1, 6))
+    np.testing.assert_allclose(drawn["random"], 1 / trials)
     assert "Branin" in words(fig)
 
 

@@ -1,5 +1,7 @@
 """Figures of notebook 06 show what their data say."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,12 +19,9 @@ def test_savings_name_each_kernel_with_its_limit(words):
 
 
 def test_agreement_has_one_row_a_network_and_a_band_of_one_digit(words):
-    table = pd.DataFrame(
-        [(n, q, c, d) for n, d in (("A", 0.4), ("B", -1.2)) for q in ("MACs", "weights")
-         for c in ("one way", "other way")],
-        columns=["network", "quantity", "convention", "last_digits"],
-    )  # fmt: skip
-    fig = figures.agreement(table)
+    cases = product("AB", ("MACs", "weights"), ("one way", "other way"))
+    table = pd.DataFrame(cases, columns=["network", "quantity", "convention"])
+    fig = figures.agreement(table.assign(last_digits=table["network"].map({"A": 0.4, "B": -1.2})))
     assert {"A", "B", "MACs", "weights", "one way"} <= set(words(fig))
     band = fig.axes[0].patches[0]
     assert (band.get_x(), band.get_x() + band.get_width()) == (-0.5, 0.5)
@@ -31,34 +30,33 @@ def test_agreement_has_one_row_a_network_and_a_band_of_one_digit(words):
 
 @pytest.fixture
 def points() -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {"width_mult": [0.25, 0.5, 0.5, 1.0], "resolution": [32, 32, 16, 32]}
-    ).assign(macs=[1e5, 1e6, 4e5, 1e7], mean=[30.0, 60.0, 52.0, 80.0])
+    frame = pd.DataFrame({"width_mult": [0.25, 0.5, 0.5, 1.0], "resolution": [32, 32, 16, 32]})
+    frame = frame.assign(macs=[1e5, 1e6, 4e5, 1e7], mean=[30.0, 60.0, 52.0, 80.0])
     return frame.assign(ci_low=frame["mean"] - 2, ci_high=frame["mean"] + 2)
 
 
+LINE = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
+
+
 def test_plane_shows_how_far_each_network_is_from_the_line(words, points):
-    line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
-    fig = figures.plane(points, line, (10.0, 8.0, 12.0), "accuracy")
+    for gap, told in (
+        ((10.0, 8.0, 12.0), "10.0 points under the line [8.0, 12.0]"),
+        ((-10.0, -12.0, 1.0), "10.0 points above the line [-1.0, 12.0]"),
+        ((10.0, np.nan, np.nan), "10.0 points under the line"),
+    ):
+        fig = figures.plane(points, LINE, gap, "accuracy")
+        assert {f"width × 0.25: {told}", "width × 0.25", "16 px"} <= set(words(fig))
     stems = [ln for ln in fig.axes[1].lines if list(ln.get_ydata())[:1] == [0] and ln.get_lw() == 1]
     assert [ln.get_ydata()[1] for ln in stems] == pytest.approx([-10, 0, -0.04, 0], abs=0.05)
-    under = "width × 0.25: 10.0 points under the line [8.0, 12.0]"
-    assert {under, "width × 0.25", "16 px"} <= set(words(fig))
-    above = figures.plane(points, line, (-10.0, -12.0, 1.0), "accuracy")
-    assert "width × 0.25: 10.0 points above the line [-1.0, 12.0]" in words(above)
-    alone = figures.plane(points, line, (10.0, np.nan, np.nan), "accuracy")
-    assert "width × 0.25: 10.0 points under the line" in words(alone)
 
 
 def test_costs_add_up_and_mark_the_network(words, points):
     shares = pd.DataFrame({"role": ["pointwise", "depthwise", "conv", "fc"]})
     shares = shares.assign(macs=[900e3, 50e3, 40e3, 10e3], weights=[6e3, 1e3, 1e3, 2e3])
-    line = pd.DataFrame({"macs": [1e5, 1e7], "mean": [40.0, 80.0]})
-    fig = figures.costs(shares, points, line)
+    fig = figures.costs(shares, points, LINE)
     promised = "the line promises 60.0 %"
     assert {"1M MACs", "10k weights", "900k (90.0%)", "classifier", promised} <= set(words(fig))
-    marked = fig.axes[2].lines[-1]
-    assert (marked.get_xdata()[0], marked.get_ydata()[0]) == (1e6, 60.0)
+    assert fig.axes[2].lines[-1].get_xydata()[0].tolist() == [1e6, 60.0]
 
 
 def test_latency_names_what_is_not_on_the_grid(words, points):

@@ -12,19 +12,9 @@ def title(ax):
     return ax.get_title() or ax.get_title(loc="left")
 
 
-def test_every_arm_order_and_model_has_a_look():
-    arms = [arm for pair in experiment.COMPARED.values() for arm in pair]
-    assert {*arms, experiment.AS_MUCH} <= set(plots.ARMS)
-    assert set(experiment.ORDERS) == set(plots.ORDERS)
-    assert set(accuracy_predictor.MODELS) == set(plots.MODELS)
-
-
 def test_a_course_has_three_lines_and_its_phases():
-    history = pd.DataFrame(
-        {"phase": ["full network", "kernel"], "passes": [1000, 2000], "smallest": [1, 2],
-         "middle": [3, 4], "largest": [5, 6]}
-    )  # fmt: skip
-    (ax,) = plots.course(history).axes
+    history = pd.DataFrame({"phase": ["full network", "kernel"], "passes": [1000, 2000]})
+    (ax,) = plots.course(history.assign(smallest=[1, 2], middle=[3, 4], largest=[5, 6])).axes
     assert [t.get_text() for t in ax.texts] == ["full network", "kernel"]
     drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.lines[:3]}
     assert drawn == {"largest": [5, 6], "middle": [3, 4], "smallest": [1, 2]}
@@ -42,51 +32,39 @@ def test_corners_and_gaps_show_means():
 
 
 def test_the_other_pictures_draw_all_rows():
-    table = pd.DataFrame({"images": ["inherited", "200"] * 2, "corner": ["x", "x", "y", "y"],
-                          "accuracy": [1.0, 2, 3, 4]})  # fmt: skip
-    assert len(plots.calibration(table).axes[0].lines) == 2
-    models = ("perceptrons", "linear", "MACs only")
-    rows = [(m, n, r, 1.0 / n, 0.5) for m in models for n in (10, 20) for r in (0, 1)]
-    curve = pd.DataFrame(rows, columns=["model", "n", "repeat", "rmse", "tau"])
-    left = plots.learning(curve).axes[0]
-    assert np.allclose(left.lines[1].get_ydata(), [0.1, 0.05])
-    chosen = pd.DataFrame({"kind": ["random", "chosen"], "predicted": [1, 2], "accuracy": [2, 1],
-                           "spread": 0.5})  # fmt: skip
-    ax = plots.curse(chosen).axes[0]
-    assert len(ax.lines) == 3
-    assert len(ax.collections) == 2
+    table = pd.DataFrame({"images": ["inherited", "200"] * 2, "corner": ["x", "x", "y", "y"]})
+    assert len(plots.calibration(table.assign(accuracy=[1.0, 2, 3, 4])).axes[0].lines) == 2
+    rows = [(m, n, 0.5) for m in accuracy_predictor.MODELS for n in (10, 20, 10, 20)]
+    curve = pd.DataFrame(rows, columns=["model", "n", "tau"])
+    left = plots.learning(curve.assign(repeat=[0, 0, 1, 1] * 3, rmse=1 / curve["n"])).axes[0]
+    means = [line.get_ydata() for line in left.lines if len(line.get_ydata()) == 2]
+    assert np.allclose(means, [[0.1, 0.05]] * 3)
+    chosen = pd.DataFrame({"kind": ["random", "chosen"], "predicted": [1, 2], "accuracy": [2, 1]})
+    ax = plots.curse(chosen.assign(spread=0.5)).axes[0]
+    assert (len(ax.lines), len(ax.collections)) == (3, 2)
 
 
 def test_fronts_have_a_panel_per_setting_and_means_by_target():
-    served = pd.DataFrame(
-        {"setting": ["torch/1/1"] * 2, "target_ms": 1.0, "latency_ms": [0.8, 1.0],
-         "accuracy": [60.0, 70]}
-    )  # fmt: skip
-    designs = pd.DataFrame(
-        {"family": "MobileNetV2", "arch": ["a", "b", "c"], "setting": "torch/1/1",
-         "latency_ms": [1.0, 2.0, 1.5], "validated": [51.0, 54, 40], "accuracy": [50.0, 55, 60]}
-    )  # fmt: skip
-    fig = plots.fronts(served, designs)
-    assert len(fig.axes) == 1
-    assert title(fig.axes[0]) == "torch, 1 thread, batch 1"
-    dots, mean, _, line = fig.axes[0].lines
+    served = pd.DataFrame({"latency_ms": [0.8, 1.0], "accuracy": [60.0, 70], "target_ms": 1.0})
+    designs = pd.DataFrame({"latency_ms": [1.0, 2.0, 1.5], "accuracy": [50.0, 55, 60]})
+    designs = designs.assign(arch=["a", "b", "c"], family="MobileNetV2", validated=[51.0, 54, 40])
+    setting = {"setting": "torch/1/1"}
+    (ax,) = plots.fronts(served.assign(**setting), designs.assign(**setting)).axes
+    assert title(ax) == "torch, 1 thread, batch 1"
+    dots, mean, _, line = ax.lines
     assert dots.get_xdata().tolist() == [800, 1000]
     assert mean.get_ydata().tolist() == [65]
     assert line.get_ydata().tolist() == [50, 55]  # without c, slower than a and worse
 
 
 def test_costs_are_counted_in_minutes():
-    costs = specialisation.cost_table(
-        fixed=600, each=60, tuning=60, alone=60, mnasnet=600, proxyless=60
-    )
-    (ax,) = plots.costs(specialisation.total_costs(costs, [1, 10]), 10.0).axes
+    seconds = {"fixed": 600, "each": 60, "tuning": 60, "alone": 60, "mnasnet": 600, "proxyless": 60}
+    costs = specialisation.total_costs(specialisation.cost_table(**seconds), [1, 10])
+    (ax,) = plots.costs(costs, 10.0).axes
     drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
     assert drawn[specialisation.OURS] == [11, 20]
     assert drawn[specialisation.PROXYLESS] == [2, 20]
-    assert (
-        len(plots.costs(specialisation.total_costs(costs, [1, 10]), float("inf")).axes[0].lines)
-        == 4
-    )
+    assert len(plots.costs(costs, float("inf")).axes[0].lines) == 4
 
 
 def test_kernels_are_framed_where_the_next_comes_from():
@@ -99,9 +77,7 @@ def test_kernels_are_framed_where_the_next_comes_from():
 
 
 def test_bars_stand_for_the_orders():
-    importance = pd.DataFrame(
-        {"order": ["as trained"] * 2 + ["by importance"] * 2, "channel": [0, 1] * 2, "value": 1.0}
-    )
+    importance = pd.DataFrame({"order": ["as trained", "by importance"], "channel": 0, "value": 1})
     rows = [(o, e, 10.0 * e + len(o), 1.0, 99.0) for o in experiment.ORDERS for e in (2, 3)]
     cut = pd.DataFrame(rows, columns=["order", "expand", "mean", "ci_low", "ci_high"])
     right = plots.ordered(importance, cut).axes[1]
@@ -111,8 +87,7 @@ def test_bars_stand_for_the_orders():
 
 
 def test_a_layer_has_a_bar_for_every_width():
-    rows = [(0, 1, e, 16 * e, False, "3, 5") for e in (2, 4)]
-    rows += [(1, 1, e, 16 * e, True, "3, 5") for e in (2, 4)]
-    columns = ["layer", "unit", "expand", "channels", "optional", "kernels"]
-    (ax,) = plots.layers(pd.DataFrame(rows, columns=columns)).axes
+    table = pd.DataFrame({"layer": [0, 0, 1, 1], "expand": [2, 4] * 2, "channels": [32, 64] * 2})
+    table = table.assign(unit=1, optional=table["layer"] == 1, kernels="3, 5")
+    (ax,) = plots.layers(table).axes
     assert [bar.get_height() for bar in ax.patches] == [64, 64, 32, 32]

@@ -5,16 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.chapters.ch11_compression import experiment
 from lightlab.chapters.ch11_compression.search import Worth
 from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.space.skeleton import Skeleton
-
-
-@pytest.fixture(scope="session")
-def digits():
-    return data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
 
 
 @pytest.fixture(scope="session")

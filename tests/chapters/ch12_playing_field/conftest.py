@@ -2,13 +2,8 @@
 
 import pytest
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.chapters.ch12_playing_field import rules
-
-
-@pytest.fixture(scope="session")
-def digits():
-    return data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
 
 
 @pytest.fixture(scope="session")

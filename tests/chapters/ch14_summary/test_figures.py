@@ -1,5 +1,7 @@
 """Figures of notebook 14 say what their frames say."""
 
+from itertools import combinations
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -12,14 +14,9 @@ from lightlab.show import style
 def test_open_claims_are_counted_by_what_could_decide_them(words):
     claims = {"notebook": ["01 A", "02 B"], "decided_by": ["the profile paper", "more samples"]}
     fig = figures.undecided(pd.DataFrame(claims))
-    told = words(fig)
-    assert {"1 the profile paper", "1 more samples", "1 open"} <= set(told)
+    assert {"1 the profile paper", "1 more samples", "1 open"} <= set(words(fig))
     assert len({patch.get_facecolor() for patch in fig.axes[0].patches}) == 2
-
-
-def test_where_nothing_is_open_the_figure_is_empty():
-    none = pd.DataFrame({"notebook": [], "decided_by": []})
-    assert not figures.undecided(none).axes[0].patches
+    assert not figures.undecided(pd.DataFrame(claims).head(0)).axes[0].patches
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3])
@@ -39,20 +36,14 @@ def test_the_contact_sheet_keeps_pictures_and_words_apart(columns, words, tmp_pa
     for ax in fig.axes[: len(pages)]:
         ax.apply_aspect()
         boxes += [text.get_window_extent() for text in ax.texts] + [ax.get_window_extent()]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
     assert all(box.x0 >= 0 and box.y1 <= fig.bbox.height for box in boxes)
 
 
 def test_costs_tell_each_notebook_and_those_that_read_it(words):
-    table = pd.DataFrame(
-        {"notebook": ["01 A", "02 B"], "seconds": [60.0, 30.0], "readers_s": [30.0, 0.0],
-         "peak_gib": [0.5, 1.25]}
-    )  # fmt: skip
+    table = pd.DataFrame({"notebook": ["01 A", "02 B"], "seconds": [60.0, 30.0]})
+    table = table.assign(readers_s=[30.0, 0.0], peak_gib=[0.5, 1.25])
     told = words(figures.costs(table))
     assert {"1.0 + 0.5 min", "0.5 min", "0.5 GiB", "1.2 GiB"} <= set(told)
-
-
-def test_what_was_not_recorded_is_told(words):
-    nothing = {"seconds": np.nan, "readers_s": 0.0, "peak_gib": np.nan}
-    told = words(figures.costs(pd.DataFrame([{"notebook": "01 A"} | nothing])))
-    assert told.count("not recorded") == 2
+    nothing = table.head(1).assign(seconds=np.nan, readers_s=0.0, peak_gib=np.nan)
+    assert words(figures.costs(nothing)).count("not recorded") == 2

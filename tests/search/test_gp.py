@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.optimize import approx_fprime
 
-from lightlab.search.gaussian import gp
-from lightlab.search.gaussian.acquisition import log_ei_grad, log_expected_improvement
-from lightlab.search.gaussian.nehvi import to_botorch
+from lightlab.search import gp
+from lightlab.search.acquisition import log_ei_grad, log_expected_improvement
+from lightlab.search.nehvi import to_botorch
 
 RNG = np.random.default_rng(0)
 FEATURES = gp.Features((None, (1 / 6, 0.5, 5 / 6), None))

@@ -8,10 +8,9 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from lightlab.search import searcher
-from lightlab.search.gaussian import acqopt, surrogate
-from lightlab.search.gaussian.surrogate import LogEI, Surrogate
+from lightlab.search import acquisition, searcher, surrogate
 from lightlab.search.searcher import Incumbent, SearchSpace, Trial, TrialLog, keys
+from lightlab.search.surrogate import LogEI, Surrogate
 from lightlab.space.decisions import DecisionSpace
 
 N_BEST = 3  # points whose neighbourhood is searched closely
@@ -109,7 +108,7 @@ class BayesianOptimization(TrialLog):
             return self._initial(len(points), taken, rng)
         best = self._best_places()
         allowed = partial(self._allowed, taken)
-        x = acqopt.maximize(self._acquisition(), self.space.columns, best, allowed, rng)
+        x = acquisition.maximize(self._acquisition(), self.space.columns, best, allowed, rng)
         if x is None:
             return self._unseen(taken, rng)
         return self.space.from_cube(x[None])[0]
@@ -138,13 +137,11 @@ class BayesianOptimization(TrialLog):
                 break
         return point
 
-    def _acquisition(self) -> acqopt.Acquisition:
+    def _acquisition(self) -> acquisition.Acquisition:
         models, pending = self.surrogates(), self.space.to_cube(self.pending)
         if len(models) == 1:
             return LogEI(models[0], pending)
-        from lightlab.search.gaussian import (
-            nehvi,
-        )  # BoTorch is slow to import: only for several objectives
+        from lightlab.search import nehvi  # BoTorch is slow to import: only for several objectives
 
         return nehvi.LogNEHVI(models, pending, self.ref_point, self.seed)
 

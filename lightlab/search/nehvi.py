@@ -22,8 +22,8 @@ from gpytorch.kernels import MaternKernel, ScaleKernel
 from gpytorch.settings import min_fixed_noise
 from linear_operator.utils.warnings import NumericalWarning
 
-from lightlab.search.gaussian.gp import GP, JITTER
-from lightlab.search.gaussian.surrogate import Surrogate
+from lightlab.search.gp import GP, JITTER
+from lightlab.search.surrogate import Surrogate
 
 N_SAMPLES = 64  # quasi-Monte-Carlo draws of the posterior
 EXTENSION = "logei_fused_ext"

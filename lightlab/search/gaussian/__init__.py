@@ -1,1 +1,0 @@
-"""Bayesian optimisation by Gaussian processes."""
