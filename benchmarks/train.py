@@ -113,7 +113,7 @@ def plain(model: torch.nn.Module, images: Dataset, epochs: int, workers: int) ->
             schedule.step()
 
 
-def one(way: str, width: float, n_images: int, threads: int) -> dict[str, float | str]:
+def one(way: str, width: float, n_images: int, threads: int) -> dict[str, float]:
     """Images per second end to end (data path, descent, book-keeping) after a short warm-up, and
     CPU time, a loader's workers included, which other work on the machine changes less.
     """
@@ -121,18 +121,16 @@ def one(way: str, width: float, n_images: int, threads: int) -> dict[str, float 
     split = data.load(CIFAR, n_train=n_images, n_val=0, n_test=1).train
     model = build(scaling.get("mobilenet_32", width_mult=width))
     took = cpu = 0.0
-    note = "float32"
     for part in (split.take(slice(640)), split):
         images = (Stored if way.startswith("stored") else InMemory)(part)
         start, cpu_start = time.perf_counter(), sum(os.times()[:4])
         if way != "ours":
             plain(model, images, 1, 2 if "2" in way else 0)
         else:
-            recipe = dataclasses.replace(RECIPE, epochs=1, precision="auto")
-            note = train.fit(model, part, recipe).attrs["precision"]
+            train.fit(model, part, dataclasses.replace(RECIPE, epochs=1))
         took, cpu = time.perf_counter() - start, sum(os.times()[:4]) - cpu_start
     n = n_images // 128 * 128
-    return {"images_s": n / took, "cpu_ms": 1e3 * cpu / n, "precision": note}
+    return {"images_s": n / took, "cpu_ms": 1e3 * cpu / n}
 
 
 def speed(rounds: int, n_images: int, threads: int) -> str:
@@ -153,10 +151,10 @@ def speed(rounds: int, n_images: int, threads: int) -> str:
                 print(width, way, got[-1], flush=True)
         rows += [_row(width, way, found, threads) for way in WAYS]
     head = (
-        "| network | way | threads | arithmetic | images/s: median (all) | ours: times as fast "
+        "| network | way | threads | images/s: median (all) | ours: times as fast "
         "| CPU ms an image: median | ours: times less CPU |"
     )
-    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
 
 
 def _row(width: float, way: str, found: dict[str, list[dict]], threads: int) -> str:
@@ -165,9 +163,8 @@ def _row(width: float, way: str, found: dict[str, list[dict]], threads: int) -> 
         for key in ("images_s", "cpu_ms")
     )
     every = ", ".join(f"{g['images_s']:.0f}" for g in found[way])
-    kinds = "/".join(sorted({g["precision"] for g in found[way]}))
     return (
-        f"| ×{width:g} | {way} | {threads} | {kinds} | {rate[way]:.0f} ({every}) "
+        f"| ×{width:g} | {way} | {threads} | {rate[way]:.0f} ({every}) "
         f"| {rate['ours'] / rate[way]:.2f} | {cpu[way]:.2f} | {cpu[way] / cpu['ours']:.2f} |"
     )
 
@@ -210,7 +207,7 @@ def budget(seconds: float, width: float, seed: int = 0) -> str:
     loads = [os.getloadavg()[0]]
     ds = data.load(CIFAR, n_val=0)
     arch = scaling.get("mobilenet_32", width_mult=width)
-    recipe = dataclasses.replace(RECIPE, precision="auto", epochs=100 * 128 / len(ds.train))
+    recipe = dataclasses.replace(RECIPE, epochs=100 * 128 / len(ds.train))
     trial = train.fit(build(arch, seed=seed), ds.train, recipe, seed=seed)
     rate = trial["samples"].iloc[-1] / trial["seconds"].iloc[-1]
     recipe = dataclasses.replace(recipe, epochs=rate * seconds / len(ds.train))
@@ -221,15 +218,14 @@ def budget(seconds: float, width: float, seed: int = 0) -> str:
     return (
         f"| {seconds:.0f} | {last['seconds']:.0f} | ×{width:g} | {cost.macs(arch) / 1e6:.2f} "
         f"| {last['epoch']:.1f} | {last['samples'] / last['seconds']:.0f} "
-        f"| {history.attrs['precision']} | {seed} | {accuracy:.1f} "
-        f"| {loads[0]:.1f} to {loads[1]:.1f} |"
+        f"| {seed} | {accuracy:.1f} | {loads[0]:.1f} to {loads[1]:.1f} |"
     )
 
 
 BUDGETS = {60: 0.5, 180: 1.0}  # seconds -> width multiplier
 BUDGET_HEAD = (
-    "| budget s | trained s | network | MMACs | epochs | images/s | arithmetic | seed "
-    "| test accuracy % | load of the machine |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| budget s | trained s | network | MMACs | epochs | images/s | seed "
+    "| test accuracy % | load of the machine |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 

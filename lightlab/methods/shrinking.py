@@ -125,8 +125,6 @@ class _Shrinking(Run):
         seed: int,
         n_rows: int,
     ) -> None:
-        if recipe.precision != "float32":
-            raise SearchError("shrinking needs a recipe in float32")
         if not phases:
             raise SearchError("there is no phase to train in")
         if start is not None and start.space.identity() != space.identity():

@@ -1,10 +1,7 @@
-"""Steps down the gradient: rate, changed images, 16 bits where they pay, loss with a teacher."""
+"""Steps down the gradient: rate, changed images, loss with a teacher."""
 
-import copy
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +9,6 @@ from torch.nn import functional as F
 
 from lightlab.nets.build import predicting
 from lightlab.train.recipe import Recipe
-
-LEAST_STEPS = 100  # fewer do not repay the timing
-_ROUNDS = 4
-_GAIN = 0.95  # of float32's time, at most: less is noise
 
 
 def learning_rate(step: int, n_steps: int, recipe: Recipe) -> float:
@@ -68,9 +61,8 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
 def shift(
     images: Tensor, max_px: int, generator: torch.Generator, padding: str = "zeros"
 ) -> Tensor:
-    """Each image (N, C, H, W) moved by up to `max_px` pixels either way.
-
-    Zeros, the mean colour, come in, or with `padding` "reflect" the image's own border mirrored.
+    """Each image (N, C, H, W) moved by up to `max_px` pixels either way; zeros, the mean colour,
+    come in, or with `padding` "reflect" the image's own border mirrored.
     """
     n, _, height, width = images.shape
     mode = {"zeros": "constant", "reflect": "reflect"}[padding]
@@ -87,7 +79,7 @@ def flip(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Teacher:
-    """Answers for batches: from a network, in evaluation mode, on the images as they are; or logits
+    """Answers for batches: from a network in evaluation mode on the images as they are, or logits
     (N, classes) made before, which know nothing of augmentation.
     """
 
@@ -97,7 +89,7 @@ class Teacher:
             source.to(memory_format=torch.channels_last)
 
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
-        """Logits (B, classes) for `images`, the ones at `index` of the split, augmented or not."""
+        """Logits (B, classes) for `images`, the ones at `index` of the split."""
         if isinstance(self._source, Tensor):
             return self._source.detach()[index]
         with predicting(self._source):
@@ -105,12 +97,9 @@ class Teacher:
 
 
 def loss(outputs: Tensor, labels: Tensor, taught: Tensor | None, recipe: Recipe) -> Tensor:
-    """Mean cross-entropy of the labels, mixed with the divergence from the teacher's logits.
-
-    That is KL(teacher || student) of both softened by T, times T² so that its gradient keeps its
-    size (section 2.1 of the paper).
+    """Cross-entropy of the labels, mixed with KL(teacher || student), both softened by T, times T²
+    so that its gradient keeps its size (Hinton et al. 2015, section 2.1).
     """
-    outputs = outputs.float()
     hard = F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
     if taught is None:
         return hard
@@ -122,61 +111,3 @@ def loss(outputs: Tensor, labels: Tensor, taught: Tensor | None, recipe: Recipe)
         log_target=True,
     )
     return (1 - recipe.teacher_weight) * hard + recipe.teacher_weight * t**2 * soft
-
-
-@contextmanager
-def computing(model: nn.Module, precision: str) -> Iterator[None]:
-    """Forward passes in here run in `precision`; weights stay float32.
-
-    "bfloat16" leaves depthwise convolutions in float32 on a CPU, where their 16-bit gradients are
-    up to 32 times slower.
-    """
-    if precision == "float32":
-        yield
-        return
-    device = next(model.parameters()).device.type
-    wide = [m for m in model.modules() if device == "cpu" and _is_depthwise(m)]
-    for module in wide:
-        module.forward = _in_float32(module.forward)
-    try:
-        with torch.autocast(device, torch.bfloat16):
-            yield
-    finally:
-        for module in wide:
-            del module.forward  # the class's own shows again
-
-
-def faster(model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[str, dict[str, float]]:
-    """The precision whose steps are faster, and the least milliseconds of a step in either.
-
-    `loss(network)` is one step's forward pass. Both are tried in turn, on a copy, and the random
-    state is given back.
-    """
-    shadow = copy.deepcopy(model).train()
-    device = next(shadow.parameters()).device
-    times = {"float32": math.inf, "bfloat16": math.inf}
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for turn in range(1 + _ROUNDS):
-            for precision in times:
-                start = time.perf_counter()
-                with computing(shadow, precision):
-                    value = loss(shadow)
-                value.backward()
-                value.item()  # a GPU is done only now
-                seconds = time.perf_counter() - start
-                if turn:  # the first is a warm-up
-                    times[precision] = min(times[precision], seconds)
-    chosen = "bfloat16" if times["bfloat16"] < _GAIN * times["float32"] else "float32"
-    return chosen, {f"{precision}_ms": 1e3 * t for precision, t in times.items()}
-
-
-def _is_depthwise(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-
-
-def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    def wide(x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            return forward(x.float())
-
-    return wide

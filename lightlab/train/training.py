@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -42,20 +41,18 @@ def fit(
 ) -> pd.DataFrame:
     """Train `model` in place; returns its history, one row every `eval_every` steps (one epoch).
 
-    Columns: step, epoch, samples, macs (spent so far, backward passes included, a teacher's not),
-    loss (mean since the last row), val_loss and val_accuracy where there is `val`, seconds (of
-    training only); `attrs["precision"]` is the one used. With `val` the first row is the untrained
-    network. `callback(model, row)` sees every row. `seed` decides batch order, augmentation and
-    dropout; `macs_per_image` spares counting them.
+    Columns: step, epoch, samples, macs (so far, backward passes included, a teacher's not), loss
+    (mean since the last row), val_loss and val_accuracy where there is `val`, seconds (of
+    training). With `val` the first row is the untrained network. `callback(model, row)` sees every
+    row. `seed` decides batch order, augmentation and dropout; `macs_per_image` spares counting
+    them.
 
-    `teacher`: a network on the same device, or its logits (N, classes) for the images in order.
+    `teacher`: a network on the same device, or logits (N, classes) for the images in order.
     `checkpoint`: a file written every `every` steps (one epoch) and at the end. Where it exists the
-    training goes on from it, with equal results on the same machine and number of threads; one
-    that had ended gives its results at once.
+    training goes on from it, with equal results on the same machine and number of threads.
 
-    DivergedError when a loss, or at the end a weight, is NaN or infinite; TrainError where network,
-    images, labels, teacher, recipe and numbers do not fit, or a checkpoint is of another training
-    or cannot be written.
+    DivergedError when a loss, or at the end a weight, is no number; TrainError where arguments do
+    not fit each other, or a checkpoint is of another training or cannot be written.
     """
     seed = whole("seed", seed, least=0)
     check(model, split, recipe, val, teacher)
@@ -80,7 +77,7 @@ def fit(
 class Training(Run):
     """A network, trained by a recipe."""
 
-    KEPT = ("attrs", "seconds")
+    KEPT = ("seconds",)
 
     def __init__(
         self,
@@ -111,14 +108,10 @@ class Training(Run):
         self._masks = set(not_finite(model.state_dict()))  # what holds infinity on purpose
         self._teacher = None if teacher is None else descent.Teacher(teacher, place)
         self._unseen: list[Tensor] = []  # losses not looked at yet
-        self.attrs: dict[str, Any] = {"precision": recipe.precision}
         self.seconds = 0.0  # of steps
 
     def step(self) -> None:
-        """One step of gradient descent."""
         begin = time.perf_counter()
-        if self.attrs["precision"] == "auto":
-            self.attrs = self._time_precisions()
         self.steps += 1
         self._descend()
         self.done = self._scheduled(time.perf_counter() - begin) == self.n_steps
@@ -128,7 +121,6 @@ class Training(Run):
         self.seconds += time.perf_counter() - begin
 
     def _scheduled(self, more_s: float = 0.0) -> int:
-        """The step that the schedule has come to."""
         return descent.scheduled(self.steps, self.n_steps, self.seconds + more_s, self._recipe)
 
     def _descend(self) -> None:
@@ -138,9 +130,7 @@ class Training(Run):
         sgd = self.optimizers["sgd"]
         descent.prepare(sgd, self._scheduled(), self.n_steps, self._recipe)
         taught = self._teacher(images, index) if self._teacher else None
-        with descent.computing(self.network, self.attrs["precision"]):
-            outputs = self.network(images)
-        value = descent.loss(outputs, labels, taught, self._recipe)
+        value = descent.loss(self.network(images), labels, taught, self._recipe)
         value.backward()
         sgd.step()
         self._unseen.append(value.detach())
@@ -184,21 +174,7 @@ class Training(Run):
         """The history; DivergedError if a weight is no number: the last loss is that before it."""
         if broken := set(not_finite(self.network.state_dict())) - self._masks:
             raise DivergedError(f"{min(broken)} is no number after the last step: {MEND}")
-        table = pd.DataFrame(self.rows)
-        table.attrs |= self.attrs
-        return table
-
-    def _time_precisions(self) -> dict[str, Any]:
-        """The faster precision for this network on this machine, and how it was found."""
-        if self.n_steps < descent.LEAST_STEPS:
-            return {"precision": "float32"}
-        batches, first = self.batches["train"], slice(self._plan.batch)
-        images = batches.x[first].contiguous(memory_format=torch.channels_last)
-        chosen, times = descent.faster(
-            self.network,
-            lambda net: descent.loss(net(images), batches.y[first], None, self._recipe),
-        )
-        return {"precision": chosen, **times}
+        return pd.DataFrame(self.rows)
 
 
 class JobError(RuntimeError):
@@ -209,10 +185,9 @@ class JobError(RuntimeError):
 class Job:
     """One training: `train.fit`'s arguments, and the network as what makes it.
 
-    `network`: an `Arch`, or a function called with `seed=…`, such as
-    `functools.partial(build, arch, dropout=0.2)`, that gives the same layers for every seed.
-    `test` images are used once, at the end. `name` stands in messages. `checkpoint` is a file of
-    its own for each job.
+    `network`: an `Arch`, or a function called with `seed=…` that gives the same layers for every
+    seed, such as `functools.partial(build, arch, dropout=0.2)`. `test` images are used once, at the
+    end. `name` stands in messages.
     """
 
     network: Arch | Callable[..., nn.Module]
@@ -235,9 +210,8 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What came of a job: the history of `train.fit`, the weights, and `metrics` at the end
-    (val_loss, val_accuracy, test_loss, test_accuracy, as far as there are such images). Of one that
-    diverged there is nothing but where it did.
+    """The history of `train.fit`, the weights, and `metrics` at the end (val_loss, val_accuracy,
+    test_loss, test_accuracy, as far as there are such images); of one that diverged only where.
     """
 
     job: Job

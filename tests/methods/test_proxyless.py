@@ -38,7 +38,6 @@ def same(a, b):
         ({"warmup": 1.0}, "0 <= warmup < 1"),
         ({"n_paths": 1}, "n_paths >= 2"),
         ({"arch_lr": 0.0}, "arch_lr > 0"),
-        ({"recipe": replace(RECIPE, precision="auto")}, "a recipe in float32"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_one_line(change, says):

@@ -217,7 +217,6 @@ COLOUR = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (
         (SearchError, "of another space", {"space": OTHER, "start": ElasticNetwork(SPACE)}),
         (SearchError, "of another space", {"space": WIDER, "start": ElasticNetwork(SPACE)}),
         (SearchError, "no phase", {"phases": []}),
-        (SearchError, "in float32", {"recipe": replace(RECIPE, precision="auto")}),
         (train.TrainError, "cannot take images of 1×16×16", {"space": COLOUR}),
         (train.DivergedError, "lower lr", {"recipe": replace(RECIPE, lr=1e30, warmup=0.0)}),
     ],

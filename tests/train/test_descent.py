@@ -1,22 +1,17 @@
-"""Rate, step, changed images and loss against closed forms; 16 bits where they pay."""
-
-import itertools
+"""Rate, step, changed images and loss against closed forms."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 from torch.nn import functional as F
 
 from lightlab import data, train
-from lightlab.nets.build import build, cnn, mlp
-from lightlab.space.arch import decode
+from lightlab.nets.build import cnn, mlp
 from lightlab.train import descent
 
 SHORT = train.Recipe(epochs=1, batch_size=100)
-SEPARABLE = decode("r16x1 conv_k3_s2_c8_relu sep_k3_s1_c16_relu sep_k3_s2_c16_relu head_n10")
 LABELS = torch.tensor([0, 1, 2, 3, 0, 1])
 
 
@@ -142,59 +137,3 @@ def test_a_teacher_keeps_its_statistics_and_its_mode(digits):
     assert network.training
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     assert first["loss"].equals(again["loss"])  # its dropout is off
-
-
-def test_sixteen_bits_spare_depthwise_convolutions_and_nothing_stays_behind():
-    network, kinds = build(SEPARABLE), set()
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(lambda m, _, out: kinds.add((m.groups > 1, out.dtype)))
-    images = torch.randn(4, 1, 16, 16)
-    with descent.computing(network, "bfloat16"):
-        network(images)
-    assert kinds == {(True, torch.float32), (False, torch.bfloat16)}
-    kinds.clear()
-    network(images)
-    assert kinds == {(True, torch.float32), (False, torch.float32)}
-    assert not any("forward" in vars(module) for module in network.modules())
-
-
-def test_sixteen_bits_train_as_well(digits):
-    losses = {}
-    for kind in ("float32", "bfloat16"):
-        recipe = train.Recipe(epochs=5, batch_size=50, precision=kind)
-        history = train.fit(cnn(8, depth=2), digits.train, recipe)
-        assert history.attrs["precision"] == kind
-        losses[kind] = history["loss"].iloc[-1]
-    assert losses["bfloat16"] != losses["float32"]
-    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.15)
-
-
-@pytest.mark.parametrize(("slow", "chosen"), [("bfloat16", "float32"), ("float32", "bfloat16")])
-def test_auto_takes_the_faster_and_says_so(digits, monkeypatch, slow, chosen):
-    """The clock is a list: a step of `slow` takes twice as long."""
-    calls, now = itertools.count(), [0.0]
-
-    def clock():
-        of = ("float32", "bfloat16")[next(calls) // 2 % 2]  # begin and end of one, then the other
-        now[0] += 2.0 if of == slow else 1.0
-        return now[0]
-
-    monkeypatch.setattr(descent.time, "perf_counter", clock)
-    plain = cnn(4, dropout=0.5, depth=2)
-    found, times = descent.faster(plain, lambda m: m(digits.train.x[:50]).square().mean())
-    assert found == chosen
-    assert set(times) == {"float32_ms", "bfloat16_ms"}
-
-
-def test_auto_trains_as_the_precision_that_it_chose(digits, monkeypatch):
-    def fitted(kind):
-        recipe = train.Recipe(epochs=1, batch_size=50, precision=kind)
-        return train.fit(cnn(8, dropout=0.3, depth=2), digits.train, recipe)
-
-    assert fitted("auto").attrs == {"precision": "float32"}  # short trainings are not timed
-    monkeypatch.setattr(descent, "LEAST_STEPS", 1)
-    auto = fitted("auto")
-    assert auto.attrs["float32_ms"] > 0
-    same = fitted(auto.attrs["precision"])
-    assert auto.drop(columns="seconds").equals(same.drop(columns="seconds"))

@@ -24,7 +24,6 @@ from lightlab.space.arch import decode
         ("temperature", 0, "temperature > 0"),
         ("teacher_weight", 1.1, "0 <= teacher_weight <= 1"),
         ("padding", "edge", "padding one of zeros, reflect"),
-        ("precision", "float16", "precision one of float32, bfloat16, auto"),
         ("lr", math.nan, "lr has to be a finite number, not nan"),
         ("epochs", math.inf, "epochs has to be a finite number, not inf"),
         ("lr", "0.1", "lr has to be a finite number, not '0.1'"),
