@@ -246,7 +246,6 @@ def test_what_cannot_be_timed_is_one_line(model, setting, shape, words):
     with pytest.raises(ValueError, match=words) as error:
         latency.measure(model, latency.Setting(**setting), shape)
     assert "\n" not in str(error.value)
-    assert type(error.value).__module__.startswith("lightlab.")  # told without a traceback
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
