@@ -5,7 +5,7 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 """
 
 from lightlab.latency.comparison import Latency, NoisyError, Timings
-from lightlab.latency.pieces import Piece, pieces_of
+from lightlab.latency.pieces import pieces_of
 from lightlab.latency.runtimes import onnx_model, runner
 from lightlab.latency.setting import LatencyError, Setting, device
 from lightlab.latency.table import LookupTable, agreement
@@ -23,7 +23,6 @@ __all__ = [
     "LatencyError",
     "LookupTable",
     "NoisyError",
-    "Piece",
     "Plan",
     "Setting",
     "Timings",
