@@ -145,17 +145,13 @@ def test_the_hyperparameter_that_matters_is_found():
     assert experiment.lead(shares, "a")[7] > 0.8 > 0 > experiment.lead(shares, "b")[7]
 
 
-@pytest.mark.parametrize(("d", "scale"), [(1, 1.0), (5, 0.01), (12, 100.0)])
-def test_effective_dimension_counts_equals(d, scale):
-    model = SimpleNamespace(length_scales={str(i): scale for i in range(d)})
-    shares = experiment.relevance({0: model})
-    assert experiment.effective_dimension(shares)[0] == pytest.approx(d)
-
-
-def test_a_short_length_scale_weighs_by_its_square():
-    shares = experiment.relevance({0: SimpleNamespace(length_scales={"a": 0.5, "b": 1.0})})
-    assert shares["share"].tolist() == pytest.approx([0.8, 0.2])
-    assert experiment.lead(shares, "b")[0] == pytest.approx(-0.6)
+def test_a_short_length_scale_weighs_by_its_square_and_equal_ones_alike():
+    scales = [{"a": 0.5, "b": 1.0}, dict.fromkeys("abcde", 30.0)]
+    models = {seed: SimpleNamespace(length_scales=s) for seed, s in enumerate(scales)}
+    shares = experiment.relevance(models)
+    assert shares["share"].tolist() == pytest.approx([0.8, 0.2] + [0.2] * 5)
+    assert experiment.lead(shares, "b").tolist() == pytest.approx([-0.6, 0])
+    assert experiment.effective_dimension(shares).tolist() == pytest.approx([1 / 0.68, 5])
 
 
 def test_slices_go_through_the_incumbent_and_change_one_at_a_time():

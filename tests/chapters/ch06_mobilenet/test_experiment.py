@@ -110,13 +110,11 @@ def test_trainings_are_averaged_over_seeds():
     assert rows["latency_ms"].tolist() == [2.0, 2.0]
 
 
-def test_curves_and_grid_are_means_over_seeds():
+def test_curves_are_means_over_seeds():
     found = results({("a", 1.0): [50, 52], ("b", 1.0): [60, 60]})
-    found = found.assign(train_macs=9, width_mult=0.5, resolution=32, macs=3)
-    curves = experiment.curves(found, pd.DataFrame({"name": ["a"]}))
+    curves = experiment.curves(found.assign(train_macs=9), pd.DataFrame({"name": ["a"]}))
     row = curves[["network", "epochs", "train_macs", "mean", "n"]]
     assert row.to_numpy().tolist() == [["a", 1.0, 9, 51.0, 2]]
-    assert experiment.grid_means(found)["mean"].tolist() == [55.5]
 
 
 def test_a_length_of_the_twin_costs_what_the_full_network_cost_before():

@@ -8,8 +8,8 @@ from lightlab.chapters.ch08_mnasnet import comparison, space
 
 
 def test_outcomes_are_of_all_samples_and_of_the_best(trials, outcomes):
-    row = outcomes[(outcomes["arm"] == "hard") & (outcomes["seed"] == 1)].iloc[0]
-    part = trials[(trials["arm"] == "hard") & (trials["seed"] == 1)]
+    (row,) = outcomes.query("arm == 'hard' and seed == 1").to_dict("records")
+    part = trials.query("arm == 'hard' and seed == 1")
     assert row["within"] == (part["latency_ms"] <= 0.5).mean()
     assert row["median"] == pytest.approx(part["latency_ms"].median() / 0.5)
     best = part.loc[part["value"].idxmax()]
@@ -43,9 +43,8 @@ def test_what_the_paper_has_for_them_is_computed_from_its_tables():
 def test_progress_never_falls_and_starts_with_all_entropy(trials):
     curves = comparison.progress(trials, ["soft", "random"])
     assert curves.groupby("arm")["best"].is_monotonic_increasing.all()
-    soft = curves[curves["arm"] == "soft"]
-    assert soft["entropy"].iloc[0] == 1
-    assert soft["entropy"].iloc[-1] < 1
+    entropy = curves.loc[curves["arm"] == "soft", "entropy"].to_list()
+    assert entropy[-1] < entropy[0] == 1
 
 
 def test_costs_count_a_network_once_a_search(trials):

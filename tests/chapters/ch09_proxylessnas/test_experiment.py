@@ -151,7 +151,3 @@ def test_shapes_and_moments_say_what_stands_where():
     assert rows["expand_ratio"].tolist() == [3, 3, 3, 3, 6, 0, 6, 0]
     assert rows["stage"].tolist() == [1, 1, 2, 2] * 2
     assert rows["stride"].tolist() == [2, 1, 2, 1] * 2
-
-
-def test_the_released_networks_lie_in_the_space_of_their_widths():
-    assert experiment.released_inside() == 3

@@ -28,12 +28,6 @@ def test_no_arm_begins_with_what_another_one_left(compressors, recipe):
         assert wide.loc[seed, experiment.LABELS] == accuracy
 
 
-def test_eight_bits_are_fewer_than_32(compressors):
-    size = experiment.integers({0: compressors[0]}).set_index("bits")["size"]
-    assert size[32] == 1
-    assert size[8] < 0.8
-
-
 HOW = {"n_trials": 5, "n_initial": 3, "chance": 0.0}
 
 

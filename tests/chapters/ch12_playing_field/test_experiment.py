@@ -10,10 +10,10 @@ from lightlab.measure import cost
 
 def test_designs_by_hand_are_scaled_to_the_targets(agreed, targets, meter):
     found = experiment.by_hand(agreed, targets, [0, 1], meter)
-    assert set(found["method"]) == set(methods.HANDS)
     assert found["samples"].eq(0).all()
-    assert found.groupby(["method", "target"])["arch"].nunique().eq(1).all()
-    assert all("relu6" in a for a in found[found["method"] == methods.V2]["arch"])
+    networks = found.groupby(["method", "target"])["arch"].agg(set)
+    assert networks.str.len().to_list() == [1] * 4
+    assert all("relu6" in arch for (arch,) in networks[methods.V2])
 
 
 def test_races_end_with_one_training_for_every_network(agreed, targets, meter):
