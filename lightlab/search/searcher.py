@@ -179,5 +179,5 @@ def _first(
 
 
 def checked(space: DecisionSpace, trials: Sequence[Trial]) -> list[Trial]:
-    """The trials with their points as tuples; SpaceError for one that is not of `space`."""
+    """The trials with their points as tuples; ValueError for one that is not of `space`."""
     return [replace(t, config=space.check(t.config)) for t in trials]
