@@ -57,6 +57,8 @@ def opened(
     kind: str, place: str, image_column: str | None, label_column: str | None, scratch: str
 ) -> Source:
     """The source that a spec names; what `datasets` writes for a local one goes to `scratch`."""
+    from datasets import Image
+
     parts = _from_hub(place) if kind == "hf" else _local(kind, place, scratch)
     splits: dict[str, Dataset] = {}
     for name in sorted(parts, key=_PARTS.__contains__):  # where both are, `validation` over `dev`
@@ -69,15 +71,12 @@ def opened(
     label = _label_column(splits["train"].features, label_column, image)
     labels, names = _labels(splits, label)
     root = os.path.abspath(place) if kind == "imagefolder" else ""
-    records = {split: _records(part, image, split, root) for split, part in splits.items()}
+    encoded = {
+        split: part.select_columns(image).cast_column(image, Image(decode=False))
+        for split, part in splits.items()
+    }
+    records = {split: Records(part[image], split, root) for split, part in encoded.items()}
     return Source(records, {s: labels[s] for s in records}, names)
-
-
-def _records(part: "Dataset", column: str, split: str, root: str) -> Records:
-    from datasets import Image
-
-    part = part.select_columns(column).cast_column(column, Image(decode=False))
-    return Records(part[column], split, root)
 
 
 def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:

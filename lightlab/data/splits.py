@@ -169,8 +169,9 @@ def cut(
     orders["train"] = rest[::-1]
     n_train = size("train", asked["train"], len(rest), len(rest))
     for part in PARTS:
-        if asked[part] is None or (part == "test" and "test" not in labels):
-            _check_whole(part, labels, source[part], orders[part], names)
+        whole = asked[part] is None or part == "test"
+        if whole and source[part] == "train" and len(orders[part]):
+            _check_whole(part, labels["train"], orders[part], names)
     sizes = {"train": n_train, "val": n_val, "test": n_test}
     return {part: (source[part], orders[part][: sizes[part]]) for part in PARTS}
 
@@ -188,18 +189,10 @@ def size(part: str, asked: int | None, default: int, most: int) -> int:
     return n
 
 
-def _check_whole(
-    part: str,
-    labels: dict[str, np.ndarray],
-    source: str,
-    rows: np.ndarray,
-    names: tuple[str, ...],
-) -> None:
-    if source == part != "train" or not len(rows):
-        return
-    missing = np.setdiff1d(range(len(names)), labels[source][rows])
+def _check_whole(part: str, labels: np.ndarray, rows: np.ndarray, names: tuple[str, ...]) -> None:
+    missing = np.setdiff1d(range(len(names)), labels[rows])
     if len(missing):
-        name, n = names[missing[0]], np.sum(labels[source] == missing[0])
+        name, n = names[missing[0]], np.sum(labels == missing[0])
         raise TooFewError(
             f"class {name!r} has {n} image(s), too few for each of training, validation "
             f"and test ({part} would have none): add images, or give a test split"

@@ -5,7 +5,7 @@ import math
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -196,8 +196,3 @@ class Meter:
         """Whether its file, measured as a delivered one, keeps to the target with some reserve."""
         costs = self.again(network, self.file(network)).costs
         return self.target.kept_by(costs, RESERVE / 2)
-
-    def in_turn(self, networks: Mapping[str, Network]) -> dict[str, float]:
-        """Latencies of networks in ms, timed in turn so that they can be compared."""
-        setting, archs = self.target.setting, {k: net.arch for k, net in networks.items()}
-        return latency.measure_many(archs, setting).latency_ms

@@ -51,7 +51,8 @@ def deliver(finalists: Sequence[Finalist], meter: Meter, val: Split) -> Delivere
     for i, one in enumerate(finalists):
         if tries:
             known = known or meter.costs([x.network.arch for x in finalists])
-            over = [k for k, v in tries[-1].again.costs.items() if v > meter.target.most(k)]
+            missed = tries[-1].again.costs
+            over = [k for k, most in meter.target.limits.items() if missed[k] > most]
             if any(known[i][k] >= known[last][k] for k in over):
                 continue
         last = i

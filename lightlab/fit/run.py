@@ -9,7 +9,7 @@ import joblib
 import pandas as pd
 import torch
 
-from lightlab import train
+from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.deploy import session
 from lightlab.deploy.export import run as run_onnx
@@ -215,11 +215,11 @@ def _comparison(
     delivered: Finalist,
     meter: Meter,
 ) -> pd.DataFrame:
-    times = meter.in_turn({name: one.network for name, one in finalists.items()})
+    archs = {name: one.network.arch for name, one in finalists.items()}
+    times = latency.measure_many(archs, meter.target.setting).latency_ms
     rows = []
     for name, one in finalists.items():
         accuracy, low, high = tested[name].accuracy
-        arch = one.network.arch
         rows.append(
             {
                 "model": name,
@@ -230,11 +230,11 @@ def _comparison(
                 "high": high,
                 "balanced": tested[name].balanced,
                 "latency_ms": times[name],
-                "macs": cost.macs(arch),
+                "macs": cost.macs(archs[name]),
                 "spent_s": took[name],
                 "size_kb": len(meter.file(one.network)) / 1000,
-                "params": cost.param_count(arch),
-                "arch": encode(arch),
+                "params": cost.param_count(archs[name]),
+                "arch": encode(archs[name]),
             }
         )
     return pd.DataFrame(rows).sort_values("delivered", ascending=False, ignore_index=True)

@@ -49,9 +49,6 @@ class Target:
     def integers(self) -> bool:
         return self.runtime == "onnxruntime-int8"
 
-    def most(self, cost: str) -> float:
-        return self.limits.get(cost, math.inf)
-
     def kept_by(self, costs: dict[str, float], reserve: float = 0) -> bool:
         """Whether these costs keep to all limits, with a share of the latency in reserve."""
         room = {LATENCY: 1 - reserve}

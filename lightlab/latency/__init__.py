@@ -5,7 +5,7 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 """
 
 from lightlab.latency.comparison import Latency, NoisyError, Timings
-from lightlab.latency.pieces import Piece, pieces_of
+from lightlab.latency.pieces import pieces_of
 from lightlab.latency.runtimes import onnx_model, runner
 from lightlab.latency.setting import Setting, device
 from lightlab.latency.table import LookupTable, agreement
@@ -22,7 +22,6 @@ __all__ = [
     "Latency",
     "LookupTable",
     "NoisyError",
-    "Piece",
     "Plan",
     "Setting",
     "Timings",

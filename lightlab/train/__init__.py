@@ -1,6 +1,6 @@
 """Train and evaluate classifiers on tensors in memory. Equal seeds give equal networks."""
 
-from lightlab.train.descent import augment, flip, shift
+from lightlab.train.descent import augment
 from lightlab.train.evaluate import evaluate, logits
 from lightlab.train.jobs import collect, start, tabulate, train_each
 from lightlab.train.parallel import accelerator
@@ -18,10 +18,8 @@ __all__ = [
     "collect",
     "evaluate",
     "fit",
-    "flip",
     "logits",
     "samples",
-    "shift",
     "start",
     "tabulate",
     "train_each",

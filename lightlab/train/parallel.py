@@ -119,16 +119,13 @@ def train_beside(
 ) -> Iterator[Done]:
     """As they are done, by `workers` processes of one thread, which begin at once."""
     lent: dict[int, np.ndarray] = {}
-    how = {"initializer": _give_way} if background and hasattr(os, "nice") else {}
+    polite = background and hasattr(os, "nice")
+    how = {"initializer": os.nice, "initargs": (_NICENESS,)} if polite else {}
     parallel = pool(workers, batch_size=1, return_as="generator_unordered", **how)
     return parallel(
         joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, os.getpid())
         for i, job in enumerate(jobs)
     )
-
-
-def _give_way() -> None:
-    os.nice(_NICENESS)
 
 
 def _lend(job: Job, lent: dict[int, np.ndarray]) -> Job:

@@ -51,7 +51,7 @@ def test_one_step_is_nesterov_without_decay_of_biases():
 def test_shift_moves_whole_images(max_px, seed):
     images = torch.zeros(6, 2, 12, 12)
     images[:, 0, 5, 6], images[:, 1, 6, 6] = 1.0, 2.0
-    moved = train.shift(images, max_px, generator(seed))
+    moved = descent.shift(images, max_px, generator(seed))
     assert moved.shape == images.shape
     for image in moved:
         (y, x), (y2, x2) = ((image[c] == c + 1).nonzero()[0].tolist() for c in (0, 1))
@@ -66,7 +66,7 @@ def test_shift_moves_whole_images(max_px, seed):
 def test_reflected_shifts_bring_the_border_back(max_px, seed):
     """A ramp shifted with its mirror image stays between its ends and keeps its slope of one."""
     ramp = torch.arange(12.0).expand(5, 2, 12, 12)
-    moved = train.shift(ramp, max_px, generator(seed), "reflect")
+    moved = descent.shift(ramp, max_px, generator(seed), "reflect")
     assert (moved.diff(dim=3).abs() == 1).all()
     assert (moved.diff(dim=2) == 0).all()
 
@@ -74,10 +74,10 @@ def test_reflected_shifts_bring_the_border_back(max_px, seed):
 def test_images_are_changed_one_by_one():
     images = torch.zeros(64, 1, 9, 9)
     images[:, 0, 4, 4] = 1
-    places = train.shift(images, 2, generator()).flatten(1).argmax(1)
+    places = descent.shift(images, 2, generator()).flatten(1).argmax(1)
     assert len(places.unique()) > 10
     images = torch.randn(400, 2, 5, 6)
-    flipped = train.flip(images, generator())
+    flipped = descent.flip(images, generator())
     mirrored = (flipped == images.flip(3)).flatten(1).all(1)
     same = (flipped == images).flatten(1).all(1)
     assert (mirrored ^ same).all()
@@ -87,9 +87,9 @@ def test_images_are_changed_one_by_one():
 @pytest.mark.parametrize(
     ("change", "alone"),
     [
-        ({"shift": 2}, lambda x, random: train.shift(x, 2, random)),
-        ({"shift": 2, "padding": "reflect"}, lambda x, r: train.shift(x, 2, r, "reflect")),
-        ({"flip": True}, train.flip),
+        ({"shift": 2}, lambda x, random: descent.shift(x, 2, random)),
+        ({"shift": 2, "padding": "reflect"}, lambda x, r: descent.shift(x, 2, r, "reflect")),
+        ({"flip": True}, descent.flip),
     ],
 )
 def test_each_change_is_the_one_that_was_asked_for(digits, change, alone):
