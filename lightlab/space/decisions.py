@@ -1,8 +1,4 @@
-"""Spaces of decisions: a point is a tuple, for each decision the index of the option taken.
-
-Architectures, compressions and the rows of a benchmark's table are all such points; what they stand
-for is the business of `decode` alone.
-"""
+"""Spaces of decisions: a point is a tuple, for each decision the index of the option taken."""
 
 import json
 import math
@@ -38,10 +34,10 @@ class Decision:
 
 
 class DecisionSpace:
-    """All combinations of one option per decision.
+    """All combinations of one option per decision; SpaceError without any, or for a name twice.
 
     `decode` makes of the options by name, in the order of the decisions, what a point stands for;
-    without it that is these options themselves. SpaceError without decisions, or for a name twice.
+    without it that is these options themselves.
     """
 
     def __init__(
@@ -88,10 +84,7 @@ class DecisionSpace:
         return points[0] if n is None else points
 
     def mutate(self, point: Point, rng: np.random.Generator) -> Point:
-        """`point` with one decision, drawn uniformly, taken otherwise.
-
-        SpaceError in a space of one point, where nothing else can be.
-        """
+        """`point` with one decision, drawn uniformly, taken otherwise; SpaceError without one."""
         if not self._open:
             raise SpaceError("every decision has a single option: there is nothing to search")
         at = self._open[int(rng.integers(len(self._open)))]
