@@ -134,3 +134,26 @@ def words() -> Callable[["Figure"], list[str]]:
         return [t.get_text() for t in texts]
 
     return drawn
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """Calls what ends at its nth checkpoint, as by Ctrl-C."""
+
+    def call(n, work, *args, **how):
+        from lightlab.train.loop import Keeper
+
+        write, written = Keeper.write, []
+
+        def stop(self, state):
+            write(self, state)
+            written.append(self)
+            if len(written) == n:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Keeper, "write", stop)
+            with pytest.raises(KeyboardInterrupt):
+                work(*args, **how)
+
+    return call

@@ -11,12 +11,13 @@ from lightlab.latency.timing import FASTEST
 from lightlab.methods import phases
 from lightlab.methods.architect import Settings
 from lightlab.methods.price import Price
-from lightlab.methods.proxyless import _Search, search
+from lightlab.methods.proxyless import search
 from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
 from lightlab.train import descent
+from tests.methods.conftest import same
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -46,27 +47,13 @@ def test_what_is_learnt_there_is_what_is_learnt_here(digits):
 
 @pytest.mark.usefixtures("everything")
 @pytest.mark.parametrize("form", ["two", "all", "sum", "reinforce"])
-def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch, form):
+def test_a_search_goes_on_from_its_checkpoint(digits, tmp_path, killed, form):
     weight = 0.0 if form == "reinforce" else 0.1
     how = Settings(RECIPE, form=form, every=2, n_paths=3, latency_weight=weight)
     task = (SPACE, digits, PRICE, PRICE.of(SPACE.centre()), how, 0)
     whole = search(*task)
-    report, rows = _Search.report, []
-
-    def stop(run):
-        report(run)
-        rows.append(run.steps)
-        if len(rows) == 5:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(_Search, "report", stop)
-    with pytest.raises(KeyboardInterrupt):
-        search(*task, checkpoint=tmp_path / "kept.pt")
-    monkeypatch.setattr(_Search, "report", report)
-    found = search(*task, checkpoint=tmp_path / "kept.pt")
-    free = ["seconds"]
-    assert found.history.drop(columns=free).equals(whole.history.drop(columns=free))
-    assert found.probabilities == whole.probabilities
+    killed(5, search, *task, checkpoint=tmp_path / "kept.pt")
+    assert same(whole, search(*task, checkpoint=tmp_path / "kept.pt"))
     assert whole.history["loss"].iloc[-1] < whole.history["loss"].iloc[0]
 
 

@@ -41,11 +41,9 @@ def results(run, value, names=NOTEBOOKS):
     units = [{"unit": n, "notebook": n, "state": "ok"} for n in names]
     for name in names:
         (run / name).mkdir(parents=True, exist_ok=True)
-        (run / name / "manifest.json").write_text("{}")
-        (run / name / "record.json").write_text("{}")
-        claim = {"id": "a.b", "verdict": "open", "value": value, "n": 1}
-        claim |= {"ci_low": 0.0, "ci_high": 3.0}
-        (run / name / "claims.json").write_text(json.dumps([claim]))
+        claim = {"id": "a.b", "verdict": "open", "value": value, "n": 1, "ci_low": 0, "ci_high": 3}
+        for file, content in {"manifest": {}, "record": {}, "claims": [claim]}.items():
+            (run / name / f"{file}.json").write_text(json.dumps(content))
     (run / "run.json").write_text(json.dumps({"units": units}))
     return run
 
@@ -61,10 +59,12 @@ def test_what_moved_is_named_and_exits_with_1(same, capsys):
     assert says(same, capsys, "HEAD", [])[0] == 0
     assert same.ran == ["first", "second", "third", "smoke"]
     same.other = "smoke"
+    for run in same.runs_of("HEAD"):  # these are kept
+        results(run, 1, (*NOTEBOOKS, "06_gone"))
     code, printed = says(same, capsys, "HEAD", [])
-    assert code == 1
-    assert same.ran[4:] == ["smoke"]  # the commit's runs are kept
+    assert (code, same.ran[4:]) == (1, ["smoke"])
     assert [f"{n}: claim a.b, value: 1 → 2" in printed for n in NOTEBOOKS] == [True, True]
+    assert "06_gone: is in one run only" in printed
 
 
 @pytest.mark.parametrize("word", ["04", "04_a", "04_"])
@@ -74,15 +74,6 @@ def test_a_notebook_may_be_named_as_for_run(same, capsys, word):
     assert code == 1
     assert "04_a: claim a.b" in printed
     assert "05_b" not in printed
-
-
-def test_a_notebook_that_went_is_told(same, capsys):
-    runs = same.runs_of("HEAD")
-    for run in runs:
-        results(run, 1, (*NOTEBOOKS, "06_gone"))
-    code, printed = says(same, capsys, "HEAD", [])
-    assert code == 1
-    assert "06_gone: is in one run only" in printed
 
 
 def test_what_is_not_there_is_one_line_and_runs_nothing(same, capsys):

@@ -48,9 +48,9 @@ def images(
 ) -> dict[str, np.ndarray]:
     """Every split as uint8 (N, C, S, S); DataError counts the images that cannot be read.
 
-    Size and channels are those of the first image that can be read. If others differ, all is read
-    again, at 32 px or in RGB. Greys of 16 bits become the upper 8; an image that uses only the
-    lower 12 of them counts as one that cannot be read, since its range is not known.
+    Size and channels are those of the first readable image; if others differ, all is read again, at
+    32 px or in RGB. Greys of 16 bits become the upper 8; those that use only the lower 12 are
+    refused, since their range is not known.
     """
     frame = _first_frame(sources["train"], resolution)
     while True:  # a second time at most for size and once for colour
@@ -64,9 +64,8 @@ def images(
 
 
 def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
-    """One image as uint8 (C, S, S), as those of a data set; colours become grey for one channel.
-
-    DataError where the file is missing or cannot be used.
+    """One image as uint8 (C, S, S); colours become grey for one channel. DataError if it cannot be
+    used.
     """
     frame = Frame(side, 3, None)
     try:
@@ -125,7 +124,6 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
 
 
 def _workers(records: Records) -> int:
-    """One unless files are so large that decoding them is the work."""
     sizes = [
         os.path.getsize(r["path"]) if r["bytes"] is None else len(r["bytes"])
         for r in records[0:_BATCH]

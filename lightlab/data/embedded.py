@@ -36,10 +36,7 @@ class Clutter:
 
     @classmethod
     def at(cls, difficulty: float) -> "Clutter":
-        """Clutter by one number: 0 plain digits in the middle, 1 the default, 2 twice the clutter.
-
-        DataError outside 0..2.
-        """
+        """Clutter by one number: 0 plain digits in the middle, 1 the default, 2 twice as much."""
         if not 0 <= difficulty <= MAX_DIFFICULTY:
             raise DataError(f"difficulty must lie in 0..{MAX_DIFFICULTY:g}, got {difficulty}")
         base, within = cls(), min(difficulty, 1.0)  # size and place cannot vary more than fully
@@ -56,8 +53,8 @@ class Clutter:
 def draw(digits: np.ndarray, n: int, clutter: Clutter, seed: list[int]) -> tuple[Tensor, Tensor]:
     """`n` pictures from `digits` (D, 8, 8) in 0..1: uint8 (n, 1, 32, 32), and the digits' indices.
 
-    Equal arguments give equal pictures, and the first pictures of a longer draw are those of a
-    shorter one. Computed in float64, so that rounding to 8 bits is the same on every machine.
+    The first pictures of a longer draw are those of a shorter one. In float64, so that rounding to
+    8 bits is the same on every machine.
     """
     source = torch.from_numpy(digits).double()[:, None]
     blocks = [
@@ -71,7 +68,6 @@ def draw(digits: np.ndarray, n: int, clutter: Clutter, seed: list[int]) -> tuple
 def _draw_block(
     source: Tensor, clutter: Clutter, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """One block of pictures from its own random stream."""
     k = clutter.fragments
     chosen = torch.from_numpy(rng.integers(len(source), size=_BLOCK))
     side = rng.uniform(*clutter.digit_px, size=_BLOCK)
@@ -102,7 +98,6 @@ def _place(
 
 
 def _crop(images: Tensor, side: int, rng: np.random.Generator) -> Tensor:
-    """A random square of `side` pixels out of each image (N, 1, s, s)."""
     windows = images.squeeze(1).unfold(1, side, 1).unfold(2, side, 1)  # (N, places, places, ...)
     top, left = torch.from_numpy(rng.integers(windows.shape[1], size=(2, len(images))))
     return windows[torch.arange(len(images)), top, left][:, None]
@@ -124,7 +119,7 @@ _VERSION = 1  # raise it when a change makes other pictures from the same seed
 def read(
     spec: str, seed: int, asked: dict[str, int | None], difficulty: float
 ) -> tuple[dict, dict[str, np.ndarray]]:
-    """What was drawn, as settings that name it, and uint8 images, labels and groups per split."""
+    """Settings that name what was drawn, and uint8 images, labels and groups per split."""
     most = POOLS if spec == "digits" else dict.fromkeys(POOLS, MAX_IMAGES)
     with splits.naming(spec):
         sizes = {
@@ -146,7 +141,6 @@ def _scans() -> Any:
 
 
 def _pools(seed: int) -> dict[str, np.ndarray]:
-    """Which of the 1,797 scanned digits stand behind which split."""
     order = np.random.default_rng([seed, 0]).permutation(sum(POOLS.values()))
     cuts = np.cumsum(list(POOLS.values()))[:-1]
     return dict(zip(POOLS, np.split(order, cuts), strict=True))
@@ -165,8 +159,6 @@ def _digits(seed: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
 
 
 def _cluttered(settings: dict, style: Clutter) -> dict[str, np.ndarray]:
-    """The cluttered pictures, from the cache if they were drawn before."""
-
     def make() -> dict[str, np.ndarray]:
         source, raw = _scans(), {}
         for tag, (name, pool) in enumerate(_pools(settings["seed"]).items(), start=1):

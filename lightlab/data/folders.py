@@ -16,9 +16,7 @@ File = tuple[str, int, int, int, int]  # relative name, bytes, ns of content and
 
 
 def listing(place: str) -> list[File]:
-    """Every file below `place`, sorted; hidden ones left out. The name of a folder ends in /, and
-    all its numbers are 0: one that is empty differs from none.
-    """
+    """Every file below `place`, sorted, hidden ones left out; folders end in / and have zeros."""
     if not os.path.isdir(place):
         wrong = "is no folder" if os.path.exists(place) else "does not exist"
         raise DataError(f"{os.path.abspath(place)} {wrong}")
@@ -91,8 +89,8 @@ def _split_of(name: str) -> str | None:
 def image_patterns(place: str) -> dict[str, list[str]]:
     """Globs per split of `<class>/<image>` or `<split>/<class>/<image>`.
 
-    DataError for another layout and for a class without images: `datasets` would silently leave
-    out what it does not expect, and take a class called `train` for a split.
+    DataError for other layouts and empty classes: `datasets` silently leaves out what it does not
+    expect.
     """
     names = [tuple(name.split("/")) for name in _names(place)]
     if any(name[-1] in _TABLES for name in names):
@@ -115,7 +113,6 @@ def image_patterns(place: str) -> dict[str, list[str]]:
 
 
 def tables(place: str) -> list[str]:
-    """Relative names of the tables of labels in a folder of images."""
     return [n for n in _names(place) if os.path.basename(n) in _TABLES]
 
 
@@ -132,7 +129,6 @@ def _images(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def _check_tables(names: list[tuple[str, ...]], tops: set[str]) -> None:
-    """DataError unless labels stand in one table at the top, or in one in each split's folder."""
     expected = {(top,) for top in tops} or {()}
     where = "in each split's folder" if tops else "beside the images' folders"
     found = {name[:-1]: name for name in names if name[-1] in _TABLES}

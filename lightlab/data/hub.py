@@ -99,8 +99,7 @@ def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
 
 @contextmanager
 def _quiet(bars: bool = False) -> Iterator[None]:
-    """No log of `datasets` and the hub for what a DataError says, and no `bars` for what is a
-    matter of seconds."""
+    """No log of `datasets` and the hub for what a DataError says, and no short `bars`."""
     import datasets
     from huggingface_hub import logging as hub_logging
 
@@ -151,7 +150,6 @@ def _from_hub(place: str) -> Mapping[str, "Dataset"]:
 
 
 def _hub_reason(name: str, error: Exception) -> str:
-    """What stopped `datasets`, in a line, with what to do where its own words do not say it."""
     reason = _first_line(error)
     if "Config name is missing" in reason:  # the second line holds the names
         return f"{' '.join(str(error).splitlines()[:2])}: write hf:{name}:<configuration>"
@@ -178,7 +176,6 @@ def _first_line(error: BaseException) -> str:
 
 
 def _image_column(features: Mapping[str, Any], asked: str | None) -> str:
-    """The column of images: the one asked for, or the only one."""
     from datasets import Image
 
     def holds_images(feature: Any) -> bool:
@@ -193,7 +190,6 @@ def _image_column(features: Mapping[str, Any], asked: str | None) -> str:
 
 
 def _label_column(features: Mapping[str, Any], asked: str | None, image: str) -> str:
-    """The column of classes: the one asked for, the only one with class names, or one so named."""
     from datasets import ClassLabel
 
     found = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]

@@ -39,10 +39,9 @@ def read(
     image_column: str | None,
     label_column: str | None,
 ) -> Kept:
-    """The images of a source at `resolution` px; from the cache if they were decoded before.
-
-    What is kept is that of a local folder as long as its place, its folders' names and its files'
-    names, sizes, times and inodes are the same, and that of the hub by its name and revision.
+    """The images of a source at `resolution` px, from the cache if they were decoded before: those
+    of a folder while names, sizes, times and inodes are the same, those of the hub by name and
+    revision.
     """
     asked, state = f"{kind}:{place}", place
     if kind != "hf":
@@ -146,7 +145,6 @@ def load(
 
 
 def _columns(spec: str, place: str) -> tuple[str, dict[str, str]]:
-    """The place, and the columns that are named behind its last question mark."""
     where, mark, query = place.rpartition("?")
     if not mark or os.path.exists(os.path.expanduser(place)):
         return place, {}
@@ -174,7 +172,6 @@ def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None
 
 
 def _external(spec: str, kept: Kept, seed: int, asked: dict[str, int | None]) -> DataSet:
-    """The images asked for out of all that were kept; each is its own original."""
     index = splits.cut(kept.labels, kept.class_names, seed, asked)
     sizes = {part: len(rows) for part, (_, rows) in index.items()}
     check_memory(sum(sizes.values()), kept.images["train"].shape[1:], np.float32)
@@ -188,7 +185,6 @@ def _external(spec: str, kept: Kept, seed: int, asked: dict[str, int | None]) ->
 
 
 def _resize(images: Tensor, side: int) -> Tensor:
-    """uint8 images as float32 in 0..1 at `side` px."""
     x = images.float() / 255
     if not len(x):
         return x.new_zeros(0, x.shape[1], side, side)
@@ -198,7 +194,6 @@ def _resize(images: Tensor, side: int) -> Tensor:
 
 
 def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:
-    """The uint8 images at `rows` as float32 in 0..1."""
     flat = images.reshape(len(images), -1)  # taking whole rows is much faster than an index in 4-D
     x = torch.empty(len(rows), flat.shape[1])
     for start in range(0, len(rows), _CHUNK):
@@ -208,8 +203,8 @@ def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:
 
 
 def _moments(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation by channel, summed in 64 bits and rounded to 32: a sum in 32 bits
-    depends on the number of threads, and all that is trained on the images with it.
+    """Mean and standard deviation by channel, summed in 64 bits and rounded to 32: sums in 32 bits,
+    and all that is trained on them, depend on the number of threads.
     """
     sums, squares = torch.zeros(2, images.shape[1], dtype=torch.float64)
     for part in images.split(_CHUNK):
@@ -229,8 +224,7 @@ def _finish(
     class_names: tuple[str, ...],
     fingerprint: str,
 ) -> DataSet:
-    """Standardise in place by the training pixels, channel by channel; one that never changes
-    there is divided by 1, since its spread is rounding."""
+    """Standardise in place by the training pixels; a channel that never changes is divided by 1."""
     mean, std = _moments(x["train"])
     if max(std) < _LEAST_STD:
         raise DataError("the training images are all of one colour: nothing to learn")

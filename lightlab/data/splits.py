@@ -35,10 +35,8 @@ def naming(what: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Split:
-    """Images `x` float32 (N, C, H, W), standardised; labels `y` int64 (N,).
-
-    `groups` (N,) numbers the original that an image was made from: images of one original must not
-    be spread over training and validation.
+    """Images `x` float32 (N, C, H, W), standardised; labels `y` int64 (N,); `groups` (N,) numbers
+    the original of an image, which must not be spread over training and validation.
     """
 
     x: Tensor
@@ -49,17 +47,16 @@ class Split:
         return len(self.y)
 
     def take(self, index: Tensor | np.ndarray | slice) -> "Split":
-        """The images at `index`, in that order."""
         return Split(self.x[index], self.y[index], self.groups[index])
 
     def to(self, device: str) -> "Split":
-        """The same with images and labels on "cpu" or "cuda"; what is there already is shared."""
+        """With images and labels on "cpu" or "cuda"; what is there already is shared."""
         return Split(self.x.to(device), self.y.to(device), self.groups)
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three splits without a common original, and what is needed to name and undo them.
+    """Three splits without a common original.
 
     `mean` and `std` are those of the training pixels in 0..1, one number a channel; `fingerprint`
     is a SHA-256.
@@ -81,10 +78,10 @@ class DataSet:
 
 
 def k_folds(split: Split, k: int, seed: int = 0) -> Iterator[tuple[Split, Split]]:
-    """`k` pairs (rest, fold): every image is in one fold, images of one original in the same fold.
+    """`k` pairs (rest, fold), classes spread evenly, images of one original in the same fold.
 
-    Classes are spread evenly: one that is frequent in a fold is rare in the rest, and networks
-    trained there would look worse than they are. DataError unless 2 <= k <= the originals at hand.
+    Classes frequent in a fold would be rare in the rest, and networks trained there look worse.
+    DataError unless 2 <= k <= the originals at hand.
     """
     k, seed = whole("k", k), whole("seed", seed, least=0)
     n_groups = len(torch.unique(split.groups))
@@ -130,10 +127,7 @@ Cut = dict[str, tuple[str, np.ndarray]]  # part -> split of the source, rows in 
 
 
 def even_order(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random order of which every stretch holds the classes in their proportions.
-
-    Folders are sorted by class: the first images as they lie would be of one class.
-    """
+    """A random order of which every stretch holds the classes in their proportions."""
     place = np.empty(len(labels))
     for label in np.unique(labels):
         own = rng.permutation(np.flatnonzero(labels == label))
@@ -149,9 +143,9 @@ def cut(
 ) -> Cut:
     """Rows for the three parts; the source's own splits where `labels` has them.
 
-    Validation images are taken from one end of the training order and training images from the
-    other, so that neither depends on the number of the other. DataError for a size that cannot be
-    had, and for a class that a part of default size would miss.
+    Validation and training images are taken from two ends of one order, so that neither depends on
+    the number of the other. DataError for a size that cannot be had, and for a class that a part of
+    default size would miss.
     """
     orders = {
         part: even_order(labels[part], np.random.default_rng([seed, tag]))
@@ -185,12 +179,11 @@ def cut(
 
 
 def _share(share: float, n: int, n_classes: int) -> int:
-    """Images of a cut: a share of all, and of a small set enough for one image a class."""
+    """A share of all, and of a small set enough for one image a class."""
     return max(round(share * n), n_classes)
 
 
 def size(part: str, asked: int | None, default: int, most: int) -> int:
-    """Images of a part, of at most `most`."""
     n = default if asked is None else asked
     least = 0 if part == "val" else 1
     if not least <= n <= most:

@@ -41,10 +41,9 @@ def export_onnx(
 ) -> Path:
     """Write `arch` with `weights` (a Network or its state dict) as one ONNX file; returns its path.
 
-    Input "input" (N, C, H, W) float32, standardised with `mean` and `std` of pixels in 0..1 (one
-    number for all channels, or one for each); output "logits" (N, classes), before softmax; any N.
-    The metadata (`Facts`) are those of `data`, or given one by one. DeployError on what does not
-    fit the architecture, is not finite or cannot be written.
+    Input "input" (N, C, H, W) float32, standardised by `mean` and `std` of pixels in 0..1; output
+    "logits" (N, classes), before softmax; any N. The metadata (`Facts`) are those of `data`, or
+    given one by one. DeployError on what does not fit, is not finite or cannot be written.
     """
     facts = _facts(arch, data, {"class_names": class_names, "mean": mean, "std": std})
     model = onnx_bytes(_network(arch, weights), arch.input_shape)
@@ -52,10 +51,9 @@ def export_onnx(
 
 
 def parity(network: torch.nn.Module, path: str | Path | bytes, images: Tensor) -> dict[str, float]:
-    """How far the ONNX model is from `network` on `images` (N, C, H, W), standardised.
-
-    `max_abs_diff` of any logit, `top1_agreement` (share of images with the same class), `n`.
-    DeployError where there is no image, or where logits of either are not finite.
+    """How far the ONNX model is from `network` on standardised `images`: `max_abs_diff` of any
+    logit, `top1_agreement` (share of equal classes), `n`. DeployError without images or finite
+    logits.
     """
     if not len(images):
         raise DeployError("parity needs at least one image")
@@ -82,7 +80,6 @@ def run(running: onnxruntime.InferenceSession, images: Tensor) -> np.ndarray:
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """Of two sets of logits (N, classes)."""
     return {
         "max_abs_diff": float(np.abs(a - b).max()),
         "top1_agreement": float((a.argmax(1) == b.argmax(1)).mean()),
@@ -144,7 +141,6 @@ def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:
 def quantize_int8(
     path: str | Path, out_path: str | Path, calibration_images: Tensor, **how
 ) -> Path:
-    """Write the model of `path` in 8-bit integers, as `int8_bytes`, to `out_path`."""
     return write_bytes(out_path, int8_bytes(read_bytes(path), calibration_images, **how))
 
 
@@ -157,13 +153,11 @@ def int8_bytes(
 ) -> bytes:
     """`model` with static 8-bit activations and weights (Jacob et al. 2018) and its metadata.
 
-    The ranges of activations are taken from `calibration_images` (N, C, H, W), standardised: 200
-    training images are enough. Each output channel has a scale of its own: depthwise kernels differ
-    widely. `weight_bits` 7 because processors without VNNI (AVX2 alone) add pairs of 8-bit products
-    in 16 bits, where full 8-bit weights overflow: trained on cluttered digits, mobilenet_32 at
-    width 0.5 kept 95 % of its predictions with 7 bits and 79 % with 8, mobilenet_v3_small 94 % and
-    74 %. With VNNI or on ARM take 8. `method` "minmax", "percentile" (99.99 %) or "entropy" for the
-    activations' ranges made no difference beyond 1 % of the predictions there.
+    Ranges of activations come from standardised `calibration_images` (N, C, H, W), 200 are enough;
+    `method` made no difference beyond 1 % of the predictions. Each output channel has a scale of
+    its own: depthwise kernels differ widely. `weight_bits` 7, as processors without VNNI add pairs
+    of products in 16 bits, where 8 overflow: on cluttered digits mobilenet_32 ×0.5 kept 95 % of its
+    predictions with 7 bits and 79 % with 8. With VNNI or on ARM take 8.
     """
     if method not in METHODS:
         raise DeployError(f"method is one of {', '.join(METHODS)}, not {method!r}")

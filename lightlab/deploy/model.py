@@ -30,9 +30,8 @@ class DeployError(ValueError):
 def onnx_bytes(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     """An ONNX model of `module` as it predicts, batch normalisation folded into convolutions.
 
-    `input_shape` is that of one sample, (channels, height, width). The model has one input,
-    "input", and one output, "logits"; both have any batch size. DeployError for an operator that
-    ONNX lacks.
+    `input_shape` is (channels, height, width). Input "input" and output "logits" have any batch
+    size. DeployError for an operator that ONNX lacks.
     """
     network = copy.deepcopy(module).cpu().eval()  # the caller's stays as it is
     stream = io.BytesIO()
@@ -64,9 +63,9 @@ def session(
 ) -> onnxruntime.InferenceSession:
     """A session on the CPU that runs `model` (a file or its bytes).
 
-    With a fixed `batch` all memory is planned before the first run; `profile_prefix` begins the
-    path of the profile that is written. DeployError where the file is missing or is no ONNX model,
-    or for more threads than this machine runs at once, which would wait for each other for minutes.
+    With a fixed `batch` memory is planned before the first run; `profile_prefix` begins the path of
+    the profile. DeployError where the file is missing or no ONNX model, or for more threads than
+    this machine runs at once, which would wait for each other for minutes.
     """
     if (here := psutil.cpu_count()) and not 1 <= threads <= here:
         raise DeployError(f"threads must be 1 to {here}, what this machine has, got {threads}")
@@ -100,10 +99,9 @@ def read_bytes(path: str | Path) -> bytes:
 class Facts:
     """What stands in a model's `metadata_props`, each value as JSON under the field's name.
 
-    `arch` is the architecture's text; `input_shape` (C, H, W) of one image. The graph takes
-    float32 pixels that are standardised already, (pixel / 255 - mean) / std by channel, as training
-    does. DeployError where they are not one finite number for each channel, std is not positive, or
-    class names are equal or no text.
+    The graph takes float32 pixels, standardised as (pixel / 255 - mean) / std by channel.
+    DeployError where these are not one finite number a channel, std is not positive, or class names
+    are equal or no text.
     """
 
     arch: str
@@ -191,10 +189,9 @@ class Predictor:
         self.facts = facts_of(self._session, path)
 
     def __call__(self, image_file: str | Path) -> pd.DataFrame:
-        """Columns class and probability, the likeliest first, for any image that Pillow reads.
-
-        It is made ready as training images are (`data.decode`). DeployError where it is missing or
-        damaged, or where the answer is not finite.
+        """Columns class and probability, the likeliest first, for any image that Pillow reads, made
+        ready as training images are. DeployError where it cannot be used or the answer is not
+        finite.
         """
         facts = self.facts
         channels, side, _ = facts.input_shape

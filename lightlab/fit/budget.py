@@ -27,9 +27,7 @@ from lightlab.train.recipe import plan
 
 @dataclass(frozen=True)
 class Update:
-    """What is done now, for about how many seconds, the best found so far in words ("" before
-    there is any), and the seconds of the budget that are left.
-    """
+    """What is done now, for about how many seconds, the best so far in words, the seconds left."""
 
     phase: str
     expected_s: float
@@ -42,10 +40,10 @@ Now = Callable[[], float]  # seconds since whenever
 
 
 class Clock:
-    """Counts the `budget_s` down from now on, phase by phase; of wall clock, or what `now` counts.
+    """Counts `budget_s` down, phase by phase, by wall clock or what `now` counts.
 
-    `best` is the best found so far in words, set by whoever finds it; `capped` says whether a
-    training ended since more of it would only learn the images by heart.
+    `best` is the best so far in words; `capped`: a training ended since more would only learn by
+    heart.
     """
 
     def __init__(
@@ -62,11 +60,10 @@ class Clock:
 
     @property
     def left_s(self) -> float:
-        """Seconds of the budget that are left, 0 where it is spent."""
+        """Of the budget, 0 where it is spent."""
         return max(0.0, self.budget_s - self.spent_s)
 
     def enter(self, phase: str, expected_s: float = 0) -> None:
-        """A phase begins, and that before it has ended."""
         self._phases.append((phase, self.spent_s))
         if self._tell is not None:
             self._tell(Update(phase, expected_s, self.best, self.left_s))
@@ -88,10 +85,8 @@ _LEAST = 0.3  # share of a run that its further steps take at least: noise is no
 
 
 def step_s(run: Callable[[int], object], now: Now) -> float:
-    """Seconds of one more step of `run(steps)`, what it does but once apart.
-
-    The first run makes everything ready and does not count; of two short ones beside the long one
-    the faster does: taken for slow by chance, steps would seem to cost nothing.
+    """Seconds of one more step of `run(steps)`; the first run is a warm-up, and of two short ones
+    the faster counts: taken for slow by chance, steps would seem to cost nothing.
     """
 
     def seconds(steps: int) -> float:
@@ -106,7 +101,6 @@ def step_s(run: Callable[[int], object], now: Now) -> float:
 
 
 def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: Now) -> float:
-    """Of a network by itself; of a copy, it stays as it is."""
     each = plan(recipe, len(split)).per_epoch
 
     def run(steps: int) -> None:
@@ -135,9 +129,7 @@ _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A delivered model measured again: its `costs` by name, the timing of the file's sessions made
-    anew, and `single_ms`, the times of N_SINGLE runs one by one.
-    """
+    """A delivered model measured again: costs by name, session timings, single runs in ms."""
 
     costs: dict[str, float]
     latency: latency.Latency
@@ -171,9 +163,7 @@ class Meter:
         return [self.target.kept_by(costs, RESERVE) for costs in self.costs(archs)]
 
     def widest(self, arch: Arch, most_macs: float) -> Arch | None:
-        """`arch` of the greatest width that keeps to the target and has no more than `most_macs`,
-        by halving (wider networks are taken to cost more); None where none does.
-        """
+        """`arch` of the greatest width within the target and `most_macs`, by halving, or None."""
         archs = [one for one in widths(arch, _WIDTHS) if cost.macs(one) <= most_macs]
         n = bisect_left(archs, True, key=lambda one: not self.kept_by([one])[0])
         return archs[n - 1] if n else None
@@ -191,7 +181,6 @@ class Meter:
             return deploy.export_onnx(network.arch, network, path, **facts).read_bytes()
 
     def integers(self, model: bytes) -> bytes:
-        """`model` in 8-bit integers, calibrated on training images."""
         return deploy.int8_bytes(model, self.images.train.x[:N_CALIBRATE])
 
     def again(self, network: Network, model: bytes) -> Again:

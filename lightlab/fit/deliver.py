@@ -23,9 +23,9 @@ MOST_DROP = 3.0  # and at most, where the difference may be luck
 
 @dataclass(frozen=True, eq=False)
 class Delivered:
-    """What leaves: the `model` in float32 and `int8`, that in 8-bit integers; whether these are
-    kept (`keeps_int8`) and why (`int8_note`); whether the target was `met` when measured `again`,
-    the last of so many `measurements`, and the names of the finalists that missed it before.
+    """What leaves: the `model` in float32 and that in 8-bit integers, whether these are kept and
+    why; whether the target was `met` when measured `again`, the last of so many `measurements`, and
+    the names of the finalists that missed it before.
     """
 
     finalist: Finalist
@@ -40,9 +40,10 @@ class Delivered:
 
 
 def deliver(finalists: Sequence[Finalist], meter: Meter, val: Split) -> Delivered:
-    """The first of the finalists that keeps to the target when its file is measured again; after
-    one that misses it only such are tried as cost less of what it missed, timed in turn. Where none
-    keeps to it, the one that is nearest to it.
+    """The first finalist whose file keeps to the target when measured again, else the nearest to
+    it.
+
+    After a miss only such are tried as cost less of what was missed, timed in turn.
     """
     tries: list[Delivered] = []
     known: list[dict[str, float]] = []
@@ -65,7 +66,6 @@ def deliver(finalists: Sequence[Finalist], meter: Meter, val: Split) -> Delivere
 def _made(
     one: Finalist, meter: Meter, val: Split, missed: tuple[str, ...], pause: float
 ) -> Delivered:
-    """The files of a finalist, measured."""
     exact = meter.exact_file(one.network)
     small = meter.integers(exact)
     keeps, note = keeps_accuracy(exact, small, val)
@@ -83,10 +83,10 @@ def _made(
 
 
 def keeps_accuracy(exact: bytes, small: bytes, val: Split) -> tuple[bool, str]:
-    """Whether the integers are smaller by LEAST_SAVED and keep the accuracy on the validation
-    images, and why in words: a drop of FREE_DROP points at most, or one up to MOST_DROP that the
-    images cannot tell from none (an exact McNemar test at 5 %), and no more than MOST_DROP in the
-    mean over the classes, which a rare one counts in like any other.
+    """Whether the integers save LEAST_SAVED and keep the validation accuracy, and why in words.
+
+    A drop of FREE_DROP points is allowed, up to MOST_DROP where an exact McNemar test (5 %) calls
+    it luck, and MOST_DROP in the mean over the classes.
     """
     if len(small) > (1 - LEAST_SAVED) * len(exact):
         return False, "8-bit integers are not kept: they save hardly anything"

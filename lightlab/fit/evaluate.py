@@ -23,10 +23,8 @@ N_WORST, N_EACH = 3, 5  # classes that examples are shown of, and images of each
 
 
 def balanced(images: DataSet) -> DataSet:
-    """`images` with those of rarer classes repeated until all classes are as frequent, at most
-    MOST_OFTEN times (Buda et al. 2018): what is trained on these, and accuracy on their validation
-    images is about the balanced one. The test images stay as they are. DataError where the
-    repeated images would not fit into memory.
+    """`images` with those of rarer classes repeated until all are as frequent, at most MOST_OFTEN
+    times (Buda et al. 2018); test images stay. DataError where they would not fit into memory.
     """
     numbers = [_repeated(split) for split in (images.train, images.val)]
     n = sum(map(len, numbers))
@@ -39,9 +37,7 @@ def balanced(images: DataSet) -> DataSet:
 
 
 def on_balance(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Balanced accuracy in % and balanced cross-entropy of outputs (n, classes): means over the
-    classes of `labels` (n,) of the class's own.
-    """
+    """Balanced accuracy (%) and cross-entropy of outputs (n, classes): means over the classes."""
     each = F.cross_entropy(logits, labels, reduction="none").double()
     right = (logits.argmax(1) == labels).double()
     classes = [labels == label for label in labels.unique()]
@@ -50,7 +46,6 @@ def on_balance(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 def _repeated(split: Split) -> Tensor:
-    """Numbers of the images, each as often as it is to come."""
     counts = torch.bincount(split.y)
     index = []
     for label, n in enumerate(counts.tolist()):
@@ -62,9 +57,7 @@ def _repeated(split: Split) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """What a model says about images that nobody chose by: `labels` and `said` (n,), and `sure`
-    (n,), the probability that it gave its answer.
-    """
+    """Answers on images that nobody chose by: `labels`, `said` and `sure`, its probability (n,)."""
 
     labels: np.ndarray
     said: np.ndarray
@@ -73,13 +66,11 @@ class Tested:
 
     @classmethod
     def of(cls, logits: np.ndarray | Tensor, labels: Tensor, names: tuple[str, ...]) -> "Tested":
-        """From outputs (n, classes)."""
         odds = torch.as_tensor(logits).double().softmax(1).numpy()
         return cls(labels.numpy(), odds.argmax(1), odds.max(1), names)
 
     @property
     def right(self) -> np.ndarray:
-        """Which images are recognised, (n,) of bool."""
         return self.labels == self.said
 
     @property
@@ -95,8 +86,8 @@ class Tested:
 
     @property
     def classes(self) -> pd.DataFrame:
-        """By class, the worst first: class, images, recognised (%), low and high (Wilson), and
-        taken_for: what its images are most often taken for instead.
+        """By class, worst first: class, images, recognised, low, high (Wilson; %), taken_for (most
+        often).
         """
         rows = []
         for label in np.unique(self.labels):
@@ -111,15 +102,15 @@ class Tested:
 
     @property
     def confusion(self) -> pd.DataFrame:
-        """Rows true, said, images: every pair of classes, also those that never occur."""
+        """Rows true, said, images: every pair of classes."""
         k = len(self.class_names)
         counts = np.bincount(self.labels * k + self.said, minlength=k * k)
         pairs = pd.DataFrame(product(self.class_names, repeat=2), columns=["true", "said"])
         return pairs.assign(images=counts)
 
     def examples(self, images: DataSet) -> pd.DataFrame:
-        """Images of the worst classes, the wrong ones first and of these the surest: rows class,
-        said, sure, pixels (an array of height, width, channels in 0..1) of test image `number`.
+        """Images of the worst classes, the wrong and surest first: rows class, said, sure, pixels
+        (height, width, channels; 0..1) of test image `number`.
         """
         rows = []
         for name in self.classes["class"][:N_WORST]:
@@ -132,6 +123,5 @@ class Tested:
 
 
 def _pixels(images: DataSet, i: int) -> np.ndarray:
-    """Test image `i` as it was before it was standardised."""
     mean, std = (np.array(v, dtype=np.float32) for v in (images.mean, images.std))
     return (images.test.x[i].permute(1, 2, 0).numpy() * std + mean).clip(0, 1)

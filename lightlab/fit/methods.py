@@ -67,8 +67,8 @@ def once_for_all(task: Task, seconds: float) -> Found:
 
 
 def promising(task: Task, finalists: list[Finalist]) -> Finalist:
-    """The best whose file keeps to the target now as it will have to in the end, so that no long
-    training is spent on one that misses it; where none does, the smallest.
+    """The best whose file keeps to the target by now, so that long training is spent on no other;
+    else the smallest.
     """
     for one in finalists:
         if task.meter.promises(one.network):
@@ -86,8 +86,8 @@ def supernet(task: Task, seconds: float) -> ElasticNetwork:
 
 
 def candidates(task: Task, score: Score) -> list[Point]:
-    """Networks within the target that evolution chose, as measured; the limits are drawn in until
-    some keep to it, and the smallest network stands in where none does.
+    """Networks within the target that evolution chose, as measured; limits are drawn in until some
+    keep to it, else the smallest network.
     """
     space, share = task.room.space, 1.0
     for _ in range(3):
@@ -109,8 +109,8 @@ def _evolved(task: Task, score: Score, share: float) -> Point:
 
 
 def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
-    """The finalist trained on by itself for about so long; as it was where that made it worse by
-    more than chance: it was chosen by these validation images, which flatter it.
+    """The finalist trained on for so long; as it was where that is worse by more than chance: it
+    was chosen by these validation images, which flatter it.
     """
     network, recipe = copy.deepcopy(one.network), task.lasting(seconds)
     try:
@@ -159,8 +159,8 @@ def _drawn(task: Task) -> list[Arch]:
 
 
 def scaled(task: Task, seconds: float) -> Found:
-    """MobileNetV2's and MobileNetV3's designs, each as deep and wide as the target allows; FitError
-    where neither keeps to it.
+    """MobileNetV2's and V3's designs, as deep and wide as the target allows; FitError where neither
+    is.
     """
     if not task.designs:
         what = f"not even the smallest of MobileNetV2's and V3's designs is {task.meter.target}"
@@ -176,9 +176,8 @@ def scaled(task: Task, seconds: float) -> Found:
 
 
 def designs(task: Task) -> dict[str, Arch]:
-    """The two designs, each as deep as it can be kept to the target by its width, and of the
-    greatest width that is, and no larger than the space's largest network, for which there is time;
-    one of which not even the smallest does is not among them.
+    """The two designs as deep as the target allows, then as wide, and no larger than the space's
+    largest network; one of which not even the smallest keeps to it is not among them.
     """
     space, found = task.room.space, dict[str, Arch]()
     most = cost.macs(space.decode(space.corner()))
@@ -190,9 +189,9 @@ def designs(task: Task) -> dict[str, Arch]:
 
 
 def chosen(task: Task) -> str:
-    """The method for the time that is left: the designs alone, which end ahead of a search in so
-    little time (benchmarks/fit.md), unless there is time to train both on one core until more of
-    it only learns the images by heart: trained beside a search they then cost nothing.
+    """The method for the time left: the designs alone, which are ahead in little time
+    (benchmarks/fit.md), unless one core can train both until more would only learn by heart: beside
+    a search they then cost nothing.
     """
     space, n = task.room.space, len(task.images.train)
     arch = space.decode(space.corner())

@@ -11,9 +11,10 @@ _VAL_SHARE = 0.25
 
 
 def loaded(spec: str, *, seed: int = 0, n_eval: int | None = None, **how: object) -> DataSet:
-    """`data.load` of a spec, or of a folder of images by its path. Of a small data set without
-    validation images of its own a quarter validates, instead of a tenth: every choice is made on
-    them, and rare classes have some. `n_eval` asks for so many validation and test images.
+    """`data.load` of a spec or a folder's path, with `n_eval` validation and test images if given.
+
+    Of a small data set without validation images of its own a quarter validates, not a tenth: every
+    choice is made on them, and rare classes have some.
     """
     if os.path.isdir(spec):
         spec = f"imagefolder:{spec}"

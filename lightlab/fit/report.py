@@ -14,7 +14,6 @@ COLUMNS = {LATENCY: "latency_ms", MACS: "macs", SIZE: "size_kb"}  # of a compari
 
 
 def cost_shown(fitted: Fitted) -> tuple[str, float]:
-    """The limit that pictures are drawn against, the first one, and its most."""
     return next(iter(fitted.target.limits.items()))
 
 
@@ -49,7 +48,6 @@ def costs(fitted: Fitted) -> pd.DataFrame:
 
 
 def headline(fitted: Fitted) -> str:
-    """The one sentence that matters."""
     accuracy, low, high = fitted.tested.accuracy
     said = f"{accuracy:.1f} % of {len(fitted.tested.labels)} test images are recognised "
     said += f"(95 % interval {low:.1f} to {high:.1f} %)"
@@ -100,7 +98,6 @@ def warnings(fitted: Fitted) -> list[str]:
 
 
 def how_found(fitted: Fitted) -> str:
-    """Method, space, budget and choice in words."""
     chosen = fitted.room.offered[fitted.room.offered["chosen"]]
     name = fitted.delivered.finalist.name
     n = len(fitted.found.tried)

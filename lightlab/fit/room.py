@@ -39,9 +39,9 @@ _NEARLY, _WIDEST, _LEAST_SHARE = 1.3, 3.0, 0.5
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """A space, the most that its networks may cost and the table of each of these costs; and what
-    was `offered`: rows channels, layers (of a unit, at most), cost, least, most, wanted, position
-    (of the target between the two, on a logarithmic scale; beyond 1 it is no limit), chosen.
+    """A space, per cost its price and the most allowed, and what was `offered`: rows channels,
+    layers (of a unit, at most), cost, least, most, wanted, position (of the target between the two
+    on a logarithmic scale; beyond 1 it is no limit), chosen.
     """
 
     space: OfaSpace
@@ -70,9 +70,8 @@ def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
 
 
 def affordable_macs(images: DataSet, recipe: train.Recipe, seconds: float, now: Now) -> float:
-    """Of the largest network of a space whose supernet can be trained long enough in so many
-    seconds; or, where there is no such space, nearly as long as the smallest one: in the smallest
-    networks a step lasts so long for its layers, and width costs next to nothing.
+    """MACs of the largest network whose supernet can be trained long enough in so many seconds; or
+    nearly as long as the smallest: there a step lasts for its layers, and width is next to free.
     """
     choice = spaces(images)
     ends = spaces(images, 1)[0], choice[len(choice) // 2]
@@ -86,11 +85,10 @@ def affordable_macs(images: DataSet, recipe: train.Recipe, seconds: float, now: 
 
 
 def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:
-    """The space in whose range the target lies best, with its prices; its largest network has no
-    more than `most_macs`, or it is the smallest space. Depth is given up before width: trained for
-    a few hundred steps, wide and shallow networks are better, and sooner trained, than narrow and
-    deep ones. FitError where no network of any can keep to the target: the least that there is, and
-    what would help.
+    """The space in whose range the target lies best, with prices and at most `most_macs` if it can.
+
+    Depth is given up before width: after a few hundred steps wide and shallow networks are better
+    than narrow and deep ones. FitError where no network keeps to the target, with what would help.
     """
     by_depth = {depth: spaces(images, depth) for depth in range(DEPTH, 0, -1)}
     offered = by_depth[DEPTH][: max(1, _n_affordable(by_depth[1], most_macs))]
@@ -114,12 +112,10 @@ def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:
 
 
 def _n_affordable(widths: list[OfaSpace], most_macs: float) -> int:
-    """How many of these spaces have no larger network than that."""
     return sum(cost.macs(space.decode(space.corner())) <= most_macs for space in widths)
 
 
 def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
-    """Where the target lies in the range of a space, by cost."""
     ends = meter.costs([space.decode(p) for p in (space.smallest(), space.corner())])
     rows, stages = [], space.skeleton.stages
     channels = ", ".join(str(stage.channels) for stage in stages)
@@ -132,7 +128,6 @@ def _place(space: OfaSpace, meter: Meter) -> pd.DataFrame:
 
 
 def _with_prices(space: OfaSpace, meter: Meter, offered: pd.DataFrame) -> Room:
-    """The costs of all networks of `space`: latencies from a look-up table measured now."""
     smallest, target = space.decode(space.smallest()), meter.target
     timer = mnasnet.Meter(smallest, target.setting, _PLAN)
     how = {
@@ -156,7 +151,6 @@ def _sizes(space: OfaSpace, meter: Meter) -> Price:
 
 
 def _impossible(space: OfaSpace, place: pd.DataFrame, meter: Meter) -> str:
-    """The least that there is, and what would help."""
     arch = space.decode(space.smallest())
     worst = place.loc[place["position"].idxmin()]
     name, least = worst["cost"], worst["least"]

@@ -42,12 +42,11 @@ _ENDING_S = 4.0
 class Fitted:
     """A delivered model and everything that its card says.
 
-    `delivered` has the files; `room` the space, `found` what was tried; `answers` what the file of
-    each trained finalist, of the target's kind, says of the test images, used once, and FLOAT and
-    INT8 what the delivered two say; `comparison` a row for each of `finalists`: model, delivered,
-    validated, accuracy with low and high, balanced (all in %), latency_ms (timed in turn), macs,
-    size_kb, params, spent_s (of finding and training it), arch; `failed` why designs are missing,
-    if a training failed; `capped` whether few images ended one early; `phases` the seconds spent.
+    `answers` are those on the test images, used once: of each finalist's file of the target's kind,
+    and under FLOAT and INT8 of the delivered two. `comparison` has a row for each of `finalists`:
+    model, delivered, validated, accuracy with low and high, balanced (all in %), latency_ms (timed
+    in turn), macs, size_kb, params, spent_s, arch. `failed` says why designs are missing, `capped`
+    whether few images ended a training early.
     """
 
     target: Target
@@ -67,12 +66,10 @@ class Fitted:
 
     @property
     def tested(self) -> Tested:
-        """The delivered model's answers."""
         return self.answers[self.delivered.finalist.name]
 
     @property
     def arch(self) -> Arch:
-        """The delivered network's architecture."""
         return self.delivered.finalist.network.arch
 
 
@@ -89,14 +86,12 @@ def fit(
     now: Now = time.monotonic,
 ) -> Fitted:
     """The best small model for `images` that `method` finds within `target` and `budget_s` seconds,
-    and MobileNetV2's and V3's designs of the same cost beside it; AUTO takes the method for so much
-    time, see `methods.chosen`. Delivered is the one of highest balanced accuracy on the validation
-    images that keeps to the target when its file is measured again; `met` says whether one did.
+    and MobileNetV2's and V3's designs of the same cost beside it; AUTO: see `methods.chosen`.
 
-    `mirror` lets training see images mirrored left to right too: for photos, not for writing.
-    `tell` hears of every phase; `now` counts the budget's seconds. FitError where no network can
-    keep to the target, on an unknown method, a budget that is too short, or without validation
-    images.
+    Delivered is the highest balanced validation accuracy whose file keeps to the target when
+    measured again; `met` says whether one did. `mirror` shows images mirrored left to right too:
+    for photos, not for writing. `tell` hears of every phase. FitError where no network can keep to
+    the target, on an unknown method, too short a budget, or without validation images.
     """
     _check(images, budget_s, method)
     clock, meter = Clock(budget_s, tell, now), Meter(target, images)
@@ -138,7 +133,6 @@ def fit(
 
 
 def _check(images: DataSet, budget_s: float, method: str) -> None:
-    """FitError for what is known to be impossible before anything is measured."""
     if method not in (known := (AUTO, *METHODS)):
         raise FitError(f"method is one of {', '.join(known)}, not {method!r}")
     if not budget_s >= LEAST_BUDGET_S:
@@ -150,7 +144,6 @@ def _check(images: DataSet, budget_s: float, method: str) -> None:
 def _task(
     images: DataSet, meter: Meter, clock: Clock, seed: int, mirror: bool, share: float
 ) -> Task:
-    """The space for the target, and what all methods share; they have this share of the time."""
     clock.enter("measuring what networks cost here")
     side = images.input_shape[1]
     recipe = train.Recipe(
@@ -166,12 +159,11 @@ def _task(
 
 
 def _usable_s(clock: Clock) -> float:
-    """Seconds that are left to train in."""
     return max(0.0, clock.left_s - max(_ENDING * clock.budget_s, _ENDING_S))
 
 
 def _designs(task: Task) -> dict[str, Arch]:
-    """The scaled designs, before the search: it has their time where none keeps to the target."""
+    """Before the search: it has their time where none keeps to the target."""
     task.clock.enter(SCALING)
     return designs(task)
 
@@ -179,9 +171,9 @@ def _designs(task: Task) -> dict[str, Arch]:
 def _trained(
     task: Task, archs: Mapping[str, Arch], under_way: Running | None
 ) -> tuple[list[Finalist], str]:
-    """The scaled designs, trained beside the search, or in the time that is left; none, and why,
-    where a training failed. After a long search they are scaled anew: what it found was timed at
-    its end, and the machine's clock may be another one now.
+    """The scaled designs, trained beside the search or in the time left; none, and why, on failure.
+
+    After a long search they are scaled anew: the machine's clock may be another by now.
     """
     if not archs:
         return [], ""
@@ -212,7 +204,6 @@ def _judged(one: Finalist, task: Task) -> Finalist:
 
 
 def _answers(model: bytes, images: DataSet) -> Tested:
-    """What an ONNX model says about the test images."""
     logits = run_onnx(session(model), images.test.x)
     return Tested.of(logits, images.test.y, images.class_names)
 
@@ -224,7 +215,6 @@ def _comparison(
     delivered: Finalist,
     meter: Meter,
 ) -> pd.DataFrame:
-    """One row for each, see `Fitted`."""
     times = meter.in_turn({name: one.network for name, one in finalists.items()})
     rows = []
     for name, one in finalists.items():

@@ -15,10 +15,9 @@ class FitError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """The most that the model may cost, 0 where it is no matter: `latency_ms` of one image in
-    `runtime` with so many `threads`, `max_macs` multiply-accumulates, `max_size_kb` of its file in
-    units of 1,000 bytes. In "onnxruntime-int8" the file is that in 8-bit integers, else the fp32
-    one. FitError where nothing is limited, or on impossible values.
+    """The most that the model may cost, 0 where it is no matter: of one image in `runtime`, in
+    MACs, and of its file (8-bit in "onnxruntime-int8") in 1,000 bytes. FitError on impossible
+    values.
     """
 
     latency_ms: float = 0
@@ -46,16 +45,13 @@ class Target:
 
     @property
     def setting(self) -> Setting:
-        """How the model is run when it is timed."""
         return Setting(self.runtime, self.threads)
 
     @property
     def integers(self) -> bool:
-        """Whether the target is about the model in 8-bit integers."""
         return self.runtime == "onnxruntime-int8"
 
     def most(self, cost: str) -> float:
-        """What it may be, infinite where it is not limited."""
         return self.limits.get(cost, math.inf)
 
     def kept_by(self, costs: dict[str, float], reserve: float = 0) -> bool:
@@ -74,5 +70,4 @@ class Target:
 
     @property
     def where(self) -> str:
-        """The setting in words."""
         return f"{self.runtime}, {self.threads} thread{'s' if self.threads > 1 else ''}"

@@ -25,8 +25,8 @@ Running = Generator[tuple[str, train.Trained], None, None]  # what closing it gi
 
 @dataclass(frozen=True, eq=False)
 class Finalist:
-    """A trained network that could be delivered: who it is, its balanced accuracy (%) and `loss` on
-    the validation images, and the seconds of wall clock that its own training took.
+    """A trained network that could be delivered: balanced accuracy (%) and `loss` on the validation
+    images, and the seconds of wall clock that its own training took.
     """
 
     name: str
@@ -43,9 +43,7 @@ class Finalist:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Finalists of a method, and what was tried: rows stage, arch, accuracy (%, validation), and a
-    column for each cost that is limited.
-    """
+    """Finalists, and what was tried: rows stage, arch, accuracy (%), a column per limited cost."""
 
     finalists: list[Finalist]
     tried: pd.DataFrame
@@ -53,9 +51,11 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What all methods share; rarer classes of `images` are repeated (`judge.balanced`), the meter
-    has the images as they are. `designs` are MobileNetV2's and V3's for the target, as far as
-    they keep to it; `workers` processes may train.
+    """What all methods share.
+
+    `images` has rarer classes repeated (`evaluate.balanced`), `meter` the images as they are.
+    `designs` are MobileNetV2's and V3's, as far as they keep to the target; `workers` processes may
+    train.
     """
 
     images: DataSet
@@ -80,7 +80,6 @@ class Task:
         return replace(self.recipe, epochs=MOST_EPOCHS, most_seconds=max(seconds, LEAST_S))
 
     def took(self, steps: int) -> None:
-        """The clock hears of a training's steps, as many as MOST_EPOCHS have or fewer."""
         self.clock.capped |= steps == plan(self.lasting(0), len(self.images.train)).n_steps
 
     def rows(self, stage: str, archs: list[Arch], accuracies: list[float]) -> pd.DataFrame:
@@ -104,7 +103,6 @@ class Task:
     def _jobs(
         self, archs: Mapping[str, Arch], seconds: float, workers: int
     ) -> dict[str, train.Job]:
-        """Trainings that `workers` processes do in so many seconds."""
         recipe = self.lasting(seconds * workers / len(archs))
         how = {"split": self.images.train, "recipe": recipe, "seed": self.seed}
         return {name: train.Job(arch, **how) for name, arch in archs.items()}

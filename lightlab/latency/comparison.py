@@ -22,7 +22,7 @@ class NoisyError(LatencyError):
 
 @dataclass
 class Visits:
-    """What the rounds gave: for every network a value in ms per run and round, and the counts."""
+    """Of every network a value in ms per run and round, and the counts."""
 
     names: list[str]
     ms: list[list[float]]  # median of a visit's samples
@@ -34,10 +34,8 @@ class Visits:
 
 @dataclass(frozen=True)
 class Latency:
-    """One network's time, the numbers as in `Timings.table`.
-
-    `noise_pct` is the standard error of the median by a bootstrap over the rounds, in per cent of
-    it (NaN for one round).
+    """One network's time, the numbers as in `Timings.table`; `noise_pct` is the standard error of
+    the median in per cent of it, by a bootstrap over the rounds (NaN for one).
     """
 
     median_ms: float
@@ -64,9 +62,8 @@ class Latency:
 class Timings:
     """Latencies of several networks that were timed together, interleaved.
 
-    `estimate` says what `latency_ms` is: "median" of the rounds' medians, or "fastest", the least
-    sample of all: others that use the machine only ever add time, so that this one comes near to
-    what a quiet machine takes where the median does not.
+    `latency_ms` is by `estimate` the "median" of the rounds' medians, or the "fastest" sample of
+    all: others on the machine only ever add time.
     """
 
     visits: Visits = field(repr=False)
@@ -82,11 +79,9 @@ class Timings:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per network.
-
-        name; latency_ms (by `estimate`); median_ms over the rounds, iqr_ms (spread between rounds),
-        ci_low_ms and ci_high_ms (95 %, of the median; NaN below six rounds); fastest_ms (least
-        sample); n (runs timed); disturbed (rounds kept although another process interfered).
+        """name; latency_ms (by `estimate`); median_ms over the rounds, iqr_ms (spread between
+        rounds), ci_low_ms and ci_high_ms (95 %, of the median; NaN below six rounds); fastest_ms
+        (least sample); n (runs timed); disturbed (rounds kept although another process interfered).
         """
         visits = self.visits
         low, high = zip(*(stats.median_ci(row)[1:] for row in visits.ms), strict=True)
@@ -121,15 +116,13 @@ class Timings:
 
     @property
     def trusted(self) -> bool:
-        """Whether two halves of the rounds agree well enough for `ranking`."""
         return self.split_half >= MIN_SPLIT_HALF
 
     def ranking(self) -> pd.DataFrame:
         """`table` from the fastest network on, with `undecided` and `rank`.
 
-        `undecided` names the neighbours in this order whose ratio to the network may be 1, at 99 %:
-        many neighbours are judged at once, and rounds are not quite independent. They share a rank.
-        NoisyError unless the timings are `trusted`.
+        `undecided` names the neighbours whose ratio may be 1, at 99 % since many are judged at
+        once; they share a rank. NoisyError unless the timings are `trusted`.
         """
         if not self.trusted:
             raise NoisyError(
@@ -152,9 +145,7 @@ class Timings:
         return ranked.assign(undecided=[", ".join(n) for n in near], rank=rank)
 
     def paired(self, name: str, to: str) -> np.ndarray:
-        """How many times as long as `to` network `name` took, one ratio for every round that
-        visited both; KeyError for one that was not measured.
-        """
+        """How many times as long as `to` network `name` took, by round that visited both."""
         both = self.rounds_ms[[self._place(name), self._place(to)]]
         both = both[:, ~np.isnan(both).any(axis=0)]
         return both[0] / both[1]

@@ -25,8 +25,8 @@ from lightlab.space.blocks import Block, decode_block, encode_block
 class Piece:
     """A block, or the part after the features ("head_n10"), for maps of this shape.
 
-    `text` "through1" and "through2" are one and two depthwise 1x1 convolutions: the least that
-    makes a runtime do all that it does at its ends.
+    "through1" and "through2" are one and two depthwise 1x1 convolutions, the least that makes a
+    runtime do all that it does at its ends.
     """
 
     text: str
@@ -74,12 +74,10 @@ def pieces_of(arch: Arch) -> list[Piece]:
 
 
 def joints(arch: Arch) -> list[Joint]:
-    """The places between the pieces of `arch`, in order."""
     return [Joint(piece.in_channels, piece.in_size) for piece in pieces_of(arch)[1:]]
 
 
 def module(piece: Piece) -> nn.Module:
-    """`piece` as PyTorch runs it; ArchError if its text has none."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if piece.text in ("through1", "through2"):

@@ -32,9 +32,8 @@ class Runner(Protocol):
 
 @dataclass
 class HostRunner:
-    """`run` timed by the wall clock; `inside` is entered around the timing, e.g. to set threads.
-
-    `cpu` False where the work is not this thread's alone, so that its own time tells nothing.
+    """`run` timed by the wall clock, `inside` entered around it, e.g. to set threads; `cpu` False
+    where the work is not this thread's alone, so that its own time tells nothing.
     """
 
     run: Callable[[], object]
@@ -163,12 +162,11 @@ def runner(
 ) -> Runner:
     """`model` ready to be timed on random images.
 
-    `input_shape` is (channels, height, width) of one image; architectures and networks built from
-    one know theirs. Two sessions of ONNX Runtime with the same graph differ lastingly, by a per
-    cent or two: `sessions` of them (the other runtimes have one) take the rounds in turn, so that
-    the spread over the rounds holds that too. LatencyError where the shape is missing or does not
-    fit, for more threads or images than this machine has room for, for what the runtime cannot run,
-    or without a GPU for "cuda".
+    `input_shape` is (channels, height, width); architectures and networks built from one know
+    theirs. Two sessions of ONNX Runtime with one graph differ lastingly, by a per cent or two:
+    `sessions` of them take the rounds in turn, so that the spread holds that too. LatencyError
+    where the shape is missing or does not fit, without room for the threads or images, for what the
+    runtime cannot run, or without a GPU for "cuda".
     """
     setting.check_here()
     known = model if isinstance(model, Arch | Piece) else getattr(model, "arch", None)
@@ -195,7 +193,7 @@ def _int8(model: bytes, shape: tuple[int, ...]) -> bytes:
 
 
 def _module(model: Arch | Piece | nn.Module) -> nn.Module:
-    """A module of our own to run, in evaluation mode and on the CPU."""
+    """A copy to run, in evaluation mode and on the CPU."""
     if isinstance(model, nn.Module):
         return copy.deepcopy(model).cpu().eval()
     return (build(model) if isinstance(model, Arch) else module(model)).eval()
@@ -204,7 +202,6 @@ def _module(model: Arch | Piece | nn.Module) -> nn.Module:
 def _checked_shape(
     model: Arch | Piece | nn.Module, own: tuple[int, ...] | None, said: tuple[int, ...] | None
 ) -> tuple[int, ...]:
-    """Shape of one image: as `said`, else the model's `own`."""
     shape, name = own if said is None else tuple(said), type(model).__name__
     if shape is None:
         raise LatencyError(f"{name}: say input_shape, (channels, height, width)")
@@ -222,7 +219,6 @@ def _checked_shape(
 
 
 def _check_memory(arch: object, shape: tuple[int, ...], batch: int) -> None:
-    """LatencyError where the images, and the maps where they are known, do not fit into memory."""
     maps = cost.activation_bytes(arch) if isinstance(arch, Arch) else 0
     needed = batch * (cost.BYTES_PER_NUMBER * math.prod(shape) + maps)
     free = psutil.virtual_memory().available

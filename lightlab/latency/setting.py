@@ -25,9 +25,9 @@ class LatencyError(ValueError):
 class Setting:
     """Runtime, threads of the host and images per run. LatencyError on what does not exist.
 
-    "onnxruntime" runs the exported graph, batch normalisation folded; "onnxruntime-int8" the same
-    in static 8-bit integers; "torch" the module as it is, in eager mode, channels-last;
-    "torch-compile" the same compiled; "cuda" the same as "torch" on the first GPU.
+    "onnxruntime" runs the exported graph, batch normalisation folded, "onnxruntime-int8" in static
+    8-bit integers; "torch" the module in eager mode, channels-last, "torch-compile" compiled,
+    "cuda" on the first GPU.
     """
 
     runtime: str = "onnxruntime"
@@ -59,8 +59,8 @@ class Setting:
         return cls(runtime, threads, batch)
 
     def check_here(self) -> None:
-        """LatencyError for more threads than this machine runs at once: they would wait for each
-        other for minutes. Not when a setting is made, for a table's may be another machine's.
+        """LatencyError for more threads than this machine runs at once, which would wait for each
+        other; not when a setting is made, for a table's may be another machine's.
         """
         if (here := psutil.cpu_count()) and self.threads > here:
             raise LatencyError(
@@ -69,10 +69,10 @@ class Setting:
 
 
 def device(runtime: str = "onnxruntime") -> dict[str, str | int | float]:
-    """What the numbers are measured on: processor, cores, system, versions, load.
+    """What the numbers are measured on: processor, cores, system, versions, load; with "cuda" the
+    GPU.
 
-    `vectors` are those of the processor's extensions that decide between kernels; `governor` is
-    that of the first core, or "unknown". With "cuda" the GPU's name stands beside them.
+    `vectors` are the extensions that decide between kernels; `governor` is the first core's.
     """
     about = machine.processor()
     features = about.get("flags", about.get("Features", "")).split()

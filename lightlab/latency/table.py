@@ -22,10 +22,9 @@ WAYS = ("calibrated", "corrected", "sum")
 class LookupTable:
     """Latencies of pieces by `Piece.key`, in one setting on one device.
 
-    `entries` hold the fastest sample of every round in ms; a piece's latency is the least of them:
-    other processes only ever add time. `calibration` (offset in ms, slope, ms per million weights)
-    turns a sum into a prediction, once whole networks have been measured. What the table does not
-    hold is a LatencyError that names it.
+    `entries` hold the fastest sample of every round in ms, the least of which counts. `calibration`
+    (offset in ms, slope, ms per million weights) turns a sum into a prediction. What the table does
+    not hold is a LatencyError that names it.
     """
 
     setting: Setting
@@ -41,8 +40,8 @@ class LookupTable:
         setting: Setting = Setting(),  # noqa: B008  a frozen value
         plan: Plan = FASTEST,
     ) -> "LookupTable":
-        """The table for all pieces of these networks, and for the joints between them, measured in
-        interleaved rounds. A `Piece` alone is measured without joints.
+        """The table for all pieces of these networks and the joints between them, measured in
+        interleaved rounds; a `Piece` alone without joints.
         """
         about = device(setting.runtime)
         wanted = {piece.key: piece for one in of for piece in _timed(one)}
@@ -62,16 +61,16 @@ class LookupTable:
         return min(self.entries[piece.key])
 
     def joint_ms(self, joint: Joint) -> float:
-        """What two pieces pay apart and not together where they meet (see `pieces`), or 0 where
-        that drowned in noise."""
+        """What two pieces pay apart and not together where they meet, or 0 where that drowned in
+        noise.
+        """
         once, twice = (self.latency_ms(piece) for piece in joint.through)
         return max(0.0, 2 * once - twice)
 
     def predict(self, arch: Arch, how: str | None = None) -> float:
-        """Latency of `arch` in ms.
-
-        `how` "sum" adds the pieces up, "corrected" takes off what joining them saves, "calibrated"
-        is what `calibrate` made of that; without `how` the last of them that is possible.
+        """Latency of `arch` in ms: `how` "sum" adds the pieces up, "corrected" takes off what
+        joining saves, "calibrated" is what `calibrate` made of that; None the last that is
+        possible.
         """
         how = how or ("calibrated" if self.calibration else "corrected")
         if how not in WAYS:
@@ -88,9 +87,7 @@ class LookupTable:
         return offset + slope * total + per_million * _million_weights(arch)
 
     def added_ms(self, block: Block, in_channels: int, in_size: int) -> float:
-        """What `block`, for such maps, adds to `predict` of a network that has it behind another
-        piece.
-        """
+        """What `block`, behind another piece and for such maps, adds to `predict`."""
         plain = self.latency_ms(Piece.of_block(block, in_channels, in_size))
         plain -= self.joint_ms(Joint(in_channels, in_size))
         if self.calibration is None:
@@ -101,9 +98,8 @@ class LookupTable:
 
     def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
         """This table fitted to whole networks measured in its setting (4 or more): an offset, a
-        slope, and a price of weights. Alone, a piece finds its weights in the nearest cache; in a
-        network that fills it they come from farther away. ValueError for fewer than four networks
-        or for ones that are too much alike.
+        slope, and a price of weights, which a piece alone finds in the nearest cache. ValueError
+        for fewer networks or ones too much alike.
         """
         archs, y = list(archs), np.array(list(latencies_ms))
         if len(archs) != len(y):
@@ -131,9 +127,8 @@ def _timed(of: Arch | Piece) -> list[Piece]:
 def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
     """How well `predicted` fits `measured`, both (n,) in ms.
 
-    rmse_pct (with rmse_low, rmse_high) and bias_pct of the relative errors, rmse_ms, r2 (of the
-    values as they are, not of a line through them), and Spearman's rho (ci_low, ci_high); the
-    intervals are bootstrap ones over the networks.
+    rmse_pct (rmse_low, rmse_high) and bias_pct of relative errors, rmse_ms, r2 of the values as
+    they are, and Spearman's rho (ci_low, ci_high); bootstrap intervals over the networks.
     """
     p, y = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
     relative = p / y - 1

@@ -29,12 +29,11 @@ _CLOCK_S = 1e-7  # what the clock resolves
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how often. A sample lasts at least `sample_ms`, a visit has `samples` of them.
+    """How long and how often: `samples` a visit, of at least `sample_ms` each.
 
-    A visit in which the process had the processor for less than `min_busy` of the time was
-    disturbed and is made again, at most `rounds` times a network. With `settle` a network is
-    visited on after `rounds`, up to `max_rounds`, until the fastest samples of its two best rounds
-    agree to that share: one lucky sample on a busy machine is no measurement. `seed` orders the
+    A visit in which the process had the processor for less than `min_busy` of the time is made
+    again, at most `rounds` times a network. With `settle` a network is visited up to `max_rounds`
+    times, until the fastest samples of its two best rounds agree to that share. `seed` orders the
     networks.
     """
 
@@ -53,7 +52,6 @@ class Plan:
         return cls(rounds, sample_ms=0.3, warmup_ms=warmup_ms, min_busy=0)
 
     def enough(self, fastest: Sequence[float]) -> bool:
-        """Whether the rounds with these fastest samples will do."""
         if len(fastest) < self.rounds:
             return False
         if self.settle is None or len(fastest) >= self.max_rounds:
@@ -114,11 +112,7 @@ def measure(
     *,
     plan: Plan | None = None,
 ) -> Latency:
-    """How long one run of `model` takes here.
-
-    Time with another network's only by `measure_many`, which visits them in turn. `input_shape` as
-    in `runner`; LatencyError for what cannot be run.
-    """
+    """How long one run of `model` takes here; with another's compare only by `measure_many`."""
     return measure_many({"network": model}, setting, input_shape, plan=plan)["network"]
 
 
@@ -144,8 +138,8 @@ def measure_many(
 def measure_settings(
     models: Mapping[str, Arch | nn.Module], settings: Iterable[str], plan: Plan | None = None
 ) -> pd.DataFrame:
-    """`models` timed in turn in each of these settings ("runtime/threads/batch"), by their fastest
-    samples: rows network, setting, latency_ms.
+    """`models` timed in turn in each setting ("runtime/threads/batch"), by their fastest samples:
+    rows network, setting, latency_ms.
     """
     rows = []
     for text in settings:
@@ -163,8 +157,8 @@ def time_runners(
 ) -> Timings:
     """Latencies of what is ready to run.
 
-    Where the fastest sample counts and `plan` does not say when it is settled, it is as in FASTEST:
-    without that, on a busy machine some networks have a fast moment and others none.
+    Where the fastest sample counts it is settled as in FASTEST unless `plan` says how: without
+    that, on a busy machine some networks have a fast moment and others none.
     """
     check_estimate(estimate)
     if not runners:
@@ -181,8 +175,8 @@ def compare_files(path: str | Path, int8_path: str | Path, split: Split) -> pd.D
     """What 8-bit integers did to a network: a row for each of two ONNX files, on `split` and here.
 
     Columns: model ("fp32", "int8"), accuracy, top1_agreement and max_abs_diff (of logits, with the
-    first), size_bytes, latency_ms and iqr_ms (batch 1, one thread, timed interleaved);
-    `attrs["device"]` says on what. DeployError on an empty split, or on logits that are not finite.
+    first), size_bytes, latency_ms and iqr_ms (batch 1, one thread, interleaved). DeployError on an
+    empty split, or on logits that are not finite.
     """
     if not len(split):
         raise DeployError("comparing needs at least one image")

@@ -21,11 +21,8 @@ IMPORTANCES = ("l1", "bn_scale", "random")
 
 @dataclass(frozen=True)
 class Ties:
-    """Which channels of a network go together, as numbers of groups.
-
-    `maps` are those of what leaves the stem and every block (blocks + 1), `hidden` those of every
-    block's hidden channels (blocks), `features` and `units` those of the head; `sizes` has the
-    channels of every group.
+    """Which channels go together, as numbers of groups: of the maps that leave the stem and every
+    block, of blocks' hidden channels, of the head; `sizes` has the channels of every group.
     """
 
     maps: tuple[int, ...]
@@ -36,9 +33,8 @@ class Ties:
 
 
 def ties(arch: Arch) -> Ties:
-    """The groups of `arch`: what a block adds to its input has that input's group, and so have the
-    hidden channels of a block without expansion; a head without features or hidden units has the
-    group of what comes before.
+    """The groups of `arch`: a block that adds its input shares its group, as do hidden channels
+    without expansion; a head without features or hidden units has the group before it.
     """
     sizes = [arch.stem.out_channels]
     maps, hidden = [0], []
@@ -70,10 +66,8 @@ def prune(
 
     `arch` has fewer channels, smaller kernels (their centre is taken), fewer blocks or another
     resolution; `blocks` are the numbers of those that stay (all). `importance` is one of
-    IMPORTANCES; `seed` is that of "random". Running statistics are inherited: see `recalibrate`.
-    ArchError where `arch` is not a smaller form of the network's: more channels or larger kernels,
-    another operation or stride, an addition that was not there, a block left out that changed the
-    shape of its maps.
+    IMPORTANCES, `seed` that of "random". Running statistics are inherited: see `recalibrate`.
+    ArchError where `arch` is not a smaller form of the network's.
     """
     blocks = list(range(len(network.arch.blocks)) if blocks is None else blocks)
     kept = kept_channels(network, arch, blocks, importance, seed)
@@ -101,7 +95,6 @@ def _plain(block: Block) -> bool:
 
 
 def _sizes(large: Arch, small: Arch, blocks: list[int], whole: Ties) -> dict[int, int]:
-    """How many channels of each group `small` keeps; ArchError where it cannot."""
     if len(blocks) != len(small.blocks) or blocks != sorted(set(blocks)):
         raise ArchError(f"{len(small.blocks)} blocks cannot be those of the numbers {blocks}")
     for i in sorted(set(range(len(large.blocks))) - set(blocks)):
@@ -166,8 +159,8 @@ def _producers(network: Network, whole: Ties) -> Iterator[tuple[int, nn.Module, 
 def _worth(
     network: Network, whole: Ties, importance: str, generator: torch.Generator
 ) -> list[Tensor]:
-    """Importance of every channel of every group: its sum over the layers that make it, each in
-    shares of its mean, so that no layer counts more for its size.
+    """Importance of every channel: its sum over the layers that make it, in shares of each one's
+    mean, so that no layer counts more for its size.
     """
     worth = [torch.zeros(n) for n in whole.sizes]
     if importance == "random":

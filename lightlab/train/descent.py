@@ -61,9 +61,8 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
 def shift(
     images: Tensor, max_px: int, generator: torch.Generator, padding: str = "zeros"
 ) -> Tensor:
-    """Each image (N, C, H, W) moved by up to `max_px` pixels either way.
-
-    Zeros, the mean colour, come in, or with `padding` "reflect" the image's own border mirrored.
+    """Each image (N, C, H, W) moved by up to `max_px` pixels either way; zeros, the mean colour,
+    come in, or with `padding` "reflect" the image's own border mirrored.
     """
     n, _, height, width = images.shape
     mode = {"zeros": "constant", "reflect": "reflect"}[padding]
@@ -80,7 +79,7 @@ def flip(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Teacher:
-    """Answers for batches: from a network, in evaluation mode, on the images as they are; or logits
+    """Answers for batches: from a network in evaluation mode on the images as they are, or logits
     (N, classes) made before, which know nothing of augmentation.
     """
 
@@ -90,7 +89,7 @@ class Teacher:
             source.to(memory_format=torch.channels_last)
 
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
-        """Logits (B, classes) for `images`, the ones at `index` of the split, augmented or not."""
+        """Logits (B, classes) for `images`, the ones at `index` of the split."""
         if isinstance(self._source, Tensor):
             return self._source.detach()[index]
         with predicting(self._source):
@@ -98,10 +97,8 @@ class Teacher:
 
 
 def loss(outputs: Tensor, labels: Tensor, taught: Tensor | None, recipe: Recipe) -> Tensor:
-    """Mean cross-entropy of the labels, mixed with the divergence from the teacher's logits.
-
-    That is KL(teacher || student) of both softened by T, times T² so that its gradient keeps its
-    size (section 2.1 of the paper).
+    """Cross-entropy of the labels, mixed with KL(teacher || student), both softened by T, times T²
+    so that its gradient keeps its size (Hinton et al. 2015, section 2.1).
     """
     hard = F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
     if taught is None:

@@ -57,12 +57,10 @@ def check(
 
 
 def check_test(model: nn.Module, split: Split, test: Split) -> None:
-    """TrainError unless `test` has images that the network takes, and labels that it can give."""
     _check_part(test, "test", split, _classes(model, split, "the network"))
 
 
 def _check_part(part: Split, name: str, split: Split, classes: int) -> None:
-    """TrainError unless `part`, called `name`, has images like those of `split`, and labels."""
     if not len(part):
         raise TrainError(f"cannot evaluate on an empty split: there are no {name} images")
     if part.x.shape[1:] != split.x.shape[1:]:
@@ -81,7 +79,6 @@ def _check_part(part: Split, name: str, split: Split, classes: int) -> None:
 
 
 def _classes(model: nn.Module, split: Split, who: str) -> int:
-    """Outputs of `model` for one image; TrainError where it cannot take it."""
     shape = "×".join(map(str, split.x.shape[1:]))
     try:
         found = logits(model, split.take(slice(1)))

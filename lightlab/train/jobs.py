@@ -38,8 +38,8 @@ def collect(running: Iterable[tuple[Key, Trained]], order: Iterable[Key]) -> dic
 
 
 def tabulate(trained: Mapping[tuple, Trained], *by: str) -> pd.DataFrame:
-    """A row per training: its key, a tuple, in the columns `by`; samples, macs, seconds and loss as
-    in the last row of its history; validated and accuracy (validation, test; %).
+    """A row per training: its key in the columns `by`; samples, macs, seconds and loss of the last
+    row of its history; validated and accuracy (validation, test; %).
     """
     marks = {"validated": "val_accuracy", "accuracy": "test_accuracy"}
     return pd.DataFrame(
@@ -61,20 +61,16 @@ def start(
 ) -> Generator[tuple[Key, Trained], None, None]:
     """Train every job on one thread each; key and result of each as soon as it is done.
 
-    `workers` processes train side by side; None takes the cores that this process may use, but
-    trains in this process what is only one job or under SHORT_MACS in all, as 1 does. Results do
-    not depend on it. Processes begin with this call, before the first result is asked for; in the
-    `background` there always are some, and whoever else wants a core has it first. They stay for
-    the next call (for five minutes), and map the images rather than copy them. What is returned can
-    be closed: the trainings are given up then.
+    `workers` processes train side by side; None takes all cores, or this process alone for one job
+    or less than SHORT_MACS in all. Results do not depend on it. Processes begin with this call, and
+    stay for the next; in the `background` whoever else wants a core has it first. Closing what is
+    returned gives the trainings up.
 
-    `device` is "cpu" or "cuda", None decides for each network by `accelerator`; on a GPU they share
-    it, each with its own context and images. `resume` is a folder of this call's own, where every
-    job without a checkpoint keeps one: what was killed goes on from there, and what had ended is
-    not trained again.
+    `device` is "cpu" or "cuda", None decides by `accelerator`. `resume` is a folder of this call's
+    own for the jobs' checkpoints: what was killed goes on, what had ended is not trained again.
 
-    A training that diverges is a result: `Trained.diverged` says where. JobError names a job that
-    failed otherwise; TrainError on workers < 1 or two jobs with one checkpoint.
+    A training that diverges is a result: `Trained.diverged`. JobError names a job that failed
+    otherwise; TrainError on workers < 1 or two jobs with one checkpoint.
     """
     listed = [_complete(i, *item, resume) for i, item in enumerate(jobs.items())]
     _check(listed, workers)
@@ -110,7 +106,6 @@ def _tell(
 
 
 def _price(job: Job, known: dict[Any, int]) -> int:
-    """MACs of one image; JobError where the network cannot be made or cannot take it."""
     shape = tuple(job.split.x.shape[1:])
     key = (job.network, shape)
     try:
@@ -124,9 +119,8 @@ def _price(job: Job, known: dict[Any, int]) -> int:
 
 
 def _complete(i: int, key: Any, job: Job, resume: Path | None) -> Job:
-    """The job with a name, and with a checkpoint where there is a folder for such: one of its own
-    network, seed and recipe. Networks that were chosen by measured time are others after a kill,
-    and begin anew where those that stayed go on.
+    """The job with a name and, in a folder for such, a checkpoint of its own network, seed and
+    recipe: networks chosen by measured time are others after a kill, and begin anew.
     """
     checkpoint = job.checkpoint
     if checkpoint is None and resume is not None:

@@ -23,9 +23,7 @@ _VERSION = 4  # raise it when what a training keeps changes
 
 
 class Keeper:
-    """Writes and reads the checkpoint of one training: of this recipe and these settings, first
-    weights and data; TrainError where that is not possible.
-    """
+    """Writes and reads the checkpoint of one training; TrainError where that is not possible."""
 
     def __init__(
         self,
@@ -130,8 +128,8 @@ class Batches:
 class Run:
     """A training in progress: the network, and all else that its steps change.
 
-    A kind of training gives `step`, which counts `steps` and says when it is `done`; `report`,
-    which adds to `rows`; and in KEPT the names of its own numbers, texts and lists of such.
+    A kind of training gives `step`, which counts `steps` and says when it is `done`, `report`,
+    which adds to `rows`, and in KEPT the names of its own numbers, texts and lists of such.
     """
 
     KEPT: tuple[str, ...] = ()
@@ -156,26 +154,22 @@ class Run:
         self.losses: list[float] = []  # since the last row
 
     def step(self) -> None:
-        """One step of gradient descent."""
         raise NotImplementedError
 
     def report(self) -> None:
-        """Add a row to the history."""
         raise NotImplementedError
 
     @property
     def due(self) -> bool:
-        """Whether it is time for a row."""
         return self.done or self.steps % self.rows_every == 0
 
     @property
     def keeps(self) -> bool:
-        """Whether it is time for a checkpoint."""
         return self.done or self.steps % self.keep_every == 0
 
     def go(self, keeper: Keeper | None, first: bool = False, progress: bool = False) -> None:
         """Make all steps, from the checkpoint on where there is one, else with a row before the
-        `first`, if so.
+        `first`.
         """
         look = {"total": self.n_steps, "unit": "step", "leave": False, "delay": _BAR_AFTER_S}
         gpus = [self.device] if self.device.type == "cuda" else []
@@ -209,9 +203,7 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave. Optimisers keep the memory formats: another would change
-        the order of sums.
-        """
+        """Optimisers keep the memory formats: another would change the order of sums."""
         self.network.load_state_dict(state["network"])
         for k, one in self.optimizers.items():
             one.load_state_dict(state["optimizers"][k])
@@ -226,16 +218,16 @@ class Run:
 
 
 def bar_options(shown: bool) -> dict[str, bool]:
-    """For tqdm: hide the bar, or leave it to the environment's TQDM_DISABLE, which a value of our
-    own would override. None would not do: in JupyterLab no bar would be seen.
+    """For tqdm: hide the bar, or leave it to TQDM_DISABLE, which a value would override (None hides
+    it in JupyterLab).
     """
     return {} if shown else {"disable": True}
 
 
 @functools.cache
 def keep_large_buffers() -> None:
-    """Tell glibc, where it is used, to keep freed memory: giving activations back costs page faults
-    at every step, up to a third of the time of a large network.
+    """Tell glibc to keep freed memory: giving activations back costs page faults at every step, up
+    to a third of the time of a large network.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -42,10 +42,10 @@ Done = tuple[int, pd.DataFrame, bytes, dict[str, float], str]
 
 
 def pool(workers: int, **how: Any) -> joblib.Parallel:
-    """Processes of one thread each, with more of `joblib.Parallel`'s arguments in `how`.
+    """Processes of one thread each.
 
-    All work beside the notebook goes through here: joblib hands on the processes that it has only
-    to a call with the same arguments, and a new one takes seconds to import torch.
+    All work beside the notebook goes through here: joblib hands on its processes only to a call
+    with the same arguments, and a new one takes seconds to import torch.
     """
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         return joblib.Parallel(n_jobs=workers, max_nbytes=_LEAST_BYTES, mmap_mode="c", **how)
@@ -54,8 +54,8 @@ def pool(workers: int, **how: Any) -> joblib.Parallel:
 def accelerator(macs: float) -> str:
     """The device for training steps of so many `macs`, backward pass included: "cuda" or "cpu".
 
-    On a GPU cuDNN is told to give equal results for equal seeds, and to compute in float32. An
-    empty CUDA_VISIBLE_DEVICES keeps all on the processor.
+    cuDNN is told to give equal results for equal seeds. An empty CUDA_VISIBLE_DEVICES keeps all on
+    the processor.
     """
     if not torch.cuda.is_available() or macs < LEAST_MACS_PER_CORE * joblib.cpu_count():
         return "cpu"
@@ -73,10 +73,10 @@ def run_beside(
     kept: Path | None = None,
 ) -> dict[Key, Any]:
     """`function` with each of these arguments, one process a core and one thread each, or in this
-    process where all together take few `macs`; results do not depend on it.
+    process where all take few `macs`; results do not depend on it.
 
-    In the folder `resume` each is given a `checkpoint` of its own. In the folder `kept` each one's
-    data frame is written (Parquet) as soon as it is known, and read when the same jobs run again.
+    In the folder `resume` each is given a `checkpoint`; in `kept` each one's data frame is written
+    (Parquet), and read when the same jobs run again.
     """
     if workers is None:
         workers = 1 if macs < SHORT_MACS else joblib.cpu_count()
@@ -132,14 +132,13 @@ def _give_way() -> None:
 
 
 def _lend(job: Job, lent: dict[int, np.ndarray]) -> Job:
-    """The job with NumPy arrays for tensors, the same array for the same tensor: joblib writes each
-    to a file once, and processes map it.
+    """The job with NumPy arrays for tensors, the same for the same: joblib writes each to a file
+    once, and processes map it.
     """
     return _convert(job, lambda t: lent.setdefault(id(t), t.detach().cpu().numpy()))
 
 
 def _convert(job: Job, tensor: Callable[[Any], Any]) -> Job:
-    """The job with another kind of `tensor` for its images and the logits of its teacher."""
     new = {
         name: Split(*map(tensor, (part.x, part.y, part.groups)))
         for name in ("split", "val", "test")
@@ -151,8 +150,8 @@ def _convert(job: Job, tensor: Callable[[Any], Any]) -> Job:
 
 
 def _borrow(i: int, job: Job, macs: int, device: str | None, parent: int) -> Done:
-    """Train, in another process, what `_lend` made; that ends with the next row of the history if
-    `parent` was killed: nobody waits for it any more.
+    """Train, in another process, what `_lend` made; that ends with the next row if `parent` was
+    killed.
     """
 
     def leave(*_: Any) -> None:

@@ -24,19 +24,15 @@ MEND = "lower lr or lengthen warmup"
 class Recipe:
     """SGD with Nesterov momentum and a learning rate that rises, then falls to 0.
 
-    `warmup` is the share of steps in which it rises to `lr`; it falls in a straight line (one
-    cycle). Weight decay spares biases and normalisation.
-
-    Images, whole batches at once: `shift` moves each by up to so many pixels, with zeros (the mean
-    colour) or its own mirror image coming in (`padding`); `flip` mirrors half of them: not for
-    digits.
+    `warmup` is the share of steps in which it rises to `lr`. Weight decay spares biases and
+    normalisation. `shift` moves each image by up to so many pixels, `padding` says what comes in,
+    zeros (the mean colour) or its mirror image; `flip` mirrors half of them: not for digits.
 
     With a teacher (Hinton et al. 2015) the loss is (1 - `teacher_weight`) times the labels' plus
     `teacher_weight` times the teacher's, both outputs divided by `temperature`.
 
-    With `most_seconds` > 0 the training takes no longer: where the epochs would need more, the
-    schedule follows the time and there are fewer steps; results then differ from run to run.
-    TrainError on impossible values.
+    With `most_seconds` > 0 the schedule follows the time where the epochs would need more; results
+    then differ from run to run. TrainError on impossible values.
     """
 
     epochs: float = 8
@@ -78,7 +74,6 @@ class Recipe:
 
 
 def whole(name: str, value: object, least: int | None = None) -> int:
-    """As `data.splits.whole`, with a TrainError."""
     try:
         return splits.whole(name, value, least)
     except splits.DataError as error:
@@ -107,13 +102,12 @@ class Plan:
 
 
 def plan(recipe: Recipe, n_images: int) -> Plan:
-    """Images per batch, steps per epoch (an incomplete last batch is left out), steps in all."""
     batch = min(recipe.batch_size, n_images)
     per_epoch = n_images // batch
     return Plan(batch, per_epoch, max(1, round(recipe.epochs * per_epoch)))
 
 
 def samples(recipe: Recipe, n_images: int) -> int:
-    """Images that training on `n_images` sees, repeats counted: its cost is proportional to it."""
+    """Images that a training sees, repeats counted: its cost is proportional to it."""
     planned = plan(recipe, n_images)
     return planned.batch * planned.n_steps

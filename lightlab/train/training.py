@@ -41,20 +41,18 @@ def fit(
 ) -> pd.DataFrame:
     """Train `model` in place; returns its history, one row every `eval_every` steps (one epoch).
 
-    Columns: step, epoch, samples, macs (spent so far, backward passes included, a teacher's not),
-    loss (mean since the last row), val_loss and val_accuracy where there is `val`, seconds (of
-    training only). With `val` the first row is the untrained network. `callback(model, row)` sees
-    every row. `seed` decides batch order, augmentation and dropout; `macs_per_image` spares
-    counting them.
+    Columns: step, epoch, samples, macs (so far, backward passes included, a teacher's not), loss
+    (mean since the last row), val_loss and val_accuracy where there is `val`, seconds (of
+    training). With `val` the first row is the untrained network. `callback(model, row)` sees every
+    row. `seed` decides batch order, augmentation and dropout; `macs_per_image` spares counting
+    them.
 
-    `teacher`: a network on the same device, or its logits (N, classes) for the images in order.
+    `teacher`: a network on the same device, or logits (N, classes) for the images in order.
     `checkpoint`: a file written every `every` steps (one epoch) and at the end. Where it exists the
-    training goes on from it, with equal results on the same machine and number of threads; one
-    that had ended gives its results at once.
+    training goes on from it, with equal results on the same machine and number of threads.
 
-    DivergedError when a loss, or at the end a weight, is NaN or infinite; TrainError where network,
-    images, labels, teacher, recipe and numbers do not fit, or a checkpoint is of another training
-    or cannot be written.
+    DivergedError when a loss, or at the end a weight, is no number; TrainError where arguments do
+    not fit each other, or a checkpoint is of another training or cannot be written.
     """
     seed = whole("seed", seed, least=0)
     check(model, split, recipe, val, teacher)
@@ -113,7 +111,6 @@ class Training(Run):
         self.seconds = 0.0  # of steps
 
     def step(self) -> None:
-        """One step of gradient descent."""
         begin = time.perf_counter()
         self.steps += 1
         self._descend()
@@ -124,7 +121,6 @@ class Training(Run):
         self.seconds += time.perf_counter() - begin
 
     def _scheduled(self, more_s: float = 0.0) -> int:
-        """The step that the schedule has come to."""
         return descent.scheduled(self.steps, self.n_steps, self.seconds + more_s, self._recipe)
 
     def _descend(self) -> None:
@@ -189,10 +185,9 @@ class JobError(RuntimeError):
 class Job:
     """One training: `train.fit`'s arguments, and the network as what makes it.
 
-    `network`: an `Arch`, or a function called with `seed=…`, such as
-    `functools.partial(build, arch, dropout=0.2)`, that gives the same layers for every seed.
-    `test` images are used once, at the end. `name` stands in messages. `checkpoint` is a file of
-    its own for each job.
+    `network`: an `Arch`, or a function called with `seed=…` that gives the same layers for every
+    seed, such as `functools.partial(build, arch, dropout=0.2)`. `test` images are used once, at the
+    end. `name` stands in messages.
     """
 
     network: Arch | Callable[..., nn.Module]
@@ -215,9 +210,8 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What came of a job: the history of `train.fit`, the weights, and `metrics` at the end
-    (val_loss, val_accuracy, test_loss, test_accuracy, as far as there are such images). Of one that
-    diverged there is nothing but where it did.
+    """The history of `train.fit`, the weights, and `metrics` at the end (val_loss, val_accuracy,
+    test_loss, test_accuracy, as far as there are such images); of one that diverged only where.
     """
 
     job: Job

@@ -74,9 +74,8 @@ def test_calibration_on_blank_images_shows(path, quantised, digits, tmp_path):
     """Ranges do come from the images: those of one grey cut off what others need."""
     blank = torch.zeros(8, 1, 8, 8)
     out = deploy.quantize_int8(path, tmp_path / "q.onnx", blank)
-    bad, good = (
-        latency.compare_files(path, p, digits.test)["accuracy"][1] for p in (out, quantised)
-    )
+    found = [latency.compare_files(path, file, digits.test) for file in (out, quantised)]
+    bad, good = (table["accuracy"][1] for table in found)
     assert bad < good - 0.05
 
 

@@ -3,6 +3,7 @@
 import random
 import time
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -14,9 +15,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from lightlab.measure import cost
 from lightlab.nets.build import build, cnn, mlp
 from lightlab.space import scaling
-from lightlab.space.arch import Arch, Head, decode, encode, layers
-from lightlab.space.blocks import Block
-from lightlab.space.scaling import adapt
+from lightlab.space.arch import Arch, decode, encode, layers
 
 
 def test_a_linear_layer_costs_its_matrix_and_only_what_is_trained_is_a_parameter():
@@ -44,15 +43,6 @@ def test_a_convolution_costs_what_the_formula_says(c, out, groups, kernel, strid
     assert cost.count_macs(layer, (c * groups, side, side)) == expected
 
 
-def test_the_separable_convolution_saves_what_howard_et_al_say():
-    """1/N + 1/D_K² of a full convolution (MobileNets 2017, section 3.1)."""
-    full = nn.Conv2d(32, 64, 3, padding=1)
-    depthwise = nn.Conv2d(32, 32, 3, padding=1, groups=32)
-    separable = nn.Sequential(depthwise, nn.Conv2d(32, 64, 1))
-    ratio = cost.count_macs(separable, (32, 14, 14)) / cost.count_macs(full, (32, 14, 14))
-    assert ratio == pytest.approx(1 / 64 + 1 / 9, rel=1e-12)
-
-
 def test_counting_changes_nothing_and_needs_no_memory():
     model = cnn(8).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -75,38 +65,22 @@ def test_an_architecture_costs_what_pytorch_counts_on_its_module(arch):
 def test_the_table_of_prices_is_the_count(arch, convention):
     for params in cost.PARAM_CONVENTIONS:
         prices = cost.Prices(convention, params)
-        expected = cost.macs(arch, convention), cost.param_count(arch, params)
-        assert prices(arch) == expected
         other = replace(arch, resolution=arch.resolution + 1, n_classes=7)
-        assert prices(other) == (cost.macs(other, convention), cost.param_count(other, params))
-        assert prices(decode(encode(arch))) == expected  # from the table this time
-
-
-def _drawn(rng: random.Random, options: dict[tuple[int, int], list[Block]]) -> Arch:
-    """A network of 21 blocks from a space of the shape of OFA's, which shares its blocks."""
-    blocks = [Block("mb", 16)]
-    for channels, first_stride in ((24, 2), (40, 2), (80, 2), (112, 1), (160, 2)):
-        strides = (first_stride, 1, 1, 1)
-        blocks += [rng.choice(options[channels, stride]) for stride in strides]
-    return Arch(224, Block("conv", 16, 3, 2), tuple(blocks), Head(960, 1280, "hswish"))
+        for one in (arch, other, decode(encode(arch))):  # the last from the table
+            assert prices(one) == (cost.macs(one, convention), cost.param_count(one, params))
 
 
 def test_prices_come_fast():
-    """350,000 a second were measured, for 7,300 without the table (48 times) and 770,000 walks over
-    the blocks with one look into a dictionary each (2.2 times): ratios hold on any machine.
-    """
+    """Ratios hold on any machine: 48 and 2.2 were measured, at 350,000 prices a second."""
+    base, rng = scaling.get("ofa_max"), random.Random(0)
+    designs = list(product((3, 5, 7), (3, 4, 6)))
     options = {
-        (channels, stride): [
-            Block("mb", channels, k, stride, e, se, "expanded", "hswish")
-            for k in (3, 5, 7)
-            for e in (3, 4, 6)
-            for se in (0, 0.25)
-        ]
-        for channels in (24, 40, 80, 112, 160)
-        for stride in (1, 2)
+        block: [replace(block, kernel_size=k, expand_ratio=e) for k, e in designs]
+        for block in base.blocks
     }
-    rng = random.Random(0)
-    archs = [_drawn(rng, options) for _ in range(4000)]
+    archs = [
+        replace(base, blocks=[rng.choice(options[b]) for b in base.blocks]) for _ in range(4000)
+    ]
     prices = cost.Prices()
     found = [prices(arch) for arch in archs]
     known = {block: 1 for arch in archs for block in arch.blocks}
@@ -156,10 +130,8 @@ def test_an_unknown_convention_is_refused(call):
 def test_the_table_of_layers_adds_up():
     arch = scaling.get("mobilenet_v3_small")
     table = cost.layer_table(arch)
-    assert table["macs"].sum() == cost.macs(arch)
     assert table["weights"].sum() == cost.param_count(arch, "weights_only")
-    assert table["trainable"].sum() == cost.param_count(arch)
-    assert table["name"].is_unique
+    assert (table["macs"].sum(), table["trainable"].sum()) == cost.Prices()(arch)
     assert list(table["name"]) == [x.name for x in layers(arch)]
 
 
@@ -202,12 +174,6 @@ def _peak(network: nn.Module, shape: tuple[int, ...]) -> int:
 @settings(max_examples=40)
 @given(st.from_type(Arch))
 def test_activation_memory_is_that_of_the_traced_graph(arch):
-    assert cost.activation_bytes(arch) == _peak(build(arch), arch.input_shape)
-
-
-@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mnasnet_a1", "ofa_max"])
-def test_activation_memory_of_known_networks(name):
-    arch = adapt(scaling.get(name), resolution=64, in_channels=3, n_classes=10)
     assert cost.activation_bytes(arch) == _peak(build(arch), arch.input_shape)
 
 

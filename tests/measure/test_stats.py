@@ -11,20 +11,23 @@ from lightlab.measure import stats
 
 
 def test_the_t_interval_of_a_textbook_sample():
-    # Student's t(0.975, 9) = 2.262157 (any table)
     x = np.arange(10.0)
-    mean, low, high = stats.mean_ci(x)
-    half = 2.262157 * x.std(ddof=1) / np.sqrt(10)
-    assert (mean, low, high) == pytest.approx((4.5, 4.5 - half, 4.5 + half), rel=1e-6)
+    half = 2.262157 * x.std(ddof=1) / np.sqrt(10)  # Student's t(0.975, 9) of any table
+    assert stats.mean_ci(x) == pytest.approx((4.5, 4.5 - half, 4.5 + half), rel=1e-6)
 
 
-def test_one_value_has_no_interval_and_none_is_refused():
-    mean, low, high = stats.mean_ci([3.0])
-    assert mean == 3.0
-    assert np.isnan([low, high]).all()
-    for bad in ([], [1.0, float("nan")]):
+def test_too_few_values_have_no_interval_and_none_are_refused():
+    for (mean, *interval), wanted in (
+        (stats.mean_ci([3.0]), 3),
+        (stats.median_ci([1, 2, 3]), 2),
+    ):
+        assert mean == wanted
+        assert np.isnan(interval).all()
+    for call in (stats.mean_ci, stats.median_ci):
         with pytest.raises(ValueError, match="at least one value"):
-            stats.mean_ci(bad)
+            call([])
+    with pytest.raises(ValueError, match="at least one value"):
+        stats.mean_ci([1.0, float("nan")])
 
 
 def test_the_interval_covers_the_mean_as_often_as_it_says():
@@ -83,57 +86,44 @@ def test_unbalanced_tables_are_paired_where_both_are(table, by_corner):
 
 def test_groups_have_the_interval_of_each_group():
     df = pd.DataFrame({"m": ["a"] * 4 + ["b"], "v": [1.0, 2, 3, 4, 7]})
-    rows = stats.grouped_ci(df, "m", "v").set_index("m")
-    mean, low, high = stats.mean_ci([1, 2, 3, 4])
-    assert rows.loc["a", ["mean", "ci_low", "ci_high", "n"]].tolist() == pytest.approx(
-        [mean, low, high, 4]
-    )
+    rows = stats.grouped_ci(df, "m", "v").set_index("m")[["mean", "ci_low", "ci_high", "n"]]
+    assert rows.loc["a"].tolist() == pytest.approx([*stats.mean_ci([1, 2, 3, 4]), 4])
     assert np.isnan(rows.loc["b", "ci_low"])
 
 
 def test_the_median_lies_between_order_statistics():
     # binomial(9, 1/2): the second and the eighth value hold the median with 96.1 % (Conover, A3)
     assert stats.median_ci([9, 1, 8, 2, 7, 3, 6, 4, 5]) == (5.0, 2.0, 8.0)
-    median, low, high = stats.median_ci([1, 2, 3])
-    assert median == 2.0
-    assert np.isnan([low, high]).all()
-    with pytest.raises(ValueError, match="at least one value"):
-        stats.median_ci([])
 
 
-def test_rank_correlation_is_spearmans_with_a_bootstrap_interval():
-    x = np.arange(10.0)
-    swapped = x.reshape(5, 2)[:, ::-1].ravel()
-    rho, low, high = stats.spearman(x, swapped)
-    assert rho == pytest.approx(1 - 6 * 10 / (10 * 99))  # 1 − 6 Σd² / n(n² − 1)
-    assert low < rho < high
-    assert stats.spearman(x, np.exp(x))[0] == pytest.approx(1.0)
-    assert stats.spearman(x, -x)[:2] == pytest.approx((-1.0, -1.0))
-    rng = np.random.default_rng(0)
-    covered = 0
+X = np.arange(10.0)
+
+
+@pytest.mark.parametrize(
+    ("correlation", "wanted"),
+    [
+        (stats.spearman, 1 - 6 * 10 / (10 * 99)),  # 1 − 6 Σd² / n(n² − 1)
+        (stats.kendall, 1 - 2 * 5 / 45),  # 5 of 45 pairs the other way round
+    ],
+)
+def test_rank_correlations_and_their_bootstrap_intervals(correlation, wanted):
+    value, low, high = correlation(X, X.reshape(5, 2)[:, ::-1].ravel())
+    assert value == pytest.approx(wanted)
+    assert low < value < high
+    assert correlation(X, np.exp(X))[0] == pytest.approx(1.0)
+    assert correlation(X, -X)[:2] == pytest.approx((-1.0, -1.0))
+    assert np.isnan(correlation(X, np.ones(10))).all()
+    with pytest.raises(ValueError, match="equally long"):
+        correlation([1, 2], [1, 2])
+
+
+def test_the_bootstrap_interval_covers_as_often_as_it_says():
+    rng, covered = np.random.default_rng(0), 0
     for i in range(100):
         a = rng.normal(size=40)
         _, low, high = stats.spearman(a, rng.normal(size=40), seed=i, n_boot=300)
         covered += low <= 0 <= high
     assert covered >= 85
-    assert np.isnan(stats.spearman(x, np.ones(10))).all()
-    with pytest.raises(ValueError, match="equally long"):
-        stats.spearman([1, 2], [1, 2])
-
-
-def test_kendall_counts_the_pairs_in_one_order():
-    x = np.arange(10.0)
-    tau, low, high = stats.kendall(x, x.reshape(5, 2)[:, ::-1].ravel())
-    assert tau == pytest.approx(1 - 2 * 5 / 45)  # 5 of 45 pairs the other way round
-    assert low < tau < high
-    assert np.isnan(stats.kendall(x, np.ones(10))).all()
-
-
-def test_differences_are_within_seeds():
-    rows = [("a", 0, 5.0), ("b", 1, 2.0), ("a", 1, 4.0), ("b", 0, 1.0), ("a", 2, 9.0)]
-    table = pd.DataFrame(rows, columns=["name", "seed", "accuracy"])
-    assert stats.paired(table, "accuracy", "name", "a", "b").tolist() == [4.0, 2.0]
-    assert stats.paired(table, "accuracy", "name", "a", "b", ratio=True).tolist() == [5.0, 2.0]
 
 
 def test_two_halves_agree_on_what_is_real_and_tell_the_noise():
@@ -149,11 +139,13 @@ def test_two_halves_agree_on_what_is_real_and_tell_the_noise():
 
 
 def test_ratios_have_the_geometric_mean_and_an_interval_that_inverts():
-    x = np.array([0.5, 1.0, 2.0, 4.0])
+    rows = [("a", 0, 5.0), ("b", 1, 2.0), ("a", 1, 4.0), ("b", 0, 1.0), ("a", 2, 9.0)]
+    table = pd.DataFrame(rows, columns=["name", "seed", "accuracy"])
+    x = stats.paired(table, "accuracy", "name", "a", "b", ratio=True)
+    assert x.tolist() == [5.0, 2.0]
     mean, low, high = stats.ratio_ci(x)
-    assert mean == pytest.approx(2**0.5)
-    inverse = stats.ratio_ci(1 / x)
-    assert (1 / mean, 1 / high, 1 / low) == pytest.approx(inverse)
+    assert mean == pytest.approx(10**0.5)
+    assert (1 / mean, 1 / high, 1 / low) == pytest.approx(stats.ratio_ci(1 / x))
 
 
 def test_a_relative_fit_finds_what_was_put_in_and_weighs_small_values_as_much():
@@ -184,9 +176,7 @@ def test_differences_have_a_row_each():
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 20), (20, 20), (3, 7)])
 def test_the_interval_of_a_share_is_wilsons(k, n):
     z = 1.959964
-    share, low, high = stats.share_ci(k, n)
     centre = (k + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
-    assert share == k / n
-    assert low == pytest.approx(max(0, centre - half), abs=1e-6)
-    assert high == pytest.approx(min(1, centre + half), abs=1e-6)
+    wanted = (k / n, max(0, centre - half), min(1, centre + half))
+    assert stats.share_ci(k, n) == pytest.approx(wanted, abs=1e-6)

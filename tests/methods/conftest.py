@@ -1,14 +1,22 @@
-"""The images of all tests of methods."""
+"""What the tests of methods share: images, and whether two results are one."""
 
 import pytest
+import torch
 
 from lightlab import data
 
 
-def load_digits():
+@pytest.fixture(scope="session")
+def digits():
     return data.load("digits", n_train=96, n_val=64, n_test=64, resolution=16)
 
 
-@pytest.fixture(scope="session")
-def digits():
-    return load_digits()
+def same(a, b):
+    """Equal histories, times apart, and all else of the two equal bit for bit."""
+    if "network" in vars(a):
+        weights = [one.network.state_dict().values() for one in (a, b)]
+        equal = all(map(torch.equal, *weights))
+    else:
+        equal = (a.point, a.probabilities) == (b.point, b.probabilities)
+    histories = [one.history.drop(columns="seconds") for one in (a, b)]
+    return equal and histories[0].equals(histories[1])

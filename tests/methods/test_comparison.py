@@ -1,11 +1,14 @@
 """A found network beside others."""
 
+from dataclasses import replace
+
 import pytest
 
 from lightlab import train
 from lightlab.measure import cost
 from lightlab.methods import comparison
 from lightlab.space.mnasnet import MnasNetSpace
+from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
 SPACE = MnasNetSpace(Skeleton.small((1, 16, 16), 10, [32, 64]))
@@ -35,3 +38,15 @@ def test_rows_of_layers_say_what_stands_where():
     assert rows["op"].tolist() == ["fixed", "fixed", *["MBConv6"] * 4]
     assert rows["channels"].tolist()[2:] == [32, 32, 64, 64]
     assert not rows["se"].any()
+
+
+def test_families_are_the_designs_of_the_skeleton():
+    tiny = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
+    names, archs = zip(*comparison.designs(tiny, [0.5, 1.0, 1.0]), strict=True)
+    assert names == (*[comparison.MOBILENET_V2] * 2, *[comparison.MOBILENET_V3] * 2)
+    plain = tiny.decode(tiny.corner(kernel=3)).blocks[1:]
+    assert archs[1].blocks[1:] == tuple(replace(b, act="relu6") for b in plain)
+    assert all(b.kernel_size == 5 and b.se_ratio for b in archs[3].blocks[1:])
+    styled = OfaSpace(like_mobilenet_v3(tiny.skeleton), (3, 5), (2, 4), (1, 2))
+    assert archs[3].stem == styled.skeleton.stem
+    assert comparison.designs(styled, [0.5, 1.0, 1.0]) == list(zip(names, archs, strict=True))

@@ -89,15 +89,12 @@ def test_the_expectation_and_its_gradient_are_the_paper_s(made_up):
     p, q = (c.tolist() for c in chances)
     enumerated = sum(p[i] * q[j] * made_up.of((i, j)) for i in range(3) for j in range(2))
     assert total.item() == pytest.approx(enumerated, rel=1e-6)
+    pair = [torch.tensor([0.25, 0.75]), torch.tensor([1.0])]  # of those that are involved
+    assert made_up.expected(pair, [(2, 0), (1,)]).item() == 1 + 0.25 * 5 + 0.75 * 1 + 3
     total.backward()
     for p, part, x in zip(chances, made_up.added, logits, strict=True):
         F, p = p.new_tensor(part[0]), p.detach()
         torch.testing.assert_close(x.grad, p * (F - (p * F).sum()))
-
-
-def test_of_involved_candidates_only_these_count(made_up):
-    found = made_up.expected([torch.tensor([0.25, 0.75]), torch.tensor([1.0])], [(2, 0), (1,)])
-    assert found.item() == 1 + 0.25 * 5 + 0.75 * 1 + 3
 
 
 def test_a_price_and_times_are_measured_once_also_across_a_kill(tmp_path, monkeypatch):

@@ -14,17 +14,13 @@ from lightlab.nets.mixed import FORMS, Supernet
 from lightlab.search.searcher import SearchError
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
+from tests.methods.conftest import same
 
 SPACE = ProxylessSpace(Skeleton.small((1, 16, 16), 10, [16]))
 PRICE = Price.macs(SPACE)
 TARGET = PRICE.of(SPACE.centre())
 RECIPE = train.Recipe(epochs=4, batch_size=16, lr=0.05)
 QUICK = Settings(RECIPE, arch_lr=0.1, every=1, n_paths=3)
-
-
-def same(a, b):
-    free = ["seconds"]
-    return a.point == b.point and a.history.drop(columns=free).equals(b.history.drop(columns=free))
 
 
 @pytest.mark.parametrize(
@@ -45,22 +41,6 @@ def test_settings_that_cannot_be_are_refused_in_one_line(change, says):
         replace(QUICK, **change)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_nothing_to_search_and_no_target_are_refused():
-    one = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
-    with pytest.raises(SearchError, match="nothing to search"):
-        Architect(Supernet(one), Price.macs(one), TARGET, QUICK)
-    with pytest.raises(ValueError, match="above 0 ms"):
-        Architect(Supernet(SPACE), PRICE, 0.0, QUICK)
-
-
-def test_images_that_do_not_do_are_refused_before_anything_is_trained(digits):
-    none = replace(digits, val=digits.val.take(slice(0)))
-    with pytest.raises(train.TrainError, match="no validation images"):
-        search(SPACE, none, PRICE, TARGET, QUICK)
-    with pytest.raises(train.TrainError, match="shift 16 would leave nothing"):
-        search(SPACE, digits, PRICE, TARGET, replace(QUICK, recipe=replace(RECIPE, shift=16)))
 
 
 def test_the_loss_adds_the_expected_latency_in_targets():
@@ -133,14 +113,6 @@ def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
     assert weights.max() > 0
 
 
-def test_a_limit_that_nothing_keeps_to_is_refused_before_the_search(digits, monkeypatch):
-    fastest = PRICE.fixed[0] + sum(part.min() for part in PRICE.added)
-    how = replace(QUICK, latency_weight=1.0, limit=True)
-    monkeypatch.setattr("lightlab.methods.proxyless._Search.step", None)
-    with pytest.raises(SearchError, match="no network of the space is as fast as"):
-        search(SPACE, digits, PRICE, 0.9 * fastest, how)
-
-
 def test_a_high_price_of_latency_leads_to_the_fastest_network(digits):
     fastest = tuple(int(part.argmin()) for part in PRICE.added)
     for form in ("two", "all", "sum"):
@@ -167,43 +139,41 @@ def test_equal_seeds_give_equal_searches_and_rows_say_what_was_spent(digits):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, monkeypatch, form):
-    from lightlab.methods import proxyless
-
-    settings = replace(QUICK, form=form, limit=form != "reinforce")
-    whole = search(SPACE, digits, PRICE, TARGET, settings)
+def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, killed, form):
     path = tmp_path / "c.pt"
-
-    class Stop(Exception):
-        pass
-
-    report = proxyless._Search.report
-
-    def stopping(self):
-        if self.steps > 15:
-            raise Stop
-        report(self)
-
-    monkeypatch.setattr(proxyless._Search, "report", stopping)
-    with pytest.raises(Stop):
-        search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
-    monkeypatch.setattr(proxyless._Search, "report", report)
-    resumed = search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)
-    assert same(whole, resumed)
-    assert whole.probabilities == resumed.probabilities
-    again = search(SPACE, digits, PRICE, TARGET, settings, checkpoint=path)  # nothing left to do
-    assert same(whole, again)
-
-
-def test_a_checkpoint_of_another_search_is_refused(digits, tmp_path):
-    path = tmp_path / "c.pt"
-    short = replace(QUICK, recipe=replace(RECIPE, epochs=1))
-    search(SPACE, digits, PRICE, TARGET, short, checkpoint=path)
+    task = (SPACE, digits, PRICE, TARGET, replace(QUICK, form=form, limit=form != "reinforce"))
+    whole = search(*task)
+    killed(8, search, *task, checkpoint=path)
+    assert same(whole, search(*task, checkpoint=path))
+    assert same(whole, search(*task, checkpoint=path))  # nothing left to do
+    other = replace(task[-1], latency_weight=0.3)
     with pytest.raises(train.TrainError, match="it differs in settings"):
-        search(SPACE, digits, PRICE, TARGET, replace(short, latency_weight=0.3), checkpoint=path)
+        search(*task[:-1], other, checkpoint=path)
 
 
-def test_a_search_that_diverges_says_so(digits):
-    wild = replace(QUICK, recipe=replace(RECIPE, lr=1e30, warmup=0.0))
-    with pytest.raises(train.DivergedError, match="lower lr"):
-        search(SPACE, digits, PRICE, TARGET, wild)
+ONE = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
+FASTEST = PRICE.fixed[0] + sum(part.min() for part in PRICE.added)
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "change"),
+    [
+        (SearchError, "nothing to search", {"space": ONE, "latency": Price.macs(ONE)}),
+        (ValueError, "above 0 ms", {"target_ms": 0.0}),
+        (SearchError, "no network of the space is as fast as", {"target_ms": 0.9 * FASTEST}),
+        (train.TrainError, "shift 16 would leave nothing", {"recipe": {"shift": 16}}),
+        (train.DivergedError, "lower lr", {"recipe": {"lr": 1e30, "warmup": 0.0}}),
+    ],
+)
+def test_what_cannot_be_searched_is_named(digits, error, says, change):
+    recipe = replace(RECIPE, **change.pop("recipe", {}))
+    settings = replace(QUICK, recipe=recipe, limit=True, latency_weight=1.0)
+    task = {"space": SPACE, "latency": PRICE, "target_ms": TARGET, "settings": settings}
+    with pytest.raises(error, match=says):
+        search(**task | change, images=digits)
+
+
+def test_no_validation_images_are_named(digits):
+    none = replace(digits, val=digits.val.take(slice(0)))
+    with pytest.raises(train.TrainError, match="no validation images"):
+        search(SPACE, none, PRICE, TARGET, QUICK)

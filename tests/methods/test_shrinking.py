@@ -17,21 +17,16 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
+from tests.methods.conftest import same
 
 SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2), (12, 16))
 RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
-PLAN = phases.progressive(12)
+PLAN, SANDWICH = phases.progressive(12), phases.sandwich(12)
 
 
 @pytest.fixture(scope="module")
 def full(digits):
     return shrink(SPACE, digits, PLAN[:1], RECIPE).network
-
-
-def same(a, b):
-    weights = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
-    histories = [one.history.drop(columns="seconds") for one in (a, b)]
-    return histories[0].equals(histories[1]) and all(torch.equal(x, y) for x, y in weights)
 
 
 def test_the_published_phases_have_the_published_length():
@@ -55,15 +50,13 @@ def test_all_arms_have_as_many_passes(plan):
 def test_a_phase_draws_only_what_is_open():
     generator = torch.Generator().manual_seed(0)
     for phase, depths, expands in ((PLAN[0], {2}, {4}), (PLAN[2], {1, 2}, {4})):
-        drawn = [p for _ in range(50) for p in phases.draw(SPACE, phase, generator)]
-        options = [SPACE.options(p) for p in drawn]
-        assert {o["1.depth"] for o in options} == depths
-        assert {o["1.1.expand"] for o in options} == expands
-        assert {o["resolution"] for o in options} == {12, 16}
-    everything = phases.uniform(1)[0]
+        drawn = [SPACE.options(p) for _ in range(50) for p in phases.draw(SPACE, phase, generator)]
+        for name, options in (("1.depth", depths), ("1.1.expand", expands)):
+            assert {o[name] for o in drawn} == options
+        assert {o["resolution"] for o in drawn} == {12, 16}
+    (everything,) = phases.uniform(1)
     drawn = [p for _ in range(500) for p in phases.draw(SPACE, everything, generator)]
-    shares = np.mean(drawn, axis=0)  # two options each, drawn alike
-    assert shares == pytest.approx(0.5, abs=0.08)
+    assert np.mean(drawn, axis=0) == pytest.approx(0.5, abs=0.08)  # of two options each
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -125,9 +118,7 @@ def test_equal_seeds_give_equal_networks_and_a_teacher_matters(digits, full):
     assert torch.equal(full.stem.conv.weight, how["start"].stem.conv.weight)
 
 
-THREE = OfaSpace(
-    Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 3, 4), (1, 2), (12, 16)
-)
+THREE = OfaSpace(SPACE.skeleton, (3, 5), (2, 3, 4), (1, 2), (12, 16))
 
 
 def test_channels_are_sorted_where_a_phase_says_so(digits):
@@ -140,10 +131,8 @@ def test_channels_are_sorted_where_a_phase_says_so(digits):
         found = shrink(THREE, digits, brief, still, start=start).network
         for expand in kept:
             point = THREE.corner(expand=expand)
-            before, after = (
-                subnets.specialise(net, point, digits.train.x)(x) for net in (start, found)
-            )
-            torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+            outs = [subnets.specialise(net, point, digits.train.x)(x) for net in (start, found)]
+            torch.testing.assert_close(*outs, atol=1e-3, rtol=1e-3)
         for block in found.elastic:
             worth = block.importance()
             bounds = sorted({0, len(worth), *(e * block.in_channels for e in kept)})
@@ -161,27 +150,15 @@ def test_without_sorting_channels_stay(digits, full):
 
 
 @pytest.mark.parametrize(
-    ("arm", "n_rows"), [("progressive", 8), ("progressive", 0), ("sandwich", 1)]
+    ("plan", "taught", "n_rows"), [(PLAN[1:], True, 8), (PLAN[1:], True, 0), (SANDWICH, False, 1)]
 )
-def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, arm, n_rows, monkeypatch):
-    plan = {"progressive": PLAN[1:], "sandwich": phases.sandwich(12)}[arm]
-    teacher = full if arm == "progressive" else None
-    how = {"start": full, "teacher": teacher, "n_rows": n_rows}
-    whole = shrink(SPACE, digits, plan, RECIPE, **how)
-    path, left = tmp_path / "c.pt", [4]
-
-    def stop(self, *args, _write=train.loop.Keeper.write):
-        _write(self, *args)
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train.loop.Keeper, "write", stop)
-        with pytest.raises(KeyboardInterrupt):
-            shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how)
-    assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))
-    assert same(whole, shrink(SPACE, digits, plan, RECIPE, checkpoint=path, **how))  # had ended
+def test_a_training_goes_on_bit_for_bit(digits, full, tmp_path, killed, plan, taught, n_rows):
+    how = {"start": full, "teacher": full if taught else None, "n_rows": n_rows}
+    task, path = (SPACE, digits, plan, RECIPE), tmp_path / "c.pt"
+    whole = shrink(*task, **how)
+    killed(4, shrink, *task, checkpoint=path, **how)
+    assert same(whole, shrink(*task, checkpoint=path, **how))
+    assert same(whole, shrink(*task, checkpoint=path, **how))  # had ended
 
 
 def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
@@ -197,17 +174,13 @@ def test_trainings_side_by_side_are_those_one_by_one(digits, tmp_path):
 
 def test_the_first_phase_is_trained_for_every_seed(digits, full):
     found = begin({"space": SPACE, "images": digits, "recipe": RECIPE}, 12, [0, 1])
-    assert list(found) == [0, 1]
-    assert "largest" in found[0].history
-    assert "largest" not in found[1].history
-    weights = zip(found[0].network.parameters(), full.parameters(), strict=True)
-    assert all(torch.equal(a, b) for a, b in weights)
+    assert ["largest" in found[seed].history for seed in (0, 1)] == [True, False]
+    assert all(map(torch.equal, found[0].network.parameters(), full.parameters()))
 
 
 OTHER = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
-WIDER = OfaSpace(
-    Skeleton.small((1, 16, 16), 10, [24], layers=2), (3, 5), (2, 4), (1, 2), (12, 16)
-)  # the same decisions
+WIDE = Skeleton.small((1, 16, 16), 10, [24], layers=2)  # of the same decisions
+WIDER = OfaSpace(WIDE, (3, 5), (2, 4), (1, 2), (12, 16))
 COLOUR = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (1, 2))
 
 

@@ -27,19 +27,14 @@ def test_random_is_the_same_in_any_batches_and_after_resuming():
     assert RandomSearch(WIDE, seed=5).ask(6) != whole
 
 
-def test_grid_asks_every_point_once_and_then_no_more():
-    grid = GridSearch(WIDE, levels=3, seed=0)
-    asked = grid.ask(4) + grid.ask(100)
-    assert sorted(map(str, asked)) == sorted(map(str, WIDE.grid(3)))
-    assert grid.ask(1) == []
-
-
-def test_grid_resumes_with_what_is_left():
+def test_grid_asks_every_point_once_and_resumes_with_what_is_left():
     grid = GridSearch(WIDE, levels=3, seed=1)
     first = grid.ask(2)
     grid.tell(first, [0.0, 0.0])
-    resumed = GridSearch(WIDE, levels=3, seed=1, trials=grid.trials)
-    assert resumed.ask(10) == grid.ask(10)
+    rest = grid.ask(100)
+    assert sorted(map(str, first + rest)) == sorted(map(str, WIDE.grid(3)))
+    assert grid.ask(1) == []
+    assert GridSearch(WIDE, levels=3, seed=1, trials=grid.trials).ask(100) == rest
 
 
 @pytest.mark.parametrize("maximize", [True, False])

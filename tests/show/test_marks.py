@@ -46,9 +46,6 @@ def test_there_is_a_square_for_each_claim(words):
     assert {"✓ 2 reproduced", "✗ 1 not reproduced", "? 2 open (inconclusive)"} <= set(told)
     assert {"1 of 2 hold", "1 of 3 hold", "01 A", "02 B"} <= set(told)
     assert [told.count(sign) for sign in "✓✗?"] == [2, 1, 2]
-
-
-def test_a_verdict_that_nobody_got_is_told_with_zero(words):
     told = words(marks.scoreboard(CLAIMS[CLAIMS["verdict"] == "reproduced"]))
     assert {"✗ 0 not reproduced", "1 of 1 hold"} <= set(told)
 

@@ -9,11 +9,9 @@ from torch.nn import functional as F
 
 from lightlab import data, train
 from lightlab.nets.build import cnn, mlp
-from lightlab.space.arch import decode
 from lightlab.train import descent
 
 SHORT = train.Recipe(epochs=1, batch_size=100)
-SEPARABLE = decode("r16x1 conv_k3_s2_c8_relu sep_k3_s1_c16_relu sep_k3_s2_c16_relu head_n10")
 LABELS = torch.tensor([0, 1, 2, 3, 0, 1])
 
 
@@ -102,26 +100,19 @@ def test_each_change_is_the_one_that_was_asked_for(digits, change, alone):
     assert not torch.equal(found, train.augment(images, recipe, generator(6)))
 
 
-def test_label_smoothing_against_its_closed_form():
+def test_the_loss_against_closed_forms():
+    """A teacher of the same outputs leaves the labels' share; one that is certain is labels."""
     outputs = torch.randn(6, 4, generator=generator())
-    target = torch.full((6, 4), 0.2 / 4)
-    target[range(6), LABELS] += 0.8
-    found = descent.loss(outputs, LABELS, None, train.Recipe(label_smoothing=0.2)).item()
-    assert found == pytest.approx(-(target * outputs.log_softmax(1)).sum(1).mean().item(), rel=1e-6)
-
-
-def test_the_loss_with_a_teacher():
-    """Its own outputs as the teacher's leave the labels' share; one-hot answers are labels."""
-    outputs = torch.randn(6, 4)
+    known = F.one_hot(LABELS, 4)
     hard = F.cross_entropy(outputs, LABELS).item()
-    certain = F.one_hot(LABELS, 4) * 1e4
-    for taught, temperature, weight, wanted in (
-        (outputs, 3.0, 0.25, 0.75 * hard),
-        (certain, 1.0, 1.0, hard),
+    smooth = -((0.8 * known + 0.2 / 4) * outputs.log_softmax(1)).sum(1).mean().item()
+    for taught, asked, wanted in (
+        (None, {"label_smoothing": 0.2}, smooth),
+        (outputs, {"temperature": 3.0, "teacher_weight": 0.25}, 0.75 * hard),
+        (known * 1e4, {"temperature": 1.0, "teacher_weight": 1.0}, hard),
     ):
-        recipe = train.Recipe(temperature=temperature, teacher_weight=weight)
-        found = descent.loss(outputs, LABELS, taught, recipe).item()
-        assert found == pytest.approx(wanted)
+        found = descent.loss(outputs, LABELS, taught, train.Recipe(**asked)).item()
+        assert found == pytest.approx(wanted, rel=1e-6)
 
 
 def test_a_teacher_teaches_what_the_labels_do_not(digits):
@@ -140,11 +131,9 @@ def test_a_teacher_teaches_what_the_labels_do_not(digits):
 
 
 def test_a_teacher_keeps_its_statistics_and_its_mode(digits):
-    network = cnn(4, depth=2, dropout=0.5).train()
+    network, students = cnn(4, depth=2, dropout=0.5).train(), (cnn(4, depth=2), cnn(4, depth=2))
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    first, again = (
-        train.fit(cnn(4, depth=2), digits.train, SHORT, teacher=network) for _ in range(2)
-    )
+    first, again = (train.fit(one, digits.train, SHORT, teacher=network) for one in students)
     assert network.training
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     assert first["loss"].equals(again["loss"])  # its dropout is off

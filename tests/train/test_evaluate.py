@@ -2,12 +2,13 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.nets.build import cnn, mlp
 from lightlab.train import training
 
@@ -61,47 +62,29 @@ def test_what_does_not_fit_is_one_line(digits, make, arguments, words):
     assert "\n" not in str(caught.value)
 
 
-def with_hole(split):
-    x = split.x.clone()
-    x[3, 0, 0, 0] = math.nan
-    return data.Split(x, split.y, split.groups)
-
-
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("role", "change", "words"),
     [
-        (lambda s: s.take(slice(1)), "cannot train on 1 images"),
-        (lambda s: data.Split(s.x, s.y - 10, s.groups), "training labels -10 to"),
-        (with_hole, "training images hold NaN"),
+        ("split", lambda s: s.take(slice(1)), "cannot train on 1 images"),
+        ("split", lambda s: replace(s, y=s.y - 10), "training labels -10 to"),
+        ("split", lambda s: replace(s, x=s.x.where(s.x < s.x.max(), math.nan)), "images hold NaN"),
+        ("val", lambda s: replace(s, x=s.x.repeat(1, 3, 1, 1)), r"3×8×8 .* training .* 1×8×8"),
+        ("val", lambda s: replace(s, y=s.y.int()), "labels have to be int64, not torch.int3"),
+        ("val", lambda s: replace(s, y=s.y + 9), "labels 9 to 18 do not fit"),
+        ("val", lambda s: replace(s, y=s.y - 10), "labels -10 to"),
+        ("val", lambda s: s.take(slice(0)), "on an empty split"),
+        ("val", lambda s: replace(s, x=s.x / 0), "images hold NaN or infinity"),
     ],
 )
-def test_training_images_are_checked(digits, change, words):
-    with pytest.raises(train.TrainError, match=words):
-        train.fit(mlp(64), change(digits.train), RECIPE)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (
-            lambda s: data.Split(s.x.repeat(1, 3, 1, 1), s.y, s.groups),
-            r"3×8×8 .* training .* 1×8×8",
-        ),
-        (lambda s: data.Split(s.x, s.y.int(), s.groups), "labels have to be int64, not torch.int3"),
-        (lambda s: data.Split(s.x, s.y + 9, s.groups), "labels 9 to 18 do not fit"),
-        (lambda s: data.Split(s.x, s.y - 10, s.groups), "labels -10 to"),
-        (lambda s: s.take(slice(0)), "on an empty split"),
-        (lambda s: data.Split(s.x / 0, s.y, s.groups), "images hold NaN or infinity"),
-    ],
-)
-def test_other_images_are_checked_before_the_training(digits, change, words, monkeypatch):
+def test_images_are_checked_before_the_training(digits, role, change, words, monkeypatch):
     def never(*_):
         raise AssertionError("a step was made")
 
     monkeypatch.setattr(training.Training, "_descend", never)
-    wrong = change(digits.val)
+    images = {"split": digits.train, role: change(digits.val)}
     with pytest.raises(train.TrainError, match=words):
-        train.fit(mlp(64), digits.train, RECIPE, val=wrong)
-    job = train.Job(functools.partial(mlp, 64), digits.train, RECIPE, test=wrong)
+        train.fit(mlp(64), recipe=RECIPE, **images)
+    images["test"] = images.pop("val", digits.test)
+    job = train.Job(functools.partial(mlp, 64), recipe=RECIPE, **images)
     with pytest.raises(train.JobError, match=words):
         train.train_each({0: job})

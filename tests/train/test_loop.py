@@ -104,30 +104,20 @@ def test_the_file_is_of_plain_values_and_tensors_and_nothing_else_is_left(begin,
     assert kept["identity"]["recipe"] == asdict(RECIPE)
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
+def test_another_trainings_checkpoint_is_refused(begin, digits):
+    begin(cnn())
+    for change, words in (
         ({"recipe": replace(RECIPE, lr=0.2)}, r"recipe\.lr \(0.2, was 0.\d+\)"),
         ({"seed": 2}, "seed"),
         ({"eval_every": 4}, "eval_every"),
         ({"teacher": None}, "teacher"),
         ({"val": None}, "validation images"),
-    ],
-)
-def test_another_trainings_checkpoint_is_refused(begin, change, words):
-    begin(cnn())
-    with pytest.raises(train.TrainError, match=rf"another training, it differs in {words}: give"):
-        begin(cnn(), **change)
-
-
-def test_other_data_and_another_network_are_refused(begin, digits):
-    begin(cnn())
-    reversed_ = digits.train.take(torch.arange(399, -1, -1))
-    with pytest.raises(train.TrainError, match=r"it differs in training images: give"):
-        begin(cnn(), split=reversed_)
-    for other in (cnn(seed=3), build.cnn(4, depth=2)):
-        with pytest.raises(train.TrainError, match=r"it differs in network(, macs_per_image)?: "):
-            begin(other)
+        ({"split": digits.train.take(torch.arange(399, -1, -1))}, "training images"),
+        ({"model": cnn(seed=3)}, "network"),
+        ({"model": build.cnn(4, depth=2)}, "network(, macs_per_image)?"),
+    ):
+        with pytest.raises(train.TrainError, match=f"another training, it differs in {words}: giv"):
+            begin(**{"model": cnn()} | change)
 
 
 def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written(begin, tmp_path):

@@ -219,10 +219,9 @@ def curves(histories: pd.DataFrame, searches: Mapping[int, pd.DataFrame]) -> pd.
     tables = [stats.grouped_ci(named, ["way", "x"], "val_accuracy").assign(level=1)]
     for level, trials in searches.items():
         frames = []
-        for (way, seed), run in trials.groupby(["way", "seed"], sort=False):
-            best = best_so_far(run.sort_values("trial").val_accuracy, exchangeable=way != IN_ORDER)
-            frame = pd.DataFrame({"x": np.arange(1, len(best) + 1), "best": best})
-            frames.append(frame.assign(way=way, seed=seed))
+        for (way, _), run in trials.groupby(["way", "seed"], sort=False):
+            best = best_so_far(run.val_accuracy, exchangeable=way != IN_ORDER)
+            frames.append(run.assign(x=run.trial, best=best))
         best_of = stats.grouped_ci(pd.concat(frames), ["way", "x"], "best")
         tables.append(best_of.assign(level=level))
     return pd.concat(tables, ignore_index=True)

@@ -38,7 +38,7 @@ _BOUNDS = {"Ackley-5": [(-20.0, 30.0)] * 5}
 
 
 class Problem:
-    """A function of the hyperparameters x0, x1, … with its lowest value."""
+    """A function of the hyperparameters x0, x1, … with its lowest value; KeyError unless listed."""
 
     def __init__(self, name: str) -> None:
         kind, _, dim = name.partition("-")
@@ -79,11 +79,7 @@ class Problem:
         return value.item(), X.grad.numpy()
 
 
-@lru_cache
-def problem(name: str) -> Problem:
-    """The problem of that name, made once; KeyError lists the names there are."""
-    return Problem(name)
-
+problem = lru_cache(Problem)  # each is made once
 
 FLOOR = 1e-9  # regrets below count as this: what is left there is rounding
 METHODS = ("ours", "optuna-gp", "tpe", "random", "grid")

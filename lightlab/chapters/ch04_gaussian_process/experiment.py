@@ -154,9 +154,8 @@ def botorch_ei(process: gp.GP, best_f: float) -> np.ndarray:
 
 
 def climb(first: Sequence[float], steps: int, length: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Bayesian optimisation of `hills` by expected improvement, watched: beliefs and points.
-
-    Beliefs as from `acquire` with a column n (points seen); points: x, value in order.
+    """Bayesian optimisation of `hills` by expected improvement, watched: what it `acquire`s with
+    n points seen, and the points in order.
     """
     x, beliefs = list(first), []
     for _ in range(steps):
@@ -172,11 +171,11 @@ def digits_folds(n_folds: int, log_gammas: np.ndarray, seed: int) -> pd.DataFram
     """Accuracy of a support vector machine on digits: x = log10 gamma, fold, accuracy."""
     X, y = load_digits(return_X_y=True)
     keep = np.random.default_rng(seed).permutation(len(y))[:300]
-    rows = []
+    frames = []
     for x in log_gammas:
         scores = cross_val_score(SVC(gamma=10**x), X[keep], y[keep], cv=n_folds)
-        rows += [(x, fold, score) for fold, score in enumerate(scores)]
-    return pd.DataFrame(rows, columns=["x", "fold", "accuracy"])
+        frames.append(pd.DataFrame({"x": x, "fold": range(n_folds), "accuracy": scores}))
+    return pd.concat(frames, ignore_index=True)
 
 
 def folds_to_belief(
@@ -185,7 +184,7 @@ def folds_to_belief(
     """Beliefs about the accuracy after the first of the tried values, and the points seen by then.
 
     The fold mean is the observation, the fold variance over the number of folds its noise. All
-    panels share the hyperparameters fitted to all points; columns as in `figures.posteriors`.
+    panels share the hyperparameters fitted to all points.
     """
     seen = folds.groupby("x", sort=False)["accuracy"].agg(["mean", "var", "count"]).reset_index()
     seen["sd"] = np.sqrt(seen["var"] / seen["count"])

@@ -105,9 +105,8 @@ def mean_and_noise(folds: np.ndarray, n_images: int) -> tuple[float, float]:
 
 def fold_table(scores: Mapping[float, Score]) -> pd.DataFrame:
     """Scores by the value `x` of one hyperparameter: x, fold, accuracy, mean, sd (of the mean)."""
-    rows = [
-        {"x": x, "fold": i, "accuracy": a, "mean": score.mean, "sd": score.noise_var**0.5}
-        for x, score in scores.items()
-        for i, a in enumerate(score.folds)
-    ]
-    return pd.DataFrame(rows)
+    frames = []
+    for x, score in scores.items():
+        frame = pd.DataFrame({"x": x, "fold": range(len(score.folds)), "accuracy": score.folds})
+        frames.append(frame.assign(mean=score.mean, sd=score.noise_var**0.5))
+    return pd.concat(frames, ignore_index=True)

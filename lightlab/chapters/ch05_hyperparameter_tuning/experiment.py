@@ -92,10 +92,7 @@ def compare(
 
 
 def incumbents_at(trials: pd.DataFrame, costs: Sequence[float]) -> pd.DataFrame:
-    """Held-out accuracy of each search's choice at each of `costs`, by the trials finished then.
-
-    Columns method, seed, cost, incumbent_held_out; NaN before the first trial is finished.
-    """
+    """Held-out accuracy of each search's choice at each of `costs`, NaN before its first trial."""
     parts = []
     for (method, seed), part in trials.groupby(["method", "seed"], sort=False):
         last = np.searchsorted(part["cost"].to_numpy(), costs, side="right") - 1
@@ -106,10 +103,7 @@ def incumbents_at(trials: pd.DataFrame, costs: Sequence[float]) -> pd.DataFrame:
 
 
 def anytime(trials: pd.DataFrame, budget: float) -> pd.DataFrame:
-    """`incumbents_at` from where every search has a trial to `budget`: mean over the seeds.
-
-    Columns method, cost, mean, ci_low, ci_high (95 %), n.
-    """
+    """`incumbents_at` from where every search has a trial to `budget`: mean over the seeds."""
     start = trials.groupby(["method", "seed"])["cost"].min().max()
     found = incumbents_at(trials, np.linspace(start, budget, 40))
     return stats.grouped_ci(found, ["method", "cost"], "incumbent_held_out")
@@ -122,10 +116,7 @@ def final_accuracy(trials: pd.DataFrame, budget: float) -> pd.DataFrame:
 
 
 def differences(final: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """`final_accuracy` of a first method minus a second's, within seeds, for each pair of methods.
-
-    Columns first, second, difference (a row per seed), mean, ci_low, ci_high (95 %).
-    """
+    """`final_accuracy` of a first method minus a second's: a row per pair and seed, with means."""
     parts = []
     for first, second in pairs:
         gap = stats.paired(final, "accuracy", "method", first, second)
@@ -160,18 +151,14 @@ def fit_model(space: HyperSpace, trials: Sequence[Trial]) -> Surrogate:
 
 def observations(trials: Sequence[Trial]) -> pd.DataFrame:
     """One row per trial: its hyperparameters, value, and sd of its noise (NaN where unknown)."""
-    rows = [
-        {**t.config, "value": t.values[0], "sd": (t.noise_var or (np.nan,))[0] ** 0.5}
-        for t in trials
-    ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame([t.config for t in trials])
+    sd = [(t.noise_var or (np.nan,))[0] ** 0.5 for t in trials]
+    return table.assign(value=[t.values[0] for t in trials], sd=sd)
 
 
 def replay(space: HyperSpace, trials: Sequence[Trial], sizes: Sequence[int]) -> pd.DataFrame:
-    """What a search of one hyperparameter believed after its first `sizes` trials.
-
-    Columns n_trials, the hyperparameter, mean, sd, acqf: expected improvement over the best mean
-    at the trials so far, whose maximum is the next point.
+    """What a search of one hyperparameter believed after its first `sizes` trials; acqf: expected
+    improvement over the best mean at the trials so far, whose maximum is the next point.
     """
     ((name, dimension),) = space.dimensions.items()
     x = dimension.grid(201)
@@ -191,16 +178,14 @@ def slices(space: HyperSpace, model: Surrogate, config: Config) -> pd.DataFrame:
     for name, dimension in space.dimensions.items():
         x = dimension.grid(61)
         mean, sd = model.predict([{**config, name: value} for value in x])
-        table = {"name": name, "x": np.array(x, dtype=float), "mean": mean, "sd": sd}
-        parts.append(pd.DataFrame(table))
-    return pd.concat(parts, ignore_index=True)
+        parts.append(pd.DataFrame({"name": name, "x": x, "mean": mean, "sd": sd}))
+    return pd.concat(parts, ignore_index=True).astype({"x": float})
 
 
 def relevance(models: Mapping[int, Surrogate]) -> pd.DataFrame:
-    """Share of each hyperparameter in the sum of 1/ℓ²: how fast the model varies along it.
+    """Share of each hyperparameter in Σ 1/ℓ², by seed: how fast the model varies along it.
 
-    `models` by seed; columns seed, name, share. Automatic relevance determination (Neal 1996):
-    squared distance in the kernel is Σ (Δx/ℓ)².
+    Automatic relevance determination (Neal 1996): the kernel's squared distance is Σ (Δx/ℓ)².
     """
     rows = []
     for seed, model in models.items():

@@ -20,7 +20,6 @@ CONVENTIONS = {
     "params": {"weights_only": "weights only", "trainable": "all trainable"},
 }
 ROLES = ("pointwise", "depthwise", "conv", "fc")
-SAVING = ["kernel_size", "out_channels", "saving"]
 
 
 def layer_macs(op: str, kernel_size: int, channels: int, out_channels: int, side: int) -> int:
@@ -31,17 +30,16 @@ def layer_macs(op: str, kernel_size: int, channels: int, out_channels: int, side
 
 def savings_formula(kernels: Iterable[int], channels: Iterable[int]) -> pd.DataFrame:
     """How many times fewer MACs a separable convolution takes: 1 / (1/N + 1/K²), eq. 5."""
-    rows = [(k, n, 1 / (1 / n + 1 / k**2)) for k, n in product(kernels, channels)]
-    return pd.DataFrame(rows, columns=SAVING)
+    layers = pd.DataFrame(product(kernels, channels), columns=["kernel_size", "out_channels"])
+    return layers.assign(saving=1 / (1 / layers["out_channels"] + 1 / layers["kernel_size"] ** 2))
 
 
 def savings_counted(kernels: Iterable[int], channels: Iterable[int]) -> pd.DataFrame:
     """The same, counted on layers with as many input channels."""
-    rows = [
-        (k, n, layer_macs("conv", k, n, n, 14) / layer_macs("sep", k, n, n, 14))
-        for k, n in product(kernels, channels)
-    ]
-    return pd.DataFrame(rows, columns=SAVING)
+    layers = savings_formula(kernels, channels)
+    sizes = zip(layers["kernel_size"], layers["out_channels"], strict=True)
+    macs = [[layer_macs(op, k, n, n, 14) for op in ("conv", "sep")] for k, n in sizes]
+    return layers.assign(saving=[full / separable for full, separable in macs])
 
 
 def shares(width_mult: float = 1.0, resolution: int = 224) -> pd.DataFrame:

@@ -7,6 +7,7 @@ have a row per network, length of training and seed, with the test accuracy in p
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def network(
 def matching(name: str, images: DataSet, macs: int) -> Network:
     """The network `name` of the width (in steps of 0.005) that takes within 6 per cent of `macs`.
 
-    Of several the one with most channels in eights, then the closest: other channel counts fall off
-    the fast path of some runtimes. ValueError where there is none.
+    Of several the one with most channels in eights (some runtimes are slow with others), then the
+    closest. ValueError where there is none.
     """
     widths = range(1, 2000)  # MACs never fall when the width grows
     least = (1 - _NEAR) * macs
@@ -111,8 +112,8 @@ def trainings(
     networks: pd.DataFrame, epochs: Iterable[float], seeds: Iterable[int]
 ) -> pd.DataFrame:
     """Each network with each length of training and each seed."""
-    out = networks.merge(pd.DataFrame({"epochs": list(epochs)}), how="cross")
-    return out.merge(pd.DataFrame({"seed": list(seeds)}), how="cross")
+    each = pd.DataFrame(product(epochs, seeds), columns=["epochs", "seed"])
+    return networks.merge(each, how="cross")
 
 
 def train_all(
@@ -128,8 +129,7 @@ def train_all(
     """
     key = ["arch", "epochs", "seed"]
     different = wanted.drop_duplicates(key)
-    longest_first = np.argsort(-different["macs"] * different["epochs"], kind="stable")
-    different = different.iloc[longest_first]
+    longest = np.argsort(-different["macs"] * different["epochs"], kind="stable")
     jobs = {
         (t.arch, t.epochs, t.seed): train.Job(
             decode(t.arch),
@@ -139,7 +139,7 @@ def train_all(
             test=images[t.resolution].test,
             name=f"{t.name}, {t.epochs:.3g} epochs, seed {t.seed}",
         )
-        for t in different.itertuples()
+        for t in different.iloc[longest].itertuples()  # these first
     }
     found = train.tabulate(train.train_each(jobs, resume=resume), *key)
     found = found.rename(columns={"macs": "train_macs"}).drop(columns="samples")
@@ -234,11 +234,6 @@ def mean_line(
     ends = np.array([macs.min() / 1.2, macs.max() * 1.2])
     mean = fit["intercept"].mean() + fit["slope"].mean() * np.log10(ends)
     return pd.DataFrame({"macs": ends, "mean": mean}), stats.mean_ci(fit["jump"])
-
-
-def grid_means(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracy by width and resolution."""
-    return stats.grouped_ci(results, ["width_mult", "resolution", "macs"], "accuracy")
 
 
 def time_all(networks: pd.DataFrame, rounds: int) -> tuple[pd.DataFrame, float]:

@@ -64,11 +64,6 @@ def published_gaps() -> dict[str, float]:
     }
 
 
-def kendall(networks: pd.DataFrame, a: str, b: str) -> tuple[float, float, float]:
-    """Kendall's τ of two columns over the networks, and its bootstrap interval."""
-    return stats.kendall(networks[a], networks[b])
-
-
 def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     """Best reward so far by arm and trial, mean over seeds, and the policy's entropy as a share of
     its first.

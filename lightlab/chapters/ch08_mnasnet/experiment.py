@@ -235,6 +235,6 @@ def train_finalists(
     seeds: Sequence[int],
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """Every network trained with every seed, tested once, all timed in turn; see `train_each`."""
+    """Every network trained with every seed, tested once, all timed in turn."""
     entries = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
     return comparison.train_and_time(entries, images, recipe, resume=resume)

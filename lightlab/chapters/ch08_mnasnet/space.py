@@ -91,10 +91,9 @@ def published_networks() -> pd.DataFrame:
     of two more, or why not.
     """
     names = [n for n in scaling.names() if n.startswith("mnasnet_")]
-    wider = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
     two = {
         "widths 0.75, 1, 1.25, as stated": MnasNetSpace(IMAGENET),
-        "with 7/6 and 1.2 as well": wider,
+        "with 7/6 and 1.2 as well": MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25)),
     }
     found = {k: [whereabouts(space, scaling.get(n)) for n in names] for k, space in two.items()}
     return pd.DataFrame({"network": names} | found)
@@ -119,8 +118,7 @@ def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
     """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
     squeeze-excite, with residuals.
     """
-    options = space.options(space.find(arch))
-    found = {}
+    options, found = space.options(space.find(arch)), {}
     for name, layer in LAYER_TYPES.items():
         everywhere = layer | {"se": 0, "skip": "identity"}
         new = {d: everywhere.get(d.partition(".")[2], value) for d, value in options.items()}
@@ -171,5 +169,4 @@ def nas_bench_macro(path: str | Path) -> Tabular:
     ):
         raise ValueError(f"{path}: a value is missing, or no accuracy in per cent or no count")
     table = table.set_index(pd.Index(points, tupleize_cols=False, name="point"))
-    fingerprint = disk.sha256(path)
-    return Tabular(table, f"table:{path}", fingerprint)
+    return Tabular(table, f"table:{path}", disk.sha256(path))

@@ -16,7 +16,6 @@ from lightlab.methods.architect import Settings
 from lightlab.methods.mnasnet import reward
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import Found, search, training_macs
-from lightlab.published import loader
 from lightlab.search.searcher import SearchError
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode
@@ -218,8 +217,3 @@ def released_inside() -> int:
     """How many of the paper's three networks have a point in the ImageNet space of their widths."""
     archs = [scaling.get(f"proxyless_{device}") for device in ("mobile", "gpu", "cpu")]
     return sum(whereabouts(ProxylessSpace.of_widths(a), a) == INSIDE for a in archs)
-
-
-def published() -> pd.DataFrame:
-    """The paper's table of ImageNet networks on a phone."""
-    return loader.read_csv("proxyless_mobile.csv")

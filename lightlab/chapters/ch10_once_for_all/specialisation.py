@@ -24,7 +24,6 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.search import pareto
 from lightlab.space.arch import decode, encode
-from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 
 PLAN = latency.Plan.brief(8)
@@ -236,11 +235,6 @@ def fine_tune(
         after = train.evaluate(net, test)["accuracy"]
         rows.append((row.seed, 100 * before, 100 * after, cut_s, tuning_s))
     return pd.DataFrame(rows, columns=["seed", "before", "after", "cut_s", "tuning_s"])
-
-
-def deliver(network: ElasticNetwork, point: Point, images: DataSet, path: Path) -> float:
-    """Cut a sub-network out and write it as an ONNX file, see `subnets.deliver`."""
-    return subnets.deliver(subnets.specialise(network, point, images.train.x), images, path)
 
 
 def search_seconds(folder: Path, row: str) -> float:

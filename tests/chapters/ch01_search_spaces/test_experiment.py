@@ -20,7 +20,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def test_visits_counts_agree_with_the_walks() -> None:
-    maze = Board.random(12, 0.2, np.random.default_rng(1))
+    maze = Board.random(12, 0.2, rng(1))
     cells = experiment.visits(maze)
     assert len(cells) == 3 * 12**2
     assert cells.loc[cells["obstacle"], ["visit", "step"]].isna().all(axis=None)
@@ -37,7 +37,6 @@ def test_survey_pairs_methods_and_repeats_with_the_seed() -> None:
     assert a.groupby(["density", "board"])["method"].nunique().eq(3).all()
     assert a.loc[a["method"] != "depth-first", "excess"].eq(0).all()
     assert a["visited_share"].between(0, 1).all()
-    assert len(visited) == len(excess) == 2 * 3
     by = a.groupby(["density", "method"], sort=False)
     assert visited["mean"].tolist() == pytest.approx(by["visited_share"].mean().tolist())
     assert excess["mean"].tolist() == pytest.approx(by["excess"].mean().tolist())
@@ -61,14 +60,6 @@ def test_sweep_trades_memory_for_visits() -> None:
     assert enough < frame["states"].max() / 2
 
 
-def test_values_of_a_position_known_by_eye() -> None:
-    x_to_win = ((1 << 0) | (1 << 1), (1 << 3) | (1 << 4))  # XX. / OO. / ...
-    values = experiment.move_values(TICTACTOE)[x_to_win]
-    assert values[1 << 2] == 1  # completes the row
-    assert values[1 << 6] == -1  # lets O complete its own
-    assert list(values.values()).count(1) == 1
-
-
 def test_one_can_err_wherever_the_values_of_moves_differ() -> None:
     moves = experiment.move_values(TICTACTOE)
     going = [s for ply in TICTACTOE.positions() for s in ply if TICTACTOE.outcome(s) is None]
@@ -76,6 +67,10 @@ def test_one_can_err_wherever_the_values_of_moves_differ() -> None:
     assert list(moves) == sorted(moves)
     assert TICTACTOE.start not in moves  # every first move draws
     assert all(len(set(values.values())) > 1 for values in moves.values())
+    x_to_win = moves[(1 << 0) | (1 << 1), (1 << 3) | (1 << 4)]  # XX. / OO. / ...
+    assert x_to_win[1 << 2] == 1  # completes the row
+    assert x_to_win[1 << 6] == -1  # lets O complete its own
+    assert list(x_to_win.values()).count(1) == 1
 
 
 def test_judged_position_has_all_three_outcomes() -> None:
@@ -87,26 +82,21 @@ def test_judged_position_has_all_three_outcomes() -> None:
     assert cells["stone"].sum() in (0, 1)  # the first player is 1
     assert cells.loc[cells["playout_share"].idxmax(), "value"] == 1
     assert list(zip(cells["row"], cells["column"], strict=True)) == list(np.ndindex(3, 3))
-    with pytest.raises(ValueError, match="no position"):
-        experiment.judge_moves(MNK(2, 1, 1), 10, 0, 1.0)
 
 
 def test_uct_errs_less_with_more_playouts_and_less_than_a_random_move() -> None:
     errors, means = experiment.perfect_play(TICTACTOE, [10, 200], 30, 3, rng(), math.sqrt(2))
     mean = errors.groupby(["method", "playouts"])["error"].mean()
     assert mean["UCT", 200] < mean["UCT", 10] < mean["random move", 0]
-    assert means.set_index(["method", "playouts"])["mean"].to_dict() == pytest.approx(
-        mean.to_dict()
-    )
+    assert means.set_index(["method", "playouts"])["mean"].to_dict() == pytest.approx(dict(mean))
     assert (experiment.convergence_rate(errors, 30) < 0).all()
 
 
 def test_convergence_rate_of_a_power_law() -> None:
     n = 10**6  # so many positions that the half error does not show
-    playouts = np.array([10, 100, 1000])
-    error = np.concatenate([playouts**-0.5, playouts**-1.0])
-    errors = pd.DataFrame({"seed": np.repeat([0, 1], 3), "playouts": np.tile(playouts, 2)})
-    errors = errors.assign(method="UCT", error=error)
+    playouts = np.tile([10, 100, 1000], 2)
+    errors = pd.DataFrame({"method": "UCT", "seed": np.repeat([0, 1], 3), "playouts": playouts})
+    errors["error"] = playouts ** np.repeat([-0.5, -1.0], 3)
     assert experiment.convergence_rate(errors, n) == pytest.approx([-0.5, -1.0], abs=1e-3)
 
 
@@ -120,43 +110,26 @@ def test_sizes_keep_the_budget(law: algorithms.Law) -> None:
     assert largest == experiment.MAX_N or law.growth(largest + 1) > 20_000
 
 
-def test_a_budget_too_small_is_refused() -> None:
-    with pytest.raises(ValueError, match="raise it"):
-        experiment.input_sizes(LAWS[-1], 100)
+@pytest.fixture(scope="module")
+def counted() -> pd.DataFrame:
+    return experiment.count_operations(20_000, 3, rng())
 
 
-def test_fitted_slopes_meet_theory() -> None:
-    fits = experiment.fit_laws(
-        experiment.count_operations(20_000, 3, np.random.default_rng(0))
-    ).set_index("algorithm")
+def test_fitted_slopes_meet_theory(counted: pd.DataFrame) -> None:
+    fits = experiment.fit_laws(counted).set_index("algorithm")
     exact = ["sum", "matrix product", "subset sum", "shortest tour"]
     assert fits.loc[exact, "fitted"].to_numpy() == pytest.approx([1, 3, 2, 1], abs=1e-9)
     assert (fits["fitted"] - fits["theory"]).abs().max() < 0.1
-    assert (fits["ci_low"] <= fits["fitted"]).all()
-    assert (fits["fitted"] <= fits["ci_high"]).all()
+    assert fits["fitted"].between(fits["ci_low"], fits["ci_high"]).all()
 
 
-def test_fit_tells_a_wrong_order() -> None:
-    """Work of n log n put in the place of the linear sum shows in its exponent."""
-    measured = experiment.count_operations(20_000, 2, np.random.default_rng(0))
-    linear = measured["algorithm"] == "sum"
-    measured["operations"] = measured["operations"].astype(float)
-    measured.loc[linear, "operations"] *= np.log2(measured.loc[linear, "n"])
-    slope = experiment.fit_laws(measured).set_index("algorithm").at["sum", "fitted"]
-    assert slope > 1.1
-
-
-def test_interval_is_that_of_least_squares() -> None:
+def test_interval_is_that_of_least_squares(counted: pd.DataFrame) -> None:
     """Slope and half width against the textbook formulas on four points."""
-    law = next(law for law in LAWS if law.algorithm == "insertion sort")
     n, operations = np.array([10, 20, 40, 80]), np.array([30.0, 90.0, 430.0, 1500.0])
-    others = experiment.count_operations(20_000, 2, np.random.default_rng(0))
-    mine = pd.DataFrame(
-        {"algorithm": law.algorithm, "order": law.order, "n": n, "repeat": 0,
-         "operations": operations, "seconds": 1.0}
-    )  # fmt: skip
-    frame = pd.concat([others[others["algorithm"] != law.algorithm], mine])
-    row = experiment.fit_laws(frame).set_index("algorithm").loc[law.algorithm]
+    mine = pd.DataFrame({"algorithm": "insertion sort", "n": n, "operations": operations})
+    others = counted[counted["algorithm"] != "insertion sort"]
+    frame = pd.concat([others, mine.assign(seconds=1.0)])
+    row = experiment.fit_laws(frame).set_index("algorithm").loc["insertion sort"]
     x, y = np.log(n), np.log(operations)
     sxx = ((x - x.mean()) ** 2).sum()
     slope = ((x - x.mean()) * (y - y.mean())).sum() / sxx
@@ -166,14 +139,14 @@ def test_interval_is_that_of_least_squares() -> None:
     assert row["ci_high"] - row["fitted"] == pytest.approx(half)
 
 
-@pytest.fixture(scope="module")
-def known() -> dict[str, int]:
+def test_computed_sizes_are_the_published_ones() -> None:
     frame = experiment.known_spaces()
     assert frame["log10_size"].is_monotonic_increasing
-    return dict(zip(frame["name"], frame["size"], strict=True))
-
-
-def test_computed_sizes_are_the_published_ones(known: dict[str, int]) -> None:
+    assert frame["source"].str.len().gt(0).all()
+    assert set(frame["origin"]) == {"computed", "counted", "published"}
+    assert set(frame["group"]) == {"board", "architecture"}
+    known = frame[frame["origin"] != "published"].set_index("name")["size"]
+    assert all(isinstance(size, int) for size in known)
     assert known["MnasNet, one design per block"] == 432**5
     assert known["MnasNet, one design per layer"] == 432**15
     assert known["ProxylessNAS"] == 6**6 * 7**15
@@ -183,25 +156,13 @@ def test_computed_sizes_are_the_published_ones(known: dict[str, int]) -> None:
     assert known["cells of a 10 × 10 board"] == 100
 
 
-def test_every_space_names_its_source_and_origin() -> None:
-    frame = experiment.known_spaces()
-    assert frame["source"].str.len().gt(0).all()
-    assert set(frame["origin"]) == {"computed", "counted", "published"}
-    assert set(frame["group"]) == {"board", "architecture"}
-    computed = frame[frame["origin"] != "published"]
-    assert all(isinstance(size, int) for size in computed["size"])
-
-
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 6))
 def test_grammar(a: int, b: int, times: int) -> None:
-    first, second = list(range(a)), list(range(b))
-    assert experiment.space_size(first) == a
-    assert experiment.space_size({"all": {"x": first, "y": second}}) == a * b
-    assert experiment.space_size({"any": {"x": first, "y": second}}) == a + b
-    assert (
-        experiment.space_size({"repeat": times, "of": {"any": {"x": first, "y": second}}})
-        == (a + b) ** times
-    )
+    parts = {"x": list(range(a)), "y": list(range(b))}
+    assert experiment.space_size(parts["x"]) == a
+    assert experiment.space_size({"all": parts}) == a * b
+    assert experiment.space_size({"any": parts}) == a + b
+    assert experiment.space_size({"repeat": times, "of": {"any": parts}}) == (a + b) ** times
 
 
 @pytest.mark.parametrize(
@@ -210,3 +171,10 @@ def test_grammar(a: int, b: int, times: int) -> None:
 def test_what_is_no_definition_is_refused(bad: object) -> None:
     with pytest.raises(ValueError, match="not a definition"):
         experiment.space_size(bad)
+
+
+def test_what_cannot_be_measured_is_refused() -> None:
+    with pytest.raises(ValueError, match="raise it"):
+        experiment.input_sizes(LAWS[-1], 100)
+    with pytest.raises(ValueError, match="no position"):
+        experiment.judge_moves(MNK(2, 1, 1), 10, 0, 1.0)

@@ -35,6 +35,8 @@ def test_published_counts_of_tic_tac_toe() -> None:
     seen = minimax(GAME)
     assert (seen.leaves, seen.states, len(seen.distinct), seen.value) == (255168, 549946, 5478, 0)
     assert seen.by_ply == [1, 9, 72, 504, 3024, 15120, 54720, 148176, 200448, 127872]
+    assert alpha_beta(GAME).states == 18297  # moves row by row
+    assert alpha_beta(GAME, TranspositionTable(1 << 18)).states < 5478
 
 
 def test_positions_up_to_symmetry() -> None:
@@ -43,6 +45,10 @@ def test_positions_up_to_symmetry() -> None:
     classes = [GAME.count_classes(states) for states in plies]
     assert classes == [1, 3, 12, 38, 108, 174, 204, 153, 57, 15]
     assert GAME.count_classes(set().union(*plies)) == 765
+    rectangle = MNK(3, 2, 3)  # has four symmetries
+    one_stone = rectangle.positions()[1]
+    assert len(one_stone) == 6
+    assert rectangle.count_classes(one_stone) == 2  # corners and middles
 
 
 def test_games_won_and_drawn() -> None:
@@ -66,21 +72,7 @@ def test_games_won_and_drawn() -> None:
 )
 def test_known_values(game: tuple[int, int, int], value: int) -> None:
     """Uiterwijk & van den Herik 2000."""
-    table = TranspositionTable(1 << 15)
-    assert alpha_beta(MNK(*game), table).value == value
-
-
-def test_alpha_beta_on_tic_tac_toe() -> None:
-    plain = alpha_beta(GAME)
-    assert plain.states == 18297  # moves row by row
-    assert alpha_beta(GAME, TranspositionTable(1 << 18)).states < 5478
-
-
-def test_a_rectangular_board_has_four_symmetries() -> None:
-    game = MNK(3, 2, 3)
-    one_stone = game.positions()[1]
-    assert len(one_stone) == 6
-    assert game.count_classes(one_stone) == 2  # corners and middles
+    assert alpha_beta(MNK(*game), TranspositionTable(1 << 15)).value == value
 
 
 @pytest.mark.parametrize("bad", [(5, 5, 3), (3, 3, 4), (0, 3, 1)])
@@ -94,12 +86,12 @@ def test_impossible_games_are_refused(bad: tuple[int, int, int]) -> None:
 def test_cuts_never_change_the_value(branching: int, depth: int, seed: int) -> None:
     """Knuth & Moore 1975: same value; best order visits b^⌈d/2⌉ + b^⌊d/2⌋ − 1 leaves, no order
     fewer, none more than all."""
-    trees = [
+    drawn, sorted_ = (
         UniformTree(branching, depth, np.random.default_rng(seed), best_first)
         for best_first in (False, True)
-    ]
-    full, random, best = minimax(trees[0]), alpha_beta(trees[0]), alpha_beta(trees[1])
-    assert full.value == random.value == best.value == true_value(trees[0], (0, 0))
+    )
+    full, random, best = minimax(drawn), alpha_beta(drawn), alpha_beta(sorted_)
+    assert full.value == random.value == best.value == true_value(drawn, (0, 0))
     fewest = branching ** -(-depth // 2) + branching ** (depth // 2) - 1
     assert best.leaves == fewest <= random.leaves <= full.leaves == branching**depth
 
@@ -114,10 +106,9 @@ def test_a_table_of_any_size_keeps_the_value(capacity: int) -> None:
 
 def test_table_replaces_what_was_in_the_slot() -> None:
     table = TranspositionTable(1)
-    table.store((1, 2), 0.0, 0.0)
-    assert table.bounds((1, 2)) == (0.0, 0.0)
-    table.store((4, 8), -1.0, 1.0)
-    assert table.bounds((4, 8)) == (-1.0, 1.0)
+    for state, bounds in {(1, 2): (0.0, 0.0), (4, 8): (-1.0, 1.0)}.items():
+        table.store(state, *bounds)
+        assert table.bounds(state) == bounds
     assert table.bounds((1, 2)) == (-np.inf, np.inf)
     assert table.memory_bytes == 24
 
@@ -136,46 +127,40 @@ def test_bounds_in_the_table_enclose_the_true_value(search) -> None:
     assert bounds[GAME.start] == (0, 0)
 
 
-def search(
-    state: tuple[int, int], seed: int = 0, exploration: float = math.sqrt(2), tree=True
-) -> UCT:
-    return UCT(GAME, state, seed, exploration, tree)
+def uct(state: tuple[int, int], seed: int = 0, c: float = math.sqrt(2), tree: bool = True) -> UCT:
+    return UCT(GAME, state, seed, c, tree)
 
 
 def test_uct_takes_the_win_and_counts_its_playouts() -> None:
-    found = search(X_TO_WIN).run(200)
+    found = uct(X_TO_WIN).run(200)
     assert found.best_move == 1 << 2
     assert sum(found.visits.values()) == 200
     assert found.visits[1 << 2] > 100
 
 
 def test_uct_can_go_on_and_repeats_with_its_seed() -> None:
-    once = search(GAME.start, seed=7).run(150)
-    twice = search(GAME.start, seed=7).run(50).run(100)
-    assert once.visits == twice.visits
-    assert once.states == twice.states
+    once = uct(GAME.start, seed=7).run(150)
+    twice = uct(GAME.start, seed=7).run(50).run(100)
+    assert (once.visits, once.states) == (twice.visits, twice.states)
 
 
-def test_flat_search_grows_no_tree() -> None:
-    flat = search(GAME.start, tree=False).run(300)
-    assert all(not child.children for child in flat.root.children)
-    deep = search(GAME.start).run(300)
-    assert any(child.children for child in deep.root.children)
+@pytest.mark.parametrize("tree", [True, False])
+def test_flat_search_grows_no_tree(tree: bool) -> None:
+    root = uct(GAME.start, tree=tree).run(300).root
+    assert any(child.children for child in root.children) == tree
 
 
 def test_a_finished_game_at_the_end_of_the_tree_is_judged_exactly() -> None:
     """One free cell: the only move ends the game; all playouts say the same."""
     last = next(s for s in GAME.positions()[8] if GAME.outcome(s) is None)
-    found = search(last).run(10)
-    (child,) = found.root.children
+    (child,) = uct(last).run(10).root.children
     assert child.reward / child.visits in (0.0, 0.5, 1.0)
 
 
 @pytest.mark.parametrize("tree", [True, False])
 def test_exploration_sets_how_evenly_moves_are_tried(tree: bool) -> None:
     """The bound outweighs any mean if c is huge, and no move is tried twice in vain if c is 0."""
-    evenly = search(GAME.start, exploration=1e6, tree=tree).run(90)
-    assert set(evenly.visits.values()) == {10}
-    greedy = search(X_TO_WIN, exploration=0.0, tree=tree).run(200)
-    assert min(greedy.visits.values()) < 5
-    assert greedy.visits[1 << 2] > 150
+    assert set(uct(GAME.start, c=1e6, tree=tree).run(90).visits.values()) == {10}
+    greedy = uct(X_TO_WIN, c=0.0, tree=tree).run(200).visits
+    assert min(greedy.values()) < 5
+    assert greedy[1 << 2] > 150

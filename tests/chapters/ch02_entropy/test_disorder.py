@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightlab.chapters.ch02_entropy import disorder
+from lightlab.chapters.ch02_entropy.disorder import transition_matrix
 from lightlab.chapters.ch02_entropy.information import entropy, normalise
-
-counts = st.lists(st.integers(0, 50), min_size=2, max_size=12).filter(any)
 
 
 def rng() -> np.random.Generator:
@@ -19,22 +18,24 @@ def rng() -> np.random.Generator:
 
 @pytest.mark.parametrize("work_rate", [0.0, 0.3, 1.0])
 def test_chances_sum_to_one(work_rate: float) -> None:
-    matrix = disorder.transition_matrix(5, work_rate)
+    matrix = transition_matrix(5, work_rate)
     assert matrix.sum(axis=1) == pytest.approx(np.ones(25))
     # only the walk without work is as easily left as entered
     assert (np.abs(matrix.sum(axis=0) - 1).max() < 1e-12) == (work_rate == 0)
+    p = disorder.stationary(matrix)
+    assert p @ matrix == pytest.approx(p, abs=1e-12)
+
+
+def test_rest_is_evenly_filled_without_work_and_all_tidy_without_end() -> None:
+    assert disorder.stationary(transition_matrix(5)) == pytest.approx(np.full(25, 0.04))
+    assert disorder.stationary(transition_matrix(5, 1.0))[0] == pytest.approx(1)
 
 
 @given(st.lists(st.integers(0, 9), min_size=16, max_size=16).filter(any))
 @settings(max_examples=30)
 def test_second_law(counts: list[int]) -> None:
-    path = disorder.evolve(normalise(counts), disorder.transition_matrix(4), 30)
+    path = disorder.evolve(normalise(counts), transition_matrix(4), 30)
     assert np.diff(entropy(path, axis=1)).min() >= -1e-12
-
-
-def test_work_can_lower_entropy() -> None:
-    path = disorder.evolve(np.full(16, 1 / 16), disorder.transition_matrix(4, 0.5), 30)
-    assert np.diff(entropy(path, axis=1))[0] < -0.1
 
 
 @pytest.mark.parametrize("work_rate", [0.0, 0.2])
@@ -42,28 +43,11 @@ def test_walk_follows_its_chain(work_rate: float) -> None:
     n, side, steps = 40_000, 4, 12
     start = np.zeros((n, 2), dtype=int)
     counts = disorder.simulate(start, side, steps, rng(), work_rate)
-    path = disorder.evolve(np.eye(16)[0], disorder.transition_matrix(side, work_rate), steps)
+    path = disorder.evolve(np.eye(16)[0], transition_matrix(side, work_rate), steps)
     # 5 standard errors of a share
     assert np.abs(counts.reshape(steps + 1, -1) / n - path).max() < 5 * 0.5 / np.sqrt(n)
     assert (counts.sum(axis=(1, 2)) == n).all()
     assert not start.any()  # the caller's positions are left alone
-
-
-def test_stationary() -> None:
-    assert disorder.stationary(disorder.transition_matrix(5)) == pytest.approx(np.full(25, 0.04))
-    matrix = disorder.transition_matrix(5, 0.4)
-    p = disorder.stationary(matrix)
-    assert p @ matrix == pytest.approx(p, abs=1e-12)
-    assert disorder.stationary(disorder.transition_matrix(5, 1.0))[0] == pytest.approx(1)
-
-
-def test_carry_takes_the_distance_in_moves() -> None:
-    xy = disorder.scatter(200, 9, rng())
-    distance = xy.sum(axis=1)
-    for _ in range(3):
-        xy = disorder.carry(xy)
-    assert (xy.sum(axis=1) == np.maximum(distance - 3, 0)).all()
-    assert (xy >= 0).all()
 
 
 @pytest.mark.parametrize("order", disorder.ORDERS)
@@ -78,19 +62,18 @@ def test_tidy_up_ends_in_order(order: str) -> None:
     assert (xy.sum() - (counts * distance).sum(axis=(1, 2)) == moves).all()
 
 
-def test_room_table() -> None:
-    table = disorder.room_table({"a": np.array([[1, 0], [2, 1]])})
-    assert table.values.tolist() == [
-        ["a", 0, 0, 0.25],
-        ["a", 0, 1, 0],
-        ["a", 1, 0, 0.5],
-        ["a", 1, 1, 0.25],
-    ]
-
-
 def test_unknown_order_of_work() -> None:
     with pytest.raises(ValueError, match="order of work"):
         disorder.work_schedule(np.ones(3, dtype=int), "later", rng())
+
+
+def test_rooms_are_tables_of_shares() -> None:
+    table = disorder.room_table({"a": np.array([[1, 0], [2, 1]])})
+    rows = [["a", 0, 0, 0.25], ["a", 0, 1, 0], ["a", 1, 0, 0.5], ["a", 1, 1, 0.25]]
+    assert table.values.tolist() == rows
+    rest = disorder.room_at_rest(4, 0.0)
+    assert rest.room.unique().tolist() == ["work rate 0.00: 4.00 bits"]
+    assert rest.share.tolist() == pytest.approx([1 / 16] * 16)
 
 
 def test_occupation_entropy() -> None:
@@ -98,15 +81,12 @@ def test_occupation_entropy() -> None:
     assert disorder.occupation_entropy(counts) == pytest.approx([2, 0])
 
 
-@given(st.lists(st.integers(0, 12), min_size=2, max_size=8).filter(any))
-def test_arrangements_against_whole_numbers(n: list[int]) -> None:
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=12).filter(any))
+def test_arrangements_are_whole_numbers_within_the_method_of_types(n: list[int]) -> None:
     ways = math.factorial(sum(n)) // math.prod(math.factorial(k) for k in n)
-    assert disorder.log2_arrangements(n) == pytest.approx(math.log2(ways), rel=1e-10, abs=1e-8)
-
-
-@given(counts)
-def test_boltzmann_within_the_method_of_types(n: list[int]) -> None:
-    gap = entropy(normalise(n)) - disorder.log2_arrangements(n) / sum(n)
+    log_w = disorder.log2_arrangements(n)
+    assert log_w == pytest.approx(math.log2(ways), rel=1e-10, abs=1e-8)
+    gap = entropy(normalise(n)) - log_w / sum(n)
     assert -1e-9 <= gap <= disorder.type_class_bound(sum(n), len(n))
 
 

@@ -5,11 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lightlab.chapters.ch05_hyperparameter_tuning import experiment
-from lightlab.search import BayesianOptimization, RandomSearch, Trial
+from lightlab.search import BayesianOptimization, Trial
 from lightlab.space.hyper import Float, HyperSpace, Int
 
 SPACE = HyperSpace({"x": Float(0.0, 1.0), "width": Int(1, 10)})
@@ -55,25 +53,20 @@ def compared():
 def test_no_search_spends_more_than_its_budget(method):
     bowl = Bowl()
     table = search(method, bowl)
-    assert table["cost"].iloc[-1] <= 40
     assert table["cost"].tolist() == np.cumsum(table["width"]).tolist()
-    assert len(table) == len(bowl.seen)
-    assert table["trial"].tolist() == list(range(1, len(table) + 1))
-    assert 40 - table["cost"].iloc[-1] < 10  # stopped by a trial that did not fit
+    assert 30 < table["cost"].iloc[-1] <= 40  # stopped by a trial that did not fit
+    assert table["trial"].tolist() == list(range(1, len(bowl.seen) + 1))
     assert (table["held_out"] == table["value"] - 1).all()
-
-
-def test_incumbent_is_the_best_so_far_with_its_own_held_out_value():
-    table = experiment.search(RandomSearch(SPACE, 1), Bowl(), 60)
-    assert table["incumbent_value"].tolist() == table["value"].cummax().tolist()
-    assert np.allclose(table["incumbent_held_out"], table["incumbent_value"] - 1)
+    if method != "bo":  # whose incumbent is the best by its model
+        assert table["incumbent_value"].tolist() == table["value"].cummax().tolist()
+        assert np.allclose(table["incumbent_held_out"], table["incumbent_value"] - 1)
 
 
 @pytest.mark.parametrize("method", ["bo", "random", "tpe"])
 def test_a_failed_trial_costs_and_is_not_recommended(method):
-    table = search(method, Bowl(n_failures=2), n_initial=2)
-    assert table["value"].isna().tolist()[:3] == [True, True, False]
-    assert table["incumbent_value"].isna().tolist()[:3] == [True, True, False]
+    table = search(method, Bowl(n_failures=2), n_initial=2)[:3]
+    assert table["value"].isna().tolist() == [True, True, False]
+    assert table["incumbent_value"].isna().tolist() == [True, True, False]
     assert table["cost"].iloc[1] > 0
 
 
@@ -101,23 +94,18 @@ def test_a_budget_below_one_trial_says_so():
 
 
 def test_the_accuracy_at_a_cost_is_a_staircase():
-    trials = pd.DataFrame(
-        {"method": "bo", "seed": 0, "cost": [2.0, 5.0], "incumbent_held_out": [0.1, 0.4]}
-    )
-    values = experiment.incumbents_at(trials, [1.0, 2.0, 4.9, 5.0, 9.0])
-    column = values["incumbent_held_out"].tolist()
-    assert np.isnan(column[0])
-    assert column[1:] == [0.1, 0.1, 0.4, 0.4]
+    trials = pd.DataFrame({"cost": [2.0, 5.0], "incumbent_held_out": [0.1, 0.4]})
+    trials = trials.assign(method="bo", seed=0)
+    values = experiment.incumbents_at(trials, [1.0, 2.0, 4.9, 5.0, 9.0])["incumbent_held_out"]
+    np.testing.assert_equal(values.to_numpy(), [np.nan, 0.1, 0.1, 0.4, 0.4])
 
 
 def test_curves_end_at_the_final_accuracies_which_are_compared_within_seeds(compared):
     trials, _ = compared
     final = experiment.final_accuracy(trials, 20.0)
     curves = experiment.anytime(trials, 20.0)
-    last = curves[curves["cost"] == 20.0].set_index("method")["mean"]
-    assert (100 * last).to_dict() == pytest.approx(
-        final.groupby("method")["accuracy"].mean().to_dict()
-    )
+    last = 100 * curves[curves["cost"] == 20.0].set_index("method")["mean"]
+    assert dict(last) == pytest.approx(dict(final.groupby("method")["accuracy"].mean()))
     assert curves["mean"].notna().all()
     pairs = experiment.differences(final, [("bo", "random")])
     wide = final.pivot(index="seed", columns="method", values="accuracy")
@@ -157,17 +145,13 @@ def test_the_hyperparameter_that_matters_is_found():
     assert experiment.lead(shares, "a")[7] > 0.8 > 0 > experiment.lead(shares, "b")[7]
 
 
-@given(st.integers(1, 12), st.floats(0.01, 100))
-def test_effective_dimension_counts_equals(d, scale):
-    model = SimpleNamespace(length_scales={str(i): scale for i in range(d)})
-    shares = experiment.relevance({0: model})
-    assert experiment.effective_dimension(shares)[0] == pytest.approx(d)
-
-
-def test_a_short_length_scale_weighs_by_its_square():
-    shares = experiment.relevance({0: SimpleNamespace(length_scales={"a": 0.5, "b": 1.0})})
-    assert shares["share"].tolist() == pytest.approx([0.8, 0.2])
-    assert experiment.lead(shares, "b")[0] == pytest.approx(-0.6)
+def test_a_short_length_scale_weighs_by_its_square_and_equal_ones_alike():
+    scales = [{"a": 0.5, "b": 1.0}, dict.fromkeys("abcde", 30.0)]
+    models = {seed: SimpleNamespace(length_scales=s) for seed, s in enumerate(scales)}
+    shares = experiment.relevance(models)
+    assert shares["share"].tolist() == pytest.approx([0.8, 0.2] + [0.2] * 5)
+    assert experiment.lead(shares, "b").tolist() == pytest.approx([-0.6, 0])
+    assert experiment.effective_dimension(shares).tolist() == pytest.approx([1 / 0.68, 5])
 
 
 def test_slices_go_through_the_incumbent_and_change_one_at_a_time():
@@ -175,11 +159,11 @@ def test_slices_go_through_the_incumbent_and_change_one_at_a_time():
     config = trials[3].config
     cuts = experiment.slices(MIXED, experiment.fit_model(MIXED, trials), config)
     assert cuts.groupby("name", sort=False).size().to_dict() == {"a": 61, "b": 61, "c": 4}
-    part = cuts[cuts["name"] == "a"]
-    near = np.interp(config["a"], part["x"], part["mean"])
+    a, b = (cuts[cuts["name"] == name] for name in ("a", "b"))
+    near = np.interp(config["a"], a["x"], a["mean"])
     assert near == pytest.approx(trials[3].values[0], abs=0.05)
-    b = cuts[cuts["name"] == "b"]["x"].to_numpy()
-    assert np.allclose(np.diff(np.log(b)), np.diff(np.log(b))[0])  # even in its logarithm
+    steps = np.diff(np.log(b["x"]))
+    assert np.allclose(steps, steps[0])  # even in its logarithm
 
 
 def test_replay_points_at_what_is_asked_next():

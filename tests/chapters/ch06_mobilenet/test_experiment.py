@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab import data, train
+from lightlab import train
 from lightlab.chapters.ch06_mobilenet import experiment
-from lightlab.measure import cost
 from lightlab.space.arch import decode
 
 IMAGES = SimpleNamespace(input_shape=(3, 32, 32), class_names=tuple("abcdefghij"))
@@ -16,10 +15,8 @@ IMAGES = SimpleNamespace(input_shape=(3, 32, 32), class_names=tuple("abcdefghij"
 
 def test_networks_fit_the_images():
     images = SimpleNamespace(input_shape=(1, 24, 24), class_names=tuple("abcdefg"))
-    row = experiment.network("separable", images, 0.25)
-    arch = decode(row["arch"])
+    arch = decode(experiment.network("separable", images, 0.25)["arch"])
     assert (arch.in_channels, arch.n_classes, arch.resolution) == (1, 7, 24)
-    assert row["macs"] == cost.macs(arch)
     strides = [b.stride for b in (arch.stem, *arch.blocks)]
     assert np.prod(strides) == 16  # small images keep every stride
 
@@ -34,18 +31,15 @@ def test_resolution_changes_no_parameter_and_a_quarter_of_the_macs():
 
 @pytest.mark.parametrize("width", [0.125, 0.25, 0.5])
 def test_equal_macs_are_equal_within_six_per_cent(width):
-    operators = experiment.operators(IMAGES, width).set_index("name")
-    assert operators.loc["separable", "width_mult"] == width
-    full, wide = operators.loc["full", "macs"], operators.loc["separable, as many MACs", "macs"]
+    operators = experiment.operators(IMAGES, width)
+    full, _, wide = operators["macs"]
     assert wide == pytest.approx(full, rel=0.06)
     depth = experiment.depth_or_width(IMAGES, width).set_index("name")
     assert depth.loc["shallow", "macs"] == pytest.approx(depth.loc["thin", "macs"], rel=0.06)
     assert depth.loc["shallow", "width_mult"] > width
-
-
-def test_equal_macs_come_with_channels_in_eights_where_they_can():
-    matched = experiment.operators(IMAGES, 0.125)["arch"].iloc[-1]
-    assert not any(block.out_channels % 8 for block in decode(matched).blocks)
+    if width == 0.125:  # channels come in eights where they can
+        matched = decode(operators["arch"].iloc[-1])
+        assert not any(block.out_channels % 8 for block in matched.blocks)
 
 
 def test_macs_that_no_width_reaches_are_refused():
@@ -54,12 +48,11 @@ def test_macs_that_no_width_reaches_are_refused():
 
 
 def results(accuracy: dict[tuple[str, float], list[float]]) -> pd.DataFrame:
-    rows = [
+    return pd.DataFrame(
         {"name": n, "epochs": e, "seed": s, "accuracy": a}
         for (n, e), values in accuracy.items()
         for s, a in enumerate(values)
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def test_differences_are_paired_by_seed():
@@ -67,7 +60,6 @@ def test_differences_are_paired_by_seed():
     pairs = experiment.differences(found, "a", "b", "a − b", published=3.0)
     assert list(pairs["difference"]) == [1, 2, 3]
     assert pairs["mean"].iloc[0] == 2
-    assert pairs["ci_low"].iloc[0] == pytest.approx(2 - 4.3027 / np.sqrt(3), abs=1e-3)
     assert set(pairs["length"]) == {"1 epoch"}
     assert set(pairs["published"]) == {3.0}
 
@@ -88,9 +80,10 @@ def test_a_line_finds_its_slope_and_how_far_the_thinnest_fall():
     points["accuracy"] = 10 + 5 * np.log10(macs) - np.array([7, 0, 0, 0])
     fit = experiment.log_linear(points, thinnest=0.25)
     assert fit.loc[0, ["intercept", "slope", "r2", "jump"]].tolist() == pytest.approx([10, 5, 1, 7])
-    ends, jump = experiment.mean_line(fit, points["macs"])
-    assert jump == pytest.approx((7, np.nan, np.nan), nan_ok=True)
-    assert ends["mean"].tolist() == pytest.approx(list(10 + 5 * np.log10(ends["macs"])))
+    both = pd.concat([fit, fit.assign(intercept=12.0, slope=7.0, jump=9.0)])
+    ends, jump = experiment.mean_line(both, points["macs"])
+    assert jump[0] == pytest.approx(8)
+    assert ends["mean"].tolist() == pytest.approx(list(11 + 6 * np.log10(ends["macs"])))
     with pytest.raises(ValueError, match="a line through 2 networks"):
         experiment.log_linear(points.iloc[:3], thinnest=0.25)
     with pytest.raises(ValueError, match=r"no network has the width 0\.1"):
@@ -107,13 +100,6 @@ def test_the_summary_says_ahead_only_where_the_whole_interval_is():
     assert rows.loc["a − b", ["difference", "seeds", "published"]].tolist() == [10, 3, 3.0]
 
 
-def test_the_mean_line_is_that_of_the_seeds_with_an_interval_for_the_jump():
-    fit = pd.DataFrame({"intercept": [10.0, 12.0], "slope": [5.0, 7.0], "jump": [1.0, 3.0]})
-    ends, jump = experiment.mean_line(fit, pd.Series([1e5, 1e6]))
-    assert ends["mean"].tolist() == pytest.approx(list(11 + 6 * np.log10(ends["macs"])))
-    assert jump == pytest.approx((2, 2 - 12.706, 2 + 12.706), abs=1e-3)
-
-
 def test_trainings_are_averaged_over_seeds():
     found = results({("a", 1.0): [50, 52], ("a", 2.0): [60, 60]})
     found = found.assign(resolution=32, macs=10, params=5, loss=[1.0, 2.0, 0.5, 0.5], seconds=4.0)
@@ -124,38 +110,29 @@ def test_trainings_are_averaged_over_seeds():
     assert rows["latency_ms"].tolist() == [2.0, 2.0]
 
 
-def test_curves_and_grid_are_means_over_seeds():
+def test_curves_are_means_over_seeds():
     found = results({("a", 1.0): [50, 52], ("b", 1.0): [60, 60]})
-    found = found.assign(train_macs=9, width_mult=0.5, resolution=32, macs=3)
-    curves = experiment.curves(found, pd.DataFrame({"name": ["a"]}))
+    curves = experiment.curves(found.assign(train_macs=9), pd.DataFrame({"name": ["a"]}))
     row = curves[["network", "epochs", "train_macs", "mean", "n"]]
     assert row.to_numpy().tolist() == [["a", 1.0, 9, 51.0, 2]]
-    assert experiment.grid_means(found)["mean"].tolist() == [55.5]
 
 
 def test_a_length_of_the_twin_costs_what_the_full_network_cost_before():
-    images = SimpleNamespace(input_shape=(3, 32, 32), class_names=tuple("abcdefghij"))
-    operators = experiment.operators(images, 0.125)
-    macs = operators.set_index("name")["macs"]
-    first, second, third = experiment.lengths(operators, 2.0, 3)
-    assert first == 2.0
-    assert second * macs["separable"] == pytest.approx(first * macs["full"])
-    assert third * macs["separable"] == pytest.approx(second * macs["full"])
+    operators = experiment.operators(IMAGES, 0.125)
+    full, twin, _ = operators["macs"]
+    lengths = experiment.lengths(operators, 2.0, 3)
+    assert lengths[0] == 2.0
+    assert np.multiply(lengths[1:], twin) == pytest.approx(np.multiply(lengths[:2], full))
 
 
 @pytest.fixture(scope="module")
-def images():
-    return data.load(n_train=64, n_val=0, n_test=50, resolution=16)
-
-
-@pytest.fixture(scope="module")
-def networks(images):
+def networks(digits):
     """One network under two names."""
-    grid = experiment.grid(images, [0.125], [16])
+    grid = experiment.grid(digits, [0.125], [16])
     return pd.concat([grid, grid.assign(name="again")])
 
 
-def test_trainings_are_done_once_and_found_in_every_row(monkeypatch, images, networks):
+def test_trainings_are_done_once_and_found_in_every_row(monkeypatch, digits, networks):
     wanted = experiment.trainings(networks, [1.0], [0, 1])
     train_each, asked = train.train_each, []
 
@@ -164,17 +141,14 @@ def test_trainings_are_done_once_and_found_in_every_row(monkeypatch, images, net
         return train_each(jobs, workers=1, progress=False)
 
     monkeypatch.setattr(train, "train_each", noted)
-    found = experiment.train_all(wanted, {16: images}, train.Recipe(batch_size=32))
+    found = experiment.train_all(wanted, {16: digits}, train.Recipe(batch_size=32))
     assert len(asked) == 2
     assert len(found) == 4
-    assert (found["train_macs"] == 3 * 64 * found["macs"]).all()
-    assert found["accuracy"].between(0, 100).all()
+    assert (found["train_macs"] == 3 * 96 * found["macs"]).all()
     assert (found.groupby("seed")["accuracy"].nunique() == 1).all()
 
 
 def test_networks_are_timed_once(networks):
-    timed, noise_pct = experiment.time_all(networks, rounds=6)
+    timed, _ = experiment.time_all(networks, rounds=6)
     assert len(timed) == 1
     assert (timed["latency_ms"] > 0).all()
-    assert (timed["iqr_ms"] >= 0).all()
-    assert noise_pct >= 0

@@ -1,5 +1,7 @@
 """Searches over a made-up table, which several tests of this room look at."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,3 +36,10 @@ def trials():
 @pytest.fixture(scope="session")
 def outcomes(trials):
     return comparison.outcomes(trials)
+
+
+@pytest.fixture(scope="session")
+def real_table():
+    """NAS-Bench-Macro's own file."""
+    path = Path(__file__).parents[4] / "shared/data/nas_bench_macro_cifar10.csv.gz"
+    return path if path.is_file() else pytest.skip(f"{path} is not there")

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 from lightlab.chapters.ch08_mnasnet import comparison, space
-from lightlab.published import loader
 
 
 def test_outcomes_are_of_all_samples_and_of_the_best(trials, outcomes):
-    row = outcomes[(outcomes["arm"] == "hard") & (outcomes["seed"] == 1)].iloc[0]
-    part = trials[(trials["arm"] == "hard") & (trials["seed"] == 1)]
+    (row,) = outcomes.query("arm == 'hard' and seed == 1").to_dict("records")
+    part = trials.query("arm == 'hard' and seed == 1")
     assert row["within"] == (part["latency_ms"] <= 0.5).mean()
     assert row["median"] == pytest.approx(part["latency_ms"].median() / 0.5)
     best = part.loc[part["value"].idxmax()]
@@ -21,39 +20,31 @@ def test_outcomes_are_of_all_samples_and_of_the_best(trials, outcomes):
     assert np.isnan(sampled.loc["random", "published median"])
 
 
-def test_gaps_are_paired_by_seed_and_serves_every_claim_about_searches(outcomes):
+def test_gaps_are_paired_by_seed(outcomes):
     found = comparison.search_claims(outcomes)
-    assert set(found) <= set(loader.claims("08_mnasnet"))
-    assert all(len(values) == 2 for values in found.values())
     wide = outcomes.pivot(index="seed", columns="arm", values="median")
     np.testing.assert_allclose(found["mnasnet.hard_median"], wide["hard"] / wide["soft"])
 
 
 def test_of_a_table_the_whole_is_the_flat_space(outcomes):
     tied = {"soft, flat": "soft, tied", "accuracy only, flat": "random, tied"}
-    found = comparison.gap_table(outcomes.replace({"arm": tied}))
-    assert list(zip(found["first"], found["second"], strict=True))[-2:] == [
-        ("soft, tied", "soft"), ("random, tied", "random"),
-    ]  # fmt: skip
+    found = comparison.gap_table(outcomes.replace({"arm": tied})).tail(2)
+    assert found["first"].tolist() == ["soft, tied", "random, tied"]
+    assert found["second"].tolist() == ["soft", "random"]
     small = comparison.gap_table(outcomes)
     assert small["second"].tolist() == ["random", "soft", "soft", "soft", "soft, flat"]
-    assert small["n"].eq(2).all()
 
 
 def test_what_the_paper_has_for_them_is_computed_from_its_tables():
-    printed = comparison.published_gaps()
-    assert set(printed) < set(comparison.COMPARED)
-    found = [round(v, 3) for v in printed.values()]
+    found = [round(v, 3) for v in comparison.published_gaps().values()]
     assert found == [0.342, 0.798, 1.83, 4.429]  # 91.5 − 57.3 %, 57.4/71.9, 183/100, 74.99 − 70.56
 
 
 def test_progress_never_falls_and_starts_with_all_entropy(trials):
     curves = comparison.progress(trials, ["soft", "random"])
-    for _, part in curves.groupby("arm"):
-        assert part["best"].is_monotonic_increasing
-    soft = curves[curves["arm"] == "soft"]
-    assert soft["entropy"].iloc[0] == 1
-    assert soft["entropy"].iloc[-1] < 1
+    assert curves.groupby("arm")["best"].is_monotonic_increasing.all()
+    entropy = curves.loc[curves["arm"] == "soft", "entropy"].to_list()
+    assert entropy[-1] < entropy[0] == 1
 
 
 def test_costs_count_a_network_once_a_search(trials):
@@ -72,16 +63,12 @@ def test_figure_6_is_the_paper_s():
 
 def test_the_finalists_are_compared_with_the_best_layer_type_and_at_equal_latency():
     names = ["found", "MobileNetV2, as fast", *space.LAYER_TYPES]
-    rows = [
-        (n, s, 70.0 - i + s, 1.0, 10, 5, 70.0 - i + s) for i, n in enumerate(names) for s in (0, 1)
-    ]
-    columns = ["name", "seed", "accuracy", "latency_ms", "macs", "params", "reward"]
-    trained = pd.DataFrame(rows, columns=columns)
+    rows = [(n, s, 70.0 - i + s) for i, n in enumerate(names) for s in (0, 1)]
+    trained = pd.DataFrame(rows, columns=["name", "seed", "accuracy"])
+    trained = trained.assign(reward=trained["accuracy"], latency_ms=1.0, macs=10, params=5)
     found = comparison.final_claims(trained)
     assert found["mnasnet.layer_diversity"].tolist() == [2, 2]
     assert found["mnasnet.beats_mobilenet_v2"].tolist() == [1, 1]
     slower = trained.assign(latency_ms=trained["latency_ms"].where(trained["name"] == "found", 0.5))
     assert comparison.final_claims(slower)["mnasnet.beats_mobilenet_v2"] == []
-    shown = comparison.summarise(trained)
-    assert shown["name"].tolist() == names
-    assert shown["n"].tolist() == [2] * 6
+    assert comparison.summarise(trained)["name"].tolist() == names

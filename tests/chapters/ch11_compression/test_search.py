@@ -15,7 +15,6 @@ def test_a_compressed_network_is_worth_what_its_file_is(compressors, space, digi
     point = space.point(space.options(space.largest()) | {"1.keep": 0.5, "resolution": 8})
     worth = one(point, 0)
     assert worth.samples == 96
-    assert 0 < worth.size < 1
     form = one.deliver(point, 0, tmp_path / "a.onnx")
     predictor = deploy.Predictor(tmp_path / "a.onnx")
     assert predictor.facts.input_shape == (1, 8, 8)
@@ -24,12 +23,12 @@ def test_a_compressed_network_is_worth_what_its_file_is(compressors, space, digi
 
 
 def test_eight_bits_make_a_smaller_file(compressors, space, tmp_path):
-    sizes = {}
+    sizes, path = [], tmp_path / "a.onnx"
     for bits in (8, 32):
         point = space.point(space.options(space.largest()) | {"bits": bits, "resolution": 8})
-        compressors[0].deliver(point, 0, tmp_path / f"{bits}.onnx")
-        sizes[bits] = (tmp_path / f"{bits}.onnx").stat().st_size
-    assert sizes[8] < 0.9 * sizes[32]
+        compressors[0].deliver(point, 0, path)
+        sizes.append(path.stat().st_size)
+    assert sizes[0] < 0.9 * sizes[1]
 
 
 def test_from_scratch_a_candidate_is_trained_as_long_as_both(compressors, space, recipe):

@@ -11,11 +11,9 @@ from lightlab.methods import comparison
 def test_every_method_keeps_to_its_budget_and_limit(agreed, targets, name):
     search = methods.METHODS[name].search
     begin = search(agreed, targets, 3.0, seed=1)
-    assert len(begin) == 2
     n = len(agreed.images.train)
     for pick, target in zip(begin, targets, strict=True):
-        assert pick.samples + pick.shared_samples <= 3.4 * n
-        assert pick.samples + pick.shared_samples >= 2.4 * n
+        assert 2.4 * n <= pick.samples + pick.shared_samples <= 3.4 * n
         point = agreed.space.find(pick.arch)
         if name != methods.CONTROLLER:  # it is asked softly
             assert agreed.price.of(point) <= target * 1.0001
@@ -43,9 +41,6 @@ def test_a_design_loses_layers_only_where_no_width_is_as_fast(agreed):
     narrow = {}  # by depth, of the least width
     for depth in (1, 2):
         arch = dict(comparison.designs(agreed.elastic, [1.0], depth))[comparison.MOBILENET_V2]
-        assert len(arch.blocks) == len(agreed.space.decode(agreed.space.largest()).blocks) - 2 * (
-            2 - depth
-        )
         narrow[depth] = comparison.match_latency(arch, 1.0, macs)[0]
     least, less = (cost.macs(narrow[depth]) for depth in (1, 2))
     asked = [least / 2, least, 1.05 * less]

@@ -25,9 +25,8 @@ def test_an_interrupted_race_goes_on_under_the_same_table(agreed, spaces, tmp_pa
         meter = rules.meter(space, "onnxruntime/1/1", tmp_path)
         return rules.agree(space, elastic, meter, agreed.images, agreed.recipe, 1.0)[0]
 
-    first, second = again(), again()
-    assert first.price.plain() == second.price.plain()
-    assert first.elastic_price.plain() == second.elastic_price.plain()
+    plain = [(one.price.plain(), one.elastic_price.plain()) for one in (again(), again())]
+    assert plain[0] == plain[1]
 
 
 def test_targets_lie_between_the_fastest_and_the_slowest(agreed, targets):
