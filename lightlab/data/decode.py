@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm.auto import tqdm
 
-from lightlab.data.splits import DataError, check_memory
+from lightlab.data.splits import check_memory
 
 RESOLUTIONS = range(8, 513)
 MIXED_PX = 32  # side where images differ in size and nobody asked for one
@@ -46,7 +46,7 @@ class Misfit(Exception):
 def images(
     sources: Mapping[str, Records], resolution: int | None, what: str
 ) -> dict[str, np.ndarray]:
-    """Every split as uint8 (N, C, S, S); DataError counts the images that cannot be read.
+    """Every split as uint8 (N, C, S, S); ValueError counts the images that cannot be read.
 
     Size and channels are those of the first readable image; if others differ, all is read again, at
     32 px or in RGB. Greys of 16 bits become the upper 8; those that use only the lower 12 are
@@ -56,7 +56,7 @@ def images(
     while True:  # a second time at most for size and once for colour
         if frame.side not in RESOLUTIONS:
             allowed = f"{RESOLUTIONS.start}..{RESOLUTIONS.stop - 1} px"
-            raise DataError(f"its images are {frame.side} px: give a resolution in {allowed}")
+            raise ValueError(f"its images are {frame.side} px: give a resolution in {allowed}")
         try:
             return _all(sources, frame, what)
         except Misfit as misfit:
@@ -64,7 +64,7 @@ def images(
 
 
 def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
-    """One image as uint8 (C, S, S); colours become grey for one channel. DataError if it cannot be
+    """One image as uint8 (C, S, S); colours become grey for one channel. ValueError if it cannot be
     used.
     """
     frame = Frame(side, 3, None)
@@ -75,9 +75,9 @@ def one(file: str | os.PathLike, side: int, channels: int) -> np.ndarray:
             return _pixels(image, replace(frame, channels=1))
         pixels = _pixels(image, frame)
     except FileNotFoundError:
-        raise DataError(f"{file}: there is no such file") from None
+        raise ValueError(f"{file}: there is no such file") from None
     except Exception as error:  # decoders of damaged files raise whatever they meet
-        raise DataError(f"{file}: is no image that can be used ({_words(error)})") from error
+        raise ValueError(f"{file}: is no image that can be used ({_words(error)})") from error
     if channels == 3:
         return pixels
     return np.asarray(Image.fromarray(pixels.transpose(1, 2, 0)).convert("L"))[None]
@@ -119,7 +119,7 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
         pool.shutdown(cancel_futures=True)
     if faults:
         more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise DataError(f"cannot use {faults[0]}{more}: repair or remove")
+        raise ValueError(f"cannot use {faults[0]}{more}: repair or remove")
     return done
 
 

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from lightlab import disk
 from lightlab.data import splits
-from lightlab.data.splits import DataError
 
 CANVAS_PX = 32
 MAX_DIFFICULTY = 2.0
@@ -38,7 +37,7 @@ class Clutter:
     def at(cls, difficulty: float) -> "Clutter":
         """Clutter by one number: 0 plain digits in the middle, 1 the default, 2 twice as much."""
         if not 0 <= difficulty <= MAX_DIFFICULTY:
-            raise DataError(f"difficulty must lie in 0..{MAX_DIFFICULTY:g}, got {difficulty}")
+            raise ValueError(f"difficulty must lie in 0..{MAX_DIFFICULTY:g}, got {difficulty}")
         base, within = cls(), min(difficulty, 1.0)  # size and place cannot vary more than fully
         middle = sum(base.digit_px) / 2
         return cls(

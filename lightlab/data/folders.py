@@ -7,8 +7,6 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from lightlab.data.splits import DataError
-
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _TABLES = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # `datasets` takes labels from it
@@ -19,13 +17,13 @@ def listing(place: str) -> list[File]:
     """Every file below `place`, sorted, hidden ones left out; folders end in / and have zeros."""
     if not os.path.isdir(place):
         wrong = "is no folder" if os.path.exists(place) else "does not exist"
-        raise DataError(f"{os.path.abspath(place)} {wrong}")
+        raise ValueError(f"{os.path.abspath(place)} {wrong}")
     try:
         found = _below(place, "")
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}") from None
+        raise ValueError(f"{error.filename}: {error.strerror}") from None
     if all(name.endswith("/") for name, *_ in found):
-        raise DataError(f"{os.path.abspath(place)} holds no files")
+        raise ValueError(f"{os.path.abspath(place)} holds no files")
     return sorted(found)
 
 
@@ -57,23 +55,23 @@ def parquet_files(place: str) -> dict[str, list[str]]:
 
     names = [name for name in _names(place) if name.endswith(".parquet")]
     if not names:
-        raise DataError("holds no file *.parquet")
+        raise ValueError("holds no file *.parquet")
     columns: dict[str, list[str]] = {}
     for name in names:
         try:
             facts = parquet.read_metadata(os.path.join(place, name))
         except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{name} is damaged ({error}): fetch it anew") from None
+            raise ValueError(f"{name} is damaged ({error}): fetch it anew") from None
         if not facts.num_rows:
-            raise DataError(f"{name} holds no rows")
+            raise ValueError(f"{name} holds no rows")
         columns[name] = sorted(facts.schema.to_arrow_schema().names)
         if columns[name] != columns[names[0]]:
             first, own = (", ".join(columns[n]) for n in (names[0], name))
-            raise DataError(f"{name} has the columns {own}, {names[0]} has {first}")
+            raise ValueError(f"{name} has the columns {own}, {names[0]} has {first}")
     told, files = {name: _split_of(name) for name in names}, {}
     for name, split in told.items():
         if split is None and any(told.values()):
-            raise DataError(
+            raise ValueError(
                 f"{name} belongs to no split: put train, validation or test in its name, or in no "
                 "file's name"
             )
@@ -89,7 +87,7 @@ def _split_of(name: str) -> str | None:
 def image_patterns(place: str) -> dict[str, list[str]]:
     """Globs per split of `<class>/<image>` or `<split>/<class>/<image>`.
 
-    DataError for other layouts and empty classes: `datasets` silently leaves out what it does not
+    ValueError for other layouts and empty classes: `datasets` silently leaves out what it does not
     expect.
     """
     names = [tuple(name.split("/")) for name in _names(place)]
@@ -117,14 +115,14 @@ def tables(place: str) -> list[str]:
 
 
 def _images(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Those that are images; DataError for one in a folder that `datasets` silently leaves out."""
+    """Those that are images; ValueError for one in a folder that `datasets` silently leaves out."""
     from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 
     images = [name for name in names if Path(name[-1]).suffix.lower() in ImageFolder.EXTENSIONS]
     for name in images:
         if any(part.startswith("__") for part in name[:-1]):
             what = "folders that begin with __ would be left out: rename or remove it"
-            raise DataError(f"{'/'.join(name)}: {what}")
+            raise ValueError(f"{'/'.join(name)}: {what}")
     return images
 
 
@@ -134,33 +132,33 @@ def _check_tables(names: list[tuple[str, ...]], tops: set[str]) -> None:
     found = {name[:-1]: name for name in names if name[-1] in _TABLES}
     for folder, name in found.items():
         if folder not in expected:
-            raise DataError(f"{'/'.join(name)}: a table of labels lies {where}, not here")
+            raise ValueError(f"{'/'.join(name)}: a table of labels lies {where}, not here")
     for folder in sorted(expected - found.keys()):
-        raise DataError(f"{folder[0]} has no table of labels: it lies {where}, or nowhere")
+        raise ValueError(f"{folder[0]} has no table of labels: it lies {where}, or nowhere")
     for name in _images(names):
         if tops and name[0] not in tops:
-            raise DataError(f"{'/'.join(name)} lies in none of the splits' folders")
+            raise ValueError(f"{'/'.join(name)} lies in none of the splits' folders")
 
 
 def _check_layout(place: str, names: list[tuple[str, ...]], tops: set[str]) -> None:
     depth = 3 if tops else 2
     images = _images(names)
     if not images:
-        raise DataError(f"holds no images, only files such as {'/'.join(names[0])}")
+        raise ValueError(f"holds no images, only files such as {'/'.join(names[0])}")
     if not tops and {name[0].lower() for name in images if len(name) == 2} <= SPLITS.keys():
         where = f"lies in no folder of a class: put it in {images[0][0]}/<class>/"
-        raise DataError(f"{'/'.join(images[0])} {where}")
+        raise ValueError(f"{'/'.join(images[0])} {where}")
     expected = "<split>/<class>/<image>" if tops else "<class>/<image>"
     for name in images:
         if len(name) != depth or (tops and name[0] not in tops):
-            raise DataError(f"{'/'.join(name)} does not lie as {expected}")
+            raise ValueError(f"{'/'.join(name)} does not lie as {expected}")
     filled = {name[:-1] for name in images}
     for top in sorted(tops) or [""]:
         for folder in sorted(Path(place, top).iterdir()):
             own = (top, folder.name) if tops else (folder.name,)
             is_class = folder.is_dir() and not folder.name.startswith((".", "__"))
             if is_class and own not in filled:
-                raise DataError(f"class {'/'.join(own)} is empty: add images or remove it")
+                raise ValueError(f"class {'/'.join(own)} is empty: add images or remove it")
     other = Counter(name[-1] for name in names) - Counter(name[-1] for name in images)
     if other:
         some = (

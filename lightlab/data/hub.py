@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightlab.data import folders
-from lightlab.data.splits import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,7 +64,7 @@ def opened(
         if split and len(parts[name]):
             splits[_PARTS[split]] = parts[name]
     if "train" not in splits:
-        raise DataError(f"there is no train split, only {', '.join(parts) or 'nothing'}")
+        raise ValueError(f"there is no train split, only {', '.join(parts) or 'nothing'}")
     image = _image_column(splits["train"].features, image_column)
     label = _label_column(splits["train"].features, label_column, image)
     labels, names = _labels(splits, label)
@@ -94,12 +93,12 @@ def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
             reason = _first_line(error.__cause__ or error)
             if kind == "imagefolder" and (tables := folders.tables(place)):
                 reason = f"{reason} ({tables[0]} has to name the columns file_name and label)"
-            raise DataError(f"cannot be read: {reason}") from None
+            raise ValueError(f"cannot be read: {reason}") from None
 
 
 @contextmanager
 def _quiet(bars: bool = False) -> Iterator[None]:
-    """No log of `datasets` and the hub for what a DataError says, and no short `bars`."""
+    """No log of `datasets` and the hub for what a ValueError says, and no short `bars`."""
     import datasets
     from huggingface_hub import logging as hub_logging
 
@@ -127,26 +126,26 @@ def _from_hub(place: str) -> Mapping[str, "Dataset"]:
     name, _, revision = place.partition("@")
     name, _, configuration = name.partition(":")
     if not _HUB_ID.fullmatch(name):
-        raise DataError(f"{name!r} is no hub id: it looks like `uoft-cs/cifar10`")
+        raise ValueError(f"{name!r} is no hub id: it looks like `uoft-cs/cifar10`")
     if os.path.exists(name):
-        raise DataError(f"{name!r} is a path here: say parquet:{name} or imagefolder:{name}")
+        raise ValueError(f"{name!r} is a path here: say parquet:{name} or imagefolder:{name}")
     if not constants.HF_HUB_OFFLINE:
         _check_reached(constants.ENDPOINT)
     try:
         with _quiet(bars=True):
             return datasets.load_dataset(name, configuration or None, revision=revision or None)
     except datasets.exceptions.DatasetNotFoundError:
-        raise DataError(
+        raise ValueError(
             "the hub has no such data set, or not for everybody: check its name, or log in with "
             "`hf auth login`"
         ) from None
     except ConnectionError as error:
-        raise DataError(
+        raise ValueError(
             f"neither reached nor in Hugging Face's cache ({_first_line(error)}): load it "
             "once with a network, without HF_HUB_OFFLINE"
         ) from None
     except Exception as error:  # of the hub's HTTP client, or of a reader of its files
-        raise DataError(f"cannot be read: {_hub_reason(name, error)}") from None
+        raise ValueError(f"cannot be read: {_hub_reason(name, error)}") from None
 
 
 def _hub_reason(name: str, error: Exception) -> str:
@@ -165,7 +164,7 @@ def _check_reached(endpoint: str) -> None:
     try:
         get_session().head(endpoint, timeout=_REACH_S)
     except Exception as error:  # of whatever HTTP client the hub's library is built on
-        raise DataError(
+        raise ValueError(
             f"no answer from {endpoint} ({_first_line(error)}): check the network, or set "
             "HF_HUB_OFFLINE=1 to use what is in Hugging Face's cache"
         ) from None
@@ -185,7 +184,7 @@ def _image_column(features: Mapping[str, Any], asked: str | None) -> str:
 
     found = [name for name, feature in features.items() if holds_images(feature)]
     if asked in features and asked not in found:
-        raise DataError(f"column {asked!r} holds no images")
+        raise ValueError(f"column {asked!r} holds no images")
     return _only("image", found, features, asked)
 
 
@@ -200,15 +199,15 @@ def _label_column(features: Mapping[str, Any], asked: str | None, image: str) ->
 
 def _only(kind: str, found: list[str], features: Mapping[str, Any], asked: str | None) -> str:
     if asked is not None and asked not in features:
-        raise DataError(f"no column {asked!r}, only {', '.join(features)}")
+        raise ValueError(f"no column {asked!r}, only {', '.join(features)}")
     if asked is not None:
         return asked
     if not found:
         names = ", ".join(features)
-        raise DataError(f"no {kind} column among {names}: add ?{kind}=<column> to the name")
+        raise ValueError(f"no {kind} column among {names}: add ?{kind}=<column> to the name")
     if len(found) > 1:
         names, how = ", ".join(found), f"add ?{kind}={found[0]} to the name"
-        raise DataError(f"{names} could each be the {kind} column: {how}")
+        raise ValueError(f"{names} could each be the {kind} column: {how}")
     return found[0]
 
 
@@ -219,7 +218,7 @@ def _labels(
     values = {split: list(part[column][:]) for split, part in splits.items()}
     kinds = {type(v) for own in values.values() for v in own if v is not None}
     if len(kinds) != 1 or not kinds <= {int, str, bool}:
-        raise DataError(f"{column!r} holds no classes: they are whole numbers or text")
+        raise ValueError(f"{column!r} holds no classes: they are whole numbers or text")
     named = getattr(splits["train"].features[column], "names", None)
     none = {None, -1} if named else {None}
     for split in [s for s, own in values.items() if s != "train" and set(own) <= none]:
@@ -227,7 +226,7 @@ def _labels(
     for split, own in values.items():
         n_without = sum(v in none for v in own)
         if n_without:
-            raise DataError(f"{n_without} image(s) of {split} have no {column!r}")
+            raise ValueError(f"{n_without} image(s) of {split} have no {column!r}")
     if named is None:
         kept = sorted({v for own in values.values() for v in own})
         number = {value: i for i, value in enumerate(kept)}

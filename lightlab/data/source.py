@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from lightlab import disk
 from lightlab.data import decode, embedded, folders, hub, splits
-from lightlab.data.splits import PARTS, DataError, DataSet, Split, check_memory, naming, whole
+from lightlab.data.splits import PARTS, DataSet, Split, check_memory, naming, whole
 
 KINDS = ("hf", "parquet", "imagefolder")
 _VERSION = 2  # raise it when a change makes other pixels from the same files
@@ -74,12 +74,12 @@ def read(
 
 def _check_classes(labels: dict[str, np.ndarray], names: tuple[str, ...]) -> None:
     if len(names) < 2:
-        raise DataError(f"there is only the class {names[0]!r}: nothing to tell apart")
+        raise ValueError(f"there is only the class {names[0]!r}: nothing to tell apart")
     for split, own in labels.items():
         counts = np.bincount(own, minlength=len(names))
         for name in (names[i] for i in np.flatnonzero(counts == 0)):
             others = ", ".join(s for s in labels if s != split) or "any other split"
-            raise DataError(
+            raise ValueError(
                 f"class {name!r} has no image in {split} (it may be in {others}): classes "
                 "have to be the same in all splits, letter by letter"
             )
@@ -117,7 +117,7 @@ def load(
     16 bits are scaled by 1/256; images of 12 bits or fewer stored in 16 are refused. Where several
     columns could be meant, `?label=<column>&image=<column>` behind the spec says which.
 
-    DataError for sizes that the set does not have, a resolution outside 8..64 px (digits) or
+    ValueError for sizes that the set does not have, a resolution outside 8..64 px (digits) or
     8..512 px, a source that cannot be read whole, and images that would fill half of the memory.
     """
     seed = whole("seed", seed, least=0)
@@ -129,11 +129,11 @@ def load(
     kind, _, place = spec.partition(":")
     is_embedded = spec in embedded.SPECS
     if not is_embedded and not (kind in KINDS and place):
-        raise DataError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
+        raise ValueError(f"unknown data set {spec!r}: choose one of {', '.join(SPECS)}")
     allowed = embedded.RESOLUTIONS if is_embedded else decode.RESOLUTIONS
     if resolution is not None and resolution not in allowed:
         ends = f"{allowed.start}..{allowed.stop - 1}"
-        raise DataError(f"resolution must lie in {ends} px, got {resolution}")
+        raise ValueError(f"resolution must lie in {ends} px, got {resolution}")
     if is_embedded:
         settings, raw = embedded.read(spec, seed, asked, _number("difficulty", difficulty))
         with naming(spec):
@@ -150,13 +150,13 @@ def _columns(spec: str, place: str) -> tuple[str, dict[str, str]]:
         return place, {}
     columns = dict(pair.partition("=")[::2] for pair in query.split("&"))
     if not columns.keys() <= {"image", "label"} or not all(columns.values()):
-        raise DataError(f"{spec}: behind ? stands label=<column>, image=<column>, or both with &")
+        raise ValueError(f"{spec}: behind ? stands label=<column>, image=<column>, or both with &")
     return where, columns
 
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise DataError(f"{name} has to be a number, got {value!r}")
+        raise ValueError(f"{name} has to be a number, got {value!r}")
     return float(value)
 
 
@@ -227,7 +227,7 @@ def _finish(
     """Standardise in place by the training pixels; a channel that never changes is divided by 1."""
     mean, std = _moments(x["train"])
     if max(std) < _LEAST_STD:
-        raise DataError("the training images are all of one colour: nothing to learn")
+        raise ValueError("the training images are all of one colour: nothing to learn")
     std = tuple(s if s >= _LEAST_STD else 1.0 for s in std)
     splits = {}
     for part, (y, groups) in chosen.items():

@@ -16,21 +16,18 @@ from torch import Tensor
 PARTS = ("train", "val", "test")
 
 
-class DataError(ValueError):
-    """The data set asked for cannot be had; the message says in one line why."""
-
-
-class TooFewError(DataError):
+class TooFewError(ValueError):
     """A class has too few images for the parts that are cut."""
 
 
 @contextmanager
 def naming(what: str) -> Iterator[None]:
-    """Puts `what` before that which a DataError says."""
+    """Puts `what` before that which a ValueError says."""
     try:
         yield
-    except DataError as error:
-        raise type(error)(f"{what}: {error}") from None
+    except ValueError as error:
+        kind = TooFewError if isinstance(error, TooFewError) else ValueError
+        raise kind(f"{what}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -81,15 +78,15 @@ def k_folds(split: Split, k: int, seed: int = 0) -> Iterator[tuple[Split, Split]
     """`k` pairs (rest, fold), classes spread evenly, images of one original in the same fold.
 
     Classes frequent in a fold would be rare in the rest, and networks trained there look worse.
-    DataError unless 2 <= k <= the originals at hand.
+    ValueError unless 2 <= k <= the originals at hand.
     """
     k, seed = whole("k", k), whole("seed", seed, least=0)
     n_groups = len(torch.unique(split.groups))
     if not 2 <= k <= n_groups:
-        raise DataError(f"k must lie in 2..{n_groups} (the originals at hand), got {k}")
+        raise ValueError(f"k must lie in 2..{n_groups} (the originals at hand), got {k}")
     largest = int(torch.bincount(split.y).max())
     if k > largest:
-        raise DataError(f"{k} folds need a class of {k} images or more; the largest has {largest}")
+        raise ValueError(f"{k} folds need a class of {k} images or more; the largest has {largest}")
     from sklearn.model_selection import StratifiedGroupKFold  # a second's import, for this alone
 
     folds = StratifiedGroupKFold(n_splits=k, shuffle=True, random_state=seed)
@@ -98,19 +95,19 @@ def k_folds(split: Split, k: int, seed: int = 0) -> Iterator[tuple[Split, Split]
 
 
 def whole(name: str, value: object, least: int | None = None) -> int:
-    """`value`, of whatever type, as an int; DataError where it is no whole number."""
+    """`value`, of whatever type, as an int; ValueError where it is no whole number."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
-        raise DataError(f"{name} has to be a whole number, got {value!r}")
+        raise ValueError(f"{name} has to be a whole number, got {value!r}")
     if least is not None and value < least:
-        raise DataError(f"{name} must be at least {least}, got {value}")
+        raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(value)
 
 
 def check_memory(n: int, shape: tuple[int, int, int], dtype: type) -> None:
-    """DataError where `n` images (C, H, W) would fill more than half of the memory."""
+    """ValueError where `n` images (C, H, W) would fill more than half of the memory."""
     need, limit = n * math.prod(shape) * np.dtype(dtype).itemsize, _memory_limit()
     if need > limit:
-        raise DataError(
+        raise ValueError(
             f"{n:,} images at {shape[-1]} px need {need / 2**30:,.1f} GiB, more than half of this "
             f"machine's memory ({limit / 2**30:,.1f} GiB): give a smaller resolution or fewer "
             "images"
@@ -144,7 +141,7 @@ def cut(
     """Rows for the three parts; the source's own splits where `labels` has them.
 
     Validation and training images are taken from two ends of one order, so that neither depends on
-    the number of the other. DataError for a size that cannot be had, and for a class that a part of
+    the number of the other. ValueError for a size that cannot be had, and for a class that a part of
     default size would miss.
     """
     orders = {
@@ -157,7 +154,7 @@ def cut(
         at = _share(TEST_SHARE, len(rest), len(names))
         orders["test"], rest = rest[:at], rest[at:]
     if not len(rest):
-        raise DataError(
+        raise ValueError(
             f"{len(labels['train'])} images of {len(names)} classes are too few for each "
             "of training, validation and test: add images, or give a test split"
         )
@@ -187,7 +184,7 @@ def size(part: str, asked: int | None, default: int, most: int) -> int:
     n = default if asked is None else asked
     least = 0 if part == "val" else 1
     if not least <= n <= most:
-        raise DataError(f"n_{part} must lie in {least}..{most}, got {n}")
+        raise ValueError(f"n_{part} must lie in {least}..{most}, got {n}")
     return n
 
 

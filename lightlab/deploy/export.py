@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lightlab import disk
 from lightlab.data import DataSet
-from lightlab.deploy.model import DeployError, Facts, onnx_bytes, read_bytes, session, with_facts
+from lightlab.deploy.model import Facts, onnx_bytes, read_bytes, session, with_facts
 from lightlab.nets.build import Network, build, predicting
 from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch, encode
@@ -43,7 +43,7 @@ def export_onnx(
 
     Input "input" (N, C, H, W) float32, standardised by `mean` and `std` of pixels in 0..1; output
     "logits" (N, classes), before softmax; any N. The metadata (`Facts`) are those of `data`, or
-    given one by one. DeployError on what does not fit, is not finite or cannot be written.
+    given one by one. ValueError on what does not fit, is not finite or cannot be written.
     """
     facts = _facts(arch, data, {"class_names": class_names, "mean": mean, "std": std})
     model = onnx_bytes(_network(arch, weights), arch.input_shape)
@@ -52,30 +52,30 @@ def export_onnx(
 
 def parity(network: torch.nn.Module, path: str | Path | bytes, images: Tensor) -> dict[str, float]:
     """How far the ONNX model is from `network` on standardised `images`: `max_abs_diff` of any
-    logit, `top1_agreement` (share of equal classes), `n`. DeployError without images or finite
+    logit, `top1_agreement` (share of equal classes), `n`. ValueError without images or finite
     logits.
     """
     if not len(images):
-        raise DeployError("parity needs at least one image")
+        raise ValueError("parity needs at least one image")
     theirs = run(session(path), images)
     like = next(network.parameters(), torch.zeros(()))  # its device and its precision
     with predicting(network):
         parts = [network(x.to(like)).cpu().numpy() for x in images.split(BATCH)]
     ours = np.concatenate(parts)
     if not np.isfinite(ours).all():
-        raise DeployError("the network answers with NaN or infinity: its weights are no numbers")
+        raise ValueError("the network answers with NaN or infinity: its weights are no numbers")
     return {**difference(ours, theirs), "n": len(images)}
 
 
 def run(running: onnxruntime.InferenceSession, images: Tensor) -> np.ndarray:
-    """Logits (N, classes); DeployError on images of another shape, or where they are not finite."""
+    """Logits (N, classes); ValueError on images of another shape, or where they are not finite."""
     wanted = running.get_inputs()[0].shape[1:]
     if list(images.shape[1:]) != wanted:
-        raise DeployError(f"images are {list(images.shape)}, the model takes {['N', *wanted]}")
+        raise ValueError(f"images are {list(images.shape)}, the model takes {['N', *wanted]}")
     parts = [running.run(None, {"input": x.numpy()})[0] for x in images.float().split(BATCH)]
     logits = np.concatenate(parts)
     if not np.isfinite(logits).all():
-        raise DeployError("the model answers with NaN or infinity: its weights are no numbers")
+        raise ValueError("the model answers with NaN or infinity: its weights are no numbers")
     return logits
 
 
@@ -87,29 +87,29 @@ def difference(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
-    """Write `path` whole or not at all; DeployError in one line where that cannot be."""
+    """Write `path` whole or not at all; ValueError in one line where that cannot be."""
     path = Path(path)
     if not path.parent.is_dir():
-        raise DeployError(f"{path}: there is no folder {path.parent}: make it first")
+        raise ValueError(f"{path}: there is no folder {path.parent}: make it first")
     try:
         disk.write(path, lambda part: part.write_bytes(content))
     except OSError as e:
-        raise DeployError(f"{path}: cannot be written: {e.strerror}") from e
+        raise ValueError(f"{path}: cannot be written: {e.strerror}") from e
     return path
 
 
 def _facts(arch: Arch, data: DataSet | None, given: dict) -> Facts:
     if data is not None and data.input_shape != arch.input_shape:
         theirs, ours = ("×".join(map(str, s)) for s in (data.input_shape, arch.input_shape))
-        raise DeployError(f"images of {data.spec} are {theirs}, the network takes {ours}")
+        raise ValueError(f"images of {data.spec} are {theirs}, the network takes {ours}")
     found = {k: getattr(data, k) if v is None and data is not None else v for k, v in given.items()}
     if missing := [k for k, v in found.items() if v is None]:
-        raise DeployError(f"export needs {', '.join(missing)}: give data, or these one by one")
+        raise ValueError(f"export needs {', '.join(missing)}: give data, or these one by one")
     if isinstance(found["class_names"], str):
-        raise DeployError(f"class_names is a list of texts, not {found['class_names']!r}")
+        raise ValueError(f"class_names is a list of texts, not {found['class_names']!r}")
     names = tuple(map(str, found["class_names"]))
     if len(names) != arch.n_classes:
-        raise DeployError(f"{len(names)} class names for the {arch.n_classes} classes of the arch")
+        raise ValueError(f"{len(names)} class names for the {arch.n_classes} classes of the arch")
     mean, std = (_per_channel(k, found[k], arch.in_channels) for k in ("mean", "std"))
     return Facts(encode(arch), names, mean, std, arch.input_shape)
 
@@ -118,23 +118,23 @@ def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tu
     try:
         values = np.asarray(value, dtype=float).ravel().tolist()
     except (ValueError, TypeError):
-        raise DeployError(f"{name} is a number, or one for each channel, not {value!r}") from None
+        raise ValueError(f"{name} is a number, or one for each channel, not {value!r}") from None
     return tuple(values * channels if len(values) == 1 else values)
 
 
 def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:
     if isinstance(weights, Network):
         if weights.arch != arch:
-            raise DeployError(f"the weights are of {encode(weights.arch)}, not of {encode(arch)}")
+            raise ValueError(f"the weights are of {encode(weights.arch)}, not of {encode(arch)}")
         weights = weights.state_dict()
     if broken := not_finite(weights):
-        raise DeployError(f"the weights hold NaN or infinity: {broken[0]}")
+        raise ValueError(f"the weights hold NaN or infinity: {broken[0]}")
     network = build(arch)
     try:
         network.load_state_dict(dict(weights))
     except RuntimeError as e:
         reason = " ".join(str(e).split())[:160]
-        raise DeployError(f"the weights do not fit the architecture: {reason}") from e
+        raise ValueError(f"the weights do not fit the architecture: {reason}") from e
     return network
 
 
@@ -160,14 +160,14 @@ def int8_bytes(
     predictions with 7 bits and 79 % with 8. With VNNI or on ARM take 8.
     """
     if method not in METHODS:
-        raise DeployError(f"method is one of {', '.join(METHODS)}, not {method!r}")
+        raise ValueError(f"method is one of {', '.join(METHODS)}, not {method!r}")
     if not len(calibration_images):
-        raise DeployError("the calibration set is empty: give some 200 training images")
+        raise ValueError("the calibration set is empty: give some 200 training images")
     if not calibration_images.isfinite().all():
-        raise DeployError("the calibration images hold NaN or infinity")
+        raise ValueError("the calibration images hold NaN or infinity")
     run(session(model), calibration_images[:1])  # refuses images of another shape
     if weight_bits not in (7, 8):
-        raise DeployError(f"weight_bits is 7 or 8, not {weight_bits!r}")
+        raise ValueError(f"weight_bits is 7 or 8, not {weight_bits!r}")
     original = onnx.load_from_string(model)
     metadata = {p.key: p.value for p in original.metadata_props}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):

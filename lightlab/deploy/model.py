@@ -18,20 +18,16 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
-from lightlab.data import DataError, decode
+from lightlab.data import decode
 
 OPSET = 17  # of the standard operators: what ONNX Runtime reads since 1.12
-
-
-class DeployError(ValueError):
-    """A model, an image or a folder that does not do; the message says what to do."""
 
 
 def onnx_bytes(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     """An ONNX model of `module` as it predicts, batch normalisation folded into convolutions.
 
     `input_shape` is (channels, height, width). Input "input" and output "logits" have any batch
-    size. DeployError for an operator that ONNX lacks.
+    size. ValueError for an operator that ONNX lacks.
     """
     network = copy.deepcopy(module).cpu().eval()  # the caller's stays as it is
     stream = io.BytesIO()
@@ -50,7 +46,7 @@ def onnx_bytes(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
             )
     except RuntimeError as e:  # the exporter's own errors are of this kind
         reason = " ".join(str(e).split())[:160]
-        raise DeployError(f"{type(module).__name__} cannot be written as ONNX: {reason}") from e
+        raise ValueError(f"{type(module).__name__} cannot be written as ONNX: {reason}") from e
     return stream.getvalue()
 
 
@@ -64,11 +60,11 @@ def session(
     """A session on the CPU that runs `model` (a file or its bytes).
 
     With a fixed `batch` memory is planned before the first run; `profile_prefix` begins the path of
-    the profile. DeployError where the file is missing or no ONNX model, or for more threads than
+    the profile. ValueError where the file is missing or no ONNX model, or for more threads than
     this machine runs at once, which would wait for each other for minutes.
     """
     if (here := psutil.cpu_count()) and not 1 <= threads <= here:
-        raise DeployError(f"threads must be 1 to {here}, what this machine has, got {threads}")
+        raise ValueError(f"threads must be 1 to {here}, what this machine has, got {threads}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -83,16 +79,16 @@ def session(
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as e:  # its classes share no base but Exception
         name = "model" if isinstance(model, bytes) else model
-        raise DeployError(f"{name}: is no ONNX model that ONNX Runtime can load") from e
+        raise ValueError(f"{name}: is no ONNX model that ONNX Runtime can load") from e
 
 
 def read_bytes(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise DeployError(f"{path}: there is no such file") from None
+        raise ValueError(f"{path}: there is no such file") from None
     except OSError as e:
-        raise DeployError(f"{path}: cannot be read: {e.strerror}") from e
+        raise ValueError(f"{path}: cannot be read: {e.strerror}") from e
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Facts:
     """What stands in a model's `metadata_props`, each value as JSON under the field's name.
 
     The graph takes float32 pixels, standardised as (pixel / 255 - mean) / std by channel.
-    DeployError where these are not one finite number a channel, std is not positive, or class names
+    ValueError where these are not one finite number a channel, std is not positive, or class names
     are equal or no text.
     """
 
@@ -116,16 +112,16 @@ class Facts:
         for name in ("mean", "std"):
             values = getattr(self, name)
             if len(values) != channels:
-                raise DeployError(f"{name} has {len(values)} values for {channels} channels")
+                raise ValueError(f"{name} has {len(values)} values for {channels} channels")
             if not all(map(math.isfinite, values)):
-                raise DeployError(f"{name} must be finite, got {list(values)}")
+                raise ValueError(f"{name} must be finite, got {list(values)}")
         if not all(s > 0 for s in self.std):
-            raise DeployError(f"std must be positive, got {list(self.std)}")
+            raise ValueError(f"std must be positive, got {list(self.std)}")
         for i, name in enumerate(self.class_names):
             if name in self.class_names[:i]:
-                raise DeployError(f"two classes are named {name!r}")
+                raise ValueError(f"two classes are named {name!r}")
             if any("\ud800" <= c <= "\udfff" for c in name):
-                raise DeployError(f"the class name {name!r} is no text: rename the class")
+                raise ValueError(f"the class name {name!r} is no text: rename the class")
 
 
 class _Written(BaseModel):
@@ -148,11 +144,11 @@ def with_facts(model: bytes, facts: Facts) -> bytes:
 
 
 def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:
-    """Of the model `name` that `session` runs; DeployError where they are not of its graph."""
+    """Of the model `name` that `session` runs; ValueError where they are not of its graph."""
     kept = session.get_modelmeta().custom_metadata_map
     fields = Facts.__dataclass_fields__
     if missing := [key for key in fields if key not in kept]:
-        raise DeployError(
+        raise ValueError(
             f"{name}: is no model of this workbook, its metadata lack {', '.join(missing)}; "
             "write it with `lightlab export`"
         )
@@ -164,21 +160,21 @@ def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise DeployError(f"{name}: its metadata cannot be read: {where}: {first['msg']}") from e
+        raise ValueError(f"{name}: its metadata cannot be read: {where}: {first['msg']}") from e
     except (ValueError, RecursionError) as e:
-        raise DeployError(f"{name}: its metadata cannot be read: {e}") from e
+        raise ValueError(f"{name}: its metadata cannot be read: {e}") from e
 
 
 def _check_graph(session: onnxruntime.InferenceSession, written: _Written) -> None:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [x.name for x in inputs] != ["input"] or inputs[0].type != "tensor(float)":
-        raise DeployError('the graph must have one input, "input", of float32')
+        raise ValueError('the graph must have one input, "input", of float32')
     takes = inputs[0].shape[1:]
     if len(takes) != 3 or written.input_shape != takes:
-        raise DeployError(f"input_shape is {written.input_shape}, the graph takes {takes}")
+        raise ValueError(f"input_shape is {written.input_shape}, the graph takes {takes}")
     gives, n = outputs[0].shape[1:], len(written.class_names)
     if gives != [n]:
-        raise DeployError(f"{n} class names for {gives} logits of the graph")
+        raise ValueError(f"{n} class names for {gives} logits of the graph")
 
 
 class Predictor:
@@ -190,20 +186,17 @@ class Predictor:
 
     def __call__(self, image_file: str | Path) -> pd.DataFrame:
         """Columns class and probability, the likeliest first, for any image that Pillow reads, made
-        ready as training images are. DeployError where it cannot be used or the answer is not
+        ready as training images are. ValueError where it cannot be used or the answer is not
         finite.
         """
         facts = self.facts
         channels, side, _ = facts.input_shape
-        try:
-            pixels = decode.one(image_file, side, channels)
-        except DataError as e:
-            raise DeployError(str(e)) from e
+        pixels = decode.one(image_file, side, channels)
         mean, std = (np.float32(v)[:, None, None] for v in (facts.mean, facts.std))
         images = ((np.float32(pixels) / 255 - mean) / std)[None]
         [logits] = self._session.run(None, {"input": images})[0].astype(float)
         if not np.isfinite(logits).all():
-            raise DeployError(f"the model answers {image_file} with NaN or infinity")
+            raise ValueError(f"the model answers {image_file} with NaN or infinity")
         odds = np.exp(logits - logits.max())
         table = pd.DataFrame({"class": facts.class_names, "probability": odds / odds.sum()})
         return table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)

@@ -24,7 +24,7 @@ N_WORST, N_EACH = 3, 5  # classes that examples are shown of, and images of each
 
 def balanced(images: DataSet) -> DataSet:
     """`images` with those of rarer classes repeated until all are as frequent, at most MOST_OFTEN
-    times (Buda et al. 2018); test images stay. DataError where they would not fit into memory.
+    times (Buda et al. 2018); test images stay. ValueError where they would not fit into memory.
     """
     numbers = [_repeated(split) for split in (images.train, images.val)]
     n = sum(map(len, numbers))

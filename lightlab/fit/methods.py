@@ -13,7 +13,6 @@ import pandas as pd
 from lightlab import train
 from lightlab.fit import budget
 from lightlab.fit.room import N_SUBNETS
-from lightlab.fit.target import FitError
 from lightlab.fit.task import Finalist, Found, Task
 from lightlab.measure import cost
 from lightlab.methods import accuracy_predictor, comparison, subnets
@@ -159,12 +158,12 @@ def _drawn(task: Task) -> list[Arch]:
 
 
 def scaled(task: Task, seconds: float) -> Found:
-    """MobileNetV2's and V3's designs, as deep and wide as the target allows; FitError where neither
+    """MobileNetV2's and V3's designs, as deep and wide as the target allows; ValueError where neither
     is.
     """
     if not task.designs:
         what = f"not even the smallest of MobileNetV2's and V3's designs is {task.meter.target}"
-        raise FitError(f"{what}: take another method, which can make smaller networks")
+        raise ValueError(f"{what}: take another method, which can make smaller networks")
     task.clock.enter("training scaled designs", seconds)
     found = sorted(task.trained(task.designs, seconds), key=lambda x: x.rank, reverse=True)
     costs = task.meter.costs([one.network.arch for one in found])

@@ -9,14 +9,13 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.fit import budget
 from lightlab.fit.budget import Meter, Now
-from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE, FitError
+from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE
 from lightlab.measure import cost
 from lightlab.methods import mnasnet
 from lightlab.methods.price import Price, price_latency
 from lightlab.methods.subnet_search import Limits
 from lightlab.nets.build import build
 from lightlab.space.arch import Arch
-from lightlab.space.decisions import SpaceError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 
@@ -64,7 +63,7 @@ def spaces(images: DataSet, depth: int = DEPTH) -> list[OfaSpace]:
     for width in WIDTHS:
         try:
             found.append(OfaSpace(frame.scaled(width), KERNELS, EXPANDS, range(1, depth + 1)))
-        except SpaceError:  # so narrow that two units cannot be told apart
+        except ValueError:  # so narrow that two units cannot be told apart
             continue
     return found
 
@@ -88,7 +87,7 @@ def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:
     """The space in whose range the target lies best, with prices and at most `most_macs` if it can.
 
     Depth is given up before width: after a few hundred steps wide and shallow networks are better
-    than narrow and deep ones. FitError where no network keeps to the target, with what would help.
+    than narrow and deep ones. ValueError where no network keeps to the target, with what would help.
     """
     by_depth = {depth: spaces(images, depth) for depth in range(DEPTH, 0, -1)}
     offered = by_depth[DEPTH][: max(1, _n_affordable(by_depth[1], most_macs))]
@@ -101,7 +100,7 @@ def choose(images: DataSet, meter: Meter, most_macs: float) -> Room:
         low, high = (middle + 1, high) if narrow else (low, middle - 1)
     best = min(seen, key=lambda i: abs(seen[i]["position"].min() - AIM))
     if seen[best]["position"].min() < 0:
-        raise FitError(_impossible(offered[best], seen[best], meter))
+        raise ValueError(_impossible(offered[best], seen[best], meter))
     deep = (depth for depth, of in by_depth.items() if _n_affordable(of, most_macs) > best)
     depth = next(deep, 1)
     whole = depth == DEPTH

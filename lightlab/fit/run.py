@@ -19,7 +19,7 @@ from lightlab.fit.deliver import Delivered, deliver
 from lightlab.fit.evaluate import Tested
 from lightlab.fit.methods import AUTO, METHODS, SCALED, chosen, designs
 from lightlab.fit.room import Room
-from lightlab.fit.target import FitError, Target
+from lightlab.fit.target import Target
 from lightlab.fit.task import Finalist, Found, Running, Task
 from lightlab.measure import cost
 from lightlab.measure.machine import torch_threads
@@ -90,7 +90,7 @@ def fit(
 
     Delivered is the highest balanced validation accuracy whose file keeps to the target when
     measured again; `met` says whether one did. `mirror` shows images mirrored left to right too:
-    for photos, not for writing. `tell` hears of every phase. FitError where no network can keep to
+    for photos, not for writing. `tell` hears of every phase. ValueError where no network can keep to
     the target, on an unknown method, too short a budget, or without validation images.
     """
     _check(images, budget_s, method)
@@ -134,11 +134,11 @@ def fit(
 
 def _check(images: DataSet, budget_s: float, method: str) -> None:
     if method not in (known := (AUTO, *METHODS)):
-        raise FitError(f"method is one of {', '.join(known)}, not {method!r}")
+        raise ValueError(f"method is one of {', '.join(known)}, not {method!r}")
     if not budget_s >= LEAST_BUDGET_S:
-        raise FitError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
+        raise ValueError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
     if not len(images.val):
-        raise FitError(f"{images.spec}: choices are made on validation images: there are none")
+        raise ValueError(f"{images.spec}: choices are made on validation images: there are none")
 
 
 def _task(

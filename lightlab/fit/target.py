@@ -9,14 +9,10 @@ RUNTIMES = ("onnxruntime", "onnxruntime-int8")  # what leaves is ONNX, and is wh
 LATENCY, MACS, SIZE = "latency in ms", "MACs", "size in kB"
 
 
-class FitError(ValueError):
-    """A model that cannot be made; the message says in one line why, and what would help."""
-
-
 @dataclass(frozen=True)
 class Target:
     """The most that the model may cost, 0 where it is no matter: of one image in `runtime`, in
-    MACs, and of its file (8-bit in "onnxruntime-int8") in 1,000 bytes. FitError on impossible
+    MACs, and of its file (8-bit in "onnxruntime-int8") in 1,000 bytes. ValueError on impossible
     values.
     """
 
@@ -28,13 +24,15 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:
-            raise FitError(f"runtime is one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
+            raise ValueError(f"runtime is one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
         for name in ("latency_ms", "max_macs", "max_size_kb"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
-                raise FitError(f"{name} has to be a number from 0 on (0: no limit), not {value!r}")
+                raise ValueError(
+                    f"{name} has to be a number from 0 on (0: no limit), not {value!r}"
+                )
         if not self.limits:
-            raise FitError("there is no target: give latency_ms, max_macs or max_size_kb")
+            raise ValueError("there is no target: give latency_ms, max_macs or max_size_kb")
         self.setting.check_here()
 
     @property

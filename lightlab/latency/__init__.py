@@ -7,7 +7,7 @@ default: eager PyTorch at batch 1 mostly times the calls of its operators.
 from lightlab.latency.comparison import Latency, NoisyError, Timings
 from lightlab.latency.pieces import Piece, pieces_of
 from lightlab.latency.runtimes import onnx_model, runner
-from lightlab.latency.setting import LatencyError, Setting, device
+from lightlab.latency.setting import Setting, device
 from lightlab.latency.table import LookupTable, agreement
 from lightlab.latency.timing import (
     Plan,
@@ -20,7 +20,6 @@ from lightlab.latency.timing import (
 
 __all__ = [
     "Latency",
-    "LatencyError",
     "LookupTable",
     "NoisyError",
     "Piece",

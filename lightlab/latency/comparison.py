@@ -7,7 +7,7 @@ from itertools import pairwise, zip_longest
 import numpy as np
 import pandas as pd
 
-from lightlab.latency.setting import LatencyError, Setting
+from lightlab.latency.setting import Setting
 from lightlab.measure import stats
 
 # rank correlation between two halves of the rounds, below which ranks are luck
@@ -16,7 +16,7 @@ NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apar
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
 
 
-class NoisyError(LatencyError):
+class NoisyError(ValueError):
     """The noise of the measurement drowns the difference that was asked for."""
 
 
@@ -176,7 +176,7 @@ class Timings:
 
 def check_estimate(estimate: str) -> None:
     if estimate not in ESTIMATES:
-        raise LatencyError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
+        raise ValueError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
 
 
 def _median_noise_pct(ms: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lightlab import deploy
 from lightlab.latency.pieces import Piece, graph, module
-from lightlab.latency.setting import LatencyError, Setting
+from lightlab.latency.setting import Setting
 from lightlab.measure import cost
 from lightlab.measure.machine import torch_threads
 from lightlab.nets.build import build
@@ -114,7 +114,7 @@ def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
             compiled(images)
     except RuntimeError as e:
         reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        raise LatencyError(
+        raise ValueError(
             f"runtime 'torch-compile' cannot compile {type(network).__name__} here; it needs a C++ "
             f"compiler (g++, clang or MSVC) and modules that PyTorch can trace: {reason}"
         ) from e
@@ -126,14 +126,14 @@ class CudaRunner:
 
     def __init__(self, network: nn.Module, images: Tensor, threads: int = 1) -> None:
         if not torch.cuda.is_available():
-            raise LatencyError(
+            raise ValueError(
                 "runtime 'cuda' needs an NVIDIA GPU and a PyTorch built for CUDA: none is here"
             )
         try:
             self._network = network.cuda().to(memory_format=torch.channels_last)
             self._images = channels_last(images.cuda())
         except torch.OutOfMemoryError as e:
-            raise LatencyError(f"the GPU's memory is too small for {len(images)} images") from e
+            raise ValueError(f"the GPU's memory is too small for {len(images)} images") from e
         self._threads = threads
 
     def time(self, n: int) -> tuple[float, float]:
@@ -164,7 +164,7 @@ def runner(
 
     `input_shape` is (channels, height, width); architectures and networks built from one know
     theirs. Two sessions of ONNX Runtime with one graph differ lastingly, by a per cent or two:
-    `sessions` of them take the rounds in turn, so that the spread holds that too. LatencyError
+    `sessions` of them take the rounds in turn, so that the spread holds that too. ValueError
     where the shape is missing or does not fit, without room for the threads or images, for what the
     runtime cannot run, or without a GPU for "cuda".
     """
@@ -181,7 +181,7 @@ def runner(
 
 
 def onnx_model(model: Arch | Piece | nn.Module, shape: tuple[int, ...], setting: Setting) -> bytes:
-    """What ONNX Runtime runs in `setting`; DeployError where ONNX has no such operator."""
+    """What ONNX Runtime runs in `setting`; ValueError where ONNX has no such operator."""
     made = graph(model, shape)
     return _int8(made, shape) if setting.runtime == "onnxruntime-int8" else made
 
@@ -204,17 +204,17 @@ def _checked_shape(
 ) -> tuple[int, ...]:
     shape, name = own if said is None else tuple(said), type(model).__name__
     if shape is None:
-        raise LatencyError(f"{name}: say input_shape, (channels, height, width)")
+        raise ValueError(f"{name}: say input_shape, (channels, height, width)")
     if shape == own:
         return shape
     if isinstance(model, Arch):
-        raise LatencyError(f"{name} is for images of shape {own}, not {shape}")
+        raise ValueError(f"{name} is for images of shape {own}, not {shape}")
     try:
         with torch.inference_mode():
             _module(model)(torch.zeros(1, *shape))
     except (RuntimeError, ValueError, TypeError) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-        raise LatencyError(f"{name} takes no input of shape {shape}: {reason}") from e
+        raise ValueError(f"{name} takes no input of shape {shape}: {reason}") from e
     return shape
 
 
@@ -223,7 +223,7 @@ def _check_memory(arch: object, shape: tuple[int, ...], batch: int) -> None:
     needed = batch * (cost.BYTES_PER_NUMBER * math.prod(shape) + maps)
     free = psutil.virtual_memory().available
     if needed > free:
-        raise LatencyError(
+        raise ValueError(
             f"batch {batch} needs {needed / 2**30:,.0f} GiB for images and maps, "
             f"{free / 2**30:,.0f} GiB are free: take a smaller one"
         )

@@ -17,13 +17,9 @@ RUNTIMES = ("onnxruntime", "onnxruntime-int8", "torch", "torch-compile", "cuda")
 _VECTORS = ("avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve")
 
 
-class LatencyError(ValueError):
-    """A measurement that cannot be made, or a table that does not fit; one line that says why."""
-
-
 @dataclass(frozen=True)
 class Setting:
-    """Runtime, threads of the host and images per run. LatencyError on what does not exist.
+    """Runtime, threads of the host and images per run. ValueError on what does not exist.
 
     "onnxruntime" runs the exported graph, batch normalisation folded, "onnxruntime-int8" in static
     8-bit integers; "torch" the module in eager mode, channels-last, "torch-compile" compiled,
@@ -37,33 +33,33 @@ class Setting:
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:
             near = difflib.get_close_matches(self.runtime.lower(), RUNTIMES, n=1, cutoff=0)[0]
-            raise LatencyError(
+            raise ValueError(
                 f"there is no runtime {self.runtime!r}; the nearest is {near!r} "
                 f"of {', '.join(RUNTIMES)}"
             )
         for name in ("threads", "batch"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise LatencyError(f"{name} must be a whole number from 1 on, got {value!r}")
+                raise ValueError(f"{name} must be a whole number from 1 on, got {value!r}")
 
     @classmethod
     def of(cls, text: str) -> "Setting":
-        """ "runtime/threads/batch", as "onnxruntime/1/1"; LatencyError on anything else."""
+        """ "runtime/threads/batch", as "onnxruntime/1/1"; ValueError on anything else."""
         runtime, *numbers = text.split("/")
         try:
             threads, batch = map(int, numbers)
         except ValueError:
-            raise LatencyError(
+            raise ValueError(
                 f"a setting is runtime/threads/batch, as onnxruntime/1/1, not {text!r}"
             ) from None
         return cls(runtime, threads, batch)
 
     def check_here(self) -> None:
-        """LatencyError for more threads than this machine runs at once, which would wait for each
+        """ValueError for more threads than this machine runs at once, which would wait for each
         other; not when a setting is made, for a table's may be another machine's.
         """
         if (here := psutil.cpu_count()) and self.threads > here:
-            raise LatencyError(
+            raise ValueError(
                 f"threads must be at most {here}, what this machine has, got {self.threads}"
             )
 

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from lightlab.latency.pieces import Joint, Piece, joints, pieces_of
 from lightlab.latency.runtimes import runner
-from lightlab.latency.setting import LatencyError, Setting, device
+from lightlab.latency.setting import Setting, device
 from lightlab.latency.timing import FASTEST, Plan, interleave, measure_many
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, block_layers
@@ -24,7 +24,7 @@ class LookupTable:
 
     `entries` hold the fastest sample of every round in ms, the least of which counts. `calibration`
     (offset in ms, slope, ms per million weights) turns a sum into a prediction. What the table does
-    not hold is a LatencyError that names it.
+    not hold is a ValueError that names it.
     """
 
     setting: Setting
@@ -46,7 +46,7 @@ class LookupTable:
         about = device(setting.runtime)
         wanted = {piece.key: piece for one in of for piece in _timed(one)}
         if not wanted:
-            raise LatencyError("there is no network to build a table for")
+            raise ValueError("there is no network to build a table for")
         ready = tqdm(wanted.items(), desc="making ready", unit="piece", leave=False, delay=1)
         runners = {key: runner(piece, setting) for key, piece in ready}
         fastest = interleave(runners, plan, "look-up table").fastest
@@ -55,7 +55,7 @@ class LookupTable:
     def latency_ms(self, piece: Piece) -> float:
         """Of a piece alone, its call included."""
         if piece.key not in self.entries:
-            raise LatencyError(
+            raise ValueError(
                 f"the look-up table has no entry {piece.key!r}: build it with a network that has it"
             )
         return min(self.entries[piece.key])
@@ -74,7 +74,7 @@ class LookupTable:
         """
         how = how or ("calibrated" if self.calibration else "corrected")
         if how not in WAYS:
-            raise LatencyError(f"how is one of {', '.join(WAYS)}, not {how!r}")
+            raise ValueError(f"how is one of {', '.join(WAYS)}, not {how!r}")
         total = sum(self.latency_ms(piece) for piece in pieces_of(arch))
         if how == "sum":
             return total
@@ -82,7 +82,7 @@ class LookupTable:
         if how == "corrected":
             return total
         if self.calibration is None:
-            raise LatencyError("the table is not calibrated: give `calibrate` a few whole networks")
+            raise ValueError("the table is not calibrated: give `calibrate` a few whole networks")
         offset, slope, per_million = self.calibration
         return offset + slope * total + per_million * _million_weights(arch)
 
@@ -103,7 +103,7 @@ class LookupTable:
         """
         archs, y = list(archs), np.array(list(latencies_ms))
         if len(archs) != len(y):
-            raise LatencyError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
+            raise ValueError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
         X = [(self.predict(arch, "corrected"), _million_weights(arch)) for arch in archs]
         return replace(self, calibration=tuple(stats.relative_fit(X, y).tolist()))
 

@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 
 from lightlab.data import Split
 from lightlab.deploy.export import difference, run
-from lightlab.deploy.model import DeployError, read_bytes, session
+from lightlab.deploy.model import read_bytes, session
 from lightlab.latency.comparison import Latency, Timings, Visits, check_estimate
 from lightlab.latency.runtimes import SESSIONS, Runner, Sessions, onnx_runner, runner
-from lightlab.latency.setting import LatencyError, Setting, device, load
+from lightlab.latency.setting import Setting, device, load
 from lightlab.space.arch import Arch
 
 _LEAST_WARM_UP, _MOST_WARM_UP = 3, 10_000  # runs
@@ -162,7 +162,7 @@ def time_runners(
     """
     check_estimate(estimate)
     if not runners:
-        raise LatencyError("there is no network to time")
+        raise ValueError("there is no network to time")
     plan = plan or (FASTEST if estimate == "fastest" else MEDIAN)
     if estimate == "fastest" and plan.settle is None:
         plan = replace(plan, settle=FASTEST.settle)
@@ -175,11 +175,11 @@ def compare_files(path: str | Path, int8_path: str | Path, split: Split) -> pd.D
     """What 8-bit integers did to a network: a row for each of two ONNX files, on `split` and here.
 
     Columns: model ("fp32", "int8"), accuracy, top1_agreement and max_abs_diff (of logits, with the
-    first), size_bytes, latency_ms and iqr_ms (batch 1, one thread, interleaved). DeployError on an
+    first), size_bytes, latency_ms and iqr_ms (batch 1, one thread, interleaved). ValueError on an
     empty split, or on logits that are not finite.
     """
     if not len(split):
-        raise DeployError("comparing needs at least one image")
+        raise ValueError("comparing needs at least one image")
     setting, image, labels = Setting(), split.x[:1].float().contiguous(), split.y.numpy()
     models = {"fp32": read_bytes(path), "int8": read_bytes(int8_path)}
     outputs = {name: run(session(model), split.x) for name, model in models.items()}

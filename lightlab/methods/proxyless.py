@@ -58,7 +58,7 @@ def search(
 
     `checkpoint` is a file, written with every row of the history, from which an equal search goes
     on with equal results. Found is the likeliest network, where the target is a limit the likeliest
-    of those that keep to it. SearchError and TrainError on what cannot be searched or trained.
+    of those that keep to it. SearchError and ValueError on what cannot be searched or trained.
     """
     run = _Search(space, images, latency, target_ms, settings, seed)
     chosen = partial(likeliest_within, price=latency, target_ms=target_ms)

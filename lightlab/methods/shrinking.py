@@ -67,7 +67,7 @@ def shrink(
     accuracies: a row takes as long as several steps. `checkpoint` is a file, written N_KEPT times
     and at the end, from which an equal training goes on with equal results.
 
-    SearchError and TrainError on what cannot be trained, DivergedError where the loss is no number.
+    SearchError and ValueError on what cannot be trained, DivergedError where the loss is no number.
     """
     run = _Shrinking(space, images, phases, recipe, start, teacher, seed, n_rows)
     keeper = None

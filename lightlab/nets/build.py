@@ -108,7 +108,7 @@ def build_named(
     seed: int = 0,
     dropout: float = 0.0,
 ) -> Network:
-    """The catalog's network `name`, initialised as its paper's code does; ArchError as there."""
+    """The catalog's network `name`, initialised as its paper's code does; ValueError as there."""
     arch = scaling.get(name, width_mult=width_mult, resolution=resolution)
     return build(arch, seed=seed, init=scaling.entry(name).init, dropout=dropout)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lightlab.nets.blocks import ConvBNAct, PlainConv, SqueezeExcite
 from lightlab.nets.build import Network, blank
 from lightlab.space.arch import Arch
-from lightlab.space.blocks import ArchError, Block
+from lightlab.space.blocks import Block
 
 IMPORTANCES = ("l1", "bn_scale", "random")
 
@@ -67,7 +67,7 @@ def prune(
     `arch` has fewer channels, smaller kernels (their centre is taken), fewer blocks or another
     resolution; `blocks` are the numbers of those that stay (all). `importance` is one of
     IMPORTANCES, `seed` that of "random". Running statistics are inherited: see `recalibrate`.
-    ArchError where `arch` is not a smaller form of the network's.
+    ValueError where `arch` is not a smaller form of the network's.
     """
     blocks = list(range(len(network.arch.blocks)) if blocks is None else blocks)
     kept = kept_channels(network, arch, blocks, importance, seed)
@@ -82,7 +82,7 @@ def kept_channels(
 ) -> dict[int, Tensor]:
     """The numbers of the channels that stay in each group of `ties`, rising; see `prune`."""
     if importance not in IMPORTANCES:
-        raise ArchError(f"importance is one of {', '.join(IMPORTANCES)}, not {importance!r}")
+        raise ValueError(f"importance is one of {', '.join(IMPORTANCES)}, not {importance!r}")
     whole = ties(network.arch)
     sizes = _sizes(network.arch, arch, list(blocks), whole)
     worth = _worth(network, whole, importance, torch.Generator().manual_seed(seed))
@@ -96,17 +96,17 @@ def _plain(block: Block) -> bool:
 
 def _sizes(large: Arch, small: Arch, blocks: list[int], whole: Ties) -> dict[int, int]:
     if len(blocks) != len(small.blocks) or blocks != sorted(set(blocks)):
-        raise ArchError(f"{len(small.blocks)} blocks cannot be those of the numbers {blocks}")
+        raise ValueError(f"{len(small.blocks)} blocks cannot be those of the numbers {blocks}")
     for i in sorted(set(range(len(large.blocks))) - set(blocks)):
         if whole.maps[i] != whole.maps[i + 1]:
-            raise ArchError(f"block {i} does not add its input: it cannot be left out")
+            raise ValueError(f"block {i} does not add its input: it cannot be left out")
     for name in ("in_channels", "n_classes"):
         if getattr(large, name) != getattr(small, name):
-            raise ArchError(f"{name} is {getattr(small, name)}, it was {getattr(large, name)}")
+            raise ValueError(f"{name} is {getattr(small, name)}, it was {getattr(large, name)}")
     _check(large.stem, small.stem, "the stem")
     for name in ("features", "hidden"):
         if bool(getattr(large.head, name)) != bool(getattr(small.head, name)):
-            raise ArchError(f"the head of the smaller network differs in its {name}")
+            raise ValueError(f"the head of the smaller network differs in its {name}")
     part = ties(small)
     pairs = [(whole.maps[0], part.maps[0])]
     for j, i in enumerate(blocks):
@@ -117,12 +117,14 @@ def _sizes(large: Arch, small: Arch, blocks: list[int], whole: Ties) -> dict[int
     for group, theirs in pairs:
         n = part.sizes[theirs]
         if found.setdefault(group, n) != n or n > whole.sizes[group]:
-            raise ArchError(
+            raise ValueError(
                 f"a group of {whole.sizes[group]} channels that go together cannot have {n}"
             )
     tied = set(pairs)
     if len({g for g, _ in tied}) < len(tied) or len({t for _, t in tied}) < len(tied):
-        raise ArchError("the smaller network adds maps that the trained one does not, or not those")
+        raise ValueError(
+            "the smaller network adds maps that the trained one does not, or not those"
+        )
     return found
 
 
@@ -136,7 +138,7 @@ def _check(large: Block, small: Block, name: str) -> None:
     if small.kernel_size > large.kernel_size:
         differs.append("kernel_size")
     if differs:
-        raise ArchError(f"{name}: {small} is no smaller form of {large}: {', '.join(differs)}")
+        raise ValueError(f"{name}: {small} is no smaller form of {large}: {', '.join(differs)}")
 
 
 def _producers(network: Network, whole: Ties) -> Iterator[tuple[int, nn.Module, nn.Module | None]]:

@@ -19,7 +19,7 @@ from lightlab.nets.blocks import ConvBNAct, MBConv, SqueezeExcite
 from lightlab.nets.build import Network, blank, initialise
 from lightlab.space.arch import Arch
 from lightlab.space.blocks import Block
-from lightlab.space.decisions import Point, SpaceError
+from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 
 
@@ -219,7 +219,7 @@ class ElasticNetwork(Network):
         initialise(self, seed, init)
 
     def activate(self, arch: Arch | Point) -> None:
-        """Be the sub-network `arch`, or that of a point, until another is; SpaceError where it is
+        """Be the sub-network `arch`, or that of a point, until another is; ValueError where it is
         not of the space.
         """
         point = self.space.find(arch) if isinstance(arch, Arch) else arch
@@ -229,7 +229,7 @@ class ElasticNetwork(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.active_arch.resolution:
-            raise SpaceError(
+            raise ValueError(
                 f"the active sub-network is for images of {self.active_arch.resolution} px, not of "
                 f"{x.shape[-1]} px"
             )
@@ -239,7 +239,7 @@ class ElasticNetwork(Network):
         """The sub-network as an ordinary network of its own, with copies of its weights and the
         running statistics as they are (see `recalibrate`); what is active stays so.
 
-        SpaceError where it is not of the space.
+        ValueError where it is not of the space.
         """
         before = self.active_arch
         self.activate(arch)

@@ -124,7 +124,7 @@ class Supernet(Network):
         return self.active
 
     def activate(self, point: Sequence[int]) -> None:
-        """Be the network of `point` until something else is drawn; SpaceError if there is none."""
+        """Be the network of `point` until something else is drawn; ValueError if there is none."""
         for mixed, index in zip(self.mixed, self.space.check(point), strict=True):
             mixed.activate(index)
 

@@ -12,11 +12,6 @@ from torch import Tensor, nn
 from lightlab import disk
 from lightlab.nets.build import Network
 from lightlab.space.arch import decode, encode
-from lightlab.space.blocks import ArchError
-
-
-class WeightsError(ValueError):
-    """A file that holds no network of this workbook."""
 
 
 def save_weights(network: Network, path: Path | str) -> None:
@@ -27,7 +22,7 @@ def save_weights(network: Network, path: Path | str) -> None:
 def write(network: nn.Module, path: Path | str, about: dict[str, str]) -> None:
     """Write all weights and buffers, `about` them, and in which memory format they are.
 
-    A convolution sums in another order where its weights lie otherwise. WeightsError where the file
+    A convolution sums in another order where its weights lie otherwise. ValueError where the file
     cannot be written.
     """
     state = {k: v.detach().cpu() for k, v in network.state_dict().items()}
@@ -37,13 +32,13 @@ def write(network: nn.Module, path: Path | str, about: dict[str, str]) -> None:
     try:
         disk.write(Path(path), lambda part: save_file(state, part, metadata=text))
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: cannot be written ({error})") from None
+        raise ValueError(f"{path}: cannot be written ({error})") from None
 
 
 def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Weights and buffers as they lay in memory when they were written, and what is said of them.
 
-    WeightsError where the file is missing or damaged.
+    ValueError where the file is missing or damaged.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -54,11 +49,11 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
                 for name in file.keys()  # noqa: SIM118
             }
     except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file") from None
+        raise ValueError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: is no safetensors file ({error})") from None
+        raise ValueError(f"{path}: is no safetensors file ({error})") from None
     except (ValueError, TypeError, RuntimeError) as error:
-        raise WeightsError(f"{path}: its memory formats cannot be read ({error})") from None
+        raise ValueError(f"{path}: its memory formats cannot be read ({error})") from None
     return state, about
 
 
@@ -87,31 +82,31 @@ def _said(known: tuple[torch.Size, torch.dtype] | None) -> str:
 def load_network(path: Path | str) -> Network:
     """The network that `save_weights` wrote, on the CPU, in evaluation mode.
 
-    WeightsError where the file is missing, no safetensors, or not of such a network.
+    ValueError where the file is missing, no safetensors, or not of such a network.
     """
     state, about = read(path)
     text = about.get("arch")
     if text is None:
-        raise WeightsError(f"{path}: names no architecture; write it with save_weights")
+        raise ValueError(f"{path}: names no architecture; write it with save_weights")
     try:
         with torch.device("meta"):
             network = Network(decode(text))
-    except (ArchError, RuntimeError) as error:  # the latter where no memory could hold a layer
-        raise WeightsError(f"{path}: {str(error).splitlines()[0]}") from None
+    except (ValueError, RuntimeError) as error:  # the latter where no memory could hold a layer
+        raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
     fill(network, state, path)
     return network.eval()
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], path: Path | str) -> None:
-    """Give `network` the weights that `read` found in `path`; WeightsError if they do not fit."""
+    """Give `network` the weights that `read` found in `path`; ValueError if they do not fit."""
     wanted = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
     found = {name: (value.shape, value.dtype) for name, value in state.items()}
     if differing := sorted(n for n in wanted.keys() | found if wanted.get(n) != found.get(n)):
         name = differing[0]
-        raise WeightsError(
+        raise ValueError(
             f"{path}: its weights are not its architecture's: {name} is {_said(found.get(name))}, "
             f"not {_said(wanted.get(name))}"
         )
     if broken := not_finite(state):
-        raise WeightsError(f"{path}: {broken[0]} holds NaN or infinity")
+        raise ValueError(f"{path}: {broken[0]} holds NaN or infinity")
     network.load_state_dict(state, assign=True)

@@ -182,7 +182,7 @@ def _first(
 class PointLog(TrialLog):
     """A log that knows its space and which points are taken: told, or asked and not told yet.
 
-    Of a space of decisions trials and told points are checked (SpaceError), and `feasible(point)`
+    Of a space of decisions trials and told points are checked (ValueError), and `feasible(point)`
     restricts what is asked. Searchers build on it by `_next`.
     """
 

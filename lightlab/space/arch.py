@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from lightlab import disk
 from lightlab.space.blocks import (
     ACTIVATIONS,
-    ArchError,
     Block,
     decode_blocks,
     encode_block,
@@ -110,13 +109,13 @@ _HEAD = re.compile(r"^head(?:_f(\d+))?(?:_h(\d+)(nobias)?)?(?:_(relu6|hswish|non
 
 
 def decode(text: str) -> Arch:
-    """The architecture that `text` names; ArchError says which part is not understood."""
+    """The architecture that `text` names; ValueError says which part is not understood."""
     frame = _FRAME.match(" ".join(text.split()))
     if not frame:
-        raise ArchError(f"architecture {text[:60]!r}: is not 'r<px>x<channels> <blocks> head_…'")
+        raise ValueError(f"architecture {text[:60]!r}: is not 'r<px>x<channels> <blocks> head_…'")
     match = _HEAD.match(frame[4])
     if not match:
-        raise ArchError(f"architecture: cannot read {frame[4]!r}, e.g. head_f1280_n1000")
+        raise ValueError(f"architecture: cannot read {frame[4]!r}, e.g. head_f1280_n1000")
     head = Head(
         int(match[1] or 0), int(match[2] or 0), match[4] or "relu", hidden_bias=not match[3]
     )

@@ -15,14 +15,10 @@ _DEFAULT_SKIP = {"conv": "none", "sep": "none", "mb": "identity"}
 _SKIP_WORDS = {"none": "noskip", "identity": "skip", "pool": "poolskip"}
 
 
-class ArchError(ValueError):
-    """A network that cannot be built, or a text that names none."""
-
-
 def make_whole(owner: object, *names: str) -> None:
     """Turn these fields of a frozen value into ints, so that equal values have equal texts.
 
-    ArchError for what is no whole number: 160.0 and NumPy's 160 are, 8.5 and True are not.
+    ValueError for what is no whole number: 160.0 and NumPy's 160 are, 8.5 and True are not.
     """
     for name in names:
         value = getattr(owner, name)
@@ -30,7 +26,7 @@ def make_whole(owner: object, *names: str) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
             owns = type(owner).__name__
-            raise ArchError(f"{owns} needs a whole number for {name}, not {value!r}")
+            raise ValueError(f"{owns} needs a whole number for {name}, not {value!r}")
         object.__setattr__(owner, name, int(value))
 
 
@@ -40,7 +36,7 @@ def make_real(owner: object, *names: str) -> None:
         value = getattr(owner, name)
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             owns = type(owner).__name__
-            raise ArchError(f"{owns} needs a number for {name}, not {value!r}")
+            raise ValueError(f"{owns} needs a number for {name}, not {value!r}")
         if type(value) not in (int, float):
             object.__setattr__(owner, name, float(value))
 
@@ -48,7 +44,7 @@ def make_real(owner: object, *names: str) -> None:
 def require(rules: dict[str, bool], what: object) -> None:
     if broken := [rule for rule, holds in rules.items() if not holds]:
         name = what if isinstance(what, str) else type(what).__name__
-        raise ArchError(f"{name} needs {', '.join(broken)}")
+        raise ValueError(f"{name} needs {', '.join(broken)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ class Block:
     gates by a hard sigmoid (MobileNetV3, OFA); it stands behind the depthwise convolution, or the
     plain one. `skip` "identity" adds the input wherever stride and channels allow it; "pool" adds
     the averages of 3 x 3 of its pixels, by the block's stride, wherever channels allow it.
-    ArchError on impossible values.
+    ValueError on impossible values.
     """
 
     op: str
@@ -166,10 +162,10 @@ def encode_block(block: Block) -> str:
 
 
 def decode_block(text: str) -> Block:
-    """The block that `text` names; ArchError says which part is not understood."""
+    """The block that `text` names; ValueError says which part is not understood."""
     match = _TOKEN.match(text)
     if not match:
-        raise ArchError(f"block {text!r}: begins with none of {', '.join(OPS)}")
+        raise ValueError(f"block {text!r}: begins with none of {', '.join(OPS)}")
     values: dict = {"op": match[1]}
     for part in (match[2] or "").split("_")[1:]:
         if part in ACTIVATIONS:
@@ -179,17 +175,17 @@ def decode_block(text: str) -> Block:
         else:
             found = _part(text, part)
         if values.keys() & found.keys():
-            raise ArchError(f"block {text!r}: {part!r} is said twice")
+            raise ValueError(f"block {text!r}: {part!r} is said twice")
         values |= found
     if "out_channels" not in values:
-        raise ArchError(f"block {text!r}: its channels are missing, e.g. c32")
+        raise ValueError(f"block {text!r}: its channels are missing, e.g. c32")
     return Block(**values)
 
 
 def _part(text: str, part: str) -> dict:
     match = _PART.match(part)
     if not match:
-        raise ArchError(f"block {text!r}: cannot read {part!r}")
+        raise ValueError(f"block {text!r}: cannot read {part!r}")
     found = [group for group in match.groups() if group is not None]
     key, value = found[:2]
     if key == "se":
@@ -207,12 +203,12 @@ def encode_blocks(blocks: tuple[Block, ...]) -> str:
 
 
 def decode_blocks(text: str) -> tuple[Block, ...]:
-    """The blocks that `text` names; ArchError where one cannot be read."""
+    """The blocks that `text` names; ValueError where one cannot be read."""
     blocks: list[Block] = []
     for token in text.split():
         name, star, times = token.partition("*")
         if star and not re.fullmatch(r"[1-9]\d{0,2}", times, re.ASCII):
-            raise ArchError(f"block {token!r}: {times!r} is no number of repeats from 1 to 999")
+            raise ValueError(f"block {token!r}: {times!r} is no number of repeats from 1 to 999")
         blocks += [decode_block(name)] * (int(times) if star else 1)
     return tuple(blocks)
 

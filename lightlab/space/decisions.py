@@ -14,10 +14,6 @@ from lightlab.space.hyper import Column
 Point = tuple[int, ...]
 
 
-class SpaceError(ValueError):
-    """A space that cannot be, or a point that is not of it; one line says which and why."""
-
-
 @dataclass(frozen=True)
 class Decision:
     """One choice among different `options`, between which there is no order."""
@@ -28,13 +24,13 @@ class Decision:
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
         if not self.options:
-            raise SpaceError(f"decision {self.name!r} has no options")
+            raise ValueError(f"decision {self.name!r} has no options")
         if twice := [o for i, o in enumerate(self.options) if o in self.options[:i]]:
-            raise SpaceError(f"decision {self.name!r} has the option {twice[0]!r} twice")
+            raise ValueError(f"decision {self.name!r} has the option {twice[0]!r} twice")
 
 
 class DecisionSpace:
-    """All combinations of one option per decision; SpaceError without any, or for a name twice.
+    """All combinations of one option per decision; ValueError without any, or for a name twice.
 
     `decode` makes of the options by name, in the order of the decisions, what a point stands for;
     without it that is these options themselves.
@@ -48,10 +44,10 @@ class DecisionSpace:
         self.decisions = tuple(decisions)
         self._decode = decode
         if not self.decisions:
-            raise SpaceError("a space needs at least one decision")
+            raise ValueError("a space needs at least one decision")
         names = [d.name for d in self.decisions]
         if twice := [n for i, n in enumerate(names) if n in names[:i]]:
-            raise SpaceError(f"there are two decisions {twice[0]!r}")
+            raise ValueError(f"there are two decisions {twice[0]!r}")
         self.n_options = tuple(len(d.options) for d in self.decisions)
         self._open = [i for i, n in enumerate(self.n_options) if n > 1]
 
@@ -63,14 +59,14 @@ class DecisionSpace:
         return math.prod(self.n_options)
 
     def check(self, point: Sequence[int]) -> Point:
-        """`point` as a tuple of ints; SpaceError if it is not of this space."""
+        """`point` as a tuple of ints; ValueError if it is not of this space."""
         found = tuple(point)
         if len(found) != len(self.n_options):
-            raise SpaceError(f"{found} has {len(found)} entries, not {len(self.n_options)}")
+            raise ValueError(f"{found} has {len(found)} entries, not {len(self.n_options)}")
         for i, (index, n) in enumerate(zip(found, self.n_options, strict=True)):
             if not (isinstance(index, int | np.integer) and 0 <= index < n):
                 name = self.decisions[i].name
-                raise SpaceError(f"{name}: {index!r} is no index of one of its {n} options")
+                raise ValueError(f"{name}: {index!r} is no index of one of its {n} options")
         return tuple(int(index) for index in found)
 
     @overload
@@ -84,9 +80,9 @@ class DecisionSpace:
         return points[0] if n is None else points
 
     def mutate(self, point: Point, rng: np.random.Generator) -> Point:
-        """`point` with one decision, drawn uniformly, taken otherwise; SpaceError without one."""
+        """`point` with one decision, drawn uniformly, taken otherwise; ValueError without one."""
         if not self._open:
-            raise SpaceError("every decision has a single option: there is nothing to search")
+            raise ValueError("every decision has a single option: there is nothing to search")
         at = self._open[int(rng.integers(len(self._open)))]
         other = int(rng.integers(self.n_options[at] - 1))
         other += other >= point[at]
@@ -112,15 +108,15 @@ class DecisionSpace:
         return {decision.name: decision.options[index] for decision, index in found}
 
     def point(self, options: Mapping[str, Any]) -> Point:
-        """The point of these options, one for every decision; SpaceError where one is not there."""
+        """The point of these options, one for every decision; ValueError where one is not there."""
         names = [d.name for d in self.decisions]
         if set(options) != set(names):
-            raise SpaceError(f"a point needs the decisions {names}, got {list(options)}")
+            raise ValueError(f"a point needs the decisions {names}, got {list(options)}")
         try:
             return tuple(d.options.index(options[d.name]) for d in self.decisions)
         except ValueError:
             wrong = next(d for d in self.decisions if options[d.name] not in d.options)
-            raise SpaceError(
+            raise ValueError(
                 f"{wrong.name}: {options[wrong.name]!r} is not one of {wrong.options}"
             ) from None
 

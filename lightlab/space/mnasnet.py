@@ -12,7 +12,7 @@ from typing import Any
 
 from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block, decode_block, make_divisible
-from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+from lightlab.space.decisions import Decision, DecisionSpace, Point
 from lightlab.space.skeleton import Skeleton, Stage
 
 # The paper lists three convolutions but counts 432 designs: MBConv with both its expansions.
@@ -37,13 +37,13 @@ class MnasNetSpace(DecisionSpace):
     """One layer design and one number of layers per stage of `skeleton`.
 
     Decisions "1.op" to "1.layers", "2.op", …: convolution, kernel, squeeze-excite, skip, and width
-    and layers relative to the stage's. Points decode to an `Arch`. SpaceError where a stage has one
+    and layers relative to the stage's. Points decode to an `Arch`. ValueError where a stage has one
     layer only: one less would be none.
     """
 
     def __init__(self, skeleton: Skeleton, widths: Sequence[float] = WIDTHS) -> None:
         if short := [s for s in skeleton.stages if s.layers < 2]:
-            raise SpaceError(f"{short[0]} has fewer than two layers, of which one may be left out")
+            raise ValueError(f"{short[0]} has fewer than two layers, of which one may be left out")
         self.skeleton = skeleton
         names = [str(i) for i, _ in enumerate(skeleton.stages, 1)]
         super().__init__(layer_decisions(names, widths), self._arch)
@@ -61,7 +61,7 @@ class MnasNetSpace(DecisionSpace):
         return self.point({d.name: typical[d.name.partition(".")[2]] for d in self.decisions})
 
     def find(self, arch: Arch) -> Point:
-        """The first point that decodes to a network like `arch`; SpaceError says why there is none.
+        """The first point that decodes to a network like `arch`; ValueError says why there is none.
 
         There can be several: a skip has no effect at some layer, two widths round to the same.
         """
@@ -71,14 +71,14 @@ class MnasNetSpace(DecisionSpace):
         framed = skeleton.arch(blocks[first:last])
         same = wanted == list(_effective(framed.blocks, arch.stem.out_channels))
         if framed != replace(arch, blocks=framed.blocks) or not same:
-            raise SpaceError("it has another stem, first or last block, head or input")
+            raise ValueError("it has another stem, first or last block, head or input")
         channels = blocks[first - 1].out_channels if first else arch.stem.out_channels
         deepest = [0, first]
         found = self._match(wanted[:last], first, 0, channels, deepest)
         if found is None:
             stage, at = deepest
             rest = wanted[at] if at < last else "nothing"
-            raise SpaceError(f"stage {stage + 1} has no design that begins with {rest}")
+            raise ValueError(f"stage {stage + 1} has no design that begins with {rest}")
         return found
 
     def _match(
@@ -107,7 +107,7 @@ def whereabouts(space: Any, arch: Arch) -> str:
     """INSIDE, or why `arch` does not lie in `space`, by its `find`."""
     try:
         space.find(arch)
-    except SpaceError as error:
+    except ValueError as error:
         return str(error)
     return INSIDE
 

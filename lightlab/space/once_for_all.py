@@ -14,7 +14,7 @@ import numpy as np
 
 from lightlab.space.arch import Arch, Head, encode
 from lightlab.space.blocks import Block, decode_block
-from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+from lightlab.space.decisions import Decision, DecisionSpace, Point
 from lightlab.space.proxyless import PROXYLESS, ZERO, Position
 from lightlab.space.skeleton import Skeleton, Stage
 
@@ -73,7 +73,7 @@ class OfaSpace(DecisionSpace):
     Decisions RESOLUTION, and for every unit "1.depth", then "1.1.kernel", "1.1.expand" and so on
     for every layer; beyond the depth they say nothing: see `canonical`. A unit of fewer layers than
     the least of `depths` keeps them all. `resolutions` empty: the skeleton's. Points decode to an
-    `Arch`. SpaceError where a unit's layers are not its greatest depth, a kernel is even, options
+    `Arch`. ValueError where a unit's layers are not its greatest depth, a kernel is even, options
     stand twice or not in order, or two neighbouring units could not be told apart.
     """
 
@@ -91,12 +91,12 @@ class OfaSpace(DecisionSpace):
         self.depths = tuple(_depths(stage, depths) for stage in skeleton.stages)
         for options in (self.kernels, self.expands, tuple(depths), self.resolutions):
             if list(options) != sorted(set(options)) or not options:
-                raise SpaceError(f"options have to rise, from the smallest on: not {options}")
+                raise ValueError(f"options have to rise, from the smallest on: not {options}")
         if even := [k for k in self.kernels if k % 2 == 0]:
-            raise SpaceError(f"kernels have to be odd, not {even[0]}")
+            raise ValueError(f"kernels have to be odd, not {even[0]}")
         for i, (one, other) in enumerate(pairwise(skeleton.stages), 1):
             if replace(one, layers=0, stride=1) == replace(other, layers=0):
-                raise SpaceError(f"units {i} and {i + 1} are alike: give them different channels")
+                raise ValueError(f"units {i} and {i + 1} are alike: give them different channels")
         decisions = [Decision(RESOLUTION, self.resolutions)]
         for i, (stage, options) in enumerate(zip(skeleton.stages, self.depths, strict=True), 1):
             decisions.append(Decision(f"{i}.depth", options))
@@ -208,7 +208,7 @@ class OfaSpace(DecisionSpace):
     ) -> Point:
         """The network with the same choice in every layer; None is the largest there is.
 
-        A unit without that depth takes its nearest. SpaceError for what is no option.
+        A unit without that depth takes its nearest. ValueError for what is no option.
         """
         point = []
         for decision in self.decisions:
@@ -218,7 +218,7 @@ class OfaSpace(DecisionSpace):
             if wanted is not None and what == "depth" and depth in set().union(*self.depths):
                 wanted = min(options, key=lambda d: abs(d - depth))
             if wanted is not None and wanted not in options:
-                raise SpaceError(f"{decision.name}: {wanted!r} is not one of {options}")
+                raise ValueError(f"{decision.name}: {wanted!r} is not one of {options}")
             point.append(len(options) - 1 if wanted is None else options.index(wanted))
         return tuple(point)
 
@@ -231,7 +231,7 @@ class OfaSpace(DecisionSpace):
         return self.corner()
 
     def find(self, arch: Arch) -> Point:
-        """The canonical point of `arch`; SpaceError says where there is none."""
+        """The canonical point of `arch`; ValueError says where there is none."""
         skeleton = self.skeleton
         searched = skeleton.searched(replace(arch, resolution=skeleton.resolution))
         point, at = [self._index(0, arch.resolution)], 0
@@ -248,14 +248,14 @@ class OfaSpace(DecisionSpace):
                 point.append(self._index(len(point), block.expand_ratio))
             point += [0, 0] * (options[-1] - len(layers))
         if at < len(searched):
-            raise SpaceError(f"no layer is left for {searched[at]}")
+            raise ValueError(f"no layer is left for {searched[at]}")
         return tuple(point)
 
     def _index(self, column: int, option: Any) -> int:
-        """Of `option` in the decision of that column; SpaceError where it is none."""
+        """Of `option` in the decision of that column; ValueError where it is none."""
         decision = self.decisions[column]
         if option not in decision.options:
-            raise SpaceError(f"{decision.name}: {option!r} is not one of {decision.options}")
+            raise ValueError(f"{decision.name}: {option!r} is not one of {decision.options}")
         return decision.options.index(option)
 
 
@@ -264,5 +264,5 @@ def _depths(stage: Stage, depths: Sequence[int]) -> tuple[int, ...]:
         return (stage.layers,)
     found = tuple(d for d in depths if d <= stage.layers)
     if found[-1] != stage.layers:
-        raise SpaceError(f"{stage} has more layers than any of the depths {tuple(depths)}")
+        raise ValueError(f"{stage} has more layers than any of the depths {tuple(depths)}")
     return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block, decode_block
-from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+from lightlab.space.decisions import Decision, DecisionSpace, Point
 from lightlab.space.skeleton import Skeleton, Stage
 
 DESIGNS = {f"k{k}_e{e}": (k, e) for k in (3, 5, 7) for e in (3, 6)}  # kernel, expansion
@@ -92,7 +92,7 @@ class ProxylessSpace(DecisionSpace):
         return [self.decode([min(i, n - 1) for n in n_options]) for i in range(max(n_options))]
 
     def centre(self) -> Point:
-        """MobileNetV2's design, kernel 3 and expansion 6, in every block; SpaceError without it."""
+        """MobileNetV2's design, kernel 3 and expansion 6, in every block; ValueError without it."""
         return self.point(dict.fromkeys([d.name for d in self.decisions], "k3_e6"))
 
     def smallest(self) -> Point:
@@ -111,29 +111,29 @@ class ProxylessSpace(DecisionSpace):
         return tuple(extreme(range(len(of)), key=lambda i: size(of[i])) for of in blocks)
 
     def find(self, arch: Arch) -> Point:
-        """A point that decodes to `arch`, blocks left out as late as can be; SpaceError without."""
+        """A point that decodes to `arch`, blocks left out as late as can be; ValueError without."""
         searched, point, at = self.skeleton.searched(arch), [], 0
         for position in self.positions:
             blocks = list(position.candidates.values())
             here = searched[at] if at < len(searched) else None
             taken = here if here in blocks else None
             if taken not in blocks:
-                raise SpaceError(f"{position.name} has no candidate {here}, and cannot be left out")
+                raise ValueError(f"{position.name} has no candidate {here}, and cannot be left out")
             point.append(blocks.index(taken))
             at += taken is not None
         if at < len(searched):
-            raise SpaceError(f"no block is left for {searched[at]}")
+            raise ValueError(f"no block is left for {searched[at]}")
         return tuple(point)
 
     @classmethod
     def of_widths(cls, arch: Arch) -> "ProxylessSpace":
         """The ImageNet space with the widths that `arch` has, one per stage of PROXYLESS.
 
-        SpaceError unless the blocks, but the first, begin a stage wherever they change channels.
+        ValueError unless the blocks, but the first, begin a stage wherever they change channels.
         """
         widths = list(dict.fromkeys(block.out_channels for block in arch.blocks[1:]))
         if len(widths) != len(PROXYLESS.stages):
-            raise SpaceError(f"{len(widths)} widths, not {len(PROXYLESS.stages)}")
+            raise ValueError(f"{len(widths)} widths, not {len(PROXYLESS.stages)}")
         stages = [replace(s, channels=w) for s, w in zip(PROXYLESS.stages, widths, strict=True)]
         own = {"stem": arch.stem, "first": arch.blocks[:1], "head": arch.head}
         return cls(replace(PROXYLESS, stages=tuple(stages), **own))

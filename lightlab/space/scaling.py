@@ -9,7 +9,7 @@ from typing import Any
 
 from lightlab.published import loader
 from lightlab.space.arch import Arch, Head, decode
-from lightlab.space.blocks import ArchError, Block, make_divisible, require
+from lightlab.space.blocks import Block, make_divisible, require
 
 
 def _slim(width: float) -> int:
@@ -43,7 +43,7 @@ def scale(
 ) -> Arch:
     """`arch` with every width times `width_mult` and for images of `resolution` px.
 
-    `rule` is one of WIDTH_RULES: the rounding of the paper that `arch` comes from. ArchError on an
+    `rule` is one of WIDTH_RULES: the rounding of the paper that `arch` comes from. ValueError on an
     impossible multiplier, or a rule that does not exist.
     """
     require(
@@ -83,7 +83,7 @@ def _scaled_head(head: Head, width_mult: float, rule: WidthRule) -> Head:
 def adapt(
     arch: Arch, *, resolution: int, in_channels: int, n_classes: int, min_map: int = 2
 ) -> Arch:
-    """`arch` for other images: their size, channels and classes; ArchError on impossible numbers.
+    """`arch` for other images: their size, channels and classes; ValueError on impossible numbers.
 
     A stride that would leave maps under `min_map` px becomes 1, so that a network made for 224 px
     keeps its first strides on small images and loses its last.
@@ -131,16 +131,16 @@ def names() -> list[str]:
 
 
 def entry(name: str) -> Entry:
-    """The network `name` with its source; ArchError names the nearest where there is none."""
+    """The network `name` with its source; ValueError names the nearest where there is none."""
     found = _entries().get(ALIASES.get(name, name))
     if found is None:
         near = difflib.get_close_matches(name, [*_entries(), *ALIASES], n=1, cutoff=0)
-        raise ArchError(f"no network {name!r}: the nearest name is {near[0]!r}")
+        raise ValueError(f"no network {name!r}: the nearest name is {near[0]!r}")
     return found
 
 
 def get(name: str, *, width_mult: float = 1.0, resolution: int | None = None) -> Arch:
-    """The network `name`, scaled as its own paper's code rounds; ArchError as `entry`."""
+    """The network `name`, scaled as its own paper's code rounds; ValueError as `entry`."""
     found = entry(name)
     return scale(found.arch, width_mult=width_mult, resolution=resolution, rule=found.width_rule)
 

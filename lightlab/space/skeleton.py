@@ -12,7 +12,7 @@ from typing import Any
 
 from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block, make_divisible
-from lightlab.space.decisions import Decision, DecisionSpace, SpaceError
+from lightlab.space.decisions import Decision, DecisionSpace
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What every network of a space shares; SpaceError without stages, or with one of no layers."""
+    """What every network of a space shares; ValueError without stages, or with one of no layers."""
 
     resolution: int
     stem: Block
@@ -45,9 +45,9 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         if not self.stages:
-            raise SpaceError("a skeleton needs at least one stage to search")
+            raise ValueError("a skeleton needs at least one stage to search")
         if empty := [s for s in self.stages if s.layers < 1]:
-            raise SpaceError(f"{empty[0]} has no layers")
+            raise ValueError(f"{empty[0]} has no layers")
 
     def arch(self, searched: Sequence[Block]) -> Arch:
         """The network with these blocks between `first` and `last`."""
@@ -55,10 +55,10 @@ class Skeleton:
         return Arch(self.resolution, self.stem, blocks, self.head, self.in_channels, self.n_classes)
 
     def searched(self, arch: Arch) -> tuple[Block, ...]:
-        """The blocks of `arch` between `first` and `last`; SpaceError where the rest is another."""
+        """The blocks of `arch` between `first` and `last`; ValueError where the rest is another."""
         found = arch.blocks[len(self.first) : len(arch.blocks) - len(self.last)]
         if self.arch(found) != arch:
-            raise SpaceError("it has another stem, first or last block, head or input")
+            raise ValueError("it has another stem, first or last block, head or input")
         return found
 
     def mbconv(self, i: int, layer: int, kernel: int, expand_ratio: float) -> Block:
@@ -107,12 +107,12 @@ class Skeleton:
     ) -> "Skeleton":
         """For small images (C, H, H): a stem of stride 2 with half the first stage's channels, a
         separable block, a stage of so many `layers` for each of `channels` (the first two halve the
-        map), 128 1x1 features. SpaceError where two of `widths`, by which a space would multiply
+        map), 128 1x1 features. ValueError where two of `widths`, by which a space would multiply
         them, round to the same channels.
         """
         for c in channels:
             if len({make_divisible(c * w) for w in widths}) < len(widths):
-                raise SpaceError(
+                raise ValueError(
                     f"{c} channels: two of the widths {tuple(widths)} are rounded to the same"
                 )
         stages = tuple(Stage(c, layers, 2 if i < 2 else 1) for i, c in enumerate(channels))

@@ -4,7 +4,7 @@ from lightlab.train.descent import augment, flip, shift
 from lightlab.train.evaluate import evaluate, logits
 from lightlab.train.jobs import collect, start, tabulate, train_each
 from lightlab.train.parallel import accelerator
-from lightlab.train.recipe import DivergedError, Recipe, TrainError, samples
+from lightlab.train.recipe import DivergedError, Recipe, samples
 from lightlab.train.training import Job, JobError, Trained, fit
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Job",
     "JobError",
     "Recipe",
-    "TrainError",
     "Trained",
     "accelerator",
     "augment",

@@ -16,7 +16,7 @@ from lightlab.measure import cost
 from lightlab.space.arch import Arch, encode
 from lightlab.train.loop import bar_options
 from lightlab.train.parallel import SHORT_MACS, Done, Key, train_beside, train_here
-from lightlab.train.recipe import TrainError, samples
+from lightlab.train.recipe import samples
 from lightlab.train.training import Job, JobError, Trained
 
 
@@ -70,7 +70,7 @@ def start(
     own for the jobs' checkpoints: what was killed goes on, what had ended is not trained again.
 
     A training that diverges is a result: `Trained.diverged`. JobError names a job that failed
-    otherwise; TrainError on workers < 1 or two jobs with one checkpoint.
+    otherwise; ValueError on workers < 1 or two jobs with one checkpoint.
     """
     listed = [_complete(i, *item, resume) for i, item in enumerate(jobs.items())]
     _check(listed, workers)
@@ -134,7 +134,7 @@ def _complete(i: int, key: Any, job: Job, resume: Path | None) -> Job:
 
 def _check(jobs: Sequence[Job], workers: int | None) -> None:
     if workers is not None and workers < 1:
-        raise TrainError(f"workers must be at least 1, got {workers}")
+        raise ValueError(f"workers must be at least 1, got {workers}")
     paths = [Path(job.checkpoint).resolve() for job in jobs if job.checkpoint is not None]
     if len(set(paths)) < len(paths):
-        raise TrainError("two jobs would write one checkpoint: give each its own file")
+        raise ValueError("two jobs would write one checkpoint: give each its own file")

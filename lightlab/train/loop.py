@@ -16,14 +16,14 @@ from tqdm.auto import tqdm
 
 from lightlab import disk
 from lightlab.data import Split
-from lightlab.train.recipe import Recipe, TrainError
+from lightlab.train.recipe import Recipe
 
 _BAR_AFTER_S = 2.0
 _VERSION = 4  # raise it when what a training keeps changes
 
 
 class Keeper:
-    """Writes and reads the checkpoint of one training; TrainError where that is not possible."""
+    """Writes and reads the checkpoint of one training; ValueError where that is not possible."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Keeper:
             with tempfile.TemporaryFile(dir=self.path.parent):
                 pass
         except OSError as error:
-            raise TrainError(
+            raise ValueError(
                 f"cannot write a checkpoint in {self.path.parent} ({error.strerror})"
             ) from None
 
@@ -62,10 +62,10 @@ class Keeper:
         try:
             disk.write(self.path, lambda part: part.write_bytes(kept.getbuffer()))
         except OSError as error:
-            raise TrainError(f"cannot write the checkpoint {self.path} ({error})") from None
+            raise ValueError(f"cannot write the checkpoint {self.path} ({error})") from None
 
     def read(self) -> dict[str, Any]:
-        """What was written; TrainError if it is of another training or damaged."""
+        """What was written; ValueError if it is of another training or damaged."""
         try:
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
             identity, state = kept["identity"], kept["state"]
@@ -73,11 +73,11 @@ class Keeper:
             reason = (
                 error.strerror if isinstance(error, OSError) else "damaged, or of an older version"
             )
-            raise TrainError(
+            raise ValueError(
                 f"{self.path} is no checkpoint that can be read ({reason}): delete it to begin anew"
             ) from None
         if other := _differing(self._identity, identity):
-            raise TrainError(
+            raise ValueError(
                 f"{self.path} is a checkpoint of another training, it differs in "
                 f"{', '.join(other)}: give another path, or delete it to begin anew"
             )

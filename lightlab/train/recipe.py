@@ -9,10 +9,6 @@ from lightlab.data import splits
 PADDINGS = ("zeros", "reflect")
 
 
-class TrainError(ValueError):
-    """A training that cannot begin; the message says in one line what is wrong."""
-
-
 class DivergedError(RuntimeError):
     """A loss, or a weight, is no longer a number."""
 
@@ -32,7 +28,7 @@ class Recipe:
     `teacher_weight` times the teacher's, both outputs divided by `temperature`.
 
     With `most_seconds` > 0 the schedule follows the time where the epochs would need more; results
-    then differ from run to run. TrainError on impossible values.
+    then differ from run to run. ValueError on impossible values.
     """
 
     epochs: float = 8
@@ -50,7 +46,7 @@ class Recipe:
     most_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        plain = {int: whole, float: _real, bool: _bool}
+        plain = {int: splits.whole, float: _real, bool: _bool}
         for field in fields(self):
             if make := plain.get(field.type):
                 value = make(field.name, getattr(self, field.name))
@@ -70,25 +66,25 @@ class Recipe:
             f"padding one of {', '.join(PADDINGS)}": self.padding in PADDINGS,
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:
-            raise TrainError(f"a recipe needs {', '.join(broken)}")
+            raise ValueError(f"a recipe needs {', '.join(broken)}")
 
 
 def whole(name: str, value: object, least: int | None = None) -> int:
     try:
         return splits.whole(name, value, least)
-    except splits.DataError as error:
-        raise TrainError(str(error)) from None
+    except ValueError as error:
+        raise ValueError(str(error)) from None
 
 
 def _real(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise TrainError(f"{name} has to be a finite number, not {value!r}")
+        raise ValueError(f"{name} has to be a finite number, not {value!r}")
     return float(value)
 
 
 def _bool(name: str, value: object) -> bool:
     if value not in (False, True):
-        raise TrainError(f"{name} has to be True or False, not {value!r}")
+        raise ValueError(f"{name} has to be True or False, not {value!r}")
     return bool(value)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lightlab.data import Split
+from lightlab.data import Split, splits
 from lightlab.measure import cost
 from lightlab.nets.build import build
 from lightlab.nets.weights import not_finite
@@ -18,7 +18,7 @@ from lightlab.space.arch import Arch
 from lightlab.train import descent
 from lightlab.train.evaluate import check, evaluate
 from lightlab.train.loop import Batches, Keeper, Run, keep_large_buffers
-from lightlab.train.recipe import MEND, DivergedError, Recipe, plan, whole
+from lightlab.train.recipe import MEND, DivergedError, Recipe, plan
 
 Callback = Callable[[nn.Module, dict[str, float]], None]
 _LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them
@@ -51,18 +51,18 @@ def fit(
     `checkpoint`: a file written every `every` steps (one epoch) and at the end. Where it exists the
     training goes on from it, with equal results on the same machine and number of threads.
 
-    DivergedError when a loss, or at the end a weight, is no number; TrainError where arguments do
+    DivergedError when a loss, or at the end a weight, is no number; ValueError where arguments do
     not fit each other, or a checkpoint is of another training or cannot be written.
     """
-    seed = whole("seed", seed, least=0)
+    seed = splits.whole("seed", seed, least=0)
     check(model, split, recipe, val, teacher)
     keep_large_buffers()
     per_epoch = plan(recipe, len(split)).per_epoch
-    eval_every = whole("eval_every", eval_every or per_epoch, least=1)
-    every = whole("every", every or per_epoch, least=1)
+    eval_every = splits.whole("eval_every", eval_every or per_epoch, least=1)
+    every = splits.whole("every", every or per_epoch, least=1)
     if macs_per_image is None:
         macs_per_image = cost.count_macs(model, tuple(split.x.shape[1:]))
-    macs_per_image = whole("macs_per_image", macs_per_image)
+    macs_per_image = splits.whole("macs_per_image", macs_per_image)
     keeper = None
     if checkpoint is not None:
         rest = {"seed": seed, "eval_every": eval_every, "macs_per_image": macs_per_image}

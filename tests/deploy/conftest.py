@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lightlab import data, deploy
+from lightlab import data
 
 
 @pytest.fixture(scope="session")
@@ -14,14 +14,14 @@ def digits():
 
 @pytest.fixture
 def refused(tmp_path):
-    """What is inside is refused by a DeployError of one line with these words, and writes nothing
+    """What is inside is refused by a ValueError of one line with these words, and writes nothing
     in `tmp_path`.
     """
 
     @contextmanager
     def expect(words):
         before = set(tmp_path.iterdir())
-        with pytest.raises(deploy.DeployError, match=words) as caught:
+        with pytest.raises(ValueError, match=words) as caught:
             yield caught
         assert "\n" not in str(caught.value)
         assert set(tmp_path.iterdir()) == before

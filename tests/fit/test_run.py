@@ -19,7 +19,7 @@ from lightlab.fit import budget, evaluate, methods, report, room, run
 from lightlab.fit import task as task_of_fit
 from lightlab.fit.budget import Clock, Meter
 from lightlab.fit.methods import METHODS, RANDOM, SCALED
-from lightlab.fit.target import MACS, SIZE, FitError, Target
+from lightlab.fit.target import MACS, SIZE, Target
 from lightlab.fit.task import Task
 from lightlab.measure import cost, stats
 from lightlab.methods import comparison, shrinking
@@ -290,7 +290,7 @@ def test_other_methods_find_networks_within_the_target(method, images):
 def test_what_cannot_be_done_is_told_before_training(images, how, words):
     if "images" in how:
         how = {"images": replace(images, val=images.val.take(slice(0)))}
-    with pytest.raises(FitError, match=words):
+    with pytest.raises(ValueError, match=words):
         run.fit(**({"images": images, "target": TARGET, "budget_s": 30} | how))
 
 
@@ -305,7 +305,7 @@ def designs_within(space, images, most):
 def test_designs_that_are_too_large_for_the_target_are_told(images):
     task = designs_within(room.spaces(images)[0], images, 10)
     assert task.designs == {}
-    with pytest.raises(FitError, match="not even the smallest of MobileNetV2's and V3's designs"):
+    with pytest.raises(ValueError, match="not even the smallest of MobileNetV2's and V3's designs"):
         methods.scaled(task, 1.0)
 
 

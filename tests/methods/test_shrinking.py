@@ -190,7 +190,7 @@ COLOUR = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (
         (SearchError, "of another space", {"space": OTHER, "start": ElasticNetwork(SPACE)}),
         (SearchError, "of another space", {"space": WIDER, "start": ElasticNetwork(SPACE)}),
         (SearchError, "no phase", {"phases": []}),
-        (train.TrainError, "cannot take images of 1×16×16", {"space": COLOUR}),
+        (ValueError, "cannot take images of 1×16×16", {"space": COLOUR}),
         (train.DivergedError, "lower lr", {"recipe": replace(RECIPE, lr=1e30, warmup=0.0)}),
     ],
 )
@@ -202,7 +202,7 @@ def test_what_cannot_be_trained_is_named(digits, error, says, change):
 
 def test_labels_that_are_no_classes_are_named(digits):
     wrong = replace(digits, train=replace(digits.train, y=digits.train.y + (digits.train.y > 8)))
-    with pytest.raises(train.TrainError, match="training labels 0 to 10 do not fit"):
+    with pytest.raises(ValueError, match="training labels 0 to 10 do not fit"):
         shrink(SPACE, wrong, PLAN, RECIPE)
 
 
@@ -210,5 +210,5 @@ def test_labels_that_are_no_classes_are_named(digits):
 def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path, other):
     path, start = tmp_path / "c.pt", ElasticNetwork(SPACE, seed=1)
     shrink(SPACE, digits, PLAN[1:2], RECIPE, start=start, checkpoint=path)
-    with pytest.raises(train.TrainError, match=rf"of another training, it differs in .*{other}"):
+    with pytest.raises(ValueError, match=rf"of another training, it differs in .*{other}"):
         shrink(OTHER if other == "space" else SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)

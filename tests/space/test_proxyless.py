@@ -10,7 +10,6 @@ from lightlab.measure import cost
 from lightlab.published import loader
 from lightlab.space import scaling
 from lightlab.space.blocks import Block
-from lightlab.space.decisions import SpaceError
 from lightlab.space.mnasnet import whereabouts
 from lightlab.space.proxyless import PROXYLESS, ZERO, ProxylessSpace
 from lightlab.space.skeleton import Skeleton
@@ -78,10 +77,10 @@ def test_all_blocks_may_be_left_out_where_all_have_residuals():
 )
 def test_what_lies_outside_is_named(change, says):
     arch = SMALL.decode(SMALL.centre())
-    with pytest.raises(SpaceError, match=says):
+    with pytest.raises(ValueError, match=says):
         SMALL.find(change(arch))
 
 
 def test_widths_that_do_not_fit_the_stages_are_refused():
-    with pytest.raises(SpaceError, match="widths, not 6"):
+    with pytest.raises(ValueError, match="widths, not 6"):
         ProxylessSpace.of_widths(scaling.get("mobilenet_v1"))

@@ -92,10 +92,10 @@ def test_a_failure_names_its_job(jobs, digits, workers):
 
 
 def test_impossible_requests(jobs, tmp_path):
-    with pytest.raises(train.TrainError, match="workers must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         train.train_each(jobs, workers=0)
     twice = {i: replace(job, checkpoint=tmp_path / "a") for i, job in jobs.items()}
-    with pytest.raises(train.TrainError, match="two jobs would write one checkpoint"):
+    with pytest.raises(ValueError, match="two jobs would write one checkpoint"):
         train.train_each(twice)
     assert train.train_each({}) == {}
 

@@ -20,7 +20,6 @@ from lightlab.methods.phases import expected_macs, progressive, sandwich, unifor
 from lightlab.methods.shrinking import N_ROWS, Shrunk
 from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.nets.weights import WeightsError
 from lightlab.published import loader
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
@@ -269,19 +268,19 @@ def agreement(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:
 
 
 def save_elastic(network: ElasticNetwork, path: Path | str) -> None:
-    """Write the weights and the space of `network` to `path`; WeightsError where that fails."""
+    """Write the weights and the space of `network` to `path`; ValueError where that fails."""
     weights.write(network, path, network.space.identity())
 
 
 def load_elastic(path: Path | str, space: OfaSpace) -> ElasticNetwork:
     """The network over `space` that `save_elastic` wrote, on the CPU, in evaluation mode;
-    WeightsError where the file is missing, damaged, or of another space.
+    ValueError where the file is missing, damaged, or of another space.
     """
     state, about = weights.read(path)
     mine = space.identity()
     if about != mine:
         other = sorted(key for key in mine.keys() | about if about.get(key) != mine.get(key))
-        raise WeightsError(
+        raise ValueError(
             f"{path}: is no once-for-all network of this space, it differs in {', '.join(other)}"
         )
     network = ElasticNetwork(space)

@@ -11,7 +11,7 @@ from itertools import product
 
 from lightlab.space.arch import Arch
 from lightlab.space.blocks import Block, make_divisible
-from lightlab.space.decisions import Decision, DecisionSpace, Point, SpaceError
+from lightlab.space.decisions import Decision, DecisionSpace, Point
 from lightlab.space.skeleton import Skeleton
 
 BITS = (8, 32)
@@ -30,7 +30,7 @@ class CompressionSpace(DecisionSpace):
     """Smaller forms of the network of `skeleton` with `expand` and the largest of `kernels`.
 
     Decisions "resolution", "bits", and for every stage "1.keep" (share of its channels, hidden ones
-    included), "1.depth" and "1.kernel". SpaceError where options do not rise, the largest share is
+    included), "1.depth" and "1.kernel". ValueError where options do not rise, the largest share is
     not 1, two shares of a stage round to the same channels, or two neighbouring stages are one.
     """
 
@@ -47,17 +47,17 @@ class CompressionSpace(DecisionSpace):
         self.expand, self.keeps, self.kernels = expand, tuple(keeps), tuple(kernels)
         for options in (self.keeps, self.kernels, self.resolutions):
             if list(options) != sorted(set(options)) or not options:
-                raise SpaceError(f"options have to rise, from the smallest on: not {options}")
+                raise ValueError(f"options have to rise, from the smallest on: not {options}")
         if self.keeps[-1] != 1:
-            raise SpaceError(f"the largest share that is kept has to be 1, not {self.keeps[-1]:g}")
+            raise ValueError(f"the largest share that is kept has to be 1, not {self.keeps[-1]:g}")
         for i, unit in enumerate(skeleton.maps(), 1):
             if skeleton.mbconv(i - 1, 0, 3, expand).skip_of(unit[0][0]) != "none":
-                raise SpaceError(f"stage {i} begins by adding its input: give it other channels")
+                raise ValueError(f"stage {i} begins by adding its input: give it other channels")
         decisions = [Decision("resolution", self.resolutions), Decision("bits", BITS)]
         for i, stage in enumerate(skeleton.stages, 1):
             widths = [make_divisible(stage.channels * share) for share in self.keeps]
             if len(set(widths)) < len(widths):
-                raise SpaceError(
+                raise ValueError(
                     f"stage {i}: two shares of its {stage.channels} channels round to the same"
                 )
             decisions.append(Decision(f"{i}.keep", self.keeps))

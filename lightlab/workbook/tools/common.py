@@ -25,7 +25,7 @@ Resolution = Annotated[int | None, Option(min=1, help="Side of the images in px.
 
 
 def find(name: str, width: float, resolution: int | None) -> "Arch":
-    """The network of that name or text, scaled; ArchError where there is none."""
+    """The network of that name or text, scaled; ValueError where there is none."""
     from lightlab.space import scaling
     from lightlab.space.arch import decode
 

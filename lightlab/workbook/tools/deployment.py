@@ -88,7 +88,7 @@ def predict(
     for image in images:
         try:
             found = predictor(image).head(top)
-        except deploy.DeployError as e:
+        except ValueError as e:
             faults.append(Fault("predict", str(e)))
             continue
         for i, (name, probability) in enumerate(found.itertuples(index=False)):
@@ -111,7 +111,7 @@ def _check_target(source: str, target: Path) -> None:
 
 
 def _check_source(source: str, random_weights: bool, width: float, resolution: int | None) -> None:
-    """WorkbookError or ArchError where there is no such network, or it has no weights."""
+    """WorkbookError or ValueError where there is no such network, or it has no weights."""
     if random_weights or not (source.endswith(".safetensors") or Path(source).is_file()):
         common.find(source, width, resolution)
         if not random_weights:

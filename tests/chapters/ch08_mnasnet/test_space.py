@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from lightlab.chapters.ch08_mnasnet import space
 from lightlab.space.arch import layers
-from lightlab.space.decisions import SpaceError
 from lightlab.space.mnasnet import IMAGENET, MnasNetSpace
 from lightlab.space.skeleton import Skeleton
 
@@ -59,5 +58,5 @@ def test_variants_keep_depth_and_width_and_have_one_layer_type():
             assert kept[0] == kept[1]
             kinds = {(b.op, b.expand_ratio, b.kernel_size, b.se_ratio) for b in variant.blocks[1:]}
             assert kinds == {("mb", int(name[6]), int(name[8]), 0)}
-    with pytest.raises(SpaceError, match="another stem"):
+    with pytest.raises(ValueError, match="another stem"):
         space.single_layer_variants(SMALL, SPACE.decode(SPACE.centre()))

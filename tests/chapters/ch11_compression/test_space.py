@@ -4,7 +4,6 @@ import pytest
 
 from lightlab.chapters.ch11_compression.space import CompressionSpace
 from lightlab.space.arch import encode
-from lightlab.space.decisions import SpaceError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
 
@@ -62,5 +61,5 @@ def test_uniform_points_choose_alike_in_all_stages():
     ],
 )
 def test_what_is_no_space_is_refused(how, why):
-    with pytest.raises(SpaceError, match=why):
+    with pytest.raises(ValueError, match=why):
         CompressionSpace(**{"skeleton": FRAME} | how)
