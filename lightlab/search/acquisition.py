@@ -1,7 +1,6 @@
-"""Acquisition functions in closed form: what one more observation at a place is worth.
+"""Acquisition functions: what one more observation at a place is worth, and where it is most.
 
-All take the posterior mean and standard deviation (arrays of any equal shape). Where one is largest
-is sought in a cube of continuous and discrete columns.
+All take the posterior mean and standard deviation, arrays of any equal shape.
 """
 
 from collections.abc import Callable, Sequence

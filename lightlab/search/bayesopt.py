@@ -1,31 +1,26 @@
 """Bayesian optimisation: ask where the model expects most, tell what was found."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
 
-from lightlab.search import acquisition, searcher, surrogate
-from lightlab.search.searcher import Incumbent, SearchSpace, Trial, TrialLog, keys
+from lightlab.search import acquisition, surrogate
+from lightlab.search.searcher import Feasible, Incumbent, PointLog, SearchSpace, Trial, keys
 from lightlab.search.surrogate import LogEI, Surrogate
-from lightlab.space.decisions import DecisionSpace
 
 N_BEST = 3  # points whose neighbourhood is searched closely
-MAX_DRAWS = 100  # draws before a repeat is accepted, in a space nearly used up
 
 
-class BayesianOptimization(TrialLog):
+class BayesianOptimization(PointLog):
     """Gaussian process with log expected improvement over a mixed space.
 
     After `n_initial` points of a scrambled Sobol sequence (None: 10, or 5 in a space of decisions),
     what is asked depends only on the seed, the trials told and the points pending: a search goes
-    on from a list of trials as if it had never stopped. In a space of decisions `feasible(point)`
-    restricts the points. A tuple `maximize` means several objectives, searched by expected
-    hypervolume improvement (qLogNEHVI, Ament et al. 2023) above `ref_point`, inferred where it is
-    None.
+    on from a list of trials as if it had never stopped. A tuple `maximize` means several
+    objectives, searched by expected hypervolume improvement (qLogNEHVI, Ament et al. 2023) above
+    `ref_point`, inferred where it is None.
     """
 
     def __init__(
@@ -36,46 +31,15 @@ class BayesianOptimization(TrialLog):
         n_initial: int | None = None,
         trials: Sequence[Trial] = (),
         ref_point: Sequence[float] | None = None,
-        feasible: searcher.Feasible | None = None,
+        feasible: Feasible | None = None,
     ) -> None:
-        super().__init__(maximize, trials)
-        decisions = isinstance(space, DecisionSpace)
-        if feasible is not None and not decisions:
-            raise ValueError("`feasible` is for spaces of decisions")
+        super().__init__(space, seed, maximize, trials, feasible)
         if n_initial is None:
-            n_initial = 5 if decisions else 10
+            n_initial = 5 if self._decisions else 10
         if n_initial < 1:
             raise ValueError(f"n_initial has to be at least 1, got {n_initial}")
-        self.space, self.seed, self.n_initial = space, seed, n_initial
-        self.ref_point, self.feasible = ref_point, feasible
-        self.pending: list[Any] = []
+        self.n_initial, self.ref_point = n_initial, ref_point
         self._fitted: tuple[int, list[Surrogate]] = (-1, [])
-
-    def ask(self, n: int = 1) -> list[Any]:
-        """`n` points, each chosen knowing those before it; they are pending until told.
-
-        Fewer where a space of decisions has no more; in another finite space that is used up a
-        point comes twice.
-        """
-        asked: list[Any] = []
-        while len(asked) < n and (point := self._next()) is not None:
-            asked.append(point)
-            self.pending.append(point)
-        return asked
-
-    def tell(
-        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
-    ) -> None:
-        """Values (n,) or (n, m), NaN for a failed trial; `noise_var` of like shape where the
-        variance of the observation noise is known (0: exact), else it is inferred."""
-        told = self._keys(configs)
-        super().tell(configs, values, noise_var)
-        pending = list(zip(self._keys(self.pending), self.pending, strict=True))
-        for key in told:
-            at = next((i for i, (name, _) in enumerate(pending) if name == key), None)
-            if at is not None:
-                del pending[at]
-        self.pending = [point for _, point in pending]
 
     @property
     def incumbent(self) -> Incumbent | None:
@@ -101,41 +65,27 @@ class BayesianOptimization(TrialLog):
         return self._fitted[1]
 
     def _next(self) -> Any:
-        points = [t.config for t in self.trials] + self.pending
-        taken = set(self._keys(points))
+        n_begun = len(self.trials) + len(self.pending)
         rng = np.random.default_rng([self.seed, len(self.trials), len(self.pending)])
-        if len(points) < self.n_initial or all(t.failed for t in self.trials):
-            return self._initial(len(points), taken, rng)
-        best = self._best_places()
-        allowed = partial(self._allowed, taken)
-        x = acquisition.maximize(self._acquisition(), self.space.columns, best, allowed, rng)
-        if x is None:
-            return self._unseen(taken, rng)
-        return self.space.from_cube(x[None])[0]
+        if n_begun < self.n_initial or all(t.failed for t in self.trials):
+            return self._initial(n_begun, rng)
+        best, columns = self._best_places(), self.space.columns
+        x = acquisition.maximize(self._acquisition(), columns, best, self._allowed, rng)
+        return self._unseen(rng) if x is None else self.space.from_cube(x[None])[0]
 
-    def _allowed(self, taken: set[bytes], x: np.ndarray, key: bytes) -> bool:
-        if key in taken:
-            return False
-        return self.feasible is None or self.feasible(self.space.from_cube(x[None])[0])
+    def _allowed(self, x: np.ndarray, key: bytes) -> bool:
+        if not self._decisions:
+            return key not in self._taken
+        point = self.space.from_cube(x[None])[0]
+        return point not in self._taken and (self.feasible is None or self.feasible(point))
 
-    def _initial(self, index: int, taken: set[bytes], rng: np.random.Generator) -> Any:
+    def _initial(self, index: int, rng: np.random.Generator) -> Any:
         sobol = scipy.stats.qmc.Sobol(len(self.space.columns), rng=np.random.default_rng(self.seed))
         if index:  # SciPy cannot move forward by 0
             sobol.fast_forward(index)
         point = self.space.from_cube(sobol.random(1))[0]
-        fine = self._allowed(taken, self.space.to_cube([point])[0], self._keys([point])[0])
-        return point if fine else self._unseen(taken, rng)
-
-    def _unseen(self, taken: set[bytes], rng: np.random.Generator) -> Any:
-        if isinstance(self.space, DecisionSpace):
-            space, told = self.space, [t.config for t in self.trials] + self.pending
-            draw = lambda: space.sample(rng)  # noqa: E731
-            return searcher.unseen(space, draw, {tuple(p) for p in told}, self.feasible, rng)
-        for _ in range(MAX_DRAWS):
-            point = self.space.sample(rng, 1)[0]
-            if self._keys([point])[0] not in taken:
-                break
-        return point
+        place = self.space.to_cube([point])
+        return point if self._allowed(place[0], keys(place)[0]) else self._unseen(rng)
 
     def _acquisition(self) -> acquisition.Acquisition:
         models, pending = self.surrogates(), self.space.to_cube(self.pending)
@@ -150,6 +100,3 @@ class BayesianOptimization(TrialLog):
         each = max(1, N_BEST // len(self.signs))
         best = [np.argsort(-m.process.predict(m.process.Z)[0])[:each] for m in self.surrogates()]
         return self.surrogates()[0].X[np.unique(np.concatenate(best))]
-
-    def _keys(self, points: Sequence[Any]) -> list[bytes]:
-        return keys(self.space.to_cube(points)) if points else []

@@ -7,15 +7,13 @@ baseline, 20 points an update (Zoph et al. 2018, appendix; Tan et al. 2019, sect
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from lightlab.search import searcher
-from lightlab.search.searcher import Trial, TrialLog
+from lightlab.search.searcher import Feasible, PointLog, Trial
 from lightlab.space.decisions import DecisionSpace, Point
 
 _MOST_PASSED_OVER = 500  # points in a row, then the policy is taken to know no others
@@ -73,12 +71,11 @@ class Policy(nn.Module):
         return torch.stack(chosen, 1), log_p, entropy
 
 
-class Controller(TrialLog):
+class Controller(PointLog):
     """Reinforcement learning over the points of a space of decisions, one objective (the reward).
 
     Every `batch_size` finished trials the policy is updated. It follows from the seed and the
-    trials told in their order, so that a search goes on from a list of trials. A point is asked
-    once; `feasible(point)` restricts the space.
+    trials told in their order, so that a search goes on from a list of trials.
     """
 
     def __init__(
@@ -88,61 +85,50 @@ class Controller(TrialLog):
         maximize: bool = True,
         ppo: PPO = PPO(),
         trials: Sequence[Trial] = (),
-        feasible: searcher.Feasible | None = None,
+        feasible: Feasible | None = None,
     ) -> None:
-        super().__init__(maximize)
+        super().__init__(space, seed, maximize, (), feasible)
         if len(self.signs) != 1:
             raise ValueError("one objective: a reward that weighs several up")
-        self.space, self.seed, self.ppo, self.feasible = space, seed, ppo, feasible
-        self.policy = Policy(space.n_options)
+        self.ppo, self.policy = ppo, Policy(space.n_options)
         generator = torch.Generator().manual_seed(seed)
         for parameter in self.policy.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1, generator=generator)
         self._optimizer = torch.optim.Adam(self.policy.parameters(), lr=ppo.lr)
         self.n_updates, self.baseline = 0, None
         self.entropy = sum(np.log(space.n_options))  # of the last policy, per point, in nats
-        self._pending: set[Point] = set()
         self._drawn: list[Point] = []
         self._n_refills = 0
-        for trial in searcher.checked(space, trials):
+        for trial in trials:
             self.tell([trial.config], [trial.values], None)
 
     def ask(self, n: int = 1) -> list[Point]:
         """`n` points of the policy that were not asked before; fewer where there are no more."""
-        taken = {t.config for t in self.trials} | self._pending
-        rng = np.random.default_rng([self.seed, self.n_updates, len(taken)])
-        asked: list[Point] = []
-        for _ in range(n):
-            draw = partial(self._draw, taken)
-            point = searcher.unseen(self.space, draw, taken, self.feasible, rng)
-            if point is None:
-                break
-            asked.append(point)
-            taken.add(point)
-            self._pending.add(point)
-        return asked
+        self._rng = np.random.default_rng([self.seed, self.n_updates, len(self._taken)])
+        return super().ask(n)
 
     def tell(
         self, configs: Sequence[Point], values: ArrayLike, noise_var: ArrayLike | None = None
     ) -> None:
         """Rewards (n,), NaN for a failure, from which nothing is learnt; see `Searcher`."""
-        told = [self.space.check(c) for c in configs]
         before = len(self._finished())
-        super().tell(told, values, noise_var)
-        self._pending -= set(told)
+        super().tell(configs, values, noise_var)
         finished, size = self._finished(), self.ppo.batch_size
         for end in range((before // size + 1) * size, len(finished) + 1, size):
             self._update(finished[end - size : end], finished[:end])
 
+    def _next(self) -> Point | None:
+        return self._unseen(self._rng, self._draw)
+
     def _finished(self) -> list[Trial]:
         return [t for t in self.trials if not t.failed]
 
-    def _draw(self, taken: set[Point]) -> Point:
-        """The next of the points drawn from the present policy that is not `taken`: a search that
-        goes on draws those asked before again. A taken one after _MOST_PASSED_OVER.
+    def _draw(self) -> Point:
+        """The next point of the present policy that is not taken: a search that goes on draws those
+        asked before again. A taken one after _MOST_PASSED_OVER.
         """
         for _ in range(_MOST_PASSED_OVER):
-            if (point := self._next_drawn()) not in taken:
+            if (point := self._next_drawn()) not in self._taken:
                 break
         return point
 

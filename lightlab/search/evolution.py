@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lightlab.search import pareto, searcher
-from lightlab.search.searcher import Trial, TrialLog
+from lightlab.search import pareto
+from lightlab.search.searcher import Feasible, PointLog, Trial
 from lightlab.space.decisions import DecisionSpace, Point
 
 
-class _Evolution(TrialLog):
+class _Evolution(PointLog):
     """What the two have in common: random points first, then children of parents."""
 
     def __init__(
@@ -26,48 +26,27 @@ class _Evolution(TrialLog):
         population_size: int,
         n_initial: int,
         trials: Sequence[Trial],
-        feasible: searcher.Feasible | None,
+        feasible: Feasible | None,
     ) -> None:
-        super().__init__(maximize, searcher.checked(space, trials))
+        super().__init__(space, seed, maximize, trials, feasible)
         if min(population_size, n_initial) < 2:
             raise ValueError(
                 f"population_size and n_initial have to be at least 2, got {population_size} and "
                 f"{n_initial}"
             )
-        self.space, self.seed, self.feasible = space, seed, feasible
         self.population_size, self.n_initial = population_size, n_initial
-        self._pending: list[Point] = []
         self._chosen: tuple[int, Any] = (-1, None)  # parents, and of how many trials
 
-    def ask(self, n: int = 1) -> list[Point]:
-        """`n` points that were not asked before; fewer where the space has no more."""
-        asked: list[Point] = []
-        taken = {t.config for t in self.trials} | set(self._pending)
-        while len(asked) < n and (point := self._next(taken)) is not None:
-            asked.append(point)
-            self._pending.append(point)
-            taken.add(point)
-        return asked
-
-    def tell(self, configs, values, noise_var=None) -> None:
-        """Values of asked or other points, NaN for a failure; see `Searcher`."""
-        told = [self.space.check(c) for c in configs]
-        super().tell(told, values, noise_var)
-        self._pending = [p for p in self._pending if p not in set(told)]
-
-    def _next(self, taken: set[Point]) -> Point | None:
-        rng = np.random.default_rng([self.seed, len(self.trials), len(self._pending)])
+    def _next(self) -> Point | None:
+        rng = np.random.default_rng([self.seed, len(self.trials), len(self.pending)])
         finished = [t for t in self.trials if not t.failed]
-        n_begun = len(self.trials) + len(self._pending)
-        if n_begun < self.n_initial or len(finished) < 2:
-            draw = partial(self.space.sample, rng)
-            return searcher.unseen(self.space, draw, taken, self.feasible, rng)
+        if len(self.trials) + len(self.pending) < self.n_initial or len(finished) < 2:
+            return self._unseen(rng)
         if self._chosen[0] != len(self.trials):
             values = np.array([t.values for t in finished]) * self.signs
             parents = self._parents([t.config for t in finished], values)
             self._chosen = len(self.trials), parents
-        draw = partial(self._child, self._chosen[1], rng)
-        return searcher.unseen(self.space, draw, taken, self.feasible, rng)
+        return self._unseen(rng, partial(self._child, self._chosen[1], rng))
 
     def _parents(self, points: list[Point], values: np.ndarray) -> Any:
         """Who may have children, of the finished `points` (n) with `values` (n, m)."""
@@ -94,7 +73,7 @@ class RegularizedEvolution(_Evolution):
         tournament_size: int = 10,
         n_initial: int = 10,
         trials: Sequence[Trial] = (),
-        feasible: searcher.Feasible | None = None,
+        feasible: Feasible | None = None,
     ) -> None:
         super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
         if len(self.signs) != 1:
@@ -131,7 +110,7 @@ class NSGA2(_Evolution):
         population_size: int = 40,
         n_initial: int = 20,
         trials: Sequence[Trial] = (),
-        feasible: searcher.Feasible | None = None,
+        feasible: Feasible | None = None,
     ) -> None:
         super().__init__(space, seed, maximize, population_size, n_initial, trials, feasible)
         self._kept: list[int] = []  # the best of the first `_n_ranked` finished trials

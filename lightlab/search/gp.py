@@ -1,7 +1,7 @@
 """A Gaussian process with a Matérn-5/2 kernel, fitted by maximum a posteriori.
 
-The same model as a BoTorch `SingleTaskGP` with that kernel (a test holds them equal), in NumPy with
-gradients written out: for the tens of points of a search, autograd's overhead is most of its time.
+BoTorch's `SingleTaskGP` (a test holds them equal) in NumPy with gradients written out: for the
+tens of points of a search, autograd's overhead is most of its time.
 """
 
 from dataclasses import dataclass
@@ -56,13 +56,10 @@ class Features:
         """Features (n, n_features) of places (n, d); unordered columns have to be on a level."""
         if all(v is None for v in self.levels):
             return X
-        parts = [
-            X[:, [j]]
-            if levels is None
-            else np.isclose(X[:, [j]], np.asarray(levels)) / np.sqrt(2.0)
-            for j, levels in enumerate(self.levels)
-        ]
-        return np.hstack(parts)
+        columns = [(X[:, [j]], levels) for j, levels in enumerate(self.levels)]
+        return np.hstack(
+            [x if levels is None else np.isclose(x, levels) / np.sqrt(2.0) for x, levels in columns]
+        )
 
     def pull_back(self, slope: np.ndarray) -> np.ndarray:
         """A gradient by features (n_features,) as one by columns (d,): 0 at unordered columns."""
@@ -166,18 +163,10 @@ class _Objective:
         self.d = group[-1] + 1
         columns = [Z[:, group == j] for j in range(self.d)]
         self.sq = np.stack([cdist(z, z, SQUARED).ravel() for z in columns])
-        self.loc = np.concatenate(
-            [
-                np.full(self.d, prior.length_loc + 0.5 * np.log(self.d)),
-                [prior.variance_loc, prior.noise_loc, 0.0],
-            ]
-        )
-        self.width = np.concatenate(
-            [
-                np.full(self.d, prior.length_scale),
-                [prior.variance_scale, prior.noise_scale, prior.mean_scale],
-            ]
-        )
+        length_loc = np.full(self.d, prior.length_loc + 0.5 * np.log(self.d))
+        self.loc = np.r_[length_loc, prior.variance_loc, prior.noise_loc, 0.0]
+        scales = prior.variance_scale, prior.noise_scale, prior.mean_scale
+        self.width = np.r_[np.full(self.d, prior.length_scale), scales]
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         n, d = len(self.y), self.d
@@ -211,22 +200,14 @@ def fit(Z: np.ndarray, y: np.ndarray, group: np.ndarray, noise_var: np.ndarray) 
     """
     objective = _Objective(Z, y, group, noise_var)
     d = objective.d
-    bounds = [(np.log(0.01), np.log(100.0))] * d + [
-        (np.log(1e-3), np.log(1e3)),
-        (LOG_NOISE_FLOOR, 1.0),
-        (-5.0, 5.0),
-    ]
-    best = None
+    bounds = [(np.log(0.01), np.log(100.0))] * d
+    bounds += [(np.log(1e-3), np.log(1e3)), (LOG_NOISE_FLOOR, 1.0), (-5.0, 5.0)]
+    how = {"jac": True, "method": "L-BFGS-B", "bounds": bounds, "options": {"maxiter": 100}}
+    found = []
     for length in (0.3, 1.5):
-        start = np.concatenate(
-            [np.full(d, np.log(length * np.sqrt(d) / 2)), [0.0, np.log(1e-4), 0.0]]
-        )
-        found = minimize(
-            objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 100}
-        )
-        if best is None or found.fun < best.fun:
-            best = found
-    theta = best.x
+        start = np.r_[np.full(d, np.log(length * np.sqrt(d) / 2)), 0.0, np.log(1e-4), 0.0]
+        found.append(minimize(objective, start, **how))
+    theta = min(found, key=lambda one: one.fun).x
     hyper = Hyperparameters(
         np.exp(theta[:d]), float(np.exp(theta[d])), float(np.exp(theta[d + 1])), float(theta[d + 2])
     )

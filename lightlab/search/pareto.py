@@ -7,9 +7,7 @@ import numpy as np
 
 
 def is_non_dominated(values: np.ndarray) -> np.ndarray:
-    """For each row whether no other is at least as good in all objectives and better in one; of
-    equal rows all are kept. (n,) bool.
-    """
+    """Whether no other row is as good in all objectives and better in one, (n,) bool; ties stay."""
     values = np.asarray(values, dtype=float)
     keep = np.ones(len(values), dtype=bool)
     for i, row in enumerate(values):
@@ -33,8 +31,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def crowding(values: np.ndarray) -> np.ndarray:
-    """Crowding distance of each row of one front: the sides of the box that its neighbours span,
-    in shares of the front's range; inf at the ends (Deb et al. 2002). (n,)
+    """Crowding distance of each row of one front, (n,): the sides of the box that its neighbours
+    span, in shares of the front's range; inf at the ends (Deb et al. 2002).
     """
     values = np.asarray(values, dtype=float)
     distance = np.zeros(len(values))
@@ -47,8 +45,7 @@ def crowding(values: np.ndarray) -> np.ndarray:
 
 
 def hypervolume(values: np.ndarray, ref_point: np.ndarray) -> float:
-    """Volume that rows of two objectives or more dominate above `ref_point` (m,), exactly: of two
-    by a sweep, of more by BoTorch.
+    """Volume that rows of two objectives or more dominate above `ref_point` (m,), exactly.
 
     ValueError for fewer objectives, or where the point has another number of them.
     """

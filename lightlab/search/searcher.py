@@ -1,9 +1,10 @@
-"""What a searcher is: asked for points, none of which it has taken yet, and told their values."""
+"""What a searcher is: asked for points and told their values."""
 
 import itertools
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np

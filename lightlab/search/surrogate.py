@@ -69,8 +69,7 @@ def fit_warp(values: np.ndarray, power: float | None = None) -> Warp:
 
 
 def _likeliest(z: np.ndarray) -> float:
-    """The power of highest likelihood, as `scipy.stats.yeojohnson_normmax` at a fraction of its
-    time."""
+    """As `scipy.stats.yeojohnson_normmax` at a fraction of its time."""
     jacobian = np.sum(np.sign(z) * np.log1p(np.abs(z)))
 
     def loss(power: float) -> float:
@@ -97,10 +96,7 @@ def _grow(w: np.ndarray, power: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """What a search believes about one objective after some trials.
-
-    Inside, larger is better and values are warped to be nearly normal.
-    """
+    """What a search believes about one objective: inside, larger is better, values are warped."""
 
     space: SearchSpace
     features: gp.Features

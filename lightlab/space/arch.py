@@ -18,11 +18,11 @@ from lightlab.space.blocks import (
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands after the blocks: 1x1 features, average pooling, a hidden layer, the classifier.
+    """What stands after the blocks; 0 leaves a part out, `act` follows both.
 
-    `features` channels of a 1x1 convolution with batch normalisation before the pooling (MnasNet,
-    MobileNetV2: 1280), `hidden` units of a layer without normalisation after it (MobileNetV3: 1280;
-    `hidden_bias` False in OFA's code); 0 leaves each out. `act` follows both.
+    `features` channels of a 1x1 convolution with batch normalisation before the average pooling
+    (MnasNet, MobileNetV2: 1280), `hidden` units of a layer without it after that (MobileNetV3:
+    1280; `hidden_bias` False in OFA's code); then the classifier.
     """
 
     features: int = 0
@@ -170,10 +170,10 @@ class Layer:
 
 
 def layers(arch: Arch) -> list[Layer]:
-    """All layers of `arch` in the order of their execution.
+    """All layers of `arch` in the order of their execution; a stride halves the side and rounds up.
 
     Names are "stem", "blocks.3.depthwise", "blocks.3.se.reduce", "features", "hidden",
-    "classifier". A stride halves the side and rounds up.
+    "classifier".
     """
     found, channels, size = [], arch.in_channels, arch.resolution
     names = ["stem", *(f"blocks.{i}" for i in range(len(arch.blocks)))]

@@ -1,8 +1,4 @@
-"""Spaces of decisions: a point is a tuple, for each decision the index of the option taken.
-
-Architectures, compressions and the rows of a benchmark's table are all such points; what they stand
-for is the business of `decode` alone.
-"""
+"""Spaces of decisions: a point is a tuple, for each decision the index of the option taken."""
 
 import json
 import math
@@ -34,7 +30,7 @@ class Decision:
 
 
 class DecisionSpace:
-    """All combinations of one option per decision.
+    """All combinations of one option per decision; ValueError without any, or for a name twice.
 
     `decode` makes of the options by name, in the order of the decisions, what a point stands for;
     without it that is these options themselves. ValueError without decisions, or for a name twice.

@@ -1,5 +1,6 @@
 """Hyperparameters of four kinds, and the unit cube in which a search sees them."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One dimension of the unit cube: a search moves along it knowing this much and no more.
+    """One dimension of the unit cube, as a search knows it.
 
     `levels` are the places in (0, 1) that stand for a value (None: every place does), `ordered`
     says whether neighbouring levels are alike.
@@ -165,10 +166,8 @@ class HyperSpace:
         """Every combination of `levels` evenly placed values of each number and all options."""
         if levels < 1:
             raise ValueError(f"levels has to be at least 1, got {levels}")
-        points: list[Config] = [{}]
-        for name, dimension in self.dimensions.items():
-            points = [p | {name: v} for p in points for v in dimension.grid(levels)]
-        return points
+        values = itertools.product(*(d.grid(levels) for d in self.dimensions.values()))
+        return [dict(zip(self.dimensions, row, strict=True)) for row in values]
 
 
 def _check_range(dimension: Float | Int, in_order: bool, positive: bool) -> None:

@@ -1,8 +1,8 @@
-"""MnasNet's factorized hierarchical space.
+"""MnasNet's factorized hierarchical space (Tan et al. 2019, section 4.1 and figure 4).
 
-Tan et al. 2019, section 4.1 and figure 4: a fixed sequence of blocks, for each of which one layer
-and the number of its repeats are searched. The published sizes, 432^5 and 432^15 with a layer's
-choice of its own, are those of MobileNetV2's five blocks of more than one layer, fifteen in all.
+A fixed sequence of blocks, for each of which one layer and the number of its repeats are searched.
+The published sizes, 432^5 and 432^15 with a layer's choice of its own, are those of MobileNetV2's
+five blocks of more than one layer, fifteen in all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,8 +63,7 @@ class MnasNetSpace(DecisionSpace):
     def find(self, arch: Arch) -> Point:
         """A point that decodes to a network like `arch`; ValueError says where there is none.
 
-        Where several points do (a skip has no effect at some layer, two widths round to the same
-        channels), the first.
+        There can be several: a skip has no effect at some layer, two widths round to the same.
         """
         skeleton, blocks = self.skeleton, arch.blocks
         first, last = len(skeleton.first), len(blocks) - len(skeleton.last)

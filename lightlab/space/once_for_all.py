@@ -1,7 +1,7 @@
 """Once-for-All's space: every unit chooses its depth, every layer its kernel and its width.
 
-Cai et al. 2020 (arXiv 1908.09791), section 3.2: units of at most four inverted bottlenecks, of
-which the first D are kept, with kernel 3, 5 or 7 and expansion 3, 4 or 6 each; and the resolution.
+Cai et al. 2020 (arXiv 1908.09791), section 3.2: of units of at most four inverted bottlenecks the
+first D are kept, with kernel 3, 5 or 7 and expansion 3, 4 or 6 each; and the resolution.
 """
 
 import math
@@ -42,9 +42,8 @@ OFA_PROXYLESS = PROXYLESS.scaled(1.3)
 
 
 def like_mobilenet_v3(skeleton: Skeleton) -> Skeleton:
-    """`skeleton` with squeeze-excite and activations as MobileNetV3 has them in OFA: h-swish in the
-    stem, the head and the later half of the stages, squeeze-excite in every second stage and the
-    last.
+    """`skeleton` as MobileNetV3 is in OFA: h-swish in the stem, the head and the later half of the
+    stages, squeeze-excite in every second stage and the last.
     """
     n = len(skeleton.stages)
     stages = tuple(
@@ -122,9 +121,7 @@ class OfaSpace(DecisionSpace):
         return {"largest": encode(self.decode(self.corner())), "decisions": self.to_json()}
 
     def n_archs(self) -> int:
-        """Different sub-networks, exactly, resolutions apart: the product over the units of
-        sum_D (kernels · expansions)^D.
-        """
+        """Sub-networks, resolutions apart: the units' product of sum_D (kernels · expansions)^D."""
         layer = len(self.kernels) * len(self.expands)
         return math.prod(sum(layer**depth for depth in options) for options in self.depths)
 
@@ -159,9 +156,7 @@ class OfaSpace(DecisionSpace):
         ]
 
     def taken(self, points: Sequence[Point] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each network its resolution (n,) and what stands in `positions_at` (n, layers), as
-        indices.
-        """
+        """Indices of the resolution (n,) and of what stands in `positions_at` (n, layers)."""
         index = np.asarray(points, dtype=int).reshape(-1, len(self.n_options))
         columns, n_expands = np.array(self.layer_columns), len(self.expands)
         designs = index[:, columns] * n_expands + index[:, columns + 1]
@@ -197,9 +192,7 @@ class OfaSpace(DecisionSpace):
         return index
 
     def encode(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
-        """One-hot rows as `DecisionSpace.encode`, with zeros for the layers that do not stand
-        (OFA's predictor; its depths follow from that, here they are encoded too).
-        """
+        """One-hot rows as `DecisionSpace.encode`, with zeros for layers that do not stand (OFA)."""
         index = self.canonical(points)
         rows, gone = super().encode(index), ~self.present(index)
         starts = np.cumsum([0, *self.n_options])
@@ -268,7 +261,6 @@ class OfaSpace(DecisionSpace):
 
 
 def _depths(stage: Stage, depths: Sequence[int]) -> tuple[int, ...]:
-    """The depths that a unit can have."""
     if stage.layers < min(depths):
         return (stage.layers,)
     found = tuple(d for d in depths if d <= stage.layers)

@@ -1,7 +1,7 @@
 """ProxylessNAS's space: every block of a MobileNetV2-like backbone chooses for itself.
 
-Cai, Zhu & Han 2019, section 4, and their code: inverted bottlenecks of kernel 3, 5 or 7 and
-expansion 3 or 6; where a residual connection allows it a block may also be left out ("zero").
+Cai, Zhu & Han 2019, section 4, and their code: kernel 3, 5 or 7 and expansion 3 or 6; where a
+residual connection allows it a block may also be left out ("zero").
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,9 +38,7 @@ PROXYLESS = Skeleton(
 
 @dataclass(frozen=True)
 class Position:
-    """A searched block: the maps that come in, and what may stand there by its name in the space
-    (None: nothing, the maps go on as they are).
-    """
+    """What comes into a searched block, and what may stand there (None: nothing) by its name."""
 
     name: str
     in_channels: int
@@ -54,11 +52,11 @@ class Position:
 
 
 class ProxylessSpace(DecisionSpace):
-    """One of `designs`, or nothing, for every block of `skeleton`.
+    """One of `designs` (kernel, expansion), or nothing, for every block of `skeleton`.
 
-    Decisions "1.1", "1.2", …: stage and block in it. Options are the names of the designs (kernel,
-    expansion), and ZERO last where stride and channels allow a residual connection, unless `zero`
-    is False. Points decode to an `Arch`.
+    Decisions "1.1", "1.2", …: stage and block in it. Options are the designs' names, and ZERO last
+    where stride and channels allow a residual connection, unless `zero` is False. Points decode to
+    an `Arch`.
     """
 
     def __init__(
@@ -149,8 +147,7 @@ def _positions(
     for i, stage in enumerate(skeleton.stages):
         for j, (channels, size) in enumerate(maps[i]):
             candidates: dict[str, Block | None] = {
-                name: skeleton.mbconv(i, j, kernel, expand)
-                for name, (kernel, expand) in designs.items()
+                name: skeleton.mbconv(i, j, *design) for name, design in designs.items()
             }
             if zero and (j or stage.stride == 1) and channels == stage.channels:
                 candidates[ZERO] = None

@@ -1,6 +1,4 @@
-"""Width and resolution multipliers as in the papers' own code, and the papers' networks by name
-(published/architectures.yaml).
-"""
+"""Width and resolution multipliers as in the papers' code, and the papers' networks by name."""
 
 import difflib
 import functools
@@ -14,42 +12,34 @@ from lightlab.space.arch import Arch, Head, decode
 from lightlab.space.blocks import Block, make_divisible, require
 
 
-def _slim(channels: int, width_mult: float) -> int:
-    return max(int(channels * width_mult), 8)
-
-
-def _divisible(channels: int, width_mult: float) -> int:
-    return make_divisible(channels * width_mult)
+def _slim(width: float) -> int:
+    return max(int(width), 8)
 
 
 @dataclass(frozen=True)
 class WidthRule:
-    """How a family applies the width multiplier: to channels, to features and to the hidden layer.
+    """How a family applies the width multiplier: to channels, and to the head's last layer.
 
-    `head` "scales", "grows" (only beyond 1: MobileNetV2) or is "fixed" (MnasNet), for the last
-    layer before the classifier: `hidden` where there is one, else `features`.
+    `head` "scales", "grows" (only beyond 1: MobileNetV2) or is "fixed" (MnasNet): `hidden` where
+    there is one, else `features`.
     """
 
-    channels: Callable[[int, float], int]
+    round: Callable[[float], int]
     head: str
 
 
 WIDTH_RULES = {
     "mobilenet_v1": WidthRule(_slim, "scales"),
-    "mobilenet_v2": WidthRule(_divisible, "grows"),
-    "mobilenet_v3": WidthRule(_divisible, "grows"),
-    "mnasnet": WidthRule(_divisible, "fixed"),
-    "scaled": WidthRule(_divisible, "scales"),
+    "mobilenet_v2": WidthRule(make_divisible, "grows"),
+    "mobilenet_v3": WidthRule(make_divisible, "grows"),
+    "mnasnet": WidthRule(make_divisible, "fixed"),
+    "scaled": WidthRule(make_divisible, "scales"),
 }
 MAX_WIDTH_MULT = 1000  # beyond it no layer would fit into any memory
 
 
 def scale(
-    arch: Arch,
-    *,
-    width_mult: float = 1.0,
-    resolution: int | None = None,
-    rule: str = "scaled",
+    arch: Arch, *, width_mult: float = 1.0, resolution: int | None = None, rule: str = "scaled"
 ) -> Arch:
     """`arch` with every width times `width_mult` and for images of `resolution` px.
 
@@ -70,7 +60,7 @@ def scale(
     width = WIDTH_RULES[rule]
 
     def scaled(block: Block) -> Block:
-        return replace(block, out_channels=width.channels(block.out_channels, width_mult))
+        return replace(block, out_channels=width.round(block.out_channels * width_mult))
 
     stem, blocks = scaled(arch.stem), tuple(scaled(b) for b in arch.blocks)
     return replace(arch, stem=stem, blocks=blocks, head=_scaled_head(arch.head, width_mult, width))
@@ -82,20 +72,18 @@ def widths(arch: Arch, width_mults: Iterable[float]) -> list[Arch]:
 
 
 def _scaled_head(head: Head, width_mult: float, rule: WidthRule) -> Head:
+    def scaled(width: int, by: float) -> int:
+        return rule.round(width * by) if width and by != 1 else width
+
     last = {"scales": width_mult, "grows": max(1.0, width_mult), "fixed": 1.0}[rule.head]
-    if head.hidden:
-        features = rule.channels(head.features, width_mult) if head.features else 0
-        hidden = head.hidden if last == 1 else rule.channels(head.hidden, last)
-        return replace(head, features=features, hidden=hidden)
-    if head.features and last != 1:
-        return replace(head, features=rule.channels(head.features, last))
-    return head
+    features = scaled(head.features, width_mult if head.hidden else last)
+    return replace(head, features=features, hidden=scaled(head.hidden, last))
 
 
 def adapt(
     arch: Arch, *, resolution: int, in_channels: int, n_classes: int, min_map: int = 2
 ) -> Arch:
-    """`arch` for other images: their size, channels and classes.
+    """`arch` for other images: their size, channels and classes; ValueError on impossible numbers.
 
     A stride that would leave maps under `min_map` px becomes 1, so that a network made for 224 px
     keeps its first strides on small images and loses its last. ValueError on impossible numbers.
@@ -107,14 +95,7 @@ def adapt(
             block = replace(block, stride=1)
         size = -(-size // block.stride)
         fitted.append(block)
-    return replace(
-        arch,
-        resolution=resolution,
-        stem=fitted[0],
-        blocks=tuple(fitted[1:]),
-        in_channels=in_channels,
-        n_classes=n_classes,
-    )
+    return Arch(resolution, fitted[0], tuple(fitted[1:]), arch.head, in_channels, n_classes)
 
 
 def without_se(arch: Arch) -> Arch:
@@ -170,7 +151,6 @@ def _entries() -> dict[str, Entry]:
 
 
 def _expanded(raw: dict[str, Any]) -> Iterator[Entry]:
-    """The networks of one item of the file: one, or all that a template stands for."""
     if "template" not in raw:
         yield Entry(**raw | {"arch": decode(raw["arch"])})
         return

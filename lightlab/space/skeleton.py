@@ -1,9 +1,9 @@
 """What all networks of a space share, the stages in which they differ, and NAS-Bench-Macro's space.
 
-NAS-Bench-Macro (Su et al. 2021, section 4): eight layers in three stages. Each layer is left out
-(0), MBConv 3x3 with expansion 3 (1) or MBConv 5x5 with expansion 6 (2). A first layer of a stage
-that is "left out" is a 1x1 convolution, which takes the stride. The table of all 6,561 trained
-networks prints parameters and mult-adds: those of what is decoded here.
+NAS-Bench-Macro (Su et al. 2021, section 4): each of eight layers in three stages is left out (0),
+MBConv 3x3 with expansion 3 (1) or MBConv 5x5 with expansion 6 (2). A first layer of a stage that is
+"left out" is a 1x1 convolution, which takes the stride. Its table of all 6,561 trained networks
+prints parameters and mult-adds: those of what is decoded here.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from lightlab.space.decisions import Decision, DecisionSpace
 
 @dataclass(frozen=True)
 class Stage:
-    """A searched block: MobileNetV2's channels and layers, and the stride of its first layer.
+    """A searched block: its channels, its layers, and the stride of the first of them.
 
-    Where inverted bottlenecks stand in it, with `act` ("": the stem's) and with squeeze-excite of
-    `se_ratio` of their expanded width.
+    Its inverted bottlenecks have `act` ("": the stem's) and squeeze-excite of `se_ratio` of their
+    expanded width.
     """
 
     channels: int
@@ -67,16 +67,9 @@ class Skeleton:
     def mbconv(self, i: int, layer: int, kernel: int, expand_ratio: float) -> Block:
         """The inverted bottleneck that is `layer` of stage `i`, both counted from 0."""
         stage = self.stages[i]
-        return Block(
-            "mb",
-            stage.channels,
-            kernel,
-            stage.stride if layer == 0 else 1,
-            expand_ratio,
-            se_ratio=stage.se_ratio,
-            se_of="expanded",
-            act=stage.act or self.stem.act,
-        )
+        stride, act = 1 if layer else stage.stride, stage.act or self.stem.act
+        how = stage.channels, kernel, stride, expand_ratio, stage.se_ratio, "expanded", act
+        return Block("mb", *how)
 
     def maps(self) -> list[list[tuple[int, int]]]:
         """Channels and size of what comes into every layer of every stage, at full depth."""
@@ -100,15 +93,11 @@ class Skeleton:
         def block(b: Block) -> Block:
             return replace(b, out_channels=wide(b.out_channels))
 
+        stages = tuple(replace(s, channels=wide(s.channels)) for s in self.stages)
+        first, last = (tuple(map(block, blocks)) for blocks in (self.first, self.last))
         head = replace(self.head, features=wide(self.head.features), hidden=wide(self.head.hidden))
-        return replace(
-            self,
-            stem=block(self.stem),
-            first=tuple(map(block, self.first)),
-            stages=tuple(replace(s, channels=wide(s.channels)) for s in self.stages),
-            last=tuple(map(block, self.last)),
-            head=head,
-        )
+        stem = block(self.stem)
+        return replace(self, stem=stem, first=first, stages=stages, last=last, head=head)
 
     @classmethod
     def small(
@@ -141,21 +130,17 @@ OPTIONS = ("identity", "mb_k3_e3", "mb_k5_e6")
 _DESIGNS = {"mb_k3_e3": (3, 3), "mb_k5_e6": (5, 6)}
 
 
-def _arch(options: dict[str, Any]) -> Arch:
-    return _network(list(options.values()))
-
-
 def _tied(options: dict[str, Any]) -> Arch:
     """The first layers of each stage are of its one design, the others left out."""
     values, taken = iter(options.values()), []
     for _, most in STAGES:
         design, layers = next(values), next(values)
         taken += [design] * layers + ["identity"] * (most - layers)
-    return _network(taken)
+    return _network(dict(enumerate(taken)))
 
 
-def _network(options: list[str]) -> Arch:
-    taken, blocks = iter(options), []
+def _network(options: dict[Any, str]) -> Arch:
+    taken, blocks = iter(options.values()), []
     for channels, layers in STAGES:
         for i in range(layers):
             option, stride = next(taken), 1 if i else 2
@@ -167,7 +152,7 @@ def _network(options: list[str]) -> Arch:
     return Arch(32, Block("conv", 32), tuple(blocks), Head(1280), 3, 10)
 
 
-MACRO = DecisionSpace([Decision(f"layer_{i}", OPTIONS) for i in range(8)], _arch)
+MACRO = DecisionSpace([Decision(f"layer_{i}", OPTIONS) for i in range(8)], _network)
 
 # One design and a number of layers per stage, as MnasNet's space ties them: a part of MACRO.
 MACRO_TIED = DecisionSpace(
