@@ -179,6 +179,71 @@ def _first(
     return None, any_feasible
 
 
-def checked(space: DecisionSpace, trials: Sequence[Trial]) -> list[Trial]:
-    """The trials with their points as tuples; ValueError for one that is not of `space`."""
-    return [replace(t, config=space.check(t.config)) for t in trials]
+class PointLog(TrialLog):
+    """A log that knows its space and which points are taken: told, or asked and not told yet.
+
+    Of a space of decisions trials and told points are checked (ValueError), and `feasible(point)`
+    restricts what is asked. Searchers build on it by `_next`.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        maximize: bool | tuple[bool, ...],
+        trials: Sequence[Trial],
+        feasible: Feasible | None,
+    ) -> None:
+        self._decisions = isinstance(space, DecisionSpace)
+        if feasible is not None and not self._decisions:
+            raise ValueError("`feasible` is for spaces of decisions")
+        if self._decisions:
+            trials = [replace(t, config=space.check(t.config)) for t in trials]
+        super().__init__(maximize, trials)
+        self.space, self.seed, self.feasible = space, seed, feasible
+        self.pending: list[Any] = []
+        self._taken = set(self._names([t.config for t in self.trials]))
+
+    def ask(self, n: int = 1) -> list[Any]:
+        """`n` points, pending until told: fewer where a space of decisions has no more; in another
+        finite space that is used up a point may come twice.
+        """
+        asked: list[Any] = []
+        while len(asked) < n and (point := self._next()) is not None:
+            asked.append(point)
+            self.pending.append(point)
+            self._taken.update(self._names([point]))
+        return asked
+
+    def tell(
+        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
+    ) -> None:
+        """Values of asked or other points, which are not asked any more; see `Searcher`."""
+        if self._decisions:
+            configs = [self.space.check(c) for c in configs]
+        told, names = self._names(configs), self._names(self.pending)
+        super().tell(configs, values, noise_var)
+        self._taken.update(told)
+        for name in told:
+            if name in names:
+                at = names.index(name)
+                del names[at], self.pending[at]
+
+    def _next(self) -> Any:
+        """One more point, None where there is none left."""
+        raise NotImplementedError
+
+    def _unseen(self, rng: np.random.Generator, draw: Callable[[], Point] | None = None) -> Any:
+        """A point that is not taken, of decisions by `draw` (uniform): see `unseen`."""
+        if self._decisions:
+            draw = draw or partial(self.space.sample, rng)
+            return unseen(self.space, draw, self._taken, self.feasible, rng)
+        for _ in range(MAX_DRAWS):  # then a repeat is accepted
+            point = self.space.sample(rng, 1)[0]
+            if self._names([point])[0] not in self._taken:
+                break
+        return point
+
+    def _names(self, points: Sequence[Any]) -> list[Hashable]:
+        """The points themselves, or `keys` where they cannot be hashed."""
+        return list(points) if self._decisions else keys(self.space.to_cube(points))

@@ -31,9 +31,7 @@ def make_whole(owner: object, *names: str) -> None:
 
 
 def make_real(owner: object, *names: str) -> None:
-    """Turn NumPy's numbers in these fields of a frozen value into floats: a float32 equals a float
-    that has another hash. ValueError for what is no number.
-    """
+    """Turn NumPy's numbers in these fields into floats: equal values have to have equal hashes."""
     for name in names:
         value = getattr(owner, name)
         if isinstance(value, bool) or not isinstance(value, numbers.Real):

@@ -33,7 +33,7 @@ class DecisionSpace:
     """All combinations of one option per decision; ValueError without any, or for a name twice.
 
     `decode` makes of the options by name, in the order of the decisions, what a point stands for;
-    without it that is these options themselves. ValueError without decisions, or for a name twice.
+    without it that is these options themselves.
     """
 
     def __init__(
@@ -80,10 +80,7 @@ class DecisionSpace:
         return points[0] if n is None else points
 
     def mutate(self, point: Point, rng: np.random.Generator) -> Point:
-        """`point` with one decision, drawn uniformly, taken otherwise.
-
-        ValueError in a space of one point, where nothing else can be.
-        """
+        """`point` with one decision, drawn uniformly, taken otherwise; ValueError without one."""
         if not self._open:
             raise ValueError("every decision has a single option: there is nothing to search")
         at = self._open[int(rng.integers(len(self._open)))]

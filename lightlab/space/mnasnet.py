@@ -61,7 +61,7 @@ class MnasNetSpace(DecisionSpace):
         return self.point({d.name: typical[d.name.partition(".")[2]] for d in self.decisions})
 
     def find(self, arch: Arch) -> Point:
-        """A point that decodes to a network like `arch`; ValueError says where there is none.
+        """The first point that decodes to a network like `arch`; ValueError says why there is none.
 
         There can be several: a skip has no effect at some layer, two widths round to the same.
         """
@@ -69,9 +69,8 @@ class MnasNetSpace(DecisionSpace):
         first, last = len(skeleton.first), len(blocks) - len(skeleton.last)
         wanted = list(_effective(blocks, arch.stem.out_channels))
         framed = skeleton.arch(blocks[first:last])
-        if framed != replace(arch, blocks=framed.blocks) or wanted != list(
-            _effective(framed.blocks, arch.stem.out_channels)
-        ):
+        same = wanted == list(_effective(framed.blocks, arch.stem.out_channels))
+        if framed != replace(arch, blocks=framed.blocks) or not same:
             raise ValueError("it has another stem, first or last block, head or input")
         channels = blocks[first - 1].out_channels if first else arch.stem.out_channels
         deepest = [0, first]

@@ -71,11 +71,10 @@ class OfaSpace(DecisionSpace):
     """The sub-networks of a once-for-all network over `skeleton`, whose stages are its units.
 
     Decisions RESOLUTION, and for every unit "1.depth", then "1.1.kernel", "1.1.expand" and so on
-    for every layer. What is decided about a layer beyond the depth says nothing: `canonical` has
-    the first option there. A unit of fewer layers than the least of `depths` keeps them all.
-    `resolutions` empty: the skeleton's. Points decode to an `Arch`. ValueError where a unit's
-    layers are not its greatest depth, a kernel is even, options stand twice or not in order, or
-    two neighbouring units could not be told apart.
+    for every layer; beyond the depth they say nothing: see `canonical`. A unit of fewer layers than
+    the least of `depths` keeps them all. `resolutions` empty: the skeleton's. Points decode to an
+    `Arch`. ValueError where a unit's layers are not its greatest depth, a kernel is even, options
+    stand twice or not in order, or two neighbouring units could not be told apart.
     """
 
     def __init__(

@@ -129,8 +129,7 @@ class ProxylessSpace(DecisionSpace):
     def of_widths(cls, arch: Arch) -> "ProxylessSpace":
         """The ImageNet space with the widths that `arch` has, one per stage of PROXYLESS.
 
-        The released networks have widths of their own. ValueError unless the blocks of `arch`, but
-        the first, begin a stage wherever they change their channels.
+        ValueError unless the blocks, but the first, begin a stage wherever they change channels.
         """
         widths = list(dict.fromkeys(block.out_channels for block in arch.blocks[1:]))
         if len(widths) != len(PROXYLESS.stages):

@@ -43,8 +43,8 @@ def scale(
 ) -> Arch:
     """`arch` with every width times `width_mult` and for images of `resolution` px.
 
-    `rule` is one of WIDTH_RULES: the rounding of the paper that `arch` comes from. ValueError on a
-    multiplier that is not positive, or beyond all memory, or a rule that does not exist.
+    `rule` is one of WIDTH_RULES: the rounding of the paper that `arch` comes from. ValueError on an
+    impossible multiplier, or a rule that does not exist.
     """
     require(
         {
@@ -86,7 +86,7 @@ def adapt(
     """`arch` for other images: their size, channels and classes; ValueError on impossible numbers.
 
     A stride that would leave maps under `min_map` px becomes 1, so that a network made for 224 px
-    keeps its first strides on small images and loses its last. ValueError on impossible numbers.
+    keeps its first strides on small images and loses its last.
     """
     require({"min_map >= 1": min_map >= 1}, "adapt")
     size, fitted = resolution, []

@@ -32,10 +32,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What every network of a space shares: stem and `first` blocks, stages, `last` blocks, head.
-
-    ValueError without stages, or with one of no layers.
-    """
+    """What every network of a space shares; ValueError without stages, or with one of no layers."""
 
     resolution: int
     stem: Block
