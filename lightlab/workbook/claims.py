@@ -43,10 +43,9 @@ def check(
     if profile in order and order.index(profile) < order.index(claim["profile"]):
         notes.insert(1, f"means something from the profile {claim['profile']} on")
         verdict = INCONCLUSIVE
-    ours = {"value": value, "ci_low": low, "ci_high": high, "n": n or int(samples.size)}
-    ours = {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in ours.items()
-    }
+    ours = {"value": value, "ci_low": low, "ci_high": high}
+    ours = {k: v if math.isfinite(v) else None for k, v in ours.items()}
+    ours["n"] = n or int(samples.size)
     return claim | ours | {"verdict": verdict, "note": "; ".join(filter(None, notes))}
 
 

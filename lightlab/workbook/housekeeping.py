@@ -59,8 +59,8 @@ def clean(
     from lightlab.workbook.running import store
 
     project = Project.find()
-    every = project.results.iterdir() if project.results.is_dir() else ()
-    folders = [existing(run)] if run else [p for p in every if p.name != "reference"]
+    others = (p for p in project.results.glob("*") if p.name != "reference")
+    folders = [existing(run)] if run else list(others)
     if not folders:
         out.print("Nothing to remove.")
         return

@@ -29,6 +29,9 @@ def now() -> str:
 def provenance(root: Path) -> dict[str, Any]:
     commit = _printed("git", "-C", str(root), "rev-parse", "HEAD")
     changes = _printed("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    # OpenMP allows a list, one number for each level of nesting
+    threads = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    gpus = _printed("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")  # without torch
     return {
         "git_commit": commit,
         "git_dirty": None if changes is None else bool(changes),  # None: this is no git checkout
@@ -36,9 +39,9 @@ def provenance(root: Path) -> dict[str, Any]:
         "packages": {p: version for p, version in versions().items() if version},
         "cpu": machine.processor()["model name"],
         "cores": os.cpu_count(),
-        "threads": _threads(),
+        "threads": int(threads) if threads.isdigit() else os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpu": _gpu(),
+        "gpu": gpus.splitlines()[0] if gpus else None,
         "os": platform.platform(),
     }
 
@@ -62,7 +65,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def damaged(folder: Path, manifest: dict[str, Any]) -> list[str]:
-    """Recorded files that are missing or whose hash is another than the recorded one."""
+    """Recorded files that are missing or have changed."""
     return [
         name
         for name, recorded in manifest["files"].items()
@@ -91,15 +94,3 @@ def versions() -> dict[str, str | None]:
         with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found
-
-
-def _threads() -> int | None:
-    """OMP_NUM_THREADS, of which OpenMP allows a list, one number for each level of nesting."""
-    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(text) if text.isdigit() else os.cpu_count()
-
-
-def _gpu() -> str | None:
-    """The first GPU's name by nvidia-smi, so that torch need not be imported here."""
-    names = _printed("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
-    return names.splitlines()[0] if names else None

@@ -7,6 +7,7 @@ starts, and all faults are told at once.
 
 import ast
 import builtins
+import contextlib
 import keyword
 import math
 import re
@@ -44,14 +45,6 @@ class Parameter:
     choices: tuple[str, ...] = ()
 
     @property
-    def is_list(self) -> bool:
-        return self.type.startswith("list")
-
-    @property
-    def item_type(self) -> str:
-        return self.type[5:-1] if self.is_list else self.type
-
-    @property
     def allowed(self) -> str:
         """The range or the choices, as a reader writes them; empty where anything goes."""
         if self.choices:
@@ -62,8 +55,7 @@ class Parameter:
         return f"{'(' if self.low_open else '['}{'..'.join(ends)}{')' if self.high_open else ']'}"
 
     def check_item(self, value: Any) -> Any:
-        """`value`, or a ValueError where the range or the choices do not allow it. Infinity passes
-        only where the range names it."""
+        """`value`; ValueError where range or choices do not allow it. Infinity has to be named."""
         if self.choices and str(value) not in self.choices:
             raise ValueError(f"not one of {self.allowed}; {nearest(str(value), self.choices)}")
         if isinstance(value, float) and not math.isfinite(value):
@@ -90,11 +82,8 @@ class Resolved:
 def read(notebook: Path) -> dict[str, Parameter]:
     """What a notebook's cell declares; WorkbookError lists every line that is no parameter."""
     where = f"notebooks/{notebook.name}"
-    cells = [
-        c
-        for c in read_notebook(notebook)["cells"]
-        if "parameters" in c.get("metadata", {}).get("tags", [])
-    ]
+    every = read_notebook(notebook)["cells"]
+    cells = [c for c in every if "parameters" in c.get("metadata", {}).get("tags", [])]
     if len(cells) != 1:
         what = f"needs exactly one cell tagged 'parameters', has {len(cells)}"
         raise WorkbookError(Fault(where, what))
@@ -103,9 +92,8 @@ def read(notebook: Path) -> dict[str, Parameter]:
     try:
         statements = ast.parse("\n".join(lines)).body
     except SyntaxError as e:
-        raise WorkbookError(
-            Fault(f"{where} {e.lineno or 1}", f"cell: is not Python: {e.msg}")
-        ) from e
+        fault = Fault(f"{where} {e.lineno or 1}", f"cell: is not Python: {e.msg}")
+        raise WorkbookError(fault) from e
     schema, faults = dict[str, Parameter](), []
     for node in statements:
         last_line = lines[node.end_lineno - 1].encode()  # columns count bytes
@@ -163,7 +151,7 @@ def bad_name(name: Any) -> str | None:
 
 
 def resolve(
-    project: Project, notebook: str, profile: str | None, overrides: Mapping[str, str] | None = None
+    project: Project, notebook: str, profile: str | None, overrides: Mapping[str, str] = {}
 ) -> Resolved:
     """The values for one run of a notebook; `overrides` are texts as typed after -p.
 
@@ -181,7 +169,7 @@ def resolve(
             given.append((shown, shown, _load_file(path, shown)))
         except WorkbookError as e:
             faults += e.faults
-    typed = {n: _from_text(schema.get(n), text) for n, text in (overrides or {}).items()}
+    typed = {n: _from_text(schema.get(n), text) for n, text in overrides.items()}
     for where, source, asked in [*given, (f"-p ({notebook})", "-p", typed)]:
         good, found = check(schema, asked, where)
         faults += found
@@ -193,8 +181,7 @@ def resolve(
 
 
 class _Values(yaml.SafeLoader):
-    """YAML's safe loader, but a key written twice is an error, and 010 and 1:30 are not the eight
-    and the ninety that YAML 1.1 makes of them: integers are decimal."""
+    """YAML's safe loader, but no key may stand twice, and 010 and 1:30 are no 8 and no 90."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, regexp) for tag, regexp in found if tag != _INT]
@@ -205,9 +192,8 @@ class _Values(yaml.SafeLoader):
         keys = [self.construct_object(k, deep=True) for k, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", node.start_mark
-                )
+                what = f"the key {key!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, what, node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -233,7 +219,7 @@ def _from_text(parameter: Parameter | None, text: str) -> Any:
     """What was typed on the command line, read as the declared type asks."""
     if parameter is None or parameter.type == "str":
         return text
-    if parameter.is_list and not text.lstrip().startswith("["):
+    if parameter.type.startswith("list") and not text.lstrip().startswith("["):
         text = f"[{text}]"
     if parameter.type == "list[str]":
         return [item.strip().strip("'\"") for item in text.strip()[1:-1].split(",") if item.strip()]
@@ -256,30 +242,24 @@ def check(
         try:
             good[name] = _adapter(schema[name]).validate_python(value, strict=True)
         except ValidationError as e:
-            reason = _reason(e.errors()[0], schema[name])
-            wrong.append(Fault(where, f"{name} = {reprlib.repr(value)}: {reason}"))
+            error = e.errors()[0]
+            item = f"item {error['loc'][0]}: " if error["loc"] else ""
+            what = f"wrong type: has to be {schema[name].type}"
+            what = error["ctx"]["error"] if error["type"] == "value_error" else what
+            wrong.append(Fault(where, f"{name} = {reprlib.repr(value)}: {item}{what}"))
     return good, unknown + wrong
 
 
 def _adapter(p: Parameter) -> TypeAdapter:
-    item = Annotated[_TYPES[p.item_type], AfterValidator(p.check_item)]
-    if p.item_type == "float":
+    kind = p.type.removeprefix("list[").removesuffix("]")
+    item = Annotated[_TYPES[kind], AfterValidator(p.check_item)]
+    if kind == "float":
         item = Annotated[item, BeforeValidator(_float_from_text)]
-    return TypeAdapter(list[item] if p.is_list else item)
+    return TypeAdapter(item if kind == p.type else list[item])
 
 
 def _float_from_text(value: Any) -> Any:
     """YAML reads 1e-3 as text; where a float is declared it is taken for the float it means."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
+    with contextlib.suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
     return value
-
-
-def _reason(error: Mapping[str, Any], p: Parameter) -> str:
-    item = f"item {error['loc'][0]}: " if error["loc"] else ""
-    if error["type"] == "value_error":
-        return item + str(error["ctx"]["error"])
-    return f"{item}wrong type: has to be {p.type}"

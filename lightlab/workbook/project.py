@@ -43,7 +43,7 @@ class WorkbookError(Exception):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint that names the nearest valid name, or all of them where none is near."""
     valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, valid, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"there are: {', '.join(valid)}" if valid else "there are none"
@@ -116,9 +116,8 @@ def needs(notebook: Path) -> list[str]:
     """The notebooks whose results `notebook` reads, from its metadata `lightlab.needs`."""
     found = settings(notebook).get("needs", [])
     if not (isinstance(found, list) and all(isinstance(n, str) for n in found)):
-        raise WorkbookError(
-            Fault(f"notebooks/{notebook.name}", "`needs` has to be a list of names")
-        )
+        what = "`needs` has to be a list of names"
+        raise WorkbookError(Fault(f"notebooks/{notebook.name}", what))
     return found
 
 

@@ -1,8 +1,5 @@
-"""Running notebooks: what there is to do, attempts in processes of their own, their results.
-
-As an IPython extension, for the kernels of runs: output waits for a slow reader. Else a kernel's
-socket drops, without a word, what comes while 1,000 messages wait: lines were missing, or the run
-waited in vain for the message that a cell had ended.
+"""Running notebooks. As an IPython extension of their kernels: output waits for a slow reader; else
+a kernel's socket drops, without a word, what comes while 1,000 messages wait.
 """
 
 from typing import Any

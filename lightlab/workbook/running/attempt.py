@@ -1,7 +1,6 @@
 """One attempt at one unit, in a process of its own; the argument is the attempt's folder.
 
-The folder holds task.json; everything is written below it. papermill's saved notebook cannot be
-trusted (it calls cells completed that never ran), so success is judged by a journal of our own.
+papermill calls cells completed that never ran, so success is judged by a journal of our own.
 """
 
 import contextlib
@@ -11,36 +10,25 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":
+    sys.modules["pyarrow.fs"] = None  # half of papermill's import, for notebooks in Hadoop only
+
+import nbformat
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NotebookExecutionManager
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+from traitlets.config import Config
 
 from lightlab import disk
 from lightlab.workbook import manifest, running
 from lightlab.workbook.project import CORES
 from lightlab.workbook.running.executor import Cause, Journal, Limits, Watchdog
-
-
-@contextlib.contextmanager
-def _without_hadoop() -> Iterator[None]:
-    """Hide pyarrow's file systems: half of papermill's import, for notebooks in Hadoop only."""
-    hidden = sys.modules.setdefault("pyarrow.fs", None) is None  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        if hidden:
-            del sys.modules["pyarrow.fs"]
-
-
-with _without_hadoop():
-    import nbformat
-    from nbclient.exceptions import DeadKernelError
-    from nbformat import NotebookNode
-    from papermill.clientwrap import PapermillNotebookClient
-    from papermill.engines import NotebookExecutionManager
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
-    from traitlets.config import Config
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SAVE_EVERY_S = 5.0
@@ -85,11 +73,9 @@ def run(folder: Path) -> Cause | None:
 
 def _cancel(watchdog: Watchdog, journal: Journal) -> None:
     watchdog.cause = watchdog.cause or Cause("cancelled", "the runner was stopped")
-    if journal.kernel_pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(journal.kernel_pid, signal.SIGKILL)
-    else:
+    if journal.kernel is None:
         raise SystemExit(1)
+    journal.kernel.kill()
 
 
 def _execute(
@@ -109,7 +95,7 @@ def _execute(
 
 
 def _death(journal: Journal) -> str:
-    code = journal.kernel_exit()
+    code = journal.kernel.poll() if journal.kernel else None
     how = "ended" if code is None else f"exited with {code}"
     if code is not None and code < 0:  # the real-time signals have no names
         names = {s: s.name for s in signal.Signals}
@@ -178,8 +164,7 @@ class _Client(PapermillNotebookClient):
     journal: Journal
 
     def execute_cell(self, cell: NotebookNode, cell_index: int, **kwargs: Any) -> Any:
-        process = self.km.provisioner.process
-        self.journal.kernel_pid, self.journal.kernel_exit = process.pid, process.poll
+        self.journal.kernel = self.km.provisioner.process
         self.journal.cell_begins(cell_index)
         try:
             result = super().execute_cell(cell, cell_index, **kwargs)
@@ -213,13 +198,12 @@ def _as_text(msg: dict) -> str:
 
 
 def _folded(text: str) -> str:
-    """What a terminal would still show of lines that carriage returns wrote over."""
+    """What a terminal still shows of lines that carriage returns wrote over."""
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
 
 
 def _coalesced(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """The outputs with one stream of each name, where it began. nbclient's own way takes time
-    that grows with the square of a line's length: minutes for a line of a megabyte."""
+    """One stream of each name, where it began; nbclient's own way is quadratic in the length."""
     streams = dict[str, list[NotebookNode]]()
     for output in outputs:
         if output.output_type == "stream":
@@ -242,14 +226,12 @@ class _Manager(NotebookExecutionManager):
 
 
 def _execute_cells(nb: NotebookNode, output: Path, journal: Journal, sockets: str) -> None:
-    """Execute `nb` in place; `sockets` is a folder of its own for the kernel's IPC files."""
-    manager = _Manager(nb, output_path=str(output), progress_bar=False, log_output=False)
+    """Execute `nb` in place; `sockets` is an empty folder for the kernel's IPC files."""
+    manager = _Manager(nb, output_path=str(output), progress_bar=False)
     journal.cells = len(nb.cells)
     manager.notebook_start()
-    config = Config()
-    if os.name == "posix":  # TCP ports are now and then taken between choosing and binding
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.ip = str(Path(sockets) / "k")
+    # TCP ports are now and then taken between choosing and binding
+    config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
     client = _Client(
         manager,
         kernel_name="python3",

@@ -1,6 +1,4 @@
-"""Where attempts run: local one-shot processes; a cluster needs the same three verbs. And what
-watches an attempt from within: its limits, its status file, the end of all that it started.
-"""
+"""Where attempts run: local one-shot processes. And what watches an attempt from within."""
 
 import contextlib
 import os
@@ -10,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -31,16 +29,16 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEX
 
 @dataclass(frozen=True)
 class Event:
-    """Something that an attempt did: `status` is its status file; `ended` says that it is over."""
+    """What an attempt did."""
 
     unit: str
-    status: dict[str, Any]
+    status: dict[str, Any]  # its status file
     ended: bool = False
     error: str | None = None  # why there is no proper end, where there is none
 
 
 class Executor(Protocol):
-    """Runs attempts somewhere that sees the same folders."""
+    """Runs attempts somewhere that sees the same folders, be it a cluster."""
 
     def submit(self, unit: str, folder: Path) -> None: ...
     def cancel(self) -> None: ...
@@ -63,11 +61,10 @@ class LocalExecutor:
 
     def __init__(self, root: Path, watched: bool = False):
         self._root, self._children = root, dict[str, _Child]()
-        self._env = os.environ | {ROOT: str(root), "PYTHONHASHSEED": "0"}
-        self._env[RUNNER] = str(os.getpid())
-        self._env.pop("TQDM_DISABLE", None)
-        if not watched:
-            self._env["TQDM_DISABLE"] = "1"
+        own = {ROOT: str(root), RUNNER: str(os.getpid())}
+        self._env = os.environ | own | {"PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"}
+        if watched:
+            del self._env["TQDM_DISABLE"]
 
     def submit(self, unit: str, folder: Path) -> None:
         """Start the attempt whose task lies in `folder`."""
@@ -92,11 +89,10 @@ class LocalExecutor:
         deadline = time.monotonic() + _CANCEL_S
         while self._children:
             _, child = self._children.popitem()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
+            child.process.kill()  # no effect on one that has ended
+            child.process.wait()
             end_processes(child.folder.name)
             child.errors.close()
 
@@ -151,11 +147,10 @@ class Cause:
 
 
 def end_processes(tag: str) -> None:
-    """Kill every process of the attempt `tag`, in whatever session or group. A look misses what is
-    started during it: look again until none is there."""
+    """Kill every process of the attempt `tag`, in whatever session or group."""
     deadline = time.monotonic() + _GRACE_S  # one that waits for its disk outlives even SIGKILL
     found = True
-    while found and time.monotonic() < deadline:
+    while found and time.monotonic() < deadline:  # again: a look misses what starts during it
         found = False
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -164,18 +159,18 @@ def end_processes(tag: str) -> None:
                     found = True
 
 
+@dataclass
 class Journal:
     """What an attempt tells of its cells and their output, for the log and for its watchdog."""
 
-    def __init__(self, log: TextIO):
-        self._log = log
-        self.cell: int | None = None  # index of the cell under way, None between cells
-        self.cells = 0
-        self.cell_started = self.last_output = time.monotonic()
-        self.seconds: dict[int, float] = {}
-        self.finished: set[int] = set()
-        self.kernel_pid: int | None = None
-        self.kernel_exit: Callable[[], int | None] = lambda: None
+    log: TextIO
+    cell: int | None = None  # index of the cell under way, None between cells
+    cells: int = 0
+    cell_started: float = field(default_factory=time.monotonic)
+    last_output: float = field(default_factory=time.monotonic)
+    seconds: dict[int, float] = field(default_factory=dict)
+    finished: set[int] = field(default_factory=set)
+    kernel: subprocess.Popen | None = None
 
     def cell_begins(self, index: int) -> None:
         self.cell = index
@@ -188,8 +183,8 @@ class Journal:
 
     def write(self, text: str) -> None:
         self.last_output = time.monotonic()
-        self._log.write(text)
-        self._log.flush()
+        self.log.write(text)
+        self.log.flush()
 
 
 class Watchdog(threading.Thread):
@@ -234,29 +229,28 @@ class Watchdog(threading.Thread):
         disk.write_json(self._path, self._state, durable=state == "ended")
 
     def _past_limit(self) -> Cause | None:
-        now, j, cell = time.monotonic(), self._journal, self._journal.cell
-        where = f"cell {cell + 1}" if cell is not None else "no cell"
-        if self._limits.notebook and now - self._began > self._limits.notebook:
-            text = f"past the notebook's limit of {self._limits.notebook:g} s, in {where}"
+        now, limits, journal = time.monotonic(), self._limits, self._journal
+        cell = journal.cell  # once, for another thread sets it
+        where = "no cell" if cell is None else f"cell {cell + 1}"
+        if limits.notebook and now - self._began > limits.notebook:
+            text = f"past the notebook's limit of {limits.notebook:g} s, in {where}"
             return Cause("notebook-timeout", text)
         if cell is None:
             return None
-        if self._limits.cell and now - j.cell_started > self._limits.cell:
-            return Cause("cell-timeout", f"{where} ran past the limit of {self._limits.cell:g} s")
-        if self._limits.stall and now - j.last_output > self._limits.stall:
-            return Cause("stall", f"{where} was silent for {self._limits.stall:g} s")
+        if limits.cell and now - journal.cell_started > limits.cell:
+            return Cause("cell-timeout", f"{where} ran past the limit of {limits.cell:g} s")
+        if limits.stall and now - journal.last_output > limits.stall:
+            return Cause("stall", f"{where} was silent for {limits.stall:g} s")
         return None
 
     def _end_kernel(self) -> None:
         """First an interrupt, which leaves a traceback at the line that hangs; then the end."""
-        pid, now = self._journal.kernel_pid, time.monotonic()
-        first = self._killing_since is None
-        self._killing_since = self._killing_since or now
-        with contextlib.suppress(ProcessLookupError, TypeError):
-            if first:
-                os.kill(pid, signal.SIGINT)
-            elif now - self._killing_since > _GRACE_S:
-                os.kill(pid, signal.SIGKILL)
+        kernel = self._journal.kernel
+        if kernel and self._killing_since is None:
+            self._killing_since = time.monotonic()
+            kernel.send_signal(signal.SIGINT)
+        elif kernel and time.monotonic() - self._killing_since > _GRACE_S:
+            kernel.kill()
 
     def _measure(self) -> None:
         used = 0

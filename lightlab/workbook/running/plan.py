@@ -1,6 +1,4 @@
-"""What there is to run: units (a notebook with its values), their needs, and which are out of
-date. A unit is up to date when the hashes of all that it depends on are the recorded ones.
-"""
+"""What there is to run: units (a notebook with its values), their needs, which are out of date."""
 
 import ast
 import contextlib
@@ -49,8 +47,8 @@ def make(
     project: Project,
     wanted: list[str],
     profile: str,
-    overrides: Mapping[str, str] | None = None,
-    sweep: Mapping[str, list[str]] | None = None,
+    overrides: Mapping[str, str] = {},
+    sweep: Mapping[str, list[str]] = {},
 ) -> list[Unit]:
     """The units for the notebooks asked for and all that they need, in a runnable order.
 
@@ -58,7 +56,6 @@ def make(
     """
     project.check_profile(profile)
     names, wants = _with_needs(project, project.select(wanted))
-    overrides, sweep = overrides or {}, sweep or {}
     units, declared = dict[str, Unit](), set[str]()
     faults = [Fault("-p / --sweep", f"{n!r} is given to both") for n in overrides if n in sweep]
     for name in names:
@@ -146,22 +143,21 @@ def stale(recorded: Mapping[str, Any] | None, now: Mapping[str, str], folder: Pa
     return f"changed: {', '.join(changed)}" if changed else manifest.damage(folder, recorded)
 
 
-def _lightlab_imports(notebook: Path) -> list[str]:
-    """The lightlab modules that the code cells import by name."""
-    found: set[str] = set()
+def _imported_names(notebook: Path) -> set[str]:
+    """What the code cells import; the names of modules are among them."""
+    found = set[str]()
     for cell in read_notebook(notebook)["cells"]:
         if cell["cell_type"] != "code":
             continue
         tree = _parsed("".join(cell["source"]))
         if tree is None:  # not known what it imports: all counts
-            found |= _graph().modules
-            continue
+            return _graph().modules
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 found |= {a.name for a in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
-    return sorted(n for n in found if n.split(".")[0] == "lightlab")
+    return found
 
 
 def _parsed(source: str) -> ast.Module | None:
@@ -174,35 +170,27 @@ def _parsed(source: str) -> ast.Module | None:
 
 @functools.cache
 def _graph() -> Any:
-    import grimp
+    """Who imports whom; each module the package around it, too, for that runs first."""
+    import grimp  # not for each command
 
-    return grimp.build_graph("lightlab", cache_dir=None)
+    graph = grimp.build_graph("lightlab", cache_dir=None)
+    for module in graph.modules - {"lightlab"}:
+        graph.add_import(importer=module, imported=module.rpartition(".")[0])
+    return graph
 
 
 def _package_hash(project: Project, notebook: str) -> str:
-    """A hash of the modules that the notebook imports, all that those import, and the data files
-    beside them. A data file named after another notebook is that notebook's alone."""
+    """A hash of the modules that the notebook reaches and of the data files beside them."""
     root = Path(str(resources.files("lightlab")))
-    others = project.notebooks.keys() - {notebook}
+    others = project.notebooks.keys() - {notebook}  # data files of their names are theirs alone
+    imported = _graph().modules & _imported_names(project.notebooks[notebook])
     paths = set()
-    for module in _reached(tuple(_lightlab_imports(project.notebooks[notebook]))):
+    for module in imported.union(*map(_graph().find_upstream_modules, imported)):
         path = root.joinpath(*module.split(".")[1:])
         paths.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
     for folder in {p.parent for p in paths}:
         paths |= {p for p in _data_files(folder) if p.stem not in others}
     return disk.digest({p.relative_to(root).as_posix(): disk.sha256(p) for p in sorted(paths)})
-
-
-@functools.cache
-def _reached(imported: tuple[str, ...]) -> set[str]:
-    """The modules that importing these runs: all that they import, and the packages around them."""
-    graph, reached, ahead = _graph(), set[str](), list(imported)
-    while ahead:
-        module = ahead.pop()
-        if module in graph.modules and module not in reached:
-            reached.add(module)
-            ahead += [module.rpartition(".")[0], *graph.find_modules_directly_imported_by(module)]
-    return reached
 
 
 def _data_files(folder: Path) -> list[Path]:
@@ -221,8 +209,7 @@ def _pins_hash(root: Path) -> str:
 
 
 def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
-    """Name, size and time of every file of the data that a value names: as `parquet:`,
-    `imagefolder:` or `csv:`, or as the folder that is the value of `dataset`."""
+    """Name, size and time of every file of the data that values name."""
     found = []
     for name, value in values.items():
         scheme, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
@@ -235,29 +222,23 @@ def _outside_data(root: Path, values: Mapping[str, Any]) -> list[list[Any]]:
     return found
 
 
-def _files_below(place: Path) -> Iterator[list[Any]]:
+def _files_below(place: Path | os.DirEntry) -> Iterator[list[Any]]:
     """Name, size and time of a file, or of all below a folder; by scandir, for there are many."""
-    if place.is_file():
+    if place.is_dir():
+        with os.scandir(place) as entries:
+            for entry in entries:
+                yield from _files_below(entry)
+    elif place.is_file():
         stat = place.stat()
-        yield [place.as_posix(), stat.st_size, stat.st_mtime_ns]
-    if not place.is_dir():
-        return
-    with os.scandir(place) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _files_below(Path(entry.path))
-            elif entry.is_file():
-                stat = entry.stat()
-                yield [Path(entry.path).as_posix(), stat.st_size, stat.st_mtime_ns]
+        yield [Path(place).as_posix(), stat.st_size, stat.st_mtime_ns]
 
 
 def _result_hash(folder: Path, whole: bool) -> str | None:
-    """A hash of a unit's results as far as another notebook can read them: not its log, pictures
-    and timings; `whole`: those too, so that it is another one after each execution."""
-    recorded = disk.read_json(folder / "manifest.json")
-    if recorded is None:
-        return None
-    if whole:
-        return disk.sha256(folder / "manifest.json")
+    """A hash of what another notebook can read of a unit's results; `whole`: of its log, pictures
+    and timings too, so that it is another one after each execution."""
+    path = folder / "manifest.json"
+    recorded = disk.read_json(path)
+    if whole or recorded is None:
+        return disk.sha256(path) if recorded else None
     read = ("tables/", "artifacts/", "trials", "claims")
     return disk.digest({n: h for n, h in recorded["files"].items() if n.startswith(read)})

@@ -1,10 +1,11 @@
 """What `lightlab run` shows while it runs and at its end, and what `lightlab list` shows."""
 
 import time
-from contextlib import AbstractContextManager
+from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -29,21 +30,18 @@ _LOOK = {
 }
 
 
-class Plain(AbstractContextManager):
+class Plain(ExitStack):
     """One line for each change of state; for logs and pipes."""
 
     def __init__(self, console: Console):
+        super().__init__()
         self._console, self._last = console, dict[str, str]()
-
-    def __exit__(self, *_: Any) -> None:
-        return None
 
     def __call__(self, run: Run, unit: str) -> None:
         state = run.states[unit]
-        if self._last.get(unit) == state.state:
-            return
-        self._last[unit] = state.state
-        self._console.print(Text(f"{_LOOK[state.state][0]} {unit}  {_words(state)}"))
+        if self._last.get(unit) != state.state:
+            self._last[unit] = state.state
+            self._console.print(Text(f"{_LOOK[state.state][0]} {unit}  {_words(state)}"))
 
 
 class Screen(Plain):
@@ -52,14 +50,8 @@ class Screen(Plain):
     def __init__(self, console: Console):
         super().__init__(console)
         self._states, self._began = dict[str, State](), dict[str, float]()
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._table)
-
-    def __enter__(self) -> "Screen":
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._live.stop()
+        live = Live(console=console, refresh_per_second=4, get_renderable=self._table)
+        self.enter_context(live)
 
     def __call__(self, run: Run, unit: str) -> None:
         self._states = run.states
@@ -97,16 +89,15 @@ class Follow(Plain):
 
     def __init__(self, console: Console):
         super().__init__(console)
-        self._read: dict[Path, int] = {}
+        self._logs = dict[Path, TextIO]()
 
     def __call__(self, run: Run, unit: str) -> None:
-        log = run.log_of(unit)
-        if log is not None and log.is_file():
-            with log.open("rb") as f:
-                f.seek(self._read.get(log, 0))
-                text = f.read().decode(errors="replace")
-                self._read[log] = f.tell()
-            for line in text.splitlines():
+        log = run.attempts[unit] / "log.txt" if unit in run.attempts else None
+        if log and log.is_file():
+            if log not in self._logs:
+                opened = log.open(encoding="utf-8", errors="replace")
+                self._logs[log] = self.enter_context(opened)
+            for line in self._logs[log].read().splitlines():
                 self._console.print(Text(f"  {unit} | {line}"))
         super().__call__(run, unit)
 
@@ -124,13 +115,12 @@ def _words(state: State) -> str:
 def tell(run: Run, console: Console) -> None:
     """The last lines: how many of what, and every cause."""
     states = [s.state for s in run.states.values()]
-    if all(s == CURRENT for s in states):
+    if set(states) <= {CURRENT}:
         taken = sum(s.cause is not None for s in run.states.values())
         rest = f" {taken} others are taken as they are." if taken else ""
         console.print(f"Nothing to do: all {len(states) - taken} notebooks are up to date.{rest}")
         return
-    counts = {s: states.count(s) for s in dict.fromkeys(states)}
-    console.print(", ".join(f"{n} {s}" for s, n in counts.items()))
+    console.print(", ".join(f"{n} {s}" for s, n in Counter(states).items()))
     for state in run.states.values():
         if state.state == FAILED:
             console.print(Text(f"✗ {state.unit}: {state.cause}", "bold red"))
@@ -139,8 +129,7 @@ def tell(run: Run, console: Console) -> None:
 
 
 def overview(project: Project) -> list[tuple[str, str, str, str, str, str]]:
-    """(notebook, needs, last run, state, age, time) for each notebook; states are up to date,
-    stale (with what changed), failed, never run."""
+    """(notebook, needs, last run, state, age, time) for each notebook."""
     found = []
     for name, path in project.notebooks.items():
         wants = ", ".join(n.split("_")[0] for n in needs(path)) or "–"
@@ -159,9 +148,8 @@ def _last(project: Project, notebook: str) -> tuple[Path, dict[str, Any]]:
     found = []
     for manifest in project.results.glob(f"*/{notebook}*/manifest.json"):
         folder, facts = manifest.parent, store.recorded(manifest.parent) or {}
-        if folder.parent.name == "reference":  # holds only parts of what was recorded
-            continue
-        if facts.get("notebook") == notebook and facts.get("ended"):
+        kept = folder.parent.name == "reference"  # only parts of what was recorded
+        if not kept and facts.get("notebook") == notebook and facts.get("ended"):
             found.append((folder, facts))
     return max(found, key=lambda f: f[1]["ended"], default=(project.results, {}))
 

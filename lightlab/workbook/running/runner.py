@@ -5,8 +5,9 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -43,17 +44,15 @@ class State:
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. `force`: what is up to date, too. `retries`: of a kernel that died. `only`: no
-    notebooks but these; what they need is taken as it is, even where it is out of date.
-    """
+    """How to run."""
 
     profile: str
     jobs: int
     limits: Limits = field(default_factory=Limits)
-    force: bool = False
+    force: bool = False  # what is up to date, too
     fail_fast: bool = False
-    retries: int = 0
-    only: tuple[str, ...] = ()
+    retries: int = 0  # of a kernel that died
+    only: tuple[str, ...] = ()  # notebooks; what they need is taken as it is
 
 
 class Run:
@@ -74,19 +73,21 @@ class Run:
         self._executor, self._watch = executor, watch
         self._sorter = TopologicalSorter({u.name: set(u.needs) for u in units})
         self._queue, self._held = list[str](), list[str]()
-        self._attempts: dict[str, Path] = {}
+        self.attempts: dict[str, Path] = {}  # the folders of those at work
         self._started = manifest.now()
         self._provenance = manifest.provenance(project.root)
 
     def execute(self) -> bool:
         """Run everything that is not up to date; True where all units are in a good state."""
-        with store.held(self.folder), _stoppable():
+        with store.held(self.folder), ExitStack() as stack:
+            before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
+            stack.callback(signal.signal, signal.SIGTERM, before)
             store.recover(self.folder)
             self._sorter.prepare()
             try:
                 while self._sorter.is_active():
                     self._fill()
-                    for event in self._executor.events() if self._attempts else ():
+                    for event in self._executor.events() if self.attempts else ():
                         self._take(event)
             except BaseException:
                 self._stop()
@@ -98,39 +99,39 @@ class Run:
 
     def _fill(self) -> None:
         """Start what may start now, what took longest last time first. A unit that has to be alone
-        is held back until nothing else is ready or at work (so that nothing gets ready beside it);
-        then it is decided anew, for another may have failed meanwhile."""
-        while len(self._attempts) < self.options.jobs:
+        is held back until nothing else is ready or at work, and then decided anew."""
+        while len(self.attempts) < self.options.jobs:
             ready = self._sorter.get_ready()
             self._queue += sorted(ready, key=lambda n: (-store.took_s(self.folder, n), n))
-            ahead = self._queue or ([] if self._attempts else self._held)
+            ahead = self._queue or ([] if self.attempts else self._held)
             if not ahead:
                 return
             name = ahead.pop(0)
             state, reason, hashes = self._decide(name)
             if state != "running":
                 self._settle(name, state, reason)
-            elif self.units[name].alone and (self._queue or self._attempts):
+            elif self.units[name].alone and (self._queue or self.attempts):
                 self._held.append(name)
             else:
                 self._begin(name, reason, hashes)
 
     def _decide(self, name: str) -> tuple[str, str | None, dict[str, str]]:
-        """What to do with a unit whose needs are settled: run, skip, or leave it as it is; why; and
-        for a run the hashes of what it depends on."""
+        """The state of a unit whose needs are settled, why, and for a run its hashes."""
         unit = self.units[name]
         broken = [n for n in unit.needs if self.states[n].state not in (OK, CURRENT)]
         if broken:
             return SKIPPED, f"needs {', '.join(broken)}", {}
         if self.options.fail_fast and any(s.state == FAILED for s in self.states.values()):
             return SKIPPED, "another notebook failed (--fail-fast)", {}
-        place = self.folder / name
+        place, facts = self.folder / name, store.recorded(self.folder / name)
         if self.options.only and unit.notebook not in self.options.only:
-            fault = store.unusable(place)
+            fault = f"there is no result of {name} to take: run it first, or without --only"
+            if facts and facts.get("status") == "ok":
+                fault = manifest.damage(place, facts)
             return (SKIPPED, fault, {}) if fault else (CURRENT, "taken as it is", {})
         now = plan.hashes(self.project, unit, self.folder)
         forced = "forced" if self.options.force else None
-        if why := forced or plan.stale(store.recorded(place), now, place):
+        if why := forced or plan.stale(facts, now, place):
             return "running", why, now
         shutil.rmtree(store.failed(self.folder, name), ignore_errors=True)  # it is overtaken
         return CURRENT, None, {}
@@ -139,7 +140,8 @@ class Run:
         import joblib  # only where something runs
 
         unit, state = self.units[name], self.states[name]
-        folder = store.new_attempt(self.folder, name)
+        folder = self.folder / ".attempts" / f"{name}~{uuid.uuid4().hex[:12]}"
+        folder.mkdir()  # its name also marks the attempt's processes
         task = {
             "unit": name,
             "notebook": unit.notebook,
@@ -158,7 +160,7 @@ class Run:
         }
         disk.write_text(folder / "task.json", json.dumps(task, indent=1))
         disk.write_text(folder / "params.yaml", yaml.safe_dump(unit.values, sort_keys=False))
-        self._attempts[name] = folder
+        self.attempts[name] = folder
         state.state, state.why, state.attempts = "running", why, state.attempts + 1
         self._executor.submit(name, folder)
         self._watch(self, name)
@@ -169,7 +171,7 @@ class Run:
         self._watch(self, name)  # before the log moves: its last lines, too
         if not event.ended:
             return
-        attempt = self._attempts.pop(name)
+        attempt = self.attempts.pop(name)
         facts = store.recorded(attempt) or {}
         ok = event.error is None and facts.get("status") == "ok"
         cause = event.error or facts.get("cause") or (event.status.get("cause") or {}).get("text")
@@ -181,7 +183,10 @@ class Run:
             return
         state.seconds = facts.get("seconds")
         if event.error:  # the attempt could not write its own papers
-            _note_failure(attempt, self.units[name], event.error)
+            facts = {"schema": 1, "unit": name, "notebook": state.notebook, "status": "failed"}
+            facts |= {"cause": cause, "params": self.units[name].values, "ended": manifest.now()}
+            with suppress(OSError):  # on a full disk the cause still stands in run.json
+                disk.write_json(attempt / "manifest.json", facts | {"files": {}})
         store.publish(attempt, self.folder, name, ok)
         self._settle(name, OK if ok else FAILED, None if ok else cause)
 
@@ -194,20 +199,15 @@ class Run:
     def _stop(self) -> None:
         self._executor.cancel()
         for name, state in self.states.items():
-            if name in self._attempts or state.state == "waiting":
+            if name in self.attempts or state.state == "waiting":
                 state.state = CANCELLED
         store.recover(self.folder)
-
-    def log_of(self, name: str) -> Path | None:
-        """The growing log of a running unit."""
-        return self._attempts[name] / "log.txt" if name in self._attempts else None
 
     def _write(self, ended: bool = False) -> None:
         """run.json: the units of this call beside those of earlier calls into the same run."""
         earlier = disk.read_json(self.folder / "run.json") or {"units": []}
-        others = [u for u in earlier["units"] if u["unit"] not in self.states]
-        kept = {path.name for path in self.folder.iterdir()}
-        others = [u for u in others if {u["unit"], u["unit"] + FAILED_SUFFIX} & kept]
+        kept = {path.name.removesuffix(FAILED_SUFFIX) for path in self.folder.iterdir()}
+        others = [u for u in earlier["units"] if u["unit"] in kept - self.states.keys()]
         for unit in others:  # left by a runner that was killed: we hold the folder now
             if unit["state"] in ("waiting", "running"):
                 unit |= {"state": CANCELLED, "cause": "the runner was killed"}
@@ -223,20 +223,3 @@ class Run:
             "units": sorted(others + states, key=lambda u: u["unit"]),
         }
         disk.write_json(self.folder / "run.json", about)
-
-
-def _note_failure(attempt: Path, unit: Unit, cause: str) -> None:
-    facts = {"schema": 1, "unit": unit.name, "notebook": unit.notebook, "status": "failed"}
-    rest = {"cause": cause, "params": unit.values, "ended": manifest.now(), "files": {}}
-    with suppress(OSError):  # on a full disk the cause still stands in the runner's own words
-        disk.write_json(attempt / "manifest.json", facts | rest)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

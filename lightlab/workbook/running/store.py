@@ -1,13 +1,10 @@
-"""A run's folder: who holds it, how a finished attempt becomes the result, what a crash left, and
-what `lightlab verify` executes again of it.
-"""
+"""A run's folder: who holds it, how an attempt becomes the result, what to execute again of it."""
 
 import contextlib
 import fcntl
 import os
 import shutil
 import socket
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +22,7 @@ _UNFINISHED = ".unfinished"
 
 @contextlib.contextmanager
 def held(run_folder: Path, to_write: bool = True) -> Iterator[None]:
-    """Hold the run's folder; WorkbookError where another runner does, or where it cannot be
-    written. The system drops the lock however the holder dies."""
+    """Hold the run's folder; WorkbookError where another runner does or it cannot be written."""
     where = str(run_folder)
     with contextlib.ExitStack() as stack:
         try:
@@ -38,9 +34,8 @@ def held(run_folder: Path, to_write: bool = True) -> Iterator[None]:
                     what = f"less than {_MIN_FREE_BYTES // 2**20} MiB are free on this disk"
                     raise WorkbookError(Fault(where, what, "free some space and run again"))
                 lock.truncate(0)
-                lock.write(
-                    f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
-                )
+                me = f"process {os.getpid()} on {socket.gethostname()} since {manifest.now()}"
+                lock.write(me)
                 lock.flush()
         except BlockingIOError:
             lock.seek(0)
@@ -62,8 +57,8 @@ def empty(run_folder: Path) -> None:
 
 
 def recover(run_folder: Path) -> None:
-    """Clear what a killed runner left: its processes, its half-done attempts. A result that was
-    set aside while its successor was being put in place comes back where that never happened."""
+    """Clear what a killed runner left: its processes and half-done attempts. A result that it had
+    set aside comes back where no other is in its place."""
     for folder in (run_folder / ".attempts").iterdir():
         end_processes(folder.name)
         unit, _, kind = folder.name.rpartition("~")
@@ -74,23 +69,15 @@ def recover(run_folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_attempt(run_folder: Path, unit: str) -> Path:
-    """An empty folder for an attempt; its name also marks the attempt's processes."""
-    folder = run_folder / ".attempts" / f"{unit}~{uuid.uuid4().hex[:12]}"
-    folder.mkdir()
-    return folder
-
-
 def unfinished(run_folder: Path, unit: str, hashes: Mapping[str, str]) -> Path:
-    """Where a unit's long work is kept until it has a result. With other values, code, pins or data
-    it begins anew; whether with another text of the notebook, the record decides."""
+    """Where a unit's long work is kept until it has a result; it begins anew where `hashes` change.
+    For the notebook's text the record decides that."""
     decisive = {k: v for k, v in hashes.items() if k != "source"}
     return run_folder / _UNFINISHED / f"{unit}~{disk.digest(decisive)[:12]}"
 
 
 def publish(attempt: Path, run_folder: Path, unit: str, ok: bool) -> None:
-    """Make the attempt the unit's result by renaming; a failed one goes to `<unit>.failed` and
-    leaves the last good result where it is."""
+    """Rename the attempt to the unit's result, or a failed one to `<unit>.failed` beside it."""
     place = run_folder / unit if ok else failed(run_folder, unit)
     aside = run_folder / ".attempts" / f"{place.name}~old"
     shutil.rmtree(aside, ignore_errors=True)
@@ -115,26 +102,16 @@ def recorded(folder: Path) -> dict | None:
     return disk.read_json(folder / "manifest.json")
 
 
-def took_s(folder: Path, name: str) -> float:
+def took_s(run_folder: Path, unit: str) -> float:
     """Seconds that a unit took last in this run, else in the reference; 0: neither knows."""
-    for place in (folder / name, folder.parent / "reference" / name):
-        if facts := recorded(place):
-            return float(facts.get("seconds") or 0)
-    return 0.0
-
-
-def unusable(place: Path) -> str | None:
-    """Why the result in `place` cannot be taken, whatever has changed since; None: it can."""
-    facts = recorded(place)
-    if facts is None or facts.get("status") != "ok":
-        return f"there is no result of {place.name} to take: run it first, or without --only"
-    return manifest.damage(place, facts)
+    places = run_folder / unit, run_folder.parent / "reference" / unit
+    facts = recorded(places[0]) or recorded(places[1]) or {}
+    return float(facts.get("seconds") or 0)
 
 
 def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
-    """The run's units with their recorded values, profiles and compute threads (on which the order
-    of sums depends). What the wanted ones need comes along; what a reference has of other runs
-    (`of_other_runs`) does not, for what those needed is not there.
+    """The run's units, those wanted and what they need, with their recorded values, profiles and
+    compute threads (on which the order of sums depends); without those of other runs.
 
     WorkbookError where the run has no finished result, or a recorded notebook or value is gone.
     """
@@ -142,9 +119,8 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
     names = known.keys() - of_other_runs(run)
     if wanted:
         names &= _with_needs(known, set(project.select(wanted)))
-    for name in (n for n in known if n in names):
-        facts = known[name]
-        if facts.get("status") != "ok" or "hashes" not in facts:
+    for name, facts in known.items():
+        if name not in names or facts.get("status") != "ok" or "hashes" not in facts:
             continue
         notebook = facts["notebook"]
         if notebook not in project.notebooks:
@@ -166,17 +142,16 @@ def units_of(project: Project, run: Path, wanted: list[str]) -> list[Unit]:
 
 
 def of_other_runs(run: Path) -> list[str]:
-    """Units that a reference has of runs besides its own."""
+    """Units that a reference has of runs besides its own; what they needed is not there."""
     return sorted(p.parent.name for p in run.glob("*@run=*/manifest.json"))
 
 
 def other_machines(recorded: Path, fresh: Path) -> str:
     """What to make of differences where another processor recorded the run; empty: it was this."""
     old, new = _recorded(recorded), _recorded(fresh)
-    both = old.keys() & new
     before, now = (
-        {facts[name].get("provenance", {}).get("cpu", "an unknown one") for name in both}
-        for facts in (old, new)
+        {run[name].get("provenance", {}).get("cpu", "an unknown one") for name in old.keys() & new}
+        for run in (old, new)
     )
     if before <= now:
         return ""

@@ -172,6 +172,6 @@ def test_data_below_home_and_bare_folders_are_looked_at(tmp_path, monkeypatch):
 def test_magics_hide_no_imports(workbook):
     imports = "from lightlab.workbook import record"
     path = workbook.add("01_a", f"%load_ext autoreload\n{imports}", "!ls", "%%time\nx = 1")
-    assert "lightlab.workbook.record" in plan._lightlab_imports(path)
+    assert "lightlab.workbook.record" in plan._imported_names(path)
     path = workbook.add("02_b", imports, "x = $")
-    assert "lightlab.nets.build" in plan._lightlab_imports(path)  # not known: all counts
+    assert "lightlab.nets.build" in plan._imported_names(path)  # not known: all counts
