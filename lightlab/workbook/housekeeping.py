@@ -79,6 +79,6 @@ def existing(run: str) -> Path:
     project = Project.find()
     folder = project.run_folder(run)
     if not folder.is_dir():
-        runs = sorted(p.name for p in project.results.glob("*") if p.name[0] != ".")
+        runs = sorted(p.name for p in project.results.glob("*") if p.is_dir() and p.name[0] != ".")
         raise WorkbookError(Fault("run", f"there is no results/{run}", nearest(run, runs)))
     return folder

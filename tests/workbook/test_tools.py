@@ -1,5 +1,6 @@
 """The commands about networks as a user types them, in this process: importing PyTorch is slow."""
 
+import json
 import subprocess
 import sys
 
@@ -12,6 +13,9 @@ from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
 from lightlab.space import scaling
 from lightlab.space.arch import decode
+from lightlab.train.parallel import run_beside
+from lightlab.workbook.project import WorkbookError
+from lightlab.workbook.tools import common
 
 DIGITS = "r8x1 conv_k3_s2_c8 sep_k3_s1_c8 head_n10"
 
@@ -98,11 +102,20 @@ def test_a_text_is_shown_as_well_as_a_name(lightlab):
         (["latency", "mobilenet_32", "--batch", "1000000000"], "GiB are free"),
         (["latency", "mobilenet_32", "--threads", "999"], "threads must be at most"),
         (["predict", "none.onnx", "a.png"], "none.onnx: there is no such file"),
+        (["predict", ":one:.onnx", "a.png"], ":one:.onnx: there is no such file"),
         (["predict", "a.png", "a.png"], "a.png: is no ONNX model"),
     ],
 )
 def test_bad_input_is_one_line(lightlab, weights, image, words, said):  # noqa: ARG001
     assert said in one_line(lightlab(*words, code=2))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_package_refuses_is_told_be_it_in_a_worker_process(workers):
+    with pytest.raises(WorkbookError, match="fit: no network 'nosuch'"), common.told("fit"):
+        run_beside(scaling.get, {0: ("nosuch",), 1: ("nosuch",)}, 0, workers)
+    with pytest.raises(json.JSONDecodeError), common.told("fit"):  # of Python: a fault of ours
+        run_beside(json.loads, {0: ("x",), 1: ("x",)}, 0, workers)
 
 
 def test_a_file_of_weights_leaves_as_onnx_and_predicts(lightlab, weights, image, tmp_path):

@@ -1,14 +1,17 @@
 """What the commands about networks share: how they print, find a network and tell an error."""
 
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 from rich.table import Table
 from typer import Option
 
+import lightlab
 from lightlab.workbook.project import Fault, WorkbookError
 
 if TYPE_CHECKING:
@@ -16,9 +19,10 @@ if TYPE_CHECKING:
 
     from lightlab.space.arch import Arch
 
-# without markup: names, values and causes are shown as they are, brackets and all
-out = Console(highlight=False, markup=False)
+# names, values and causes are shown as they are: brackets, and ":one:", of which rich makes a sign
+out = Console(highlight=False, markup=False, emoji=False)
 
+PACKAGE = Path(lightlab.__file__).parent
 NAME = "A name of `lightlab arch list`, or a network's text."
 Width = Annotated[float, Option(help="Factor of all widths, rounded as the paper's code does.")]
 Resolution = Annotated[int | None, Option(min=1, help="Side of the images in px.")]
@@ -44,11 +48,17 @@ def told(where: str) -> Iterator[None]:
     try:
         yield
     except ValueError as e:
-        *_, (frame, _) = traceback.walk_tb(e.__traceback__)
-        origins = type(e).__module__, frame.f_globals["__name__"]
-        if not any(name.startswith("lightlab.") for name in origins):
+        if not (type(e).__module__.startswith("lightlab.") or PACKAGE in _place(e).parents):
             raise
         raise refusal(where, str(e)) from e
+
+
+def _place(error: ValueError) -> Path:
+    """The file that raised it, be it in a worker process, whose traceback comes as a text."""
+    if beside := re.findall(r'^  File "(.+)", line', str(error.__cause__), re.MULTILINE):
+        return Path(beside[-1])
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(frame.f_code.co_filename)
 
 
 def refusal(where: str, what: str, hint: str = "") -> WorkbookError:
