@@ -63,10 +63,14 @@ TARGET = Target(max_macs=4e5, max_size_kb=150)
 
 @pytest.fixture(scope="module")
 def fitted(images):
-    heard, asked = [], []
+    heard, asked, real = [], [], parallel.pool
+
+    def pool(workers, **how):  # of trainings, which say how, or of what is run beside them
+        return real(workers, **how) if how else asked.append(workers) or joblib.Parallel(1)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "SHORT_MACS", 0)
-        patch.setattr(parallel, "pool", lambda n: asked.append(n) or joblib.Parallel(1))
+        patch.setattr(parallel, "pool", pool)
         patch.setattr(joblib, "cpu_count", lambda: 2)
         patch.setattr(run, "_BESIDE_S", 16)  # designs are trained beside the search
         found = run.fit(

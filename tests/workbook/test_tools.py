@@ -144,9 +144,11 @@ def test_the_weights_are_not_written_over_under_another_name(lightlab, weights, 
 def test_what_was_there_stays_where_the_new_file_does_not_answer_alike(
     lightlab, weights, tmp_path, monkeypatch, found
 ):
-    def parity(*_):
+    real = deploy.parity
+
+    def parity(network, model, images):
         if found is None:
-            raise ValueError("the model answers with NaN or infinity")
+            return real(network, model, images[:0])  # is refused
         return found | {"max_abs_diff": 1.0, "n": 200}
 
     monkeypatch.setattr(deploy, "parity", parity)
