@@ -7,7 +7,6 @@ import inspect
 import linecache
 import tokenize
 from html import escape
-from importlib import resources
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -16,9 +15,8 @@ import pandas as pd
 from IPython.display import HTML
 
 from lightlab.show import tables
-from lightlab.workbook.project import WorkbookError, read_notebook
+from lightlab.workbook.project import PACKAGE, WorkbookError, read_notebook
 
-PACKAGE = Path(str(resources.files("lightlab")))
 _INLINE_SVG_BYTES = 400_000
 # JupyterLab sets tables flush right, which suits numbers but not sentences
 _LEFT = 'style="text-align:left;vertical-align:top"'

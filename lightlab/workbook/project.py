@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+PACKAGE = Path(__file__).parents[1]
 # In the environment of a kernel that the runner started: the attempt's folder, the profile, and
 # the workbook's root.
 OUT, PROFILE, ROOT = "LIGHTLAB_OUT", "LIGHTLAB_PROFILE", "LIGHTLAB_ROOT"

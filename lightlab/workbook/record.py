@@ -24,7 +24,7 @@ from lightlab import disk
 from lightlab.published import loader
 from lightlab.show import style, tables
 from lightlab.workbook import claims, display, manifest
-from lightlab.workbook.project import NAME, OUT, PROFILE, Fault, Project, WorkbookError
+from lightlab.workbook.project import NAME, OUT, PACKAGE, PROFILE, Fault, Project, WorkbookError
 
 if TYPE_CHECKING:
     from lightlab.show.knob import Knob
@@ -73,7 +73,7 @@ def _by_itself(notebook: str, namespace: Mapping[str, Any], project: Project) ->
 
 def _code() -> list[list[Any]]:
     """Names and times of lightlab's modules: long work goes on only under the same code."""
-    root = display.PACKAGE
+    root = PACKAGE
     modules = sorted(root.rglob("*.py"))
     return [[path.relative_to(root).as_posix(), path.stat().st_mtime_ns] for path in modules]
 

@@ -16,6 +16,13 @@ def test_random_points_do_not_repeat_until_the_space_is_used_up():
     assert len({tuple(c.values()) for c in asked}) == 8
 
 
+def test_random_does_not_ask_for_what_it_was_told():
+    told = RandomSearch(WIDE, seed=4).ask(3)
+    search = RandomSearch(WIDE, seed=4)
+    search.tell(told, [value(c) for c in told])
+    assert not [c for c in search.ask(5) if c in told]
+
+
 def test_random_is_the_same_in_any_batches_and_after_resuming():
     one = RandomSearch(WIDE, seed=4)
     whole = one.ask(6)

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from typer import Option
 
-import lightlab
-from lightlab.workbook.project import Fault, WorkbookError
+from lightlab.workbook.project import PACKAGE, Fault, WorkbookError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 # names, values and causes are shown as they are: brackets, and ":one:", of which rich makes a sign
 out = Console(highlight=False, markup=False, emoji=False)
 
-PACKAGE = Path(lightlab.__file__).parent
 NAME = "A name of `lightlab arch list`, or a network's text."
 Width = Annotated[float, Option(help="Factor of all widths, rounded as the paper's code does.")]
 Resolution = Annotated[int | None, Option(min=1, help="Side of the images in px.")]
