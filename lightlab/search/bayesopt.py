@@ -1,16 +1,39 @@
-"""Bayesian optimisation: ask where the model expects most, tell what was found."""
+"""Bayesian optimisation with BoTorch: ask where the model expects most, tell what was found."""
 
+import importlib.util
+import itertools
+import math
+import os
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
+import torch
+from botorch.acquisition import AcquisitionFunction, LogExpectedImprovement
+from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+from botorch.acquisition.multi_objective import logei
+from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+from botorch.models import ModelListGP
+from botorch.optim import optimize_acqf, optimize_acqf_discrete
+from botorch.optim.optimize_mixed import optimize_acqf_mixed_alternating
+from botorch.sampling import SobolQMCNormalSampler
+from botorch.utils.multi_objective.hypervolume import infer_reference_point
+from botorch.utils.multi_objective.pareto import is_non_dominated
+from linear_operator.utils.warnings import NumericalWarning
+from torch import Tensor
 
-from lightlab.search import acquisition, surrogate
-from lightlab.search.searcher import Feasible, Incumbent, PointLog, SearchSpace, Trial, keys
-from lightlab.search.surrogate import LogEI, Surrogate
+from lightlab.search import surrogate
+from lightlab.search.searcher import Feasible, Incumbent, PointLog, SearchSpace, Trial
+from lightlab.search.surrogate import Surrogate, single_thread
 
-N_BEST = 3  # points whose neighbourhood is searched closely
+N_SAMPLES = 64  # quasi-Monte-Carlo draws of the posterior
+N_RAW, N_STARTS = 512, 4  # places looked at first, and of those from which a climb starts
+MAX_CHOICES = 20_000  # a space of at most so many points is looked at whole
+ANCHOR = 10  # so often a fit begins anew, the others begin at its hyperparameters
+EXTENSION = "logei_fused_ext"
 
 
 class BayesianOptimization(PointLog):
@@ -39,7 +62,7 @@ class BayesianOptimization(PointLog):
         if n_initial < 1:
             raise ValueError(f"n_initial has to be at least 1, got {n_initial}")
         self.n_initial, self.ref_point = n_initial, ref_point
-        self._fitted: tuple[int, list[Surrogate]] = (-1, [])
+        self._fitted: dict[int, list[Surrogate]] = {}  # by number of trials
 
     @property
     def incumbent(self) -> Incumbent | None:
@@ -55,48 +78,134 @@ class BayesianOptimization(PointLog):
 
     def surrogates(self) -> list[Surrogate]:
         """The model of each objective given the trials told; ValueError before one finished."""
-        if self._fitted[0] != len(self.trials):
-            power = 1.0 if len(self.signs) > 1 else None  # a power would distort hypervolumes
-            models = [
-                surrogate.fit(self.space, self.trials, sign, k, power)
-                for k, sign in enumerate(self.signs)
-            ]
-            self._fitted = (len(self.trials), models)
-        return self._fitted[1]
+        n = len(self.trials)
+        anchor = n // ANCHOR * ANCHOR
+        if all(t.failed for t in self.trials[:anchor]):
+            anchor = n
+        for end in (anchor, n):
+            if end not in self._fitted:
+                self._fitted[end] = self._fit(end, self._fitted.get(anchor))
+        self._fitted = {end: self._fitted[end] for end in (anchor, n)}
+        return self._fitted[n]
+
+    def _fit(self, n: int, starts: list[Surrogate] | None) -> list[Surrogate]:
+        power = 1.0 if len(self.signs) > 1 else None  # a power would distort hypervolumes
+        starts = starts or [None] * len(self.signs)
+        return [
+            surrogate.fit(self.space, self.trials[:n], sign, k, power, start)
+            for k, (sign, start) in enumerate(zip(self.signs, starts, strict=True))
+        ]
 
     def _next(self) -> Any:
         n_begun = len(self.trials) + len(self.pending)
         rng = np.random.default_rng([self.seed, len(self.trials), len(self.pending)])
         if n_begun < self.n_initial or all(t.failed for t in self.trials):
             return self._initial(n_begun, rng)
-        best, columns = self._best_places(), self.space.columns
-        x = acquisition.maximize(self._acquisition(), columns, best, self._allowed, rng)
-        return self._unseen(rng) if x is None else self.space.from_cube(x[None])[0]
-
-    def _allowed(self, x: np.ndarray, key: bytes) -> bool:
-        if not self._decisions:
-            return key not in self._taken
-        point = self.space.from_cube(x[None])[0]
-        return point not in self._taken and (self.feasible is None or self.feasible(point))
+        with torch.random.fork_rng([]), single_thread(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NumericalWarning)
+            torch.manual_seed(int(rng.integers(2**31)))
+            return self._best_of(self._acquisition(), rng)
 
     def _initial(self, index: int, rng: np.random.Generator) -> Any:
         sobol = scipy.stats.qmc.Sobol(len(self.space.columns), rng=np.random.default_rng(self.seed))
         if index:  # SciPy cannot move forward by 0
             sobol.fast_forward(index)
-        point = self.space.from_cube(sobol.random(1))[0]
-        place = self.space.to_cube([point])
-        return point if self._allowed(place[0], keys(place)[0]) else self._unseen(rng)
+        (point,) = self.space.from_cube(sobol.random(1))
+        return point if self._allowed(point) else self._unseen(rng)
 
-    def _acquisition(self) -> acquisition.Acquisition:
-        models, pending = self.surrogates(), self.space.to_cube(self.pending)
+    def _allowed(self, point: Any) -> bool:
+        free = self._names([point])[0] not in self._taken
+        return free and (self.feasible is None or self.feasible(point))
+
+    def _acquisition(self) -> AcquisitionFunction:
+        models = [s.model for s in self.surrogates()]
+        X = torch.from_numpy(self.space.to_cube([t.config for t in self.trials]))
+        pending = torch.from_numpy(self.space.to_cube(self.pending)) if self.pending else None
+        means = torch.stack([m.posterior(X).mean[:, 0].detach() for m in models], dim=1)
+        if len(models) == 1 and pending is None:
+            return LogExpectedImprovement(models[0], best_f=means.max())
+        sampler = SobolQMCNormalSampler(torch.Size([N_SAMPLES]), seed=self.seed)
+        how = {"X_baseline": X, "X_pending": pending, "sampler": sampler, "prune_baseline": True}
         if len(models) == 1:
-            return LogEI(models[0], pending)
-        from lightlab.search import nehvi  # BoTorch is slow to import: only for several objectives
+            return qLogNoisyExpectedImprovement(models[0], **how)
+        keep_python_path()
+        if self.ref_point is None:
+            reference = infer_reference_point(means[is_non_dominated(means)])
+        else:
+            pairs = zip(self.ref_point, self.surrogates(), strict=True)
+            reference = torch.tensor([s.inside([r])[0] for r, s in pairs])
+        return qLogNoisyExpectedHypervolumeImprovement(ModelListGP(*models), reference, **how)
 
-        return nehvi.LogNEHVI(models, pending, self.ref_point, self.seed)
+    def _best_of(self, acqf: AcquisitionFunction, rng: np.random.Generator) -> Any:
+        """The allowed point of largest value found; None where there is none left."""
+        levels = [c.levels for c in self.space.columns]
+        if None not in levels and math.prod(map(len, levels)) <= MAX_CHOICES:
+            choices = self._choices(levels)
+            if not len(choices):
+                return self._unseen(rng)  # says so where nothing is feasible
+            x, _ = optimize_acqf_discrete(acqf, 1, choices)
+            return self.space.from_cube(x.numpy())[0]
+        if self._decisions:
+            return self._climb(acqf, rng)
+        x, _ = self._optimize(acqf)
+        (point,) = self.space.from_cube(x.numpy())
+        if self._allowed(point):
+            return point
+        raw = list(filter(self._allowed, self.space.sample(rng, N_RAW)))
+        return raw[self._worth(acqf, raw).argmax()] if raw else self._unseen(rng)
 
-    def _best_places(self) -> np.ndarray:
-        """The places, (≤ N_BEST, d), around which to look closely: of best mean per objective."""
-        each = max(1, N_BEST // len(self.signs))
-        best = [np.argsort(-m.process.predict(m.process.Z)[0])[:each] for m in self.surrogates()]
-        return self.surrogates()[0].X[np.unique(np.concatenate(best))]
+    def _choices(self, levels: list[tuple[float, ...]]) -> Tensor:
+        X = np.array(list(itertools.product(*levels)))
+        points = self.space.from_cube(X)
+        return torch.from_numpy(X[[self._allowed(p) for p in points]])
+
+    def _optimize(self, acqf: AcquisitionFunction) -> tuple[Tensor, Tensor]:
+        columns = list(enumerate(self.space.columns))
+        ends = [(0.0, 1.0) if c.levels is None else (c.levels[0], c.levels[-1]) for _, c in columns]
+        bounds = torch.tensor(ends, dtype=torch.double).T
+        ordered = {i: c.levels for i, c in columns if c.levels and c.ordered}
+        unordered = {i: c.levels for i, c in columns if c.levels and not c.ordered}
+        how = {"num_restarts": N_STARTS, "raw_samples": N_RAW}
+        if ordered or unordered:
+            return optimize_acqf_mixed_alternating(acqf, bounds, ordered, unordered, **how)
+        options = {"sample_around_best": True, "maxiter": 60}
+        how = {
+            "num_restarts": N_STARTS,
+            "raw_samples": N_RAW,
+            "retry_on_optimization_warning": False,
+        }
+        return optimize_acqf(acqf, bounds, 1, options=options, **how)
+
+    def _climb(self, acqf: AcquisitionFunction, rng: np.random.Generator) -> Any:
+        """From random points and neighbours of the best trials, decision by decision uphill."""
+        space, best = self.space, set[Any]()
+        X = torch.from_numpy(space.to_cube([t.config for t in self.trials]))
+        for model in self.surrogates():
+            best |= {self.trials[i].config for i in np.argsort(-model.belief(X)[0])[:N_STARTS]}
+        near = itertools.chain.from_iterable(map(space.neighbors, sorted(best)))
+        points = list(filter(self._allowed, dict.fromkeys([*space.sample(rng, N_RAW), *near])))
+        if not points:
+            return self._unseen(rng)
+        values = self._worth(acqf, points)
+        tops = []
+        for i in np.argsort(-values, kind="stable")[:N_STARTS]:
+            point, value, higher = points[i], values[i], True
+            while higher:
+                near = list(filter(self._allowed, space.neighbors(point)))
+                found = self._worth(acqf, near) if near else np.array([-np.inf])
+                if higher := found.max() > value:
+                    point, value = near[found.argmax()], found.max()
+            tops.append((value, point))
+        return max(tops)[1]
+
+    def _worth(self, acqf: AcquisitionFunction, points: Sequence[Any]) -> np.ndarray:
+        with torch.no_grad():
+            return acqf(torch.from_numpy(self.space.to_cube(points))[:, None]).numpy()
+
+
+def keep_python_path() -> None:
+    """Stop BoTorch from compiling its C++ kernel (tens of seconds) unless it is built already."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "torch_extensions"
+    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR", default))
+    if importlib.util.find_spec(EXTENSION) is None and not any(root.rglob(f"{EXTENSION}.so")):
+        logei._load_attempted = True
