@@ -9,13 +9,12 @@ import torch
 from lightlab.search import (
     NSGA2,
     BayesianOptimization,
-    Controller,
     RandomSearch,
     RegularizedEvolution,
     SearchError,
     pareto,
 )
-from lightlab.search.controller import PPO
+from lightlab.search.controller import PPO, Controller
 from lightlab.search.searcher import Trial
 from lightlab.space.decisions import Decision, DecisionSpace
 

@@ -26,7 +26,6 @@ from lightlab.nets.build import Network, build
 from lightlab.nets.compress import prune
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search import NSGA2, BayesianOptimization, RandomSearch, Searcher, pareto
-from lightlab.search.searcher import TrialLog
 from lightlab.space.decisions import Decision, DecisionSpace, Point
 
 BO, EVOLUTION, RANDOM, UNIFORM = "qLogNEHVI", "NSGA-II", "random search", "uniform pruning"
@@ -177,7 +176,7 @@ def _time_share(model: bytes, asked: Split, reference: bytes, whole: Split) -> f
     return timed["model"] / timed["trained"]
 
 
-class UniformPruning(TrialLog):
+class UniformPruning(Searcher):
     """The points with one choice for all stages, in random order: what is done without a search."""
 
     def __init__(self, space: CompressionSpace, seed: int) -> None:
