@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from lightlab.data import Split
 from lightlab.deploy.export import difference, run
 from lightlab.deploy.model import read_bytes, session
-from lightlab.latency.comparison import Latency, Timings, Visits, check_estimate
+from lightlab.latency.latencies import Latency, Timings, Visits, check_estimate
 from lightlab.latency.runtimes import SESSIONS, Runner, Sessions, onnx_runner, runner
 from lightlab.latency.setting import Setting, device, load
 from lightlab.space.arch import Arch
