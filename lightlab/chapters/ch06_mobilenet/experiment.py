@@ -27,6 +27,7 @@ _NEAR = 0.06  # how far MACs may be apart that are called equal
 _WIDTHS_TRIED = 40  # steps of width, more than it takes to pass by what is near
 _SOURCES = {FULL: "mobilenet_32_full", SHALLOW: "mobilenet_32_shallow"}
 
+
 def network(
     name: str, images: DataSet, width_mult: float, resolution: int | None = None
 ) -> dict[str, Any]:
