@@ -254,3 +254,13 @@ def test_without_a_gpu_cuda_is_one_line():
 def test_nothing_to_time_is_said():
     with pytest.raises(ValueError, match="no network to time"):
         latency.measure_many({})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(text, "a setting is runtime/threads/batch") for text in ("torch", "torch/1/x", "torch/1/1/1")]
+    + [("torhc/1/1", "the nearest is 'torch'")],
+)
+def test_what_is_no_setting_is_refused(text, says):
+    with pytest.raises(ValueError, match=says):
+        latency.Setting.of(text)
