@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from lightlab import deploy, latency, train
 from lightlab.data import DataSet
-from lightlab.latency.comparison import Timings, Visits
+from lightlab.latency.latencies import Timings, Visits
 from lightlab.latency.setting import load
 from lightlab.latency.timing import Plan, interleave
 from lightlab.measure import cost, stats

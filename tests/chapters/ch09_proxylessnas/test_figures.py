@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lightlab.chapters.ch09_proxylessnas import experiment, gates, hardware
+from lightlab.chapters.ch09_proxylessnas import experiment, gates
 from lightlab.chapters.ch09_proxylessnas import figures as plots
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
@@ -51,7 +51,7 @@ def test_front_and_matrix_and_predictions_show_all_rows():
     fig = plots.front(trained, swept, 1.0)
     assert [t.get_text() for t in fig.axes[0].get_legend().texts] == ["λ = 0", "λ by target"]
     assert [t.get_text() for t in fig.axes[1].get_legend().texts] == ["found", "x"]
-    published = hardware.published_crossed()
+    published = experiment.published_crossed()
     fig = plots.crossed(published, published)
     assert {"1.00", "1.18", "1.59"} <= {t.get_text() for t in fig.axes[0].texts}
     points = pd.DataFrame({"predicted_ms": [1.0, 2.0], "latency_ms": [1.1, 1.9]})
