@@ -11,7 +11,7 @@ import scipy
 from lightlab.chapters.ch12_playing_field import methods
 from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
 from lightlab.measure import cost, stats
-from lightlab.methods import comparison
+from lightlab.methods import baselines
 from lightlab.search import pareto
 from lightlab.space.arch import decode, encode
 from lightlab.train.parallel import run_beside
@@ -87,7 +87,7 @@ def finish(
     """
     table = pd.concat(picks, ignore_index=True)
     entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(table.itertuples())]
-    done = comparison.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
+    done = baselines.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
     return table.assign(**{c: done[c].to_numpy() for c in ("accuracy", "latency_ms", "macs")})
 
 

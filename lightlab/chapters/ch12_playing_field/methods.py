@@ -15,7 +15,7 @@ import pandas as pd
 
 from lightlab import train
 from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
-from lightlab.methods import accuracy_predictor, comparison, mnasnet, phases, subnet_search, subnets
+from lightlab.methods import accuracy_predictor, baselines, mnasnet, phases, subnet_search, subnets
 from lightlab.methods.architect import Settings, likeliest_within
 from lightlab.methods.proxyless import search
 from lightlab.methods.shrinking import shrink
@@ -180,14 +180,14 @@ def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -
     """MobileNetV2's or V3's design, for each target as deep as it can be made as fast, up to a
     tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
-    name = {V2: comparison.MOBILENET_V2, V3: comparison.MOBILENET_V3}[design]
+    name = {V2: baselines.MOBILENET_V2, V3: baselines.MOBILENET_V3}[design]
     deepest = max(map(max, rules.elastic.depths))
     picks = []
     for target in targets:
         nearest, found = math.inf, None
         for depth in range(deepest, 0, -1):
-            whole = dict(comparison.designs(rules.elastic, [1.0], depth))[name]
-            arch, ms = comparison.match_latency(whole, target, meter)
+            whole = dict(baselines.designs(rules.elastic, [1.0], depth))[name]
+            arch, ms = baselines.match_latency(whole, target, meter)
             if (off := abs(math.log(ms / target))) < nearest:
                 nearest, found = off, arch
             if off < _AS_FAST:
