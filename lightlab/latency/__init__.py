@@ -4,7 +4,7 @@
 default: eager PyTorch at batch 1 mostly times the calls of its operators.
 """
 
-from lightlab.latency.comparison import Latency, NoisyError, Timings
+from lightlab.latency.latencies import Latency, NoisyError, Timings
 from lightlab.latency.pieces import pieces_of
 from lightlab.latency.runtimes import onnx_model, runner
 from lightlab.latency.setting import Setting, device

@@ -13,18 +13,16 @@ from lightlab.latency.setting import Setting, device
 from lightlab.latency.timing import FASTEST, Plan, interleave, measure_many
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, block_layers
-from lightlab.space.blocks import Block
+from lightlab.space.blocks import Block, encode_block
 
 WAYS = ("calibrated", "corrected", "sum")
 
 
 @dataclass(frozen=True)
 class LookupTable:
-    """Latencies of pieces by `Piece.key`, in one setting on one device.
-
-    `entries` hold the fastest sample of every round in ms, the least of which counts. `calibration`
-    (offset in ms, slope, ms per million weights) turns a sum into a prediction. What the table does
-    not hold is a ValueError that names it.
+    """Latencies of pieces by `Piece.key`, the fastest sample of every round in ms, the least of
+    which counts. `calibration` (offset in ms, slope, ms per million weights) turns a sum into a
+    prediction. What the table does not hold is a ValueError that names it.
     """
 
     setting: Setting
@@ -54,11 +52,10 @@ class LookupTable:
 
     def latency_ms(self, piece: Piece) -> float:
         """Of a piece alone, its call included."""
-        if piece.key not in self.entries:
-            raise ValueError(
-                f"the look-up table has no entry {piece.key!r}: build it with a network that has it"
-            )
-        return min(self.entries[piece.key])
+        if not (found := self.entries.get(piece.key)):
+            said = f"the look-up table has no entry {piece.key!r}"
+            raise ValueError(f"{said}: build it with a network that has it")
+        return min(found)
 
     def joint_ms(self, joint: Joint) -> float:
         """What two pieces pay apart and not together where they meet, or 0 where that drowned in
@@ -88,7 +85,7 @@ class LookupTable:
 
     def added_ms(self, block: Block, in_channels: int, in_size: int) -> float:
         """What `block`, behind another piece and for such maps, adds to `predict`."""
-        plain = self.latency_ms(Piece.of_block(block, in_channels, in_size))
+        plain = self.latency_ms(Piece(encode_block(block), in_channels, in_size))
         plain -= self.joint_ms(Joint(in_channels, in_size))
         if self.calibration is None:
             return plain
@@ -125,21 +122,16 @@ def _timed(of: Arch | Piece) -> list[Piece]:
 
 
 def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
-    """How well `predicted` fits `measured`, both (n,) in ms.
-
-    rmse_pct (rmse_low, rmse_high) and bias_pct of relative errors, rmse_ms, r2 of the values as
-    they are, and Spearman's rho (ci_low, ci_high); bootstrap intervals over the networks.
+    """How well `predicted` fits `measured`, both (n,) in ms: rmse_pct (rmse_low, rmse_high) and
+    bias_pct of relative errors, rmse_ms, r2 of the values as they are, and Spearman's rho (ci_low,
+    ci_high); bootstrap intervals over the networks.
     """
     p, y = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
     relative = p / y - 1
     rho, low, high = stats.spearman(p, y)
-    rmse, rmse_low, rmse_high = stats.bootstrap_ci(
-        lambda x: 100 * np.sqrt(np.mean(x**2, axis=-1)), relative
-    )
+    rmse = stats.bootstrap_ci(lambda x: 100 * np.sqrt(np.mean(x**2, axis=-1)), relative)
     return {
-        "rmse_pct": rmse,
-        "rmse_low": rmse_low,
-        "rmse_high": rmse_high,
+        **dict(zip(("rmse_pct", "rmse_low", "rmse_high"), rmse, strict=True)),
         "bias_pct": 100 * float(relative.mean()),
         "rmse_ms": float(np.sqrt(np.mean((p - y) ** 2))),
         "r2": 1 - float(np.sum((p - y) ** 2) / np.sum((y - y.mean()) ** 2)),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightlab import train
-from lightlab.chapters.ch08_mnasnet import comparison, experiment, space
+from lightlab.chapters.ch08_mnasnet import analysis, experiment, space
 from lightlab.chapters.ch08_mnasnet.space import nas_bench_macro
 from lightlab.measure import stats
 from lightlab.methods import mnasnet
@@ -88,7 +88,7 @@ def test_what_is_found_is_trained_longer_and_beside_its_baselines(digits, tmp_pa
     trials = experiment.searches(spaces, evaluate, target, [0], 4, 2, arms=arms)
     longer = experiment.train_longer(trials[:3], 2, evaluate, recipe, tmp_path / "long.jsonl")
     assert len(longer) == 2
-    archs, layers, _ = experiment.finalists(comparison.outcomes(trials), both, evaluate)
+    archs, layers, _ = experiment.finalists(analysis.outcomes(trials), both, evaluate)
     assert list(archs) == ["found", "MobileNetV2, as fast", *space.LAYER_TYPES]
     assert layers["network"].unique().tolist() == ["found", "MobileNetV2, as fast"]
     two = {"a": archs["found"], "b": centre}

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from lightlab.chapters.ch08_mnasnet import comparison, experiment, figures
+from lightlab.chapters.ch08_mnasnet import analysis, experiment, figures
 
-PAPER = comparison.published()
+PAPER = analysis.published()
 
 
 @pytest.fixture
