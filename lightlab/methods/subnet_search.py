@@ -97,6 +97,10 @@ class Limits:
                     f"no network has {name} of {most:.4g}: the smallest possible is {least:.4g}"
                 )
 
+    @classmethod
+    def latency_ms(cls, price: Price, most: float) -> "Limits":
+        return cls({"latency in ms": (price, most)})
+
     def keep(self, points: np.ndarray) -> np.ndarray:
         """Those of `points` (n, decisions) that keep to all of them."""
         fits = np.ones(len(points), dtype=bool)

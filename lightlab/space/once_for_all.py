@@ -4,11 +4,11 @@ Cai et al. 2020 (arXiv 1908.09791), section 3.2: of units of at most four invert
 first D are kept, with kernel 3, 5 or 7 and expansion 3, 4 or 6 each; and the resolution.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -117,7 +117,9 @@ class OfaSpace(DecisionSpace):
 
     def identity(self) -> dict[str, str]:
         """What tells this space from others, as texts: its largest network and its decisions."""
-        return {"largest": encode(self.decode(self.corner())), "decisions": self.to_json()}
+        decisions = [{"name": d.name, "options": list(d.options)} for d in self.decisions]
+        largest = encode(self.decode(self.corner()))
+        return {"largest": largest, "decisions": json.dumps(decisions)}
 
     def n_archs(self) -> int:
         """Sub-networks, resolutions apart: the units' product of sum_D (kernels · expansions)^D."""
@@ -147,7 +149,7 @@ class OfaSpace(DecisionSpace):
         return [
             Position(
                 f"{i + 1}.{j + 1}",
-                *maps,
+                maps,
                 {name: frame.mbconv(i, j, *how) for name, how in designs.items()} | {ZERO: None},
             )
             for i, unit in enumerate(frame.maps())
@@ -214,12 +216,9 @@ class OfaSpace(DecisionSpace):
         for decision in self.decisions:
             what = decision.name.rpartition(".")[2]
             wanted = {"depth": depth, "expand": expand, "kernel": kernel}.get(what, resolution)
-            options = decision.options
             if wanted is not None and what == "depth" and depth in set().union(*self.depths):
-                wanted = min(options, key=lambda d: abs(d - depth))
-            if wanted is not None and wanted not in options:
-                raise ValueError(f"{decision.name}: {wanted!r} is not one of {options}")
-            point.append(len(options) - 1 if wanted is None else options.index(wanted))
+                wanted = min(decision.options, key=lambda d: abs(d - depth))
+            point.append(len(decision.options) - 1 if wanted is None else decision.index(wanted))
         return tuple(point)
 
     def smallest(self) -> Point:
@@ -232,9 +231,9 @@ class OfaSpace(DecisionSpace):
 
     def find(self, arch: Arch) -> Point:
         """The canonical point of `arch`; ValueError says where there is none."""
-        skeleton = self.skeleton
+        skeleton, decisions = self.skeleton, self.decisions
         searched = skeleton.searched(replace(arch, resolution=skeleton.resolution))
-        point, at = [self._index(0, arch.resolution)], 0
+        point, at = [decisions[0].index(arch.resolution)], 0
         for i, options in enumerate(self.depths):
             layers = []
             for block in searched[at : at + options[-1]]:
@@ -242,21 +241,14 @@ class OfaSpace(DecisionSpace):
                     break
                 layers.append(block)
             at += len(layers)
-            point.append(self._index(len(point), len(layers)))
+            point.append(decisions[len(point)].index(len(layers)))
             for block in layers:
-                point.append(self._index(len(point), block.kernel_size))
-                point.append(self._index(len(point), block.expand_ratio))
+                point.append(decisions[len(point)].index(block.kernel_size))
+                point.append(decisions[len(point)].index(block.expand_ratio))
             point += [0, 0] * (options[-1] - len(layers))
         if at < len(searched):
             raise ValueError(f"no layer is left for {searched[at]}")
         return tuple(point)
-
-    def _index(self, column: int, option: Any) -> int:
-        """Of `option` in the decision of that column; ValueError where it is none."""
-        decision = self.decisions[column]
-        if option not in decision.options:
-            raise ValueError(f"{decision.name}: {option!r} is not one of {decision.options}")
-        return decision.options.index(option)
 
 
 def _depths(stage: Stage, depths: Sequence[int]) -> tuple[int, ...]:

@@ -14,7 +14,8 @@ from lightlab import train
 from lightlab.disk import Journal
 from lightlab.measure import cost
 from lightlab.methods import mnasnet
-from lightlab.search import Controller, RandomSearch, RegularizedEvolution, SearchError
+from lightlab.search import RandomSearch, RegularizedEvolution, SearchError
+from lightlab.search.controller import Controller
 from lightlab.space.arch import encode
 from lightlab.space.decisions import Decision, DecisionSpace
 from lightlab.space.mnasnet import MnasNetSpace

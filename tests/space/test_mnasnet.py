@@ -42,13 +42,6 @@ def test_the_centre_is_mobilenet_v2():
     assert [str(b) for b in centre.blocks[1:]] == [str(b) for b in relu[1:]]
 
 
-@pytest.mark.parametrize("name", ["mnasnet_a1", "mnasnet_b1", "mnasnet_mbconv6_k3"])
-def test_published_networks_lie_in_the_space_with_the_widths_that_they_have(name):
-    arch = scaling.get(name)
-    found = WIDER.decode(WIDER.find(arch))
-    assert cost.layer_table(found).equals(cost.layer_table(arch))
-
-
 OTHER = "another stem, first or last block, head or input"
 
 
@@ -65,9 +58,13 @@ OTHER = "another stem, first or last block, head or input"
         ("mobilenet_v2", OTHER),  # ReLU6
     ],
 )
-def test_none_lies_in_the_space_as_it_is_stated_and_it_is_said_why(name, says):
+def test_none_lies_in_the_space_as_it_is_stated_but_some_with_the_widths_that_they_have(name, says):
+    arch = scaling.get(name)
     with pytest.raises(ValueError, match=says):
-        SPACE.find(scaling.get(name))
+        SPACE.find(arch)
+    if says != OTHER:
+        found = WIDER.decode(WIDER.find(arch))
+        assert cost.layer_table(found).equals(cost.layer_table(arch))
 
 
 @given(st.integers(0, SMALL.size() - 1))

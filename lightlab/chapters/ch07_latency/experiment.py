@@ -5,6 +5,7 @@ A setting is written "runtime threads", e.g. "onnxruntime 1".
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from lightlab.nets.weights import save_weights
 from lightlab.published import loader
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
-from lightlab.space.scaling import adapt, without_se
+from lightlab.space.scaling import adapt
 
 MIN_NETWORKS = 6  # fewer say nothing about ranks
 # how names of networks begin, longest first, and the family that readers know
@@ -56,7 +57,9 @@ def networks(
     """
     chosen = [n for n in scaling.names() if n in names or n.startswith(tuple(families))]
     found = {name: scaling.get(name, resolution=resolution) for name in chosen}
-    found["mnasnet_a1 without se"] = without_se(found["mnasnet_a1"])
+    a1 = found["mnasnet_a1"]
+    bare = tuple(replace(block, se_ratio=0) for block in a1.blocks)
+    found["mnasnet_a1 without se"] = replace(a1, blocks=bare)
     for width, name in itertools.product(widths, ("mobilenet_v1", "mobilenet_v2")):
         found[f"{name} x{width:g}"] = scaling.get(name, width_mult=width, resolution=resolution)
     return found

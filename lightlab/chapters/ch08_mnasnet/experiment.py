@@ -24,7 +24,7 @@ from lightlab.methods import comparison, mnasnet
 from lightlab.methods.mnasnet import HARD, SOFT, Evaluate, Meter, Proxy
 from lightlab.search import pareto
 from lightlab.search.controller import PPO, Controller
-from lightlab.search.random_search import RandomSearch
+from lightlab.search.searcher import RandomSearch
 from lightlab.space.arch import Arch, decode, encode
 from lightlab.space.decisions import DecisionSpace
 from lightlab.space.skeleton import MACRO, MACRO_TIED

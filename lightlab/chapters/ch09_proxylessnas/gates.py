@@ -50,7 +50,7 @@ def _squared(y: Tensor, wanted: float) -> Tensor:
 
 def toy(logits: Sequence[float] = LOGITS, by: Sequence[float] = BY) -> MixedOp:
     """A mixed operation of these logits, whose candidates multiply by these numbers."""
-    mixed = MixedOp(Position("toy", 1, 1, {}))
+    mixed = MixedOp(Position("toy", (1, 1), {}))
     mixed.candidates = nn.ModuleList(_Scale(float(b)) for b in by)
     mixed.arch_logits = nn.Parameter(torch.tensor(logits, dtype=torch.float32))
     return mixed

@@ -65,9 +65,9 @@ def small_space(
 def published_space() -> dict[str, float]:
     """Of the paper's: networks, weights of the supernet and MACs of a sub-network, in millions."""
     space = OfaSpace(OFA_MOBILENET_V3)
-    weights = sum(p.numel() for p in ElasticNetwork(space).parameters())
+    n_weights = sum(p.numel() for p in ElasticNetwork(space).parameters())
     macs = round(cost.macs(space.decode(space.corner(4, 3, 3))) / 1e6)
-    return {"networks": space.n_archs(), "weights": weights / 1e6, "macs": macs}
+    return {"networks": space.n_archs(), "weights": n_weights / 1e6, "macs": macs}
 
 
 def elastic_layers(space: OfaSpace) -> pd.DataFrame:
@@ -189,12 +189,6 @@ def arms(
         for arm, (phases, begun, taught) in plans.items()
         for seed, network in full.items()
     }
-
-
-def course(begun: Shrunk, after: Shrunk) -> pd.DataFrame:
-    """The history of a shrinking with its first phase before it."""
-    first, rest = begun.history, after.history
-    return pd.concat([first, rest.assign(passes=rest["passes"] + first["passes"].iloc[-1])])
 
 
 def spent(begun: Mapping[int, Shrunk], trained: Trained) -> pd.DataFrame:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,9 +36,7 @@ def learn(
     networks: Mapping[int, ElasticNetwork], images: DataSet, n: int
 ) -> tuple[dict[int, Samples], dict[int, MLP]]:
     """By seed, `n` evaluated sub-networks of a network and a predictor that learnt from them."""
-    samples = {
-        seed: accuracy_predictor.sample(net, images, n, seed) for seed, net in networks.items()
-    }
+    samples = {s: accuracy_predictor.sample(net, images, n, s) for s, net in networks.items()}
     models = {
         s: MLP(networks[s].space.encode(x.points), x.accuracy, seed=s) for s, x in samples.items()
     }
@@ -87,16 +84,16 @@ def targets(price: Price, n: int) -> np.ndarray:
 
 
 def specialise(
-    models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int, n: int = 5
+    models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int
 ) -> pd.DataFrame:
-    """What evolution chooses for every seed's predictor, setting and each of `n` targets."""
+    """What evolution chooses for every seed's predictor, setting and each of five targets."""
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         space = price.space
         score = accuracy_predictor.make_score(space, model)
-        for target in targets(price, n):
+        for target in targets(price, 5):
             begin = time.process_time()
-            limits = Limits({"latency in ms": (price, target)})
+            limits = Limits.latency_ms(price, target)
             chosen = evolve(space, score, limits, settings, STREAM * (seed + 1))
             took, ms = time.process_time() - begin, price.of(chosen.point)
             arch = encode(space.decode(chosen.point))
@@ -111,10 +108,12 @@ def contest(
     """What evolution and as many random draws choose, halfway from the fastest to the slowest."""
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
-        limits = Limits({"latency in ms": (price, targets(price, 2)[0])})
+        limits = Limits.latency_ms(price, targets(price, 2)[0])
         task = price.space, accuracy_predictor.make_score(price.space, model), limits
-        searches = {EVOLUTION: (evolve, settings), CHANCE: (random_search, settings.calls)}
-        for kind, (search, how) in searches.items():
+        for kind, search, how in (
+            (EVOLUTION, evolve, settings),
+            (CHANCE, random_search, settings.calls),
+        ):
             one = search(*task, how, STREAM * (seed + 1))
             rows.append((seed, setting, kind, one.point, one.score, one.calls))
     return pd.DataFrame(rows, columns=["seed", "setting", "kind", "point", "predicted", "calls"])
@@ -125,16 +124,15 @@ def examine(
     models: Mapping[int, MLP],
     chosen: pd.DataFrame,
     images: DataSet,
-    n_random: int = 20,
 ) -> pd.DataFrame:
-    """The `chosen` networks and new random ones of each seed, tested once; spread: of the
+    """The `chosen` networks and 20 new random ones of each seed, tested once; spread: of the
     predictor's members, excess: predicted minus accuracy.
     """
     jobs, tables = {}, []
     for seed, network in networks.items():
         space = network.space
         ours = list(dict.fromkeys(chosen[chosen["seed"] == seed]["point"]))
-        drawn = space.canonical(space.sample(np.random.default_rng([seed, 2]), n_random))
+        drawn = space.canonical(space.sample(np.random.default_rng([seed, 2]), 20))
         points = [*ours, *map(tuple, drawn.tolist())]
         task = {"supernet": network, "images": images.train.x, "split": images.test}
         jobs[seed] = task | {"points": points}
@@ -156,12 +154,11 @@ def train_designs(
     **how: Any,
 ) -> pd.DataFrame:
     """All `comparison.designs` trained with every seed; `how` goes to `train.start`."""
-    designs = comparison.designs(space, widths)
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
     once = train.recipe.plan(recipe, len(images.train)).n_steps
     jobs = {}
-    for (family, arch), seed in product(designs, seeds):
+    for (family, arch), seed in product(comparison.designs(space, widths), seeds):
         learnt, val, test = at[arch.resolution]
         job = train.Job(arch, learnt, recipe, seed, val=val, test=test, eval_every=once)
         jobs[family, encode(arch), seed] = replace(job, name=f"{encode(arch)} {seed}")
@@ -235,11 +232,6 @@ def fine_tune(
         after = train.evaluate(net, test)["accuracy"]
         rows.append((row.seed, 100 * before, 100 * after, cut_s, tuning_s))
     return pd.DataFrame(rows, columns=["seed", "before", "after", "cut_s", "tuning_s"])
-
-
-def search_seconds(folder: Path, row: str) -> float:
-    """Seconds of one core of a search, from a notebook's results in `folder`."""
-    return float(pd.read_csv(folder / "tables" / "cost.csv", index_col=0).loc[row, "seconds"])
 
 
 def cost_table(

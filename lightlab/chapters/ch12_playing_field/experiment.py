@@ -1,4 +1,4 @@
-"""The methods side by side: what each found, what it took, and how they rank."""
+"""The rules that all methods share; what each method found, what it took, and how they rank."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,13 +8,71 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from lightlab import latency, train
 from lightlab.chapters.ch12_playing_field import methods
-from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
+from lightlab.chapters.ch12_playing_field.methods import Pick, Rules
+from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import cost, stats
 from lightlab.methods import comparison
+from lightlab.methods.mnasnet import Meter
+from lightlab.methods.price import Price, price_latency
 from lightlab.search import pareto
 from lightlab.space.arch import decode, encode
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 from lightlab.train.parallel import run_beside
+
+PLAN = latency.Plan.brief(8)
+
+
+def spaces(
+    images: DataSet,
+    channels: Sequence[int],
+    layers: int,
+    kernels: Sequence[int],
+    expands: Sequence[float],
+) -> tuple[ProxylessSpace, OfaSpace]:
+    """Two forms of one space, of the same networks: blocks are left out anywhere, or the first D of
+    a stage stay.
+    """
+    skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, layers)
+    designs = {f"k{k}_e{e}": (k, e) for k in kernels for e in expands}
+    ordered = sorted(set(kernels)), sorted(set(expands))
+    return ProxylessSpace(skeleton, designs), OfaSpace(skeleton, *ordered, range(1, layers + 1))
+
+
+def meter(space: ProxylessSpace, device: str, kept: Path) -> Meter:
+    """Latencies in the setting `device` ("onnxruntime/1/1"); times lie in the folder `kept`."""
+    first, setting = space.decode(space.unrank(0)), latency.Setting.of(device)
+    return Meter(first, setting, PLAN, Journal(kept / "times.jsonl"))
+
+
+def agree(
+    space: ProxylessSpace,
+    elastic: OfaSpace,
+    meter: Meter,
+    images: DataSet,
+    recipe: train.Recipe,
+    proxy_epochs: float,
+    seed: int = 0,
+) -> tuple[Rules, dict[str, float]]:
+    """The rules on this machine, latencies by a table in the setting of `meter`, calibrated on 12
+    networks, and how far it is right for as many others. All that is timed later is to be timed by
+    the same meter.
+    """
+    price, checked = price_latency(space, meter, 12, 12, seed)
+    added = {
+        (block, *position.maps): ms
+        for position, part in zip(space.positions, price.added, strict=True)
+        for block, ms in zip(position.candidates.values(), part[0], strict=True)
+    }
+    elastic_price = Price.over(
+        elastic, lambda arch: price.of(space.find(arch)), lambda *block: added[block]
+    )
+    rules = Rules(space, elastic, price, elastic_price, images, recipe, proxy_epochs)
+    return rules, latency.agreement(checked["predicted_ms"], checked["latency_ms"])
 
 
 def play_all(

@@ -9,7 +9,8 @@ import pytest
 
 from lightlab.chapters.ch08_mnasnet.space import nas_bench_macro
 from lightlab.measure import cost
-from lightlab.search import BayesianOptimization, Controller, RandomSearch, RegularizedEvolution
+from lightlab.search import BayesianOptimization, RandomSearch, RegularizedEvolution
+from lightlab.search.controller import Controller
 from lightlab.space.skeleton import MACRO, MACRO_TIED
 
 _ARCHS = ["".join(map(str, MACRO.unrank(i))) for i in range(MACRO.size())]

@@ -126,13 +126,15 @@ def test_networks_for_other_devices_are_trained_beside_the_one_at_home(digits, t
     assert table["latency_ms"].iloc[1] == cost.macs(SPACE.decode(SPACE.centre()))
 
 
-def test_a_search_s_cost_stands_beside_that_of_sampling(with_costs):
-    before = with_costs("arm,networks,samples,train_macs,seconds\nsoft,10,200,40,4\n")
+def test_a_search_s_cost_stands_beside_that_of_sampling(tmp_path):
+    (tmp_path / "tables").mkdir()
+    text = "arm,networks,samples,train_macs,seconds\nsoft,10,200,40,4\n"
+    (tmp_path / "tables" / "cost.csv").write_text(text, encoding="utf-8")
     rows = pd.DataFrame({"samples": [1, 100], "macs": [1, 20], "seconds": [0.1, 2.0]})
     one = replace(found(SPACE, SPACE.centre()), history=rows)
     names = [experiment.BY_TARGET, experiment.MNASNET]
     trained = pd.DataFrame({"name": names, "accuracy": [70.0, 60.0]})
-    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, before)
+    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, tmp_path)
     assert table["samples"].tolist() == [100, 200, 160_000]
     assert table["over ours"].tolist() == [1, 2, 1600]
     assert table["accuracy"].tolist()[:2] == [70, 60]
