@@ -181,12 +181,13 @@ def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) ->
     pure = [MACRO.decode((option,) * 8) for option in range(3)]  # every piece, and the extremes
     chosen = np.random.default_rng(seed).choice(len(archs), n_calibration, replace=False)
     lookup = latency.LookupTable.build(pure, plan=_PLAN)
-    lookup = lookup.calibrated_on([*pure, *(archs[i] for i in chosen)], _PLAN)
+    whole = dict(enumerate([*pure, *(archs[i] for i in chosen)]))
+    timed = latency.measure_many(whole, plan=_PLAN, estimate="fastest").latency_ms
+    lookup = lookup.calibrate(whole.values(), timed.values())
     found = np.array([lookup.predict(arch) for arch in archs])
     if not found.min() > 0:
-        raise ValueError(
-            f"the look-up table predicts {found.min():.3g} ms: the machine was too busy, run again"
-        )
+        said = f"the look-up table predicts {found.min():.3g} ms"
+        raise ValueError(f"{said}: the machine was too busy, run again")
     return table.assign(arch=[encode(arch) for arch in archs], latency_ms=found)
 
 
