@@ -6,7 +6,7 @@ E[LAT] = sum over the positions of sum_j p_j F(o_j), whose gradient with respect
 p_k (F(o_k) − E[LAT of the position]).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,7 +106,7 @@ def price_latency(
 ) -> tuple[Price, pd.DataFrame]:
     """Latencies in the setting of `meter`: a look-up table measured now and calibrated on `n`
     networks: the smallest, the largest, and random ones, alone too alike for a busy machine. And
-    predicted_ms and latency_ms of `n_checked` other random networks, timed in turn with these.
+    `predictions` of `n_checked` other random networks, timed in turn with these.
 
     What the meter's journal holds already is not measured again: a search goes on only with the
     prices that it began with.
@@ -118,8 +118,13 @@ def price_latency(
         archs = [space.decode(point) for point in points]
         ms = meter(archs)
         price = Price.latency_ms(space, table.calibrate(archs[:n], ms[:n]))
-        checked = {"predicted_ms": price.of(points[n:]).tolist(), "latency_ms": ms[n:]}
+        checked = predictions(price, points[n:], ms[n:]).to_dict("list")
         meter.journal.add(kind="price", **price.plain(), checked=checked)
     (row,) = meter.journal.of("price")
     price = Price(space, np.array(row["fixed"]), [np.array(part) for part in row["added"]])
     return price, pd.DataFrame(row["checked"])
+
+
+def predictions(price: Price, points: Sequence[Point], latency_ms: Iterable[float]) -> pd.DataFrame:
+    """predicted_ms of points, beside their measured latency_ms."""
+    return pd.DataFrame({"predicted_ms": price.of(points), "latency_ms": list(latency_ms)})

@@ -11,7 +11,7 @@ from lightlab.latency import table as tables
 from lightlab.latency.pieces import joints, pieces_of
 from lightlab.measure import cost
 from lightlab.methods.mnasnet import Meter
-from lightlab.methods.price import Price, price_latency
+from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.space.arch import Arch, encode
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
@@ -134,7 +134,7 @@ def test_a_calibrated_table_predicts_a_steady_machine(space, monkeypatch):
     (timed,) = (row["archs"] for row in meter.journal.of("timed"))
     assert timed[:2] == [encode(space.decode(p)) for p in (space.smallest(), space.largest())]
     points = drawn(space, 6, 5)
-    ratio = price.of(points) / meter([space.decode(p) for p in points])
-    for found in (ratio, checked["predicted_ms"] / checked["latency_ms"]):
-        assert ((found > 0.9) & (found < 1.1)).all()
+    found = predictions(price, points, meter([space.decode(p) for p in points]))
+    for table in (checked, found):
+        assert (table["predicted_ms"] / table["latency_ms"]).between(0.9, 1.1).all()
     assert price_latency(space, Meter(meter.reference, plan=PLAN), 6)[1].empty
