@@ -18,6 +18,9 @@ def loaded(spec: str, *, seed: int = 0, n_eval: int | None = None, **how: object
     """
     if os.path.isdir(spec):
         spec = f"imagefolder:{spec}"
+    elif ":" not in spec and spec not in data.SPECS:
+        how = "give a folder with one folder of images for each class, parquet:… or hf:…"
+        raise ValueError(f"{os.path.abspath(spec)}: there is no such folder: {how}")
     if n_eval is not None:
         return data.load(spec, seed=seed, n_val=n_eval, n_test=n_eval, **how)
     try:

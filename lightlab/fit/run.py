@@ -93,7 +93,11 @@ def fit(
     for photos, not for writing. `tell` hears of every phase. ValueError where no network can
     keep to the target, on an unknown method, too short a budget, or without validation images.
     """
-    _check(images, budget_s, method)
+    check_method(method)
+    if not budget_s >= LEAST_BUDGET_S:
+        raise ValueError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
+    if not len(images.val):
+        raise ValueError(f"{images.spec}: choices are made on validation images: there are none")
     clock, meter = Clock(budget_s, tell, now), Meter(target, images)
     beside = budget_s >= _BESIDE_S and joblib.cpu_count() > target.threads
     share = 1.0 if beside else METHOD_SHARE
@@ -132,13 +136,10 @@ def fit(
     )  # fmt: skip
 
 
-def _check(images: DataSet, budget_s: float, method: str) -> None:
+def check_method(method: str) -> None:
+    """ValueError on an unknown method, before images are read."""
     if method not in (known := (AUTO, *METHODS)):
         raise ValueError(f"method is one of {', '.join(known)}, not {method!r}")
-    if not budget_s >= LEAST_BUDGET_S:
-        raise ValueError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
-    if not len(images.val):
-        raise ValueError(f"{images.spec}: choices are made on validation images: there are none")
 
 
 def _task(

@@ -221,11 +221,11 @@ def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nowhere", "--max-macs", 1e6), "unknown data set 'nowhere'"),
+        (("photso", "--max-macs", 1e6), "/photso: there is no such folder: give a folder with one"),
         (("imagefolder:nowhere", "--max-macs", 1e6), "does not exist"),
         (("one_class", "--max-macs", 1e6), "there is only the class"),
         (("shapes",), "there is no target: give"),
-        (("shapes", "--max-macs", 1e6, "--method", "magic"), "method is one of"),
+        (("one_class", "--max-macs", 1e6, "--method", "magic"), "method is one of"),  # read nothing
         (("shapes", "--max-macs", 1e6, "--runtime", "torch"), "runtime is one of"),
         (("shapes", "--max-macs", 1e6, "-o", "no/where"), "there is no folder"),
         (("shapes", "--max-macs", 1e6, "-o", "shapes"), "holds files that are no model of"),

@@ -161,6 +161,7 @@ def fit(
         target = Target(target_latency_ms, max_macs, max_size_kb, runtime, threads)
         from lightlab.fit import photos, run
 
+        run.check_method(method)
         images = photos.loaded(dataset, resolution=resolution, seed=seed)
         say(_about(images, target))
         left = 60 * budget_minutes - (time.monotonic() - begin) - CARD_S
