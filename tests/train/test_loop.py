@@ -135,7 +135,7 @@ def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written(begin, tmp_pat
     ):
         spoil()
         with pytest.raises(
-            ValueError, match=r"checkpoint that can be read \(damaged, .* delete it"
+            ValueError, match=r"can be read \(damaged, .* delete it"
         ):
             begin(cnn())
     with pytest.raises(ValueError, match=r"cannot write a checkpoint in .* \(File exists"):
