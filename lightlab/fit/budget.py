@@ -129,10 +129,9 @@ _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A delivered model measured again: costs by name, session timings, single runs in ms."""
+    """A delivered model measured again: costs by name, single runs in ms."""
 
     costs: dict[str, float]
-    latency: latency.Latency
     single_ms: np.ndarray
 
 
@@ -187,10 +186,14 @@ class Meter:
         """The delivered `model` (what `file` gave) measured anew, and timed run by run."""
         setting, image = self.target.setting, random_images(1, network.arch.input_shape)
         runner = onnx_runner(model, setting, image, SESSIONS)
-        timed = latency.time_runners({"model": runner}, setting, plan=_LONG)["model"]
+        timed = latency.time_runners({"model": runner}, setting, plan=_LONG)
         single = np.array([runner.time(1)[0] for _ in range(N_SINGLE)]) * 1000
-        costs = {LATENCY: timed.median_ms, MACS: cost.macs(network.arch), SIZE: len(model) / 1000}
-        return Again({k: float(v) for k, v in costs.items()}, timed, single)
+        costs = {
+            LATENCY: timed.latency_ms["model"],
+            MACS: cost.macs(network.arch),
+            SIZE: len(model) / 1000,
+        }
+        return Again({k: float(v) for k, v in costs.items()}, single)
 
     def promises(self, network: Network) -> bool:
         """Whether its file, measured as a delivered one, keeps to the target with some reserve."""

@@ -171,9 +171,8 @@ def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[
         now, smaller = (costs[name] for costs in meter.costs([arch, half], [name]))
         found.append((f"at {half.resolution} px", least * smaller / now))
     if name == LATENCY:
-        others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
-        found += [
-            (f"in {r}", latency.measure(arch, latency.Setting(r, target.threads)).median_ms)
-            for r in others
-        ]
+        for runtime in (r for r in RUNTIMES if r != target.runtime):
+            setting = latency.Setting(runtime, target.threads)
+            timed = latency.measure_many({runtime: arch}, setting)
+            found.append((f"in {runtime}", timed.latency_ms[runtime]))
     return found

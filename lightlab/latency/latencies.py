@@ -32,32 +32,6 @@ class Visits:
 
 
 @dataclass(frozen=True)
-class Latency:
-    """One network's time, as in `Timings.table`; `noise_pct` is the standard error of the median
-    in per cent of it, by a bootstrap over the rounds (NaN for one).
-    """
-
-    median_ms: float
-    iqr_ms: float
-    ci_low_ms: float
-    ci_high_ms: float
-    fastest_ms: float
-    noise_pct: float
-    n: int
-    disturbed: int
-    setting: Setting
-    device: dict
-
-    def __str__(self) -> str:
-        s = self.setting
-        threads = f"{s.threads} thread{'s' if s.threads > 1 else ''}"
-        return (
-            f"{self.median_ms:.3f} ms [{self.ci_low_ms:.3f}, {self.ci_high_ms:.3f}] "
-            f"({s.runtime}, {threads}, batch {s.batch}, {self.n} runs)"
-        )
-
-
-@dataclass(frozen=True)
 class Timings:
     """Latencies of several networks that were timed together, interleaved.
 
@@ -140,14 +114,12 @@ class Timings:
 
     def paired(self, name: str, to: str) -> np.ndarray:
         """How many times as long as `to` network `name` took, by round that visited both."""
-        ratios = self.rounds_ms[self._place(name)] / self.rounds_ms[self._place(to)]
+        rounds = dict(zip(self.visits.names, self.rounds_ms, strict=True))
+        if missing := [one for one in (name, to) if one not in rounds]:
+            there = ", ".join(map(str, rounds))
+            raise KeyError(f"no network {missing[0]!r} was timed; there are {there}")
+        ratios = rounds[name] / rounds[to]
         return ratios[~np.isnan(ratios)]
-
-    def _place(self, name: str) -> int:
-        names = self.visits.names
-        if name not in names:
-            raise KeyError(f"no network {name!r} was timed; there are {', '.join(map(str, names))}")
-        return names.index(name)
 
     def ratio(self, name: str, to: str) -> tuple[float, float, float]:
         """Geometric mean of `paired` with its 95 % interval; NoisyError if that holds 1."""
@@ -158,15 +130,6 @@ class Timings:
                 "the noise drowns the difference: more rounds, or a quieter machine"
             )
         return mean, low, high
-
-    def __getitem__(self, name: str) -> Latency:
-        i = self._place(name)
-        row = self.table.drop(columns=["name", "latency_ms"]).to_dict("records")[i]
-        ms, noise_pct = np.array(self.visits.ms[i]), float("nan")
-        if len(ms) > 1:
-            drawn = np.random.default_rng(0).integers(len(ms), size=(2000, len(ms)))
-            noise_pct = 100 * float(np.median(ms[drawn], axis=1).std() / np.median(ms))
-        return Latency(**row, noise_pct=noise_pct, setting=self.setting, device=self.device)
 
 
 def check_estimate(estimate: str) -> None:

@@ -79,9 +79,8 @@ def onnx_runner(model: bytes, setting: Setting, images: Tensor, sessions: int = 
 
 
 def torch_runner(network: nn.Module, setting: Setting, images: Tensor) -> HostRunner:
-    """`network`, which is changed, in eager mode or compiled, its maps channels-last."""
+    """`network`, which is changed, in eager mode or compiled, in the layout of `images`."""
     run = network.to(memory_format=torch.channels_last)
-    images = channels_last(images)
 
     @contextmanager
     def inside() -> Iterator[None]:
@@ -92,11 +91,6 @@ def torch_runner(network: nn.Module, setting: Setting, images: Tensor) -> HostRu
         with inside():
             run = _compiled(network, images)
     return HostRunner(lambda: run(images), inside, cpu=setting.threads == 1)
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """Images in that layout; other inputs have none."""
-    return images.to(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 
 def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
@@ -135,7 +129,7 @@ class CudaRunner:
             )
         try:
             self._network = network.cuda().to(memory_format=torch.channels_last)
-            self._images = channels_last(images.cuda())
+            self._images = images.cuda()
         except torch.OutOfMemoryError as e:
             raise ValueError(f"the GPU's memory is too small for {len(images)} images") from e
         self._threads = threads
@@ -184,6 +178,8 @@ def runner(
     images = random_images(setting.batch, shape)
     if setting.runtime.startswith("onnxruntime"):
         return onnx_runner(onnx_model(model, shape, setting), setting, images, sessions)
+    if images.ndim == 4:  # other inputs have no such layout
+        images = images.to(memory_format=torch.channels_last)
     if setting.runtime == "cuda":
         return CudaRunner(_module(model), images, setting.threads)
     return torch_runner(_module(model), setting, images)

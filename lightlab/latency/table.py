@@ -10,12 +10,10 @@ from tqdm.auto import tqdm
 from lightlab.latency.pieces import Joint, Piece, joints, pieces_of
 from lightlab.latency.runtimes import runner
 from lightlab.latency.setting import Setting, device
-from lightlab.latency.timing import FASTEST, Plan, interleave, measure_many
+from lightlab.latency.timing import FASTEST, Plan, interleave
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, block_layers
 from lightlab.space.blocks import Block, encode_block
-
-WAYS = ("calibrated", "corrected", "sum")
 
 
 @dataclass(frozen=True)
@@ -58,20 +56,18 @@ class LookupTable:
         return min(found)
 
     def joint_ms(self, joint: Joint) -> float:
-        """What two pieces pay apart and not together where they meet, or 0 where that drowned in
-        noise.
-        """
+        """What two pieces pay apart and not together where they meet; 0 where noise drowns it."""
         once, twice = (self.latency_ms(piece) for piece in joint.through)
         return max(0.0, 2 * once - twice)
 
     def predict(self, arch: Arch, how: str | None = None) -> float:
         """Latency of `arch` in ms: `how` "sum" adds the pieces up, "corrected" takes off what
-        joining saves, "calibrated" is what `calibrate` made of that; None the last that is
-        possible.
+        joining saves, "calibrated" is what `calibrate` made of that; None: the best there is.
         """
+        ways = ("calibrated", "corrected", "sum")
         how = how or ("calibrated" if self.calibration else "corrected")
-        if how not in WAYS:
-            raise ValueError(f"how is one of {', '.join(WAYS)}, not {how!r}")
+        if how not in ways:
+            raise ValueError(f"how is one of {', '.join(ways)}, not {how!r}")
         total = sum(self.latency_ms(piece) for piece in pieces_of(arch))
         if how == "sum":
             return total
@@ -81,7 +77,7 @@ class LookupTable:
         if self.calibration is None:
             raise ValueError("the table is not calibrated: give `calibrate` a few whole networks")
         offset, slope, per_million = self.calibration
-        return offset + slope * total + per_million * _million_weights(arch)
+        return offset + slope * total + per_million * (cost.param_count(arch) / 1e6)
 
     def added_ms(self, block: Block, in_channels: int, in_size: int) -> float:
         """What `block`, behind another piece and for such maps, adds to `predict`."""
@@ -94,25 +90,15 @@ class LookupTable:
         return slope * plain + per_million * weights / 1e6
 
     def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
-        """This table fitted to whole networks measured in its setting (4 or more): an offset, a
+        """This table fitted to 4 or more whole networks measured in its setting: an offset, a
         slope, and a price of weights, which a piece alone finds in the nearest cache. ValueError
         for fewer networks or ones too much alike.
         """
         archs, y = list(archs), np.array(list(latencies_ms))
         if len(archs) != len(y):
             raise ValueError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
-        X = [(self.predict(arch, "corrected"), _million_weights(arch)) for arch in archs]
+        X = [(self.predict(one, "corrected"), cost.param_count(one) / 1e6) for one in archs]
         return replace(self, calibration=tuple(stats.relative_fit(X, y).tolist()))
-
-    def calibrated_on(self, archs: Iterable[Arch], plan: Plan = FASTEST) -> "LookupTable":
-        """This table, calibrated on these networks, which are timed now in its setting."""
-        named = {str(i): arch for i, arch in enumerate(archs)}
-        timed = measure_many(named, self.setting, plan=plan, estimate="fastest")
-        return self.calibrate(named.values(), timed.latency_ms.values())
-
-
-def _million_weights(arch: Arch) -> float:
-    return cost.param_count(arch) / 1e6
 
 
 def _timed(of: Arch | Piece) -> list[Piece]:

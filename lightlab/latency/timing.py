@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from lightlab.data import Split
 from lightlab.deploy.export import difference, run
 from lightlab.deploy.model import read_bytes, session
-from lightlab.latency.latencies import Latency, Timings, Visits, check_estimate
+from lightlab.latency.latencies import Timings, Visits, check_estimate
 from lightlab.latency.runtimes import SESSIONS, Runner, Sessions, onnx_runner, runner
 from lightlab.latency.setting import Setting, device, load
 from lightlab.space.arch import Arch
@@ -99,17 +99,6 @@ def _visit(runner: Runner, number: int, plan: Plan, visits: Visits, i: int) -> n
             visits.disturbed[i] += disturbed
             return walls * 1e3 / number
         visits.repeated[i] += 1
-
-
-def measure(
-    model: Arch | nn.Module,
-    setting: Setting = Setting(),  # noqa: B008  a frozen value
-    input_shape: tuple[int, ...] | None = None,
-    *,
-    plan: Plan | None = None,
-) -> Latency:
-    """How long one run of `model` takes here; with another's compare only by `measure_many`."""
-    return measure_many({"network": model}, setting, input_shape, plan=plan)["network"]
 
 
 def measure_many(

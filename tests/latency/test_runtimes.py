@@ -77,7 +77,7 @@ def test_what_cannot_be_compiled_is_one_line(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
     with pytest.raises(ValueError, match=r"'torch-compile' cannot.*C\+\+") as error:
-        latency.measure(SMALL, latency.Setting("torch-compile"))
+        latency.runner(SMALL, latency.Setting("torch-compile"))
     assert "\n" not in str(error.value)
 
 

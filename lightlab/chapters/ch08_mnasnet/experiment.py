@@ -20,7 +20,7 @@ from lightlab.chapters.ch08_mnasnet.space import (
 from lightlab.data import DataSet
 from lightlab.disk import Journal
 from lightlab.measure import stats
-from lightlab.methods import comparison, mnasnet
+from lightlab.methods import baselines, mnasnet
 from lightlab.methods.mnasnet import HARD, SOFT, Evaluate, Meter, Proxy
 from lightlab.search import pareto
 from lightlab.search.controller import PPO, Controller
@@ -181,12 +181,13 @@ def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) ->
     pure = [MACRO.decode((option,) * 8) for option in range(3)]  # every piece, and the extremes
     chosen = np.random.default_rng(seed).choice(len(archs), n_calibration, replace=False)
     lookup = latency.LookupTable.build(pure, plan=_PLAN)
-    lookup = lookup.calibrated_on([*pure, *(archs[i] for i in chosen)], _PLAN)
+    whole = dict(enumerate([*pure, *(archs[i] for i in chosen)]))
+    timed = latency.measure_many(whole, plan=_PLAN, estimate="fastest").latency_ms
+    lookup = lookup.calibrate(whole.values(), timed.values())
     found = np.array([lookup.predict(arch) for arch in archs])
     if not found.min() > 0:
-        raise ValueError(
-            f"the look-up table predicts {found.min():.3g} ms: the machine was too busy, run again"
-        )
+        said = f"the look-up table predicts {found.min():.3g} ms"
+        raise ValueError(f"{said}: the machine was too busy, run again")
     return table.assign(arch=[encode(arch) for arch in archs], latency_ms=found)
 
 
@@ -222,9 +223,9 @@ def finalists(
     """
     mine = outcomes[outcomes["arm"] == "soft"].sort_values("reward").iloc[-1]
     best, centre = decode(mine["arch"]), space.decode(space.centre())
-    scaled, scaled_ms = comparison.match_latency(centre, mine["latency_ms"], evaluate.latency_ms)
+    scaled, scaled_ms = baselines.match_latency(centre, mine["latency_ms"], evaluate.latency_ms)
     two = {"found": best, "MobileNetV2, as fast": scaled}
-    layers = comparison.layer_rows(two)
+    layers = baselines.layer_rows(two)
     return two | single_layer_variants(space, best), layers, scaled_ms / mine["latency_ms"]
 
 
@@ -237,4 +238,4 @@ def train_finalists(
 ) -> pd.DataFrame:
     """Every network trained with every seed, tested once, all timed in turn."""
     entries = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
-    return comparison.train_and_time(entries, images, recipe, resume=resume)
+    return baselines.train_and_time(entries, images, recipe, resume=resume)

@@ -13,8 +13,8 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.disk import Journal
 from lightlab.measure import stats
-from lightlab.methods import comparison
 from lightlab.methods.architect import Settings
+from lightlab.methods.baselines import comparable, match_latency, train_and_time
 from lightlab.methods.mnasnet import Meter, reward
 from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.methods.proxyless import Found, search, training_macs
@@ -145,7 +145,7 @@ def baselines(
         others = {NARROWED: free, RANDOM: drawn, MOBILENET: centre, MNASNET: mnasnet}
         entries.append((FOUND, seed, mine.arch))
         for name, arch in others.items():
-            entries.append((name, seed, comparison.match_latency(arch, ms, home.meter)[0]))
+            entries.append((name, seed, match_latency(arch, ms, home.meter)[0]))
     return entries
 
 
@@ -162,7 +162,7 @@ def compare(
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
-    return comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    return train_and_time(entries, images, recipe, home.meter, resume=resume)
 
 
 def compare_devices(
@@ -175,7 +175,7 @@ def compare_devices(
 ) -> pd.DataFrame:
     """The networks `fitted` to each setting trained alike, as those at `home` in `trained` were."""
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
-    tested = comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    tested = train_and_time(entries, images, recipe, home.meter, resume=resume)
     at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
     return pd.concat([at_home, tested])
 
@@ -190,7 +190,7 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
 
 def gap(trained: pd.DataFrame, baseline: str) -> pd.Series:
     """Accuracy found minus that of `baseline`, by seed; empty where these are not comparable."""
-    if not comparison.comparable(trained, baseline, FOUND):
+    if not comparable(trained, baseline, FOUND):
         return pd.Series(dtype=float)
     return stats.paired(trained, "accuracy", "name", FOUND, baseline)
 

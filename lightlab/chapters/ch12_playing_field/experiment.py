@@ -14,7 +14,7 @@ from lightlab.chapters.ch12_playing_field.methods import Pick, Rules
 from lightlab.data import DataSet
 from lightlab.disk import Journal
 from lightlab.measure import cost, stats
-from lightlab.methods import comparison
+from lightlab.methods import baselines
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Price, price_latency
 from lightlab.search import pareto
@@ -137,7 +137,7 @@ def finish(
     """
     table = pd.concat(picks, ignore_index=True)
     entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(table.itertuples())]
-    done = comparison.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
+    done = baselines.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
     return table.assign(**{c: done[c].to_numpy() for c in ("accuracy", "latency_ms", "macs")})
 
 
