@@ -65,9 +65,7 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
 def price(
     space: OfaSpace, settings: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, Price], np.ndarray]:
-    """Latencies of all sub-networks in each of these settings, measured now, and the seconds of one
-    core that it took, (settings,).
-    """
+    """Latencies in each setting, measured now, and the seconds of one core it took, (settings,)."""
     prices, seconds = {}, []
     for name in settings:
         begin = time.process_time()

@@ -1,5 +1,4 @@
-"""What all methods are given, and the methods: each finds a network for every target and says what
-that took.
+"""The methods and what they are given: each finds a network for every target, and what it took.
 
 A search is a function of rules, targets (n,) in ms, budget (passes over the training images, for
 each target where it searches for each, else once) and seed; it gives a `Pick` for each target.
@@ -187,9 +186,8 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
 
 
 def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-    """The largest network trained for half of the budget; with the other half, for each target
-    evolution over what may be taken from it, candidates trained on for a quarter of a candidate's
-    epochs.
+    """The largest network, trained for half of the budget; with the rest, for each target evolution
+    over what may be taken from it, candidates trained on for a quarter of the usual epochs.
     """
     begin, largest = time.process_time(), rules.space.largest()
     trained = rules.train(rules.space.decode(largest), budget / 2, seed)
