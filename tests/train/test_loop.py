@@ -134,9 +134,7 @@ def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written(begin, tmp_pat
         lambda: torch.save({"identity": build.cnn(8)}, path),
     ):
         spoil()
-        with pytest.raises(
-            ValueError, match=r"can be read \(damaged, .* delete it"
-        ):
+        with pytest.raises(ValueError, match=r"can be read \(damaged, .* delete it"):
             begin(cnn())
     with pytest.raises(ValueError, match=r"cannot write a checkpoint in .* \(File exists"):
         begin(cnn(), checkpoint=path / "run")
