@@ -15,7 +15,7 @@ from lightlab.fit import budget
 from lightlab.fit.room import N_SUBNETS
 from lightlab.fit.task import Finalist, Found, Task
 from lightlab.measure import cost
-from lightlab.methods import accuracy_predictor, comparison, subnets
+from lightlab.methods import accuracy_predictor, baselines, subnets
 from lightlab.methods.phases import sandwich
 from lightlab.methods.shrinking import shrink
 from lightlab.methods.subnet_search import Evolution, Score, evolve
@@ -181,7 +181,7 @@ def designs(task: Task) -> dict[str, Arch]:
     space, found = task.room.space, dict[str, Arch]()
     most = cost.macs(space.decode(space.corner()))
     for depth in range(max(map(max, space.depths)), 0, -1):
-        for name, arch in comparison.designs(space, [1.0], depth):
+        for name, arch in baselines.designs(space, [1.0], depth):
             if name not in found and (widest := task.meter.widest(arch, most)) is not None:
                 found[name] = widest
     return found

@@ -4,7 +4,7 @@ Cai et al. 2020, section 3.4 and appendix A: three hidden layers of 400 units ov
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -47,11 +47,11 @@ class MLP:
         self._mean, self._scale = float(y.mean()), float(y.std()) or 1.0
         target = torch.from_numpy((y - self._mean) / self._scale).float()
         generator = torch.Generator().manual_seed(seed)
-        sizes = [X.shape[1], 400, 400, 400, 1]
-        self._layers = [
-            (_drawn(MEMBERS, a, b, generator), torch.zeros(MEMBERS, 1, b, requires_grad=True))
-            for a, b in pairwise(sizes)
-        ]
+        self._layers = []
+        for a, b in pairwise([X.shape[1], 400, 400, 400, 1]):
+            weight = torch.randn(MEMBERS, a, b, generator=generator) * (2 / a) ** 0.5  # He 2015
+            bias = torch.zeros(MEMBERS, 1, b, requires_grad=True)
+            self._layers.append((weight.requires_grad_(), bias))
         with torch.no_grad():
             self._layers[-1][0].mul_(0.01)  # begins at the mean
         parameters = [p for layer in self._layers for p in layer]
@@ -97,17 +97,11 @@ def macs_only(macs: np.ndarray, accuracy: np.ndarray) -> Predictor:
     return lambda codes, macs: model.predict(np.log(macs)[:, None])  # noqa: ARG005
 
 
-Fit = Callable[[np.ndarray, np.ndarray, np.ndarray, int], Predictor]
-MODELS: Mapping[str, Fit] = {
+MODELS = {
     "perceptrons": lambda codes, macs, y, seed: MLP(codes, y, seed=seed),  # noqa: ARG005
     "linear": lambda codes, macs, y, seed: linear(codes, y),  # noqa: ARG005
     "MACs only": lambda codes, macs, y, seed: macs_only(macs, y),  # noqa: ARG005
 }
-
-
-def _drawn(members: int, a: int, b: int, generator: torch.Generator) -> Tensor:
-    """Weights (members, a, b) as in He et al. 2015."""
-    return (torch.randn(members, a, b, generator=generator) * (2 / a) ** 0.5).requires_grad_()
 
 
 def _check(codes: np.ndarray | Tensor, accuracy: np.ndarray) -> None:

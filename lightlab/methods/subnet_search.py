@@ -136,13 +136,22 @@ def evolve(
     how, rng = settings, np.random.default_rng(seed)
     n_parents = max(2, round(how.parents * how.population))
     n_mutated = round(how.mutated * how.population)
+    chance = np.full(len(space.n_options), how.p_gene)
+    chance[0] = how.p_resolution
     people = limits.draw(how.population, partial(_random, space, rng))
     worth = score(people)
+
+    def mutants(n: int) -> np.ndarray:
+        chosen = parents[rng.integers(len(parents), size=n)]
+        return np.where(rng.random(chosen.shape) < chance, _random(space, rng, n), chosen)
+
+    def crossed(n: int) -> np.ndarray:
+        a, b = parents[rng.integers(len(parents), size=(2, n))]
+        return np.where(rng.random(a.shape) < 0.5, a, b)
+
     for _ in range(how.generations):
         best = np.argsort(-worth, kind="stable")[:n_parents]
         parents, kept = people[best], worth[best]
-        mutants = partial(_mutants, space, parents, how, rng)
-        crossed = partial(_crossed, parents, rng)
         makers = (n_mutated, mutants), (how.population - n_mutated, crossed)
         children = np.concatenate([limits.draw(n, make) for n, make in makers if n])
         people = np.concatenate([parents, children])
@@ -172,19 +181,3 @@ def _best(space: OfaSpace, people: np.ndarray, worth: np.ndarray, calls: int) ->
 
 def _random(space: OfaSpace, rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.integers(space.n_options, size=(n, len(space.n_options)))
-
-
-def _mutants(
-    space: OfaSpace, parents: np.ndarray, how: Evolution, rng: np.random.Generator, n: int
-) -> np.ndarray:
-    """`n` parents with some decisions taken anew."""
-    chance = np.full(parents.shape[1], how.p_gene)
-    chance[0] = how.p_resolution
-    chosen = parents[rng.integers(len(parents), size=n)]
-    return np.where(rng.random(chosen.shape) < chance, _random(space, rng, n), chosen)
-
-
-def _crossed(parents: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
-    """Every decision from one or the other of two parents."""
-    a, b = parents[rng.integers(len(parents), size=(2, n))]
-    return np.where(rng.random(a.shape) < 0.5, a, b)

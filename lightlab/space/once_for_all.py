@@ -59,14 +59,6 @@ def like_mobilenet_v3(skeleton: Skeleton) -> Skeleton:
     return replace(skeleton, stem=stem, first=first, stages=stages, head=head)
 
 
-def like_mobilenet_v2(skeleton: Skeleton) -> Skeleton:
-    """`skeleton` with ReLU6 and without squeeze-excite, as MobileNetV2 has it."""
-    stages = tuple(replace(stage, act="relu6", se_ratio=0) for stage in skeleton.stages)
-    stem, head = (replace(part, act="relu6") for part in (skeleton.stem, skeleton.head))
-    first = tuple(replace(block, act="relu6", se_ratio=0) for block in skeleton.first)
-    return replace(skeleton, stem=stem, first=first, stages=stages, head=head)
-
-
 class OfaSpace(DecisionSpace):
     """The sub-networks of a once-for-all network over `skeleton`, whose stages are its units.
 

@@ -80,11 +80,10 @@ def test_an_architecture_step_moves_logits_and_no_weights(form):
     logits = [x.detach().clone() for x in net.arch_logits()]
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(8, 1, 16, 16, generator=generator), torch.arange(8)
-    architect.step(x, y, generator)
+    assert architect.step(x, y, generator) > 0
     assert all(torch.equal(a, b) for a, b in zip(weights, net.weights(), strict=True))
     assert any(not torch.equal(a, b) for a, b in zip(logits, net.arch_logits(), strict=True))
     assert all(w.requires_grad for w in net.weights())
-    assert architect.macs > 0
     changed = [int((a != b).sum()) for a, b in zip(logits, net.arch_logits(), strict=True)]
     assert max(changed) <= {"two": 2}.get(form, 7)
 

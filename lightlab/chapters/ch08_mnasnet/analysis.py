@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from lightlab.chapters.ch08_mnasnet.space import LAYER_TYPES
 from lightlab.measure import stats
-from lightlab.methods import comparison, mnasnet
+from lightlab.methods import baselines, mnasnet
 from lightlab.published import loader
 from lightlab.search.searcher import SearchError
 
@@ -168,7 +168,7 @@ def final_claims(trained: pd.DataFrame) -> dict[str, ArrayLike]:
     """
     means = trained.groupby("name")["reward"].mean()
     variant, v2 = means.loc[list(LAYER_TYPES)].idxmax(), "MobileNetV2, as fast"
-    as_fast = comparison.comparable(trained, v2, "found")  # timed again
+    as_fast = baselines.comparable(trained, v2, "found")  # timed again
     beats = stats.paired(trained, "accuracy", "name", "found", v2) if as_fast else []
     return {
         "mnasnet.layer_diversity": stats.paired(trained, "reward", "name", "found", variant),

@@ -20,7 +20,7 @@ from lightlab.chapters.ch08_mnasnet.space import (
 from lightlab.data import DataSet
 from lightlab.disk import Journal
 from lightlab.measure import stats
-from lightlab.methods import comparison, mnasnet
+from lightlab.methods import baselines, mnasnet
 from lightlab.methods.mnasnet import HARD, SOFT, Evaluate, Meter, Proxy
 from lightlab.search import pareto
 from lightlab.search.controller import PPO, Controller
@@ -212,7 +212,7 @@ def finalists(
     """
     mine = outcomes[outcomes["arm"] == "soft"].sort_values("reward").iloc[-1]
     best, centre = decode(mine["arch"]), space.decode(space.centre())
-    scaled, scaled_ms = comparison.match_latency(centre, mine["latency_ms"], evaluate.latency_ms)
+    scaled, scaled_ms = baselines.match_latency(centre, mine["latency_ms"], evaluate.latency_ms)
     two = {"found": best, "MobileNetV2, as fast": scaled}
-    layers = comparison.layer_rows(two)
+    layers = baselines.layer_rows(two)
     return two | single_layer_variants(space, best), layers, scaled_ms / mine["latency_ms"]

@@ -14,7 +14,7 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import stats
 from lightlab.measure.machine import torch_threads
-from lightlab.methods import accuracy_predictor, comparison, subnets
+from lightlab.methods import accuracy_predictor, baselines, subnets
 from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Samples
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Price, price_latency
@@ -65,9 +65,7 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
 def price(
     space: OfaSpace, settings: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, Price], np.ndarray]:
-    """Latencies of all sub-networks in each of these settings, measured now, and the seconds of one
-    core that it took, (settings,).
-    """
+    """Latencies in each setting, measured now, and the seconds of one core it took, (settings,)."""
     prices, seconds = {}, []
     for name in settings:
         begin = time.process_time()
@@ -153,12 +151,12 @@ def train_designs(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """All `comparison.designs` trained with every seed; `how` goes to `train.start`."""
+    """All `baselines.designs` trained with every seed; `how` goes to `train.start`."""
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
     once = train.recipe.plan(recipe, len(images.train)).n_steps
     jobs = {}
-    for (family, arch), seed in product(comparison.designs(space, widths), seeds):
+    for (family, arch), seed in product(baselines.designs(space, widths), seeds):
         learnt, val, test = at[arch.resolution]
         job = train.Job(arch, learnt, recipe, seed, val=val, test=test, eval_every=once)
         jobs[family, encode(arch), seed] = replace(job, name=f"{encode(arch)} {seed}")

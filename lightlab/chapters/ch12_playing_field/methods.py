@@ -1,5 +1,4 @@
-"""What all methods are given, and the methods: each finds a network for every target and says what
-that took.
+"""The methods and what they are given: each finds a network for every target, and what it took.
 
 A search is a function of rules, targets (n,) in ms, budget (passes over the training images, for
 each target where it searches for each, else once) and seed; it gives a `Pick` for each target.
@@ -17,7 +16,7 @@ import pandas as pd
 
 from lightlab import train
 from lightlab.data import DataSet
-from lightlab.methods import accuracy_predictor, comparison, mnasnet, phases, subnet_search, subnets
+from lightlab.methods import accuracy_predictor, baselines, mnasnet, phases, subnet_search, subnets
 from lightlab.methods.architect import Settings, likeliest_within
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import search
@@ -187,9 +186,8 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
 
 
 def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-    """The largest network trained for half of the budget; with the other half, for each target
-    evolution over what may be taken from it, candidates trained on for a quarter of a candidate's
-    epochs.
+    """The largest network, trained for half of the budget; with the rest, for each target evolution
+    over what may be taken from it, candidates trained on for a quarter of the usual epochs.
     """
     begin, largest = time.process_time(), rules.space.largest()
     trained = rules.train(rules.space.decode(largest), budget / 2, seed)
@@ -224,14 +222,14 @@ def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -
     """MobileNetV2's or V3's design, for each target as deep as it can be made as fast, up to a
     tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
-    name = {V2: comparison.MOBILENET_V2, V3: comparison.MOBILENET_V3}[design]
+    name = {V2: baselines.MOBILENET_V2, V3: baselines.MOBILENET_V3}[design]
     deepest = max(map(max, rules.elastic.depths))
     picks = []
     for target in targets:
         nearest, found = math.inf, None
         for depth in range(deepest, 0, -1):
-            whole = dict(comparison.designs(rules.elastic, [1.0], depth))[name]
-            arch, ms = comparison.match_latency(whole, target, meter)
+            whole = dict(baselines.designs(rules.elastic, [1.0], depth))[name]
+            arch, ms = baselines.match_latency(whole, target, meter)
             if (off := abs(math.log(ms / target))) < nearest:
                 nearest, found = off, arch
             if off < math.log(1.1):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightlab.chapters.ch10_once_for_all import specialisation
-from lightlab.methods import comparison
+from lightlab.methods import baselines
 from lightlab.methods.accuracy_predictor import Samples
 from lightlab.methods.price import Price
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
@@ -60,7 +60,7 @@ def test_designs_of_all_sizes_are_trained_and_timed(task, monkeypatch, plan):
     monkeypatch.setattr(specialisation, "PLAN", plan)
     parts = (task["space"], [1.0], task["images"], task["recipe"], [0])
     found = specialisation.train_designs(*parts, workers=1)
-    assert found["family"].tolist() == [comparison.MOBILENET_V2, comparison.MOBILENET_V3]
+    assert found["family"].tolist() == [baselines.MOBILENET_V2, baselines.MOBILENET_V3]
     assert found[["validated", "accuracy"]].gt(20).all(axis=None)
     timed = specialisation.measure([*found["arch"], *found["arch"]], ["onnxruntime/1/1"])
     assert timed["arch"].tolist() == found["arch"].tolist()

@@ -4,7 +4,7 @@ import pytest
 
 from lightlab.chapters.ch12_playing_field import methods
 from lightlab.measure import cost
-from lightlab.methods import comparison
+from lightlab.methods import baselines
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
@@ -40,8 +40,8 @@ def test_a_design_loses_layers_only_where_no_width_is_as_fast(agreed):
     macs = lambda archs: [float(cost.macs(arch)) for arch in archs]  # noqa: E731
     narrow = {}  # by depth, of the least width
     for depth in (1, 2):
-        arch = dict(comparison.designs(agreed.elastic, [1.0], depth))[comparison.MOBILENET_V2]
-        narrow[depth] = comparison.match_latency(arch, 1.0, macs)[0]
+        arch = dict(baselines.designs(agreed.elastic, [1.0], depth))[baselines.MOBILENET_V2]
+        narrow[depth] = baselines.match_latency(arch, 1.0, macs)[0]
     least, less = (cost.macs(narrow[depth]) for depth in (1, 2))
     asked = [least / 2, least, 1.05 * less]
     depths = [
