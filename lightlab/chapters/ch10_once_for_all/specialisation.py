@@ -190,9 +190,7 @@ def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
     values = np.column_stack([-front["latency_ms"], front["validated"]])
     rows = front[pareto.is_non_dominated(values)].sort_values("latency_ms")
     x = np.log(rows["latency_ms"].to_numpy())
-    if np.log(latency_ms) < x[0]:
-        return float("nan")
-    return float(np.interp(np.log(latency_ms), x, rows["accuracy"]))
+    return float(np.interp(np.log(latency_ms), x, rows["accuracy"], left=np.nan))
 
 
 def against(served: pd.DataFrame, designs: pd.DataFrame) -> pd.DataFrame:
