@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightlab.measure import cost
-from lightlab.methods import accuracy_predictor
+from lightlab.methods import subnet_search
 from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Evolution, Limits, cheapest, evolve, random_search
 from lightlab.search.searcher import SearchError
@@ -91,17 +91,17 @@ def samples(n, noise=0.1, seed=0):
 
 def test_members_agree_on_what_they_saw_and_less_on_what_they_did_not():
     codes, _, y = samples(60)
-    model = accuracy_predictor.MLP(codes, y)
+    model = subnet_search.MLP(codes, y)
     unseen = SPACE.encode(drawn(200, 9))
     assert np.abs(model(codes) - y).mean() < 0.3
     assert model.each(unseen).std(0).mean() > 1.5 * model.each(codes).std(0).mean()
-    again = accuracy_predictor.MLP(codes, y)
+    again = subnet_search.MLP(codes, y)
     assert (again(unseen) == model(unseen)).all()
 
 
 @pytest.mark.parametrize("n", [0, 3])
-@pytest.mark.parametrize("name", accuracy_predictor.MODELS)
+@pytest.mark.parametrize("name", subnet_search.MODELS)
 def test_too_few_samples_are_refused(n, name):
     codes, macs, y = samples(10)
     with pytest.raises(ValueError, match="4 or more"):
-        accuracy_predictor.MODELS[name](codes[:n], macs[:n], y[:n], 0)
+        subnet_search.MODELS[name](codes[:n], macs[:n], y[:n], 0)

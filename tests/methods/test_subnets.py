@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightlab import deploy, train
-from lightlab.methods import accuracy_predictor, phases, subnets
+from lightlab.methods import phases, subnets
 from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
@@ -36,7 +36,7 @@ def test_corners_of_several_networks_are_evaluated_side_by_side(digits, net):
 
 
 def test_samples_are_distinct_and_independent_of_workers(digits, net):
-    found = accuracy_predictor.sample(net, digits, 12)
+    found = subnets.sample(net, digits, 12)
     assert len({tuple(p) for p in found.points.tolist()}) == 12
     again = subnets.accuracies(net, found.points.tolist(), digits.train.x, digits.val)
     assert found.accuracy == pytest.approx(again)

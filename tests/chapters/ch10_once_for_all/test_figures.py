@@ -5,7 +5,7 @@ import pandas as pd
 
 from lightlab.chapters.ch10_once_for_all import experiment, specialisation
 from lightlab.chapters.ch10_once_for_all import figures as plots
-from lightlab.methods import accuracy_predictor
+from lightlab.methods import subnet_search
 
 
 def title(ax):
@@ -34,7 +34,7 @@ def test_corners_and_gaps_show_means():
 def test_the_other_pictures_draw_all_rows():
     table = pd.DataFrame({"images": ["inherited", "200"] * 2, "corner": ["x", "x", "y", "y"]})
     assert len(plots.calibration(table.assign(accuracy=[1.0, 2, 3, 4])).axes[0].lines) == 2
-    rows = [(m, n, 0.5) for m in accuracy_predictor.MODELS for n in (10, 20, 10, 20)]
+    rows = [(m, n, 0.5) for m in subnet_search.MODELS for n in (10, 20, 10, 20)]
     curve = pd.DataFrame(rows, columns=["model", "n", "tau"])
     left = plots.learning(curve.assign(repeat=[0, 0, 1, 1] * 3, rmse=1 / curve["n"])).axes[0]
     means = [line.get_ydata() for line in left.lines if len(line.get_ydata()) == 2]
