@@ -38,10 +38,9 @@ LAYER_TYPES = {
 
 
 def flat(skeleton: Skeleton) -> DecisionSpace:
-    """Every layer decides for itself what in `MnasNetSpace` a stage decides: the flat counterpart.
-
-    Each layer is left out, stands once or twice, which makes the paper's S^(B·N) of S^B. The stride
-    of a layer left out is made by the next that stands, at the end by the last ones before.
+    """Every layer decides for itself what in `MnasNetSpace` a stage decides. Each is left out,
+    stands once or twice, which makes the paper's S^(B·N) of S^B. The stride of a layer left out is
+    made by the next that stands, at the end by the last ones before.
     """
     places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
 

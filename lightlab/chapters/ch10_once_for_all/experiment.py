@@ -107,9 +107,7 @@ def importance(network: ElasticNetwork, block: int) -> pd.DataFrame:
 def sort_or_not(
     full: Mapping[int, ElasticNetwork], images: DataSet
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The full network cut to each width before it has learnt to be, its channels in one of ORDERS
-    (validation images), and the means.
-    """
+    """Validation accuracy of the full network cut to each width, by order, and the means."""
     rows = []
     for seed, trained in full.items():
         space = trained.space
@@ -202,9 +200,7 @@ def spent(begun: Mapping[int, Shrunk], trained: Trained) -> pd.DataFrame:
 
 
 def seconds(begun: Mapping[int, Shrunk], trained: Trained, arm: str) -> np.ndarray:
-    """Of one core, for the whole training of an arm, by seed, (n,): with the first phase where it
-    starts from that or is taught by it.
-    """
+    """Of one core, for an arm's training by seed, (n,), with the first phase where that counts."""
     needed = arm not in (SANDWICH, UNIFORM + PLAIN)
     before = np.array([one.history["seconds"].iloc[-1] for one in begun.values()])
     own = [trained[arm, seed].history["seconds"].iloc[-1] for seed in begun]
@@ -212,9 +208,7 @@ def seconds(begun: Mapping[int, Shrunk], trained: Trained, arm: str) -> np.ndarr
 
 
 def compare_arms(trained: Trained, images: DataSet) -> tuple[str, pd.DataFrame]:
-    """The arm that is best on the validation images, of those of equally many passes; and the eight
-    corners of all arms on the test images.
-    """
+    """The best arm of equally many passes by validation, and the tested corners of all arms."""
     networks = {key: one.network for key, one in trained.items()}
     even = {key: network for key, network in networks.items() if key[0] != AS_MUCH}
     means = subnets.evaluate_corners(even, images, "val").groupby("arm")["accuracy"].mean()

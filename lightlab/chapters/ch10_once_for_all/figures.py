@@ -1,7 +1,4 @@
-"""Pictures of a once-for-all network: what nests in it, its training, what is cut from it, costs.
-
-Data frames in, figures out; accuracies in per cent.
-"""
+"""Pictures of a once-for-all network. Data frames in, figures out; accuracies in per cent."""
 
 from collections.abc import Sequence
 
@@ -185,10 +182,8 @@ def curse(chosen: pd.DataFrame) -> Figure:
 
 
 def fronts(served: pd.DataFrame, designs: pd.DataFrame) -> Figure:
-    """Accuracy against measured latency, a panel per setting: served networks and scaled designs.
-
-    Lines join means over the seeds, of the designs those that no faster one equals on the
-    validation images.
+    """Accuracy against measured latency, a panel per setting. Lines join means over the seeds, of
+    the designs those that no faster one equals on the validation images.
     """
     settings = list(served["setting"].unique())
     titles = ["{}, {} thread, batch {}".format(*setting.split("/")) for setting in settings]

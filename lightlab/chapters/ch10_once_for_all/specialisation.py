@@ -73,9 +73,7 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
 def price(
     space: OfaSpace, settings: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, Price], np.ndarray]:
-    """Latencies of all sub-networks in each of these settings, measured now, and the seconds of one
-    core that it took, (settings,).
-    """
+    """Latencies in each setting, measured now, and the seconds of one core it took, (settings,)."""
     prices, seconds = {}, []
     for name in settings:
         begin = time.process_time()
@@ -200,9 +198,7 @@ def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
     values = np.column_stack([-front["latency_ms"], front["validated"]])
     rows = front[pareto.is_non_dominated(values)].sort_values("latency_ms")
     x = np.log(rows["latency_ms"].to_numpy())
-    if np.log(latency_ms) < x[0]:
-        return float("nan")
-    return float(np.interp(np.log(latency_ms), x, rows["accuracy"]))
+    return float(np.interp(np.log(latency_ms), x, rows["accuracy"], left=np.nan))
 
 
 def against(served: pd.DataFrame, designs: pd.DataFrame) -> pd.DataFrame:

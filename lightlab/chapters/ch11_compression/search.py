@@ -51,8 +51,8 @@ class Worth:
 
 @dataclass(frozen=True, eq=False)
 class Compressor:
-    """Makes of a `trained` network what the points of `space` say, and trains it on by `recipe`;
-    from new weights where `scratch` is True. `reference` is the trained network as an ONNX model.
+    """Makes of a `trained` network what the points of `space` say, and trains it on by `recipe`,
+    with `scratch` from new weights. `reference` is the trained network as an ONNX model.
     """
 
     space: CompressionSpace
@@ -101,8 +101,8 @@ class Compressor:
         return replace(found, samples=self.samples, seconds=time.process_time() - begin)
 
     def smallest(self, trials: pd.DataFrame, loss: float) -> pd.Series:
-        """Of the networks tried the smallest file that loses at most `loss` points on the
-        validation images against the trained one; where none keeps so much, the most accurate.
+        """Of the networks tried the smallest file that loses at most `loss` points (validation) or
+        else the most accurate.
         """
         good = trials[trials["accuracy"] >= self.before - loss]
         if good.empty:
@@ -122,9 +122,7 @@ class Compressor:
 
 @dataclass(frozen=True, eq=False)
 class Cutter:
-    """Cuts sub-networks out of a once-for-all network, and trains nothing: points are a number of
-    BITS, then those of its space.
-    """
+    """Cuts sub-networks out and trains nothing: points are a number of BITS, then its space's."""
 
     supernet: ElasticNetwork
     images: DataSet

@@ -70,9 +70,7 @@ class CompressionSpace(DecisionSpace):
         return self.decode(self.largest()).arch
 
     def decode(self, point: Sequence[int]) -> Compressed:
-        """The network of `point`. Where channels meet that did not, nothing is added that was not
-        added before.
-        """
+        """The network of `point`; where equal channels meet, nothing is added that was not yet."""
         chosen, stages = self.options(point), self.skeleton.stages
         narrow = [
             replace(stage, channels=make_divisible(stage.channels * chosen[f"{i}.keep"]))
@@ -100,8 +98,8 @@ class CompressionSpace(DecisionSpace):
         return self.decode(self.point(options))
 
     def uniform(self) -> list[Point]:
-        """The points with one choice for all stages: what pruning by one ratio can reach. A stage
-        of fewer layers than the deepest loses one where that does.
+        """The points with one choice for all stages; one of fewer layers than the deepest loses one
+        where that does.
         """
         depths = [stage.layers for stage in self.skeleton.stages]
         deepest = max(depths)

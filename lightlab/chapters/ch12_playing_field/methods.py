@@ -1,5 +1,4 @@
-"""What all methods are given, and the methods: each finds a network for every target and says what
-that took.
+"""The methods and what they are given: each finds a network for every target, and what it took.
 
 A search is a function of rules, targets (n,) in ms, budget (passes over the training images, for
 each target where it searches for each, else once) and seed; it gives a `Pick` for each target.
@@ -39,17 +38,14 @@ OFA, COMPRESSION = "Once-for-All", "compression"
 Timer = Callable[[Sequence[Arch]], Sequence[float]]  # ms of each network
 
 
-@dataclass(frozen=True)
-class Pick:
-    """The network that a method found for a target, and what the search took for this target and
-    once for all, in images seen in training and seconds of one core.
+class Pick(NamedTuple):
+    """The network that a method found for a target, and what that took, with the target's part of
+    what serves all: images seen in training, seconds of one core.
     """
 
     arch: Arch
-    samples: int
+    samples: float
     seconds: float
-    shared_samples: int = 0
-    shared_seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,32 +167,26 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
     known = subnets.sample(shrunk.network, rules.images, 60, seed)
     model = subnet_search.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
     score = subnet_search.make_score(rules.elastic, model)
-    shared = {
-        "shared_samples": int(shrunk.history["passes"].iloc[-1]),
-        "shared_seconds": time.process_time() - begin,
-    }
-    picks = []
+    samples = int(shrunk.history["passes"].iloc[-1]) / len(targets)
+    shared_s, picks = (time.process_time() - begin) / len(targets), []
     for target in targets:
         begin = time.process_time()
         limits = subnet_search.Limits.latency_ms(rules.elastic_price, target)
         settings = subnet_search.Evolution(generations=50)
         chosen = subnet_search.evolve(rules.elastic, score, limits, settings, 7919 * (seed + 1))
         arch = rules.elastic.decode(chosen.point)
-        picks.append(Pick(arch, 0, time.process_time() - begin, **shared))
+        picks.append(Pick(arch, samples, time.process_time() - begin + shared_s))
     return picks
 
 
 def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-    """The largest network trained for half of the budget; with the other half, for each target
-    evolution over what may be taken from it, candidates trained on for a quarter of a candidate's
-    epochs.
+    """The largest network, trained for half of the budget; with the rest, for each target evolution
+    over what may be taken from it, candidates trained on for a quarter of the usual epochs.
     """
     begin, largest = time.process_time(), rules.space.largest()
     trained = rules.train(rules.space.decode(largest), budget / 2, seed)
-    shared = {
-        "shared_samples": rules.samples(budget / 2),
-        "shared_seconds": time.process_time() - begin,
-    }
+    shared = rules.samples(budget / 2) / len(targets)
+    shared_s = (time.process_time() - begin) / len(targets)
     short = rules.proxy_epochs / 4
     n_trials = max(2, int(budget / 2 / short))
     recipe = replace(rules.recipe, epochs=short, lr=rules.recipe.lr / 2)
@@ -207,7 +197,7 @@ def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int
         return network
 
     picks = [_try(EVOLUTION, rules, t, seed, n_trials, short, candidate) for t in targets]
-    return [replace(pick, **shared) for pick in picks]
+    return [Pick(arch, samples + shared, s + shared_s) for arch, samples, s in picks]
 
 
 def inherit(rules: Rules, trained: Network, point: Point) -> Network:

@@ -91,8 +91,3 @@ def test_what_is_found_is_trained_longer_and_beside_its_baselines(digits, tmp_pa
     archs, layers, _ = experiment.finalists(analysis.outcomes(trials), both, evaluate)
     assert list(archs) == ["found", "MobileNetV2, as fast", *space.LAYER_TYPES]
     assert layers["network"].unique().tolist() == ["found", "MobileNetV2, as fast"]
-    two = {"a": archs["found"], "b": centre}
-    trained = experiment.train_finalists(two, digits, recipe, [3, 4])
-    assert trained[["name", "seed"]].agg(tuple, axis=1).tolist() == [
-        ("a", 3), ("a", 4), ("b", 3), ("b", 4),
-    ]  # fmt: skip

@@ -162,23 +162,19 @@ def test_a_device_has_a_share_of_mobilenet_v2_s_time_as_target(tmp_path, monkeyp
     assert found["predicted_ms"].iloc[-1] == pytest.approx(here.price.of(SPACE.largest()))
 
 
-def test_networks_are_timed_in_each_other_s_setting(monkeypatch, plan):
-    monkeypatch.setattr(experiment, "PLAN", plan)
-    small, large = (
-        SPACE.decode(SPACE.point({p.name: d for p in SPACE.positions})) for d in ("k3_e3", "k7_e6")
-    )
-    networks = {("onnxruntime/1/1", 3): small, ("torch/1/4", 3): large}
-    found = experiment.crossed(networks)
-    assert found["seed"].tolist() == [3] * 4
-    assert found[found["network"] == found["setting"]]["times"].tolist() == [1, 1]
+def test_networks_are_timed_in_each_other_s_setting(monkeypatch):
+    networks = {("a", 3): SPACE.decode(SPACE.smallest()), ("b", 3): SPACE.decode(SPACE.largest())}
 
     def measured(asked, settings, _):
-        assert list(asked.values()) == [small, large]
-        assert list(settings) == [setting for setting, _ in networks]
-        return found.drop(columns="times").assign(latency_ms=[2.0, 8.0, 3.0, 6.0])
+        assert (list(asked), list(settings)) == (["a", "b"], ["a", "b"])
+        assert list(asked.values()) == list(networks.values())
+        ms = {"network": ["a", "b"] * 2, "setting": list("aabb"), "latency_ms": [2.0, 8, 3, 6]}
+        return pd.DataFrame(ms)
 
     monkeypatch.setattr(latency, "measure_settings", measured)
-    assert experiment.crossed(networks)["times"].tolist() == [1, 4, 0.5, 1]
+    found = experiment.crossed(networks)
+    assert found["times"].tolist() == [1, 4, 0.5, 1]
+    assert found["seed"].tolist() == [3] * 4
 
 
 def cells(*seeds):
