@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from lightlab.fit.budget import LATENCY, MACS, SIZE
 from lightlab.fit.run import Fitted
-from lightlab.fit.target import LATENCY, MACS, SIZE
 from lightlab.methods.baselines import MOBILENET_V2, MOBILENET_V3, layer_rows
 
 DESIGNS = (MOBILENET_V2, MOBILENET_V3)

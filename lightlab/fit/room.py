@@ -8,8 +8,7 @@ import pandas as pd
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.fit import budget
-from lightlab.fit.budget import Meter, Now
-from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE
+from lightlab.fit.budget import LATENCY, MACS, RUNTIMES, SIZE, Meter, Now
 from lightlab.measure import cost
 from lightlab.methods import mnasnet
 from lightlab.methods.price import Price, price_latency

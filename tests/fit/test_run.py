@@ -17,9 +17,8 @@ from lightlab.deploy import session
 from lightlab.deploy.export import run as answers_of
 from lightlab.fit import budget, evaluate, methods, report, room, run
 from lightlab.fit import task as task_of_fit
-from lightlab.fit.budget import Clock, Meter
+from lightlab.fit.budget import MACS, SIZE, Clock, Meter, Target
 from lightlab.fit.methods import METHODS, RANDOM, SCALED
-from lightlab.fit.target import MACS, SIZE, Target
 from lightlab.fit.task import Task
 from lightlab.measure import cost, stats
 from lightlab.methods import baselines, shrinking

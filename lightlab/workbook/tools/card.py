@@ -40,7 +40,7 @@ def pictures(fitted: "Fitted", images: "DataSet") -> dict[str, bytes]:
 
     from lightlab.fit import figures as plots
     from lightlab.fit import report
-    from lightlab.fit.target import LATENCY
+    from lightlab.fit.budget import LATENCY
 
     style.use()
     name, most = report.cost_shown(fitted)

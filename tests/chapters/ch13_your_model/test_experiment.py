@@ -9,10 +9,9 @@ import torch
 from lightlab.chapters.ch13_your_model import experiment
 from lightlab.data import DataSet, Split
 from lightlab.fit import evaluate
-from lightlab.fit.budget import Meter
+from lightlab.fit.budget import MACS, SIZE, Meter, Target
 from lightlab.fit.report import DESIGNS
 from lightlab.fit.run import FLOAT, INT8
-from lightlab.fit.target import MACS, SIZE, Target
 from lightlab.nets.build import build
 from lightlab.published import loader
 from lightlab.space.arch import decode
