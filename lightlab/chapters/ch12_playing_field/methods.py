@@ -16,7 +16,7 @@ import pandas as pd
 
 from lightlab import train
 from lightlab.data import DataSet
-from lightlab.methods import accuracy_predictor, baselines, mnasnet, phases, subnet_search, subnets
+from lightlab.methods import baselines, mnasnet, phases, subnet_search, subnets
 from lightlab.methods.architect import Settings, likeliest_within
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import search
@@ -164,9 +164,9 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
     begin = time.process_time()
     plan = phases.sandwich(budget)
     shrunk = shrink(rules.elastic, rules.images, plan, rules.recipe, seed=seed, n_rows=0)
-    known = accuracy_predictor.sample(shrunk.network, rules.images, 60, seed)
-    model = accuracy_predictor.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
-    score = accuracy_predictor.make_score(rules.elastic, model)
+    known = subnets.sample(shrunk.network, rules.images, 60, seed)
+    model = subnet_search.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
+    score = subnet_search.make_score(rules.elastic, model)
     samples = int(shrunk.history["passes"].iloc[-1]) / len(targets)
     shared_s, picks = (time.process_time() - begin) / len(targets), []
     for target in targets:
