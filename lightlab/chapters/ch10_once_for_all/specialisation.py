@@ -14,11 +14,19 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import stats
 from lightlab.measure.machine import torch_threads
-from lightlab.methods import accuracy_predictor, baselines, subnets
-from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Samples
+from lightlab.methods import baselines, subnet_search, subnets
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Price, price_latency
-from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
+from lightlab.methods.subnet_search import (
+    MLP,
+    MODELS,
+    Evolution,
+    Limits,
+    Predictor,
+    evolve,
+    random_search,
+)
+from lightlab.methods.subnets import Samples
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.published import loader
 from lightlab.search import pareto
@@ -36,7 +44,7 @@ def learn(
     networks: Mapping[int, ElasticNetwork], images: DataSet, n: int
 ) -> tuple[dict[int, Samples], dict[int, MLP]]:
     """By seed, `n` evaluated sub-networks of a network and a predictor that learnt from them."""
-    samples = {s: accuracy_predictor.sample(net, images, n, s) for s, net in networks.items()}
+    samples = {s: subnets.sample(net, images, n, s) for s, net in networks.items()}
     models = {
         s: MLP(networks[s].space.encode(x.points), x.accuracy, seed=s) for s, x in samples.items()
     }
@@ -88,7 +96,7 @@ def specialise(
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         space = price.space
-        score = accuracy_predictor.make_score(space, model)
+        score = subnet_search.make_score(space, model)
         for target in targets(price, 5):
             begin = time.process_time()
             limits = Limits.latency_ms(price, target)
@@ -107,7 +115,7 @@ def contest(
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         limits = Limits.latency_ms(price, targets(price, 2)[0])
-        task = price.space, accuracy_predictor.make_score(price.space, model), limits
+        task = price.space, subnet_search.make_score(price.space, model), limits
         for kind, search, how in (
             (EVOLUTION, evolve, settings),
             (CHANCE, random_search, settings.calls),
@@ -190,9 +198,7 @@ def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
     values = np.column_stack([-front["latency_ms"], front["validated"]])
     rows = front[pareto.is_non_dominated(values)].sort_values("latency_ms")
     x = np.log(rows["latency_ms"].to_numpy())
-    if np.log(latency_ms) < x[0]:
-        return float("nan")
-    return float(np.interp(np.log(latency_ms), x, rows["accuracy"]))
+    return float(np.interp(np.log(latency_ms), x, rows["accuracy"], left=np.nan))
 
 
 def against(served: pd.DataFrame, designs: pd.DataFrame) -> pd.DataFrame:

@@ -116,15 +116,14 @@ def rows_of(
     method: str, budget: float, seed: int, targets: Sequence[float], picks: Sequence[Pick]
 ) -> pd.DataFrame:
     """One row for each target: method, budget, seed, target (number), target_ms, arch (text),
-    samples and seconds (of all that the method needed, divided by the targets where it is shared).
+    samples, seconds.
     """
-    n = len(targets)
     columns = {
-        "target": range(1, n + 1),
+        "target": range(1, len(targets) + 1),
         "target_ms": targets,
         "arch": [encode(pick.arch) for pick in picks],
-        "samples": [pick.samples + pick.shared_samples / n for pick in picks],
-        "seconds": [pick.seconds + pick.shared_seconds / n for pick in picks],
+        "samples": [float(pick.samples) for pick in picks],
+        "seconds": [pick.seconds for pick in picks],
     }
     return pd.DataFrame({"method": method, "budget": budget, "seed": seed, **columns})
 

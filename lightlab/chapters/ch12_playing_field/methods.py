@@ -16,7 +16,7 @@ import pandas as pd
 
 from lightlab import train
 from lightlab.data import DataSet
-from lightlab.methods import accuracy_predictor, baselines, mnasnet, phases, subnet_search, subnets
+from lightlab.methods import baselines, mnasnet, phases, subnet_search, subnets
 from lightlab.methods.architect import Settings, likeliest_within
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import search
@@ -38,17 +38,14 @@ OFA, COMPRESSION = "Once-for-All", "compression"
 Timer = Callable[[Sequence[Arch]], Sequence[float]]  # ms of each network
 
 
-@dataclass(frozen=True)
-class Pick:
-    """The network that a method found for a target, and what the search took for this target and
-    once for all, in images seen in training and seconds of one core.
+class Pick(NamedTuple):
+    """The network that a method found for a target, and what that took, with the target's part of
+    what serves all: images seen in training, seconds of one core.
     """
 
     arch: Arch
-    samples: int
+    samples: float
     seconds: float
-    shared_samples: int = 0
-    shared_seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,21 +164,18 @@ def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: in
     begin = time.process_time()
     plan = phases.sandwich(budget)
     shrunk = shrink(rules.elastic, rules.images, plan, rules.recipe, seed=seed, n_rows=0)
-    known = accuracy_predictor.sample(shrunk.network, rules.images, 60, seed)
-    model = accuracy_predictor.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
-    score = accuracy_predictor.make_score(rules.elastic, model)
-    shared = {
-        "shared_samples": int(shrunk.history["passes"].iloc[-1]),
-        "shared_seconds": time.process_time() - begin,
-    }
-    picks = []
+    known = subnets.sample(shrunk.network, rules.images, 60, seed)
+    model = subnet_search.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
+    score = subnet_search.make_score(rules.elastic, model)
+    samples = int(shrunk.history["passes"].iloc[-1]) / len(targets)
+    shared_s, picks = (time.process_time() - begin) / len(targets), []
     for target in targets:
         begin = time.process_time()
         limits = subnet_search.Limits.latency_ms(rules.elastic_price, target)
         settings = subnet_search.Evolution(generations=50)
         chosen = subnet_search.evolve(rules.elastic, score, limits, settings, 7919 * (seed + 1))
         arch = rules.elastic.decode(chosen.point)
-        picks.append(Pick(arch, 0, time.process_time() - begin, **shared))
+        picks.append(Pick(arch, samples, time.process_time() - begin + shared_s))
     return picks
 
 
@@ -191,10 +185,8 @@ def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int
     """
     begin, largest = time.process_time(), rules.space.largest()
     trained = rules.train(rules.space.decode(largest), budget / 2, seed)
-    shared = {
-        "shared_samples": rules.samples(budget / 2),
-        "shared_seconds": time.process_time() - begin,
-    }
+    shared = rules.samples(budget / 2) / len(targets)
+    shared_s = (time.process_time() - begin) / len(targets)
     short = rules.proxy_epochs / 4
     n_trials = max(2, int(budget / 2 / short))
     recipe = replace(rules.recipe, epochs=short, lr=rules.recipe.lr / 2)
@@ -205,15 +197,14 @@ def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int
         return network
 
     picks = [_try(EVOLUTION, rules, t, seed, n_trials, short, candidate) for t in targets]
-    return [replace(pick, **shared) for pick in picks]
+    return [Pick(arch, samples + shared, s + shared_s) for arch, samples, s in picks]
 
 
 def inherit(rules: Rules, trained: Network, point: Point) -> Network:
     """The network of `point` with the part of the trained one's weights that matters most."""
-    skeleton, options = rules.space.skeleton, rules.space.options(point).values()
-    stays = [True] * len(skeleton.first) + [option != ZERO for option in options]
-    stays += [True] * len(skeleton.last)
-    blocks = [i for i, stay in enumerate(stays) if stay]
+    options = enumerate(rules.space.options(point).values(), len(rules.space.skeleton.first))
+    gone = {i for i, option in options if option == ZERO}
+    blocks = [i for i in range(len(trained.blocks)) if i not in gone]
     small = prune(trained, rules.space.decode(point), blocks)
     return subnets.calibrate(small, rules.images.train.x)
 

@@ -6,8 +6,8 @@ import pytest
 
 from lightlab.chapters.ch10_once_for_all import specialisation
 from lightlab.methods import baselines
-from lightlab.methods.accuracy_predictor import Samples
 from lightlab.methods.price import Price
+from lightlab.methods.subnets import Samples
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
