@@ -78,7 +78,7 @@ def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 
 
 def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
-    """What came of each search, by arm and seed. within: share of the sampled that keeps the target;
+    """What came of each search, by arm and seed. within: share of all that keeps the target;
     p5, median, p95: their latency over it. Of the trial of highest value to itself: ratio,
     accuracy, reward (soft). SearchError for a search of which every network failed.
     """
