@@ -112,7 +112,9 @@ def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation(
 def test_repeated_images_have_to_fit_into_memory(monkeypatch):
     rare = images(train=[0] * 40 + [1] * 3)
     a_kb = rare.train.x[0].numel() * 4 / 1000
-    monkeypatch.setattr(splits, "_memory_limit", lambda: int(75e3 * a_kb))
+    monkeypatch.setattr(
+        splits.psutil, "virtual_memory", lambda: SimpleNamespace(total=150e3 * a_kb)
+    )
     with pytest.raises(ValueError, match="give a smaller resolution or fewer images"):
         evaluate.balanced(rare)  # 40 + 30 to train on, 8 to choose on
 

@@ -202,10 +202,9 @@ def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int
 
 def inherit(rules: Rules, trained: Network, point: Point) -> Network:
     """The network of `point` with the part of the trained one's weights that matters most."""
-    skeleton, options = rules.space.skeleton, rules.space.options(point).values()
-    stays = [True] * len(skeleton.first) + [option != ZERO for option in options]
-    stays += [True] * len(skeleton.last)
-    blocks = [i for i, stay in enumerate(stays) if stay]
+    options = enumerate(rules.space.options(point).values(), len(rules.space.skeleton.first))
+    gone = {i for i, option in options if option == ZERO}
+    blocks = [i for i in range(len(trained.blocks)) if i not in gone]
     small = prune(trained, rules.space.decode(point), blocks)
     return subnets.calibrate(small, rules.images.train.x)
 
