@@ -22,7 +22,7 @@ from lightlab.nets.build import Network, build
 from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch
 from lightlab.space.scaling import widths
-from lightlab.train.recipe import plan
+from lightlab.train.descent import plan
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def train_designs(
     designs = comparison.designs(space, widths)
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
-    once = train.recipe.plan(recipe, len(images.train)).n_steps
+    once = train.descent.plan(recipe, len(images.train)).n_steps
     jobs = {}
     for (family, arch), seed in product(designs, seeds):
         learnt, val, test = at[arch.resolution]
