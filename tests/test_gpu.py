@@ -83,5 +83,5 @@ def test_latency_there_is_measured_and_predicted_by_its_table():
         SPACE.uniform(), setting=latency.Setting("cuda", batch=16), plan=plan
     )
     arch = SPACE.decode(SPACE.centre())
-    measured = latency.measure(arch, latency.Setting("cuda", batch=16), plan=plan).median_ms
-    assert 0.3 < table.predict(arch) / measured < 3
+    measured = latency.measure_many({"n": arch}, latency.Setting("cuda", batch=16), plan=plan)
+    assert 0.3 < table.predict(arch) / measured.latency_ms["n"] < 3

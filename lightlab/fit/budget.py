@@ -1,4 +1,4 @@
-"""A budget of time, and what things take here: seconds, and the costs that a target limits."""
+"""What the model may cost and the time to find it, and how both are measured here."""
 
 import copy
 import math
@@ -14,7 +14,7 @@ import pandas as pd
 
 from lightlab import deploy, latency, train
 from lightlab.data import DataSet, Split
-from lightlab.fit.target import LATENCY, MACS, SIZE, Target
+from lightlab.latency import Setting
 from lightlab.latency.runtimes import SESSIONS, onnx_runner, random_images
 from lightlab.measure import cost
 from lightlab.methods import subnets
@@ -23,6 +23,68 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch
 from lightlab.space.scaling import widths
 from lightlab.train.descent import plan
+
+RUNTIMES = ("onnxruntime", "onnxruntime-int8")  # what leaves is ONNX, and is what is timed
+LATENCY, MACS, SIZE = "latency in ms", "MACs", "size in kB"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The most that the model may cost, 0 where it is no matter: of one image in `runtime`, in
+    MACs, and of its file (8-bit in "onnxruntime-int8") in 1,000 bytes. ValueError on impossible
+    values.
+    """
+
+    latency_ms: float = 0
+    max_macs: float = 0
+    max_size_kb: float = 0
+    runtime: str = "onnxruntime"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            raise ValueError(f"runtime is one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
+        for name in ("latency_ms", "max_macs", "max_size_kb"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(
+                    f"{name} has to be a number from 0 on (0: no limit), not {value!r}"
+                )
+        if not self.limits:
+            raise ValueError("there is no target: give latency_ms, max_macs or max_size_kb")
+        self.setting.check_here()
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The most by the name of each cost that is limited."""
+        every = {LATENCY: self.latency_ms, MACS: self.max_macs, SIZE: self.max_size_kb}
+        return {name: float(most) for name, most in every.items() if most}
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.runtime, self.threads)
+
+    @property
+    def integers(self) -> bool:
+        return self.runtime == "onnxruntime-int8"
+
+    def kept_by(self, costs: dict[str, float], reserve: float = 0) -> bool:
+        """Whether these costs keep to all limits, with a share of the latency in reserve."""
+        room = {LATENCY: 1 - reserve}
+        return all(costs[k] <= most * room.get(k, 1) for k, most in self.limits.items())
+
+    def largest_share(self, costs: dict[str, float]) -> float:
+        """The largest of these costs as a share of its limit; beyond 1 the target is missed."""
+        return max(costs[name] / most for name, most in self.limits.items())
+
+    def __str__(self) -> str:
+        words = {LATENCY: f"{self.latency_ms:g} ms ({self.where})"}
+        words |= {MACS: f"{self.max_macs / 1e6:g}M MACs", SIZE: f"{self.max_size_kb:g} kB"}
+        return "at most " + ", ".join(words[name] for name in self.limits)
+
+    @property
+    def where(self) -> str:
+        return f"{self.runtime}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -129,10 +191,9 @@ _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A delivered model measured again: costs by name, session timings, single runs in ms."""
+    """A delivered model measured again: costs by name, single runs in ms."""
 
     costs: dict[str, float]
-    latency: latency.Latency
     single_ms: np.ndarray
 
 
@@ -187,10 +248,14 @@ class Meter:
         """The delivered `model` (what `file` gave) measured anew, and timed run by run."""
         setting, image = self.target.setting, random_images(1, network.arch.input_shape)
         runner = onnx_runner(model, setting, image, SESSIONS)
-        timed = latency.time_runners({"model": runner}, setting, plan=_LONG)["model"]
+        timed = latency.time_runners({"model": runner}, setting, plan=_LONG)
         single = np.array([runner.time(1)[0] for _ in range(N_SINGLE)]) * 1000
-        costs = {LATENCY: timed.median_ms, MACS: cost.macs(network.arch), SIZE: len(model) / 1000}
-        return Again({k: float(v) for k, v in costs.items()}, timed, single)
+        costs = {
+            LATENCY: timed.latency_ms["model"],
+            MACS: cost.macs(network.arch),
+            SIZE: len(model) / 1000,
+        }
+        return Again({k: float(v) for k, v in costs.items()}, single)
 
     def promises(self, network: Network) -> bool:
         """Whether its file, measured as a delivered one, keeps to the target with some reserve."""

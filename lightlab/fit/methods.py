@@ -15,7 +15,7 @@ from lightlab.fit import budget
 from lightlab.fit.room import N_SUBNETS
 from lightlab.fit.task import Finalist, Found, Task
 from lightlab.measure import cost
-from lightlab.methods import accuracy_predictor, comparison, subnets
+from lightlab.methods import baselines, subnet_search, subnets
 from lightlab.methods.phases import sandwich
 from lightlab.methods.shrinking import shrink
 from lightlab.methods.subnet_search import Evolution, Score, evolve
@@ -43,10 +43,10 @@ def once_for_all(task: Task, seconds: float) -> Found:
     each = budget.evaluation_s(net, images, clock.now)
     n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
     clock.enter("trying sub-networks", n * each)
-    samples = accuracy_predictor.sample(net, images, n, task.seed, task.workers)
-    score = accuracy_predictor.make_score(
+    samples = subnets.sample(net, images, n, task.seed, task.workers)
+    score = subnet_search.make_score(
         net.space,
-        accuracy_predictor.MLP(net.space.encode(samples.points), samples.accuracy, seed=task.seed),
+        subnet_search.MLP(net.space.encode(samples.points), samples.accuracy, seed=task.seed),
     )
     clock.enter("evolution")
     networks = [subnets.specialise(net, p, images.train.x) for p in candidates(task, score)]
@@ -181,7 +181,7 @@ def designs(task: Task) -> dict[str, Arch]:
     space, found = task.room.space, dict[str, Arch]()
     most = cost.macs(space.decode(space.corner()))
     for depth in range(max(map(max, space.depths)), 0, -1):
-        for name, arch in comparison.designs(space, [1.0], depth):
+        for name, arch in baselines.designs(space, [1.0], depth):
             if name not in found and (widest := task.meter.widest(arch, most)) is not None:
                 found[name] = widest
     return found

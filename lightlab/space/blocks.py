@@ -138,7 +138,8 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 
 
 _TOKEN = re.compile(r"^(conv|sep|mb)(_.+)?$")
-_PART = re.compile(r"^(?:(k)(\d+)|(s)(\d+)|(e)(\d+(?:\.\d+)?)|(c)(\d+)|(se)(\d*\.?\d+)(x?))$")
+_PART = re.compile(r"^(?:([ksc])(\d+)|e(\d+(?:\.\d+)?)|se(\d*\.?\d+)(x?))$")
+_WHOLE = {"k": "kernel_size", "s": "stride", "c": "out_channels"}
 
 
 def encode_block(block: Block) -> str:
@@ -168,12 +169,9 @@ def decode_block(text: str) -> Block:
         raise ValueError(f"block {text!r}: begins with none of {', '.join(OPS)}")
     values: dict = {"op": match[1]}
     for part in (match[2] or "").split("_")[1:]:
-        if part in ACTIVATIONS:
-            found = {"act": part}
-        elif part in _SKIP_WORDS.values():
-            found = {"skip": next(skip for skip, word in _SKIP_WORDS.items() if word == part)}
-        else:
-            found = _part(text, part)
+        found = _part(part)
+        if not found:
+            raise ValueError(f"block {text!r}: cannot read {part!r}")
         if values.keys() & found.keys():
             raise ValueError(f"block {text!r}: {part!r} is said twice")
         values |= found
@@ -182,18 +180,20 @@ def decode_block(text: str) -> Block:
     return Block(**values)
 
 
-def _part(text: str, part: str) -> dict:
-    match = _PART.match(part)
-    if not match:
-        raise ValueError(f"block {text!r}: cannot read {part!r}")
-    found = [group for group in match.groups() if group is not None]
-    key, value = found[:2]
-    if key == "se":
-        return {"se_ratio": float(value), "se_of": "expanded" if found[2] else "input"}
-    if key == "e":
-        return {"expand_ratio": float(value) if "." in value else int(value)}
-    name = {"k": "kernel_size", "s": "stride", "c": "out_channels"}[key]
-    return {name: int(value)}
+def _part(part: str) -> dict:
+    """What a part says by the names of a block's fields, empty where it cannot be read."""
+    if part in ACTIVATIONS:
+        return {"act": part}
+    if skips := [skip for skip, word in _SKIP_WORDS.items() if word == part]:
+        return {"skip": skips[0]}
+    if not (match := _PART.match(part)):
+        return {}
+    letter, whole, expand, se, expanded = match.groups()
+    if letter:
+        return {_WHOLE[letter]: int(whole)}
+    if expand:
+        return {"expand_ratio": float(expand) if "." in expand else int(expand)}
+    return {"se_ratio": float(se), "se_of": "expanded" if expanded else "input"}
 
 
 def encode_blocks(blocks: tuple[Block, ...]) -> str:

@@ -1,6 +1,7 @@
 """The loop that every training goes through: steps, rows, and checkpoints to go on from."""
 
 import ctypes
+import errno
 import functools
 import io
 import json
@@ -71,9 +72,9 @@ class Keeper:
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
             identity, state = kept["identity"], kept["state"]
         except Exception as error:  # damage shows in many ways
-            reason = (
-                error.strerror if isinstance(error, OSError) else "damaged, or of an older version"
-            )
+            reason = "damaged, or of an older version"
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that is a cut file's
+                reason = error.strerror
             raise ValueError(
                 f"{self.path} is no checkpoint that can be read ({reason}): delete it to begin anew"
             ) from None

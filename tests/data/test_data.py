@@ -1,6 +1,7 @@
 """Data sets: real digits, drawn clutter, disjoint splits, the cache."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -215,7 +216,7 @@ def test_numbers_of_any_type_are_taken():
 
 
 def test_drawn_images_that_memory_cannot_hold_are_refused(monkeypatch):
-    monkeypatch.setattr(splits, "_memory_limit", lambda: 1000)
+    monkeypatch.setattr(splits.psutil, "virtual_memory", lambda: SimpleNamespace(total=2000))
     with pytest.raises(ValueError, match="more than half of this machine's memory"):
         data.load("digits", n_train=20, n_val=0, n_test=20)
 

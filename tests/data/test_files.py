@@ -7,6 +7,7 @@ import shutil
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -140,8 +141,8 @@ def test_fifty_thousand_images_from_the_cache_in_two_seconds(monkeypatch, tmp_pa
     x = rng.integers(0, 256, (50_000, 3, 32, 32), np.uint8)
     y = np.arange(50_000) % 10
     monkeypatch.setattr(decode, "images", lambda *_: {"train": x, "test": x[:100]})
-    source = hub.Source({}, {"train": y, "test": y[:100]}, tuple("0123456789"))
-    monkeypatch.setattr(hub, "opened", lambda *_: source)
+    labels = {"train": y, "test": y[:100]}
+    monkeypatch.setattr(hub, "opened", lambda *_: ({}, labels, tuple("0123456789")))
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "train").touch()
     data.load(f"parquet:{tmp_path}/set", n_train=10, n_val=0)
@@ -452,7 +453,8 @@ def test_large_images_need_a_resolution(folder):
 
 def test_more_than_half_of_the_memory_is_refused(folder, monkeypatch):
     spec = f"imagefolder:{folder({'a': 10, 'b': 10})}"
-    monkeypatch.setattr(splits, "_memory_limit", lambda: 20 * 3 * 12 * 12 * 3)
+    memory = SimpleNamespace(total=2 * 20 * 3 * 12 * 12 * 3)
+    monkeypatch.setattr(splits.psutil, "virtual_memory", lambda: memory)
     assert "20 images at 12 px need" in refusal(spec, n_val=0)  # float32: 4 bytes a pixel
     assert len(data.load(spec, n_train=4, n_val=0, n_test=4).train) == 4
     assert "40 images" not in refusal(spec, n_val=0, resolution=64)  # bytes already

@@ -11,9 +11,8 @@ from PIL import Image
 
 from lightlab import data, deploy
 from lightlab.data import DataSet, Split, splits
-from lightlab.fit import budget, deliver, evaluate, methods, photos, room
-from lightlab.fit.budget import Clock, Meter
-from lightlab.fit.target import LATENCY, MACS, SIZE, Target
+from lightlab.fit import budget, evaluate, methods, room, run, task
+from lightlab.fit.budget import LATENCY, MACS, SIZE, Clock, Meter, Target
 from lightlab.fit.task import Finalist
 from lightlab.measure import cost
 from lightlab.nets.build import build
@@ -113,7 +112,9 @@ def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation(
 def test_repeated_images_have_to_fit_into_memory(monkeypatch):
     rare = images(train=[0] * 40 + [1] * 3)
     a_kb = rare.train.x[0].numel() * 4 / 1000
-    monkeypatch.setattr(splits, "_memory_limit", lambda: int(75e3 * a_kb))
+    monkeypatch.setattr(
+        splits.psutil, "virtual_memory", lambda: SimpleNamespace(total=150e3 * a_kb)
+    )
     with pytest.raises(ValueError, match="give a smaller resolution or fewer images"):
         evaluate.balanced(rare)  # 40 + 30 to train on, 8 to choose on
 
@@ -251,14 +252,14 @@ def test_integers_are_kept_where_they_keep_the_accuracy(monkeypatch, lost, won, 
     exact, small = np.zeros(100, bool), np.zeros(100, bool)
     exact[:lost], small[lost : lost + won] = True, True
     both = iter((exact, small) if not rare else (~small, ~exact))
-    monkeypatch.setattr(deliver, "right", lambda *_: next(both))
-    found, told = deliver.keeps_accuracy(b"", b"", split([1] * rare + [0] * (100 - rare)))
+    monkeypatch.setattr(task, "right", lambda *_: next(both))
+    found, told = task.keeps_accuracy(b"", b"", split([1] * rare + [0] * (100 - rare)))
     assert found is keeps
     assert why in told
 
 
 def test_integers_that_save_nothing_are_not_kept():
-    found, why = deliver.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
+    found, why = task.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
     assert not found
     assert "save hardly anything" in why
 
@@ -278,14 +279,14 @@ def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
 
     monkeypatch.setattr(meter, "again", again)
     monkeypatch.setattr(meter, "costs", costs)
-    monkeypatch.setattr(deliver.time, "sleep", lambda _: None)
-    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    monkeypatch.setattr(task.time, "sleep", lambda _: None)
+    made = task.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met, made.missed) == (smaller, True, ("best",))
     assert deploy.parity(smaller.network, made.model, whole.test.x)["max_abs_diff"] < 1e-4
     slow[id(smaller.network)] = 1.5
-    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    made = task.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met) == (smaller, False)  # the nearest
-    assert made.measurements == deliver.N_AGAIN
+    assert made.measurements == task.N_AGAIN
 
 
 def test_a_machine_that_is_slow_for_a_moment_has_a_second_try(monkeypatch):
@@ -295,9 +296,9 @@ def test_a_machine_that_is_slow_for_a_moment_has_a_second_try(monkeypatch):
     monkeypatch.setattr(
         meter, "again", lambda *_: again.costs.update({LATENCY: next(slow)}) or again
     )
-    monkeypatch.setattr(deliver.time, "sleep", waited.append)
-    made = deliver.deliver([one], meter, whole.val)
-    assert (made.met, made.measurements, waited) == (True, 3, [deliver.PAUSE_S] * 2)
+    monkeypatch.setattr(task.time, "sleep", waited.append)
+    made = task.deliver([one], meter, whole.val)
+    assert (made.met, made.measurements, waited) == (True, 3, [task.PAUSE_S] * 2)
 
 
 def test_no_training_is_spent_on_a_network_that_misses_the_target():
@@ -346,12 +347,12 @@ def test_of_a_rare_class_a_quarter_validates_where_a_tenth_has_none(tmp_path):
     place = str(tmp_path)
     with pytest.raises(ValueError, match="'rare' has 5 image"):
         data.load(f"imagefolder:{place}", resolution=16)
-    found = photos.loaded(place, resolution=16)
+    found = run.loaded(place, resolution=16)
     assert all(len(part.y.unique()) == 3 for part in (found.train, found.val, found.test))
     for i in (2, 3, 4):
         (tmp_path / "rare" / f"{i}.png").unlink()
     with pytest.raises(ValueError, match="'rare' has 2 image"):
-        photos.loaded(place, resolution=16)
+        run.loaded(place, resolution=16)
 
 
 def test_of_few_images_a_quarter_validates(monkeypatch):
@@ -367,5 +368,5 @@ def test_of_few_images_a_quarter_validates(monkeypatch):
             return made
 
         monkeypatch.setattr(data, "load", load)
-        photos.loaded("parquet:somewhere")
+        run.loaded("parquet:somewhere")
         assert asked == wanted

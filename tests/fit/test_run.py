@@ -17,13 +17,12 @@ from lightlab.deploy import session
 from lightlab.deploy.export import run as answers_of
 from lightlab.fit import budget, evaluate, methods, report, room, run
 from lightlab.fit import task as task_of_fit
-from lightlab.fit.budget import Clock, Meter
+from lightlab.fit.budget import MACS, SIZE, Clock, Meter, Target
 from lightlab.fit.methods import METHODS, RANDOM, SCALED
-from lightlab.fit.target import MACS, SIZE, Target
 from lightlab.fit.task import Task
 from lightlab.measure import cost, stats
-from lightlab.methods import comparison, shrinking
-from lightlab.methods.comparison import MOBILENET_V2
+from lightlab.methods import baselines, shrinking
+from lightlab.methods.baselines import MOBILENET_V2
 from lightlab.nets.build import build
 from lightlab.space.scaling import scale
 from lightlab.train import parallel, training
@@ -315,7 +314,7 @@ def test_designs_that_are_too_large_for_the_target_are_told(images):
 
 def test_designs_lose_layers_before_they_are_given_up(images):
     space = room.spaces(images)[1]
-    whole = [dict(comparison.designs(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
+    whole = [dict(baselines.designs(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
     assert len(whole[0].blocks) > len(whole[1].blocks)
     for arch in whole:
         most = 1.01 * cost.macs(scale(arch, width_mult=0.25))

@@ -19,7 +19,7 @@ from lightlab.chapters.ch03_three_levels.linear import Linear
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
 from lightlab.published import loader
-from lightlab.search.random_search import GridSearch, RandomSearch
+from lightlab.search.searcher import GridSearch, RandomSearch
 from lightlab.space.hyper import HyperSpace
 
 IN_ORDER = "hand"  # the one way whose order means something; grid and random are shuffled

@@ -1,6 +1,6 @@
 """The costs that Howard et al. 2017 print, counted again: which come out, by which convention."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -14,12 +14,14 @@ from lightlab.space import scaling
 from lightlab.space.arch import block_layers
 from lightlab.space.blocks import Block, decode_block
 
-QUANTITIES = {"macs": "MACs (M)", "params": "parameters (M)"}
-CONVENTIONS = {
-    "macs": {"conv+fc": "with classifier", "conv": "without classifier"},
-    "params": {"weights_only": "weights only", "trainable": "all trainable"},
-}
-ROLES = ("pointwise", "depthwise", "conv", "fc")
+# quantity, its name for readers, and a convention of `cost` with its name
+_CONVENTIONS = [
+    ("macs", "MACs (M)", "conv+fc", "with classifier"),
+    ("macs", "MACs (M)", "conv", "without classifier"),
+    ("params", "parameters (M)", "weights_only", "weights only"),
+    ("params", "parameters (M)", "trainable", "all trainable"),
+]
+_ROLES = ("pointwise", "depthwise", "conv", "fc")
 
 
 def layer_macs(op: str, kernel_size: int, channels: int, out_channels: int, side: int) -> int:
@@ -46,7 +48,7 @@ def shares(width_mult: float = 1.0, resolution: int = 224) -> pd.DataFrame:
     """A MobileNet's costs by type of layer."""
     arch = scaling.get("mobilenet_v1", width_mult=width_mult, resolution=resolution)
     table = cost.layer_table(arch).groupby("role")[["macs", "weights"]].sum()
-    table = table.reindex(ROLES, fill_value=0).reset_index()
+    table = table.reindex(_ROLES, fill_value=0).reset_index()
     table["macs_percent"] = 100 * table["macs"] / table["macs"].sum()
     table["params_percent"] = 100 * table["weights"] / table["weights"].sum()
     return table
@@ -72,49 +74,46 @@ def networks() -> pd.DataFrame:
     printed = loader.read_csv("mobilenet_results.csv").dropna(subset=["arch"])
     once = printed.astype({"table": str}).groupby(same, sort=False, as_index=False)
     once = once.agg(table=("table", lambda t: ", ".join(dict.fromkeys(t))), model=("model", "last"))
-    rows: list[dict[str, Any]] = []
+    count, rows = {"macs": cost.macs, "params": cost.param_count}, []
     for row in once.itertuples():
         arch = scaling.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
-        macs = {c: cost.macs(arch, c) for c in CONVENTIONS["macs"]}
-        params = {c: cost.param_count(arch, c) for c in CONVENTIONS["params"]}
-        rows += _compared(row.table, row.model, row, {"macs": macs, "params": params})
+        counts = [count[quantity](arch, how) for quantity, _, how, _ in _CONVENTIONS]
+        rows += _compared(row.table, row.model, row, counts)
     return pd.DataFrame(rows)
 
 
 def blocks() -> pd.DataFrame:
     """The same for the single blocks of Table 3; without a classifier both counts of MACs agree."""
-    rows: list[dict[str, Any]] = []
+    rows = []
     for row in loader.read_csv("mobilenet_table3.csv").itertuples():
         found = list(block_layers(decode_block(row.block), row.in_channels, row.size))
-        macs = dict.fromkeys(CONVENTIONS["macs"], sum(x.macs for x in found))
-        weights, trainable = sum(x.weights for x in found), sum(x.trainable for x in found)
-        params = {"weights_only": weights, "trainable": trainable}
-        rows += _compared("3", row.modification, row, {"macs": macs, "params": params})
+        kinds = ("macs", "macs", "weights", "trainable")
+        counts = [sum(getattr(layer, kind) for layer in found) for kind in kinds]
+        rows += _compared("3", row.modification, row, counts)
     return pd.DataFrame(rows)
 
 
 def _compared(
-    table: str, network: str, row: Any, counts: Mapping[str, Mapping[str, int]]
+    table: str, network: str, row: Any, counts: Iterable[int]
 ) -> Iterator[dict[str, Any]]:
     """What `row` of a published table says beside our counts. last_digits: the difference in units
     of the last printed digit; agrees: rounded like it, it is the printed number.
     """
-    for quantity, by_convention in counts.items():
+    for (quantity, name, _, convention), count in zip(_CONVENTIONS, counts, strict=True):
         printed = getattr(row, f"{quantity}_millions")
         unit = 10.0 ** -len(f"{printed:g}".partition(".")[2])  # of the last digit printed
-        for convention, count in by_convention.items():
-            difference = count / 1e6 - printed
-            yield {
-                "table": table,
-                "network": network,
-                "quantity": QUANTITIES[quantity],
-                "printed": printed,
-                "convention": CONVENTIONS[quantity][convention],
-                "counted": count / 1e6,
-                "difference": difference,
-                "last_digits": difference / unit,
-                "agrees": abs(difference) <= unit / 2,
-            }
+        difference = count / 1e6 - printed
+        yield {
+            "table": table,
+            "network": network,
+            "quantity": name,
+            "printed": printed,
+            "convention": convention,
+            "counted": count / 1e6,
+            "difference": difference,
+            "last_digits": difference / unit,
+            "agrees": abs(difference) <= unit / 2,
+        }
 
 
 def summary(compared: pd.DataFrame) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.disk import Journal
 from lightlab.measure import stats
-from lightlab.methods import comparison
 from lightlab.methods.architect import Settings
+from lightlab.methods.baselines import comparable, match_latency, train_and_time
 from lightlab.methods.mnasnet import Meter, reward
 from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.methods.proxyless import Found, search, training_macs
@@ -72,9 +72,7 @@ def measure(
 def kinds(
     recipe: train.Recipe, price: float, swept: Sequence[float], **learning: Any
 ) -> dict[str, Settings]:
-    """Searches by name: with each λ of `swept` and none, with one that follows the target (`price`
-    at twice the target), and by REINFORCE.
-    """
+    """Searches by name: each λ of `swept` and 0, one by target (`price` at twice it), REINFORCE."""
     weights = sorted({0.0, *swept})
     found = {f"λ = {w:g}": Settings(recipe, latency_weight=w, **learning) for w in weights}
     found[BY_TARGET] = Settings(recipe, latency_weight=price, limit=True, **learning)
@@ -147,7 +145,7 @@ def baselines(
         others = {NARROWED: free, RANDOM: drawn, MOBILENET: centre, MNASNET: mnasnet}
         entries.append((FOUND, seed, mine.arch))
         for name, arch in others.items():
-            entries.append((name, seed, comparison.match_latency(arch, ms, home.meter)[0]))
+            entries.append((name, seed, match_latency(arch, ms, home.meter)[0]))
     return entries
 
 
@@ -164,7 +162,7 @@ def compare(
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
-    return comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    return train_and_time(entries, images, recipe, home.meter, resume=resume)
 
 
 def compare_devices(
@@ -175,11 +173,9 @@ def compare_devices(
     home: Device,
     resume: Path,
 ) -> pd.DataFrame:
-    """The networks `fitted` to each setting trained alike; those for `home` are in `trained`
-    already.
-    """
+    """The networks `fitted` to each setting trained alike, as those at `home` in `trained` were."""
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
-    tested = comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    tested = train_and_time(entries, images, recipe, home.meter, resume=resume)
     at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
     return pd.concat([at_home, tested])
 
@@ -194,7 +190,7 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
 
 def gap(trained: pd.DataFrame, baseline: str) -> pd.Series:
     """Accuracy found minus that of `baseline`, by seed; empty where these are not comparable."""
-    if not comparison.comparable(trained, baseline, FOUND):
+    if not comparable(trained, baseline, FOUND):
         return pd.Series(dtype=float)
     return stats.paired(trained, "accuracy", "name", FOUND, baseline)
 
@@ -206,9 +202,7 @@ def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> pd.S
 
 
 def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path) -> pd.DataFrame:
-    """What a search took, means over the seeds; "over ours" in samples (images of both splits).
-    Beside ours notebook 08's, as it was and with the 8,000 networks of MnasNet's paper.
-    """
+    """What a search took, means over the seeds; "over ours" in samples (images of both splits)."""
     columns = ["samples", "macs", "seconds"]
     spent = pd.DataFrame([one.history.iloc[-1] for one in found.values()])
     spent["kind"] = [kind for kind, _ in found]
@@ -231,9 +225,7 @@ def predicted(space: ProxylessSpace, home: Device, points: Iterable[Point]) -> p
 
 
 def crossed(networks: Mapping[Key, Arch]) -> pd.DataFrame:
-    """Networks, each searched for a setting, timed in all of these, seed by seed; times: over the
-    latency of the setting's own network.
-    """
+    """Networks timed in each other's setting, by seed; times: over that of the setting's own."""
     parts = []
     for seed in dict.fromkeys(s for _, s in networks):
         own = {setting: arch for (setting, s), arch in networks.items() if s == seed}
@@ -246,9 +238,7 @@ def crossed(networks: Mapping[Key, Arch]) -> pd.DataFrame:
 
 def elsewhere(cells: pd.DataFrame) -> np.ndarray:
     """By seed, how much slower two networks are if they change places, geometric mean over the
-    pairs of settings; above 1 each is better off where it was searched for.
-
-    Of the pair, since a network that missed its target is faster or slower in both places.
+    pairs: of both, since one that missed its target is faster or slower in both places.
     """
 
     def mean(part: pd.DataFrame) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.chapters.ch08_mnasnet import comparison, experiment
+from lightlab.chapters.ch08_mnasnet import analysis, experiment
 from lightlab.space.arch import encode
 from lightlab.space.skeleton import MACRO, MACRO_TIED
 
@@ -35,7 +35,7 @@ def trials():
 
 @pytest.fixture(scope="session")
 def outcomes(trials):
-    return comparison.outcomes(trials)
+    return analysis.outcomes(trials)
 
 
 @pytest.fixture(scope="session")

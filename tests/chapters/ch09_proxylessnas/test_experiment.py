@@ -126,13 +126,15 @@ def test_networks_for_other_devices_are_trained_beside_the_one_at_home(digits, t
     assert table["latency_ms"].iloc[1] == cost.macs(SPACE.decode(SPACE.centre()))
 
 
-def test_a_search_s_cost_stands_beside_that_of_sampling(with_costs):
-    before = with_costs("arm,networks,samples,train_macs,seconds\nsoft,10,200,40,4\n")
+def test_a_search_s_cost_stands_beside_that_of_sampling(tmp_path):
+    (tmp_path / "tables").mkdir()
+    text = "arm,networks,samples,train_macs,seconds\nsoft,10,200,40,4\n"
+    (tmp_path / "tables" / "cost.csv").write_text(text, encoding="utf-8")
     rows = pd.DataFrame({"samples": [1, 100], "macs": [1, 20], "seconds": [0.1, 2.0]})
     one = replace(found(SPACE, SPACE.centre()), history=rows)
     names = [experiment.BY_TARGET, experiment.MNASNET]
     trained = pd.DataFrame({"name": names, "accuracy": [70.0, 60.0]})
-    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, before)
+    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, tmp_path)
     assert table["samples"].tolist() == [100, 200, 160_000]
     assert table["over ours"].tolist() == [1, 2, 1600]
     assert table["accuracy"].tolist()[:2] == [70, 60]
@@ -160,23 +162,19 @@ def test_a_device_has_a_share_of_mobilenet_v2_s_time_as_target(tmp_path, monkeyp
     assert found["predicted_ms"].iloc[-1] == pytest.approx(here.price.of(SPACE.largest()))
 
 
-def test_networks_are_timed_in_each_other_s_setting(monkeypatch, plan):
-    monkeypatch.setattr(experiment, "PLAN", plan)
-    small, large = (
-        SPACE.decode(SPACE.point({p.name: d for p in SPACE.positions})) for d in ("k3_e3", "k7_e6")
-    )
-    networks = {("onnxruntime/1/1", 3): small, ("torch/1/4", 3): large}
-    found = experiment.crossed(networks)
-    assert found["seed"].tolist() == [3] * 4
-    assert found[found["network"] == found["setting"]]["times"].tolist() == [1, 1]
+def test_networks_are_timed_in_each_other_s_setting(monkeypatch):
+    networks = {("a", 3): SPACE.decode(SPACE.smallest()), ("b", 3): SPACE.decode(SPACE.largest())}
 
     def measured(asked, settings, _):
-        assert list(asked.values()) == [small, large]
-        assert list(settings) == [setting for setting, _ in networks]
-        return found.drop(columns="times").assign(latency_ms=[2.0, 8.0, 3.0, 6.0])
+        assert (list(asked), list(settings)) == (["a", "b"], ["a", "b"])
+        assert list(asked.values()) == list(networks.values())
+        ms = {"network": ["a", "b"] * 2, "setting": list("aabb"), "latency_ms": [2.0, 8, 3, 6]}
+        return pd.DataFrame(ms)
 
     monkeypatch.setattr(latency, "measure_settings", measured)
-    assert experiment.crossed(networks)["times"].tolist() == [1, 4, 0.5, 1]
+    found = experiment.crossed(networks)
+    assert found["times"].tolist() == [1, 4, 0.5, 1]
+    assert found["seed"].tolist() == [3] * 4
 
 
 def cells(*seeds):

@@ -61,19 +61,14 @@ def test_wide_pictures_are_made_smaller(tmp_path):
     assert [picture.shape for picture in pictures] == [(10, 20, 3), (40, 10, 3)]
 
 
-@pytest.mark.parametrize(
-    ("costs", "over"),
-    [
+def test_what_was_not_recorded_keeps_to_no_bar():
+    nan = math.nan
+    for costs, over in (
         (COSTS, {"minutes": 1.5, "gib": 2.0}),  # what runs side by side counts once
         (COSTS[:1], {"minutes": 0, "gib": 0}),
-        (
-            COSTS.assign(ended=None, peak_gib=[math.nan, 1.0]),
-            {"minutes": math.nan, "gib": math.nan},
-        ),
-    ],
-)
-def test_what_was_not_recorded_keeps_to_no_bar(costs, over):
-    assert experiment.over_bars(costs) == pytest.approx(over, nan_ok=True)
+        (COSTS.assign(ended=None, peak_gib=[nan, 1.0]), {"minutes": nan, "gib": nan}),
+    ):
+        assert experiment.over_bars(costs) == pytest.approx(over, nan_ok=True)
 
 
 def test_machines_tell_who_ran_where():
