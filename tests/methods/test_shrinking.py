@@ -90,7 +90,7 @@ def test_costs_are_counted(digits, full):
     expected = phases.expected_macs(SPACE, PLAN[1:], taught=True, n=400)
     spent = shrink(SPACE, digits, PLAN[1:], RECIPE, start=full, teacher=full).history.iloc[-1]
     whole = sum(
-        train.recipe.plan(replace(RECIPE, epochs=p.epochs), 96).n_steps * 16 * p.n_subnets
+        train.descent.plan(replace(RECIPE, epochs=p.epochs), 96).n_steps * 16 * p.n_subnets
         for p in PLAN[1:]
     )
     assert spent["passes"] == whole
