@@ -20,7 +20,7 @@ from lightlab.measure import cost
 from lightlab.nets.build import Network, build
 from lightlab.space.arch import Arch
 from lightlab.space.scaling import widths
-from lightlab.train.recipe import plan
+from lightlab.train.descent import plan
 
 RUNTIMES = ("onnxruntime", "onnxruntime-int8")  # what leaves is ONNX, and is what is timed
 LATENCY, MACS, SIZE = "latency in ms", "MACs", "size in kB"

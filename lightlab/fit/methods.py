@@ -24,7 +24,7 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.train.recipe import plan
+from lightlab.train.descent import plan
 
 NAME = "once-for-all"
 SAMPLES = 0.1  # share of the method's time in which sub-networks are tried
