@@ -36,9 +36,7 @@ class LookupTable:
         setting: Setting = Setting(),  # noqa: B008  a frozen value
         plan: Plan = FASTEST,
     ) -> "LookupTable":
-        """The table for all pieces of these networks and the joints between them, measured in
-        interleaved rounds; a `Piece` alone without joints.
-        """
+        """The table for all pieces of these networks and the joints between, measured in turn."""
         about = device(setting.runtime)
         wanted = {piece.key: piece for one in of for piece in _timed(one)}
         if not wanted:

@@ -123,9 +123,7 @@ def measure_many(
 def measure_settings(
     models: Mapping[str, Arch | nn.Module], settings: Iterable[str], plan: Plan | None = None
 ) -> pd.DataFrame:
-    """`models` timed in turn in each setting ("runtime/threads/batch"), by their fastest samples:
-    rows network, setting, latency_ms.
-    """
+    """`models` in each setting ("runtime/threads/batch"): rows network, setting, latency_ms."""
     rows = []
     for text in settings:
         timed = measure_many(models, Setting.of(text), plan=plan, estimate="fastest")

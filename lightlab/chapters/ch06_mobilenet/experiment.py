@@ -31,9 +31,7 @@ _SOURCES = {FULL: "mobilenet_32_full", SHALLOW: "mobilenet_32_shallow"}
 def network(
     name: str, images: DataSet, width_mult: float, resolution: int | None = None
 ) -> dict[str, Any]:
-    """The network `name` of that width for `images`, in their size or another `resolution`; names
-    that this module does not know stand for the separable one.
-    """
+    """The network `name` (one that is not known here is the separable one), made for `images`."""
     channels, side, _ = images.input_shape
     arch = adapt(
         scaling.get(_SOURCES.get(name, "mobilenet_32"), width_mult=width_mult),
@@ -53,9 +51,8 @@ def network(
 
 
 def matching(name: str, images: DataSet, macs: int) -> dict[str, Any]:
-    """The network `name` of the width (in steps of 0.005) that takes within 6 per cent of `macs`.
-
-    Of several the one with most channels in eights (some runtimes are slow with others), then the
+    """The network `name` of the width (in steps of 0.005) that takes within 6 per cent of `macs`:
+    of several the one with most channels in eights (some runtimes are slow with others), then the
     closest. ValueError where there is none.
     """
     widths = range(1, 2000)  # MACs never fall when the width grows
@@ -65,10 +62,9 @@ def matching(name: str, images: DataSet, macs: int) -> dict[str, Any]:
     close = [found for found in around if abs(found["macs"] / macs - 1) <= _NEAR]
     if not close:
         closest = min(around, key=lambda found: abs(found["macs"] - macs))
-        raise ValueError(
-            f"no width of {name!r} comes within {_NEAR:.0%} of {macs} MACs (closest "
-            f"{closest['macs']}): choose another width for the network that it is to match"
-        )
+        none = f"no width of {name!r} comes within {_NEAR:.0%} of {macs} MACs"
+        hint = "choose another width for the network that it is to match"
+        raise ValueError(f"{none} (closest {closest['macs']}): {hint}")
 
     def preference(found: dict[str, Any]) -> tuple[float, int]:
         odd = [block.out_channels % 8 > 0 for block in decode(found["arch"]).blocks]
@@ -119,10 +115,8 @@ def train_all(
     recipe: train.Recipe,
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """Train what `trainings` lists, each different one once, and test it at the end (%).
-
-    `images` by resolution; `recipe` but for its epochs. train_macs: spent on training; seconds: of
-    one core; loss: of the last epoch.
+    """Train what `trainings` lists, each different one once, on `images` by resolution, and test it
+    at the end (%). train_macs: of training; seconds: of one core; loss: of the last epoch.
     """
     key = ["arch", "epochs", "seed"]
     different = wanted.drop_duplicates(key)
@@ -143,13 +137,6 @@ def train_all(
     return wanted.merge(found, on=key)
 
 
-def curves(results: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by the MACs that training took, mean over the seeds."""
-    chosen = results[results["name"].isin(networks["name"])]
-    rows = stats.grouped_ci(chosen, ["name", "epochs", "train_macs"], "accuracy")
-    return rows.rename(columns={"name": "network"})
-
-
 def differences(
     results: pd.DataFrame,
     first: str,
@@ -159,9 +146,8 @@ def differences(
     later: int = 0,
     published: float = np.nan,
 ) -> pd.DataFrame:
-    """Accuracy of the network `first` minus that of `second` (% points), within seeds, by length.
-
-    With `later` 1 the first is taken from the next length on: as many MACs spent by `lengths`.
+    """Accuracy of the network `first` minus that of `second` (% points), within seeds, by length;
+    with `later` 1 the first has trained for the next length: as many MACs spent by `lengths`.
     """
     a, b = (results[results["name"] == name] for name in (first, second))
     rows = []
@@ -178,9 +164,7 @@ def differences(
 
 
 def summary(pairs: pd.DataFrame) -> pd.DataFrame:
-    """`differences` in one row per comparison and length: the first is "ahead" or "behind" where
-    the whole interval is, else "undecided".
-    """
+    """`differences` by comparison and length: "ahead" or "behind" where the whole interval is."""
     keys = ["comparison", "length", "mean", "ci_low", "ci_high", "published"]
     rows = pairs.groupby(keys, sort=False, dropna=False).size().rename("seeds").reset_index()
     rows["reading"] = np.select(

@@ -1,7 +1,4 @@
-"""Pictures of MobileNets: what they cost, how well they do, beside what was published.
-
-Accuracies in per cent, multiply-accumulates (MACs) as they are.
-"""
+"""Pictures of MobileNets beside what was published: accuracies in per cent, costs as they are."""
 
 import numpy as np
 import pandas as pd
@@ -42,10 +39,7 @@ def savings(formula: pd.DataFrame, counted: pd.DataFrame) -> Figure:
 
 
 def agreement(table: pd.DataFrame) -> Figure:
-    """Our count minus the printed number, in units of its last printed digit, one row a network.
-
-    Outside the band, left of −0.5 and right of 0.5, rounding does not give the printed number.
-    """
+    """Our count less the printed number, in units of its last digit; a band where it agrees."""
     networks = list(dict.fromkeys(table["network"]))
     quantities = list(table["quantity"].unique())
     fig, axes = marks.panels(quantities, height=1.2 + 0.27 * len(networks), sharey=True)
@@ -69,9 +63,7 @@ def agreement(table: pd.DataFrame) -> Figure:
 
 
 def lengths(curves: pd.DataFrame, chance: float) -> Figure:
-    """Test accuracy against the MACs that training took, one line a network; dots of one size were
-    trained for as many epochs, larger ones for longer. `chance`: accuracy of guessing.
-    """
+    """Test accuracy against the MACs that training took; larger dots were trained for longer."""
     fig, ax = style.subplots(height=3.8)
     sizes = {epochs: 5 + 3 * i for i, epochs in enumerate(sorted(curves["epochs"].unique()))}
     ax.axhline(chance, color=style.GREY, linestyle=":", linewidth=1)
@@ -99,10 +91,7 @@ def lengths(curves: pd.DataFrame, chance: float) -> Figure:
 
 
 def learning(results: pd.DataFrame) -> Figure:
-    """Test accuracy against the training loss of the last epoch, a dot per training.
-
-    Networks that only differ in speed of learning lie on one curve.
-    """
+    """Test accuracy against the training loss of the last epoch, a dot per training."""
     fig, ax = style.subplots(height=3.4)
     for name, part in results.groupby("name", sort=False):
         look = _NETWORKS[name] | {"ls": "", "ms": 5.5, "label": name}
@@ -115,9 +104,7 @@ def learning(results: pd.DataFrame) -> Figure:
 
 
 def gaps(pairs: pd.DataFrame) -> Figure:
-    """Differences within seeds, a row per comparison and length of training, longest last, and what
-    the paper has.
-    """
+    """Differences within seeds, by comparison and length of training, and what the paper has."""
     groups = dict(list(pairs.groupby(["comparison", "length"], sort=False)))
     fig, ax = style.subplots(height=1.2 + 0.42 * len(groups))
     at: dict[tuple[str, str], float] = {}
@@ -148,9 +135,7 @@ def plane(
     points: pd.DataFrame, line: pd.DataFrame, jump: tuple[float, float, float], ylabel: str
 ) -> Figure:
     """Accuracy against MACs of all widths and resolutions, the line that all but the thinnest
-    define, and below how far each network is from it.
-
-    `jump`: how far the thinnest lie under the line on average, in % points, and its interval.
+    define, and below how far each network is from it; `jump`: the thinnest, in % points.
     """
     fig, (ax, below) = style.subplots(2, 1, height=5.2, sharex=True, height_ratios=[2.2, 1])
     ax.plot(line["macs"], line["mean"], color=style.GREY, linewidth=1.2)

@@ -17,7 +17,7 @@ from lightlab.data import DataSet
 from lightlab.latency.latencies import Timings, Visits
 from lightlab.latency.setting import load
 from lightlab.latency.timing import Plan, interleave
-from lightlab.measure import cost, stats
+from lightlab.measure import stats
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
 from lightlab.published import loader
@@ -65,10 +65,6 @@ def networks(
     return found
 
 
-def macs(archs: Mapping[str, Arch]) -> pd.Series:
-    return pd.Series({name: cost.macs(arch) for name, arch in archs.items()}, name="macs")
-
-
 def time_networks(
     archs: Mapping[str, Arch], settings: Mapping[str, Sequence[str]], plan: Plan
 ) -> dict[str, Timings]:
@@ -94,12 +90,6 @@ def time_networks(
         own, device = Visits(list(names), *lists, *counts), about[setting] | {"load_end": load()}
         found[setting] = Timings(own, parsed[setting], device, "fastest")
     return found
-
-
-def trials(timings: Mapping[str, Timings]) -> pd.DataFrame:
-    """Rows of `Timings.table` and their setting."""
-    parts = [timed.table.assign(setting=setting) for setting, timed in timings.items()]
-    return pd.concat(parts, ignore_index=True)
 
 
 def points(times: pd.DataFrame, macs: pd.Series) -> pd.DataFrame:
@@ -208,9 +198,7 @@ def train_and_quantise(
 
 
 def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
-    """How many times faster networks are in the setting of `fast`: name, ratio, ci_low, ci_high,
-    the rounds paired by number.
-    """
+    """How many times faster networks are in the setting of `fast`, round by round."""
     rows = []
     n = min(slow.rounds_ms.shape[1], fast.rounds_ms.shape[1])
     for name, ms in zip(fast.visits.names, fast.rounds_ms, strict=True):

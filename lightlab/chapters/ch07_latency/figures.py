@@ -193,9 +193,7 @@ def errors(table: pd.DataFrame, lines: dict[str, float]) -> Figure:
 
 
 def shares(parts: pd.DataFrame) -> Figure:
-    """Share of the time beside share of the MACs, a panel per network; operators that are no layers
-    with weights come together as "all else".
-    """
+    """Share of the time beside share of the MACs, a panel per network."""
     kinds = list(_OPERATORS.values())
     parts = parts.assign(kind=parts["operator"].map(_OPERATORS).fillna(kinds[-1]))
     sums = parts.groupby(["network", "kind"])[["macs_share", "time_share"]].sum()

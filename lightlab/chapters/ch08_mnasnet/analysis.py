@@ -65,9 +65,7 @@ def published_gaps() -> dict[str, float]:
 
 
 def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """Best reward so far by arm and trial, mean over seeds, and the policy's entropy as a share of
-    its first.
-    """
+    """Best reward so far, and the policy's entropy over its first: means over seeds, by arm."""
     some = trials[trials["arm"].isin(arms)].sort_values(["arm", "seed", "trial"])
     by = some.groupby(["arm", "seed"], sort=False)
     some = some.assign(
@@ -80,11 +78,9 @@ def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 
 
 def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
-    """What came of each search, a row per arm and seed.
-
-    within: share of all sampled that keeps the target; p5, median, p95: their latency over it. Of
-    the trial of highest value to itself: ratio, accuracy, reward (soft). SearchError for a search
-    of which every network failed.
+    """What came of each search, by arm and seed. within: share of all that keeps the target;
+    p5, median, p95: their latency over it. Of the trial of highest value to itself: ratio,
+    accuracy, reward (soft). SearchError for a search of which every network failed.
     """
     by = trials.groupby(["arm", "seed"], sort=False)
     if (failed := by["value"].count() == 0).any():

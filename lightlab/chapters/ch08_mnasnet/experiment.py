@@ -65,9 +65,7 @@ CORNERS = ("soft", "accuracy only", "soft, flat", "accuracy only, flat")
 
 
 def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rewards of an accuracy of 0.5 over latency, as in figure 3 for a target of 80 ms, and
-    over a grid of accuracy (%) and latency over target.
-    """
+    """Rewards of accuracy 0.5 for a target of 80 ms, and over accuracy (%) and latency / target."""
     ms = np.linspace(10, 160, 151)
     grid = pd.MultiIndex.from_product([np.linspace(40, 90, 51), np.linspace(0.2, 2.5, 116)])
     grid = grid.to_frame(index=False, name=["accuracy", "ratio"])

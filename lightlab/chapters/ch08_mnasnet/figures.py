@@ -1,7 +1,4 @@
-"""Searches that weigh accuracy against latency: the reward, the space, what they find.
-
-Accuracies in per cent; latencies as multiples of the target where nothing else is said.
-"""
+"""Searches that weigh accuracy (%) against latency: the reward, the space, what they find."""
 
 from collections.abc import Mapping
 
@@ -89,9 +86,7 @@ def _beside(ax: Axes, word: str, at: tuple[float, float], left: bool) -> None:
 
 
 def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
-    """Accuracy against latency of all that two searches sampled, early ones light, the front, and
-    lines of equal soft reward, of exponent `beta`.
-    """
+    """Accuracy against latency of what searches sampled, early ones light, and the front."""
     arms = list(trials.groupby("arm", sort=False))
     titles = [f"{arm}: {len(part)} networks" for arm, part in arms]
     labels = ("latency / target", "accuracy after short training, %")

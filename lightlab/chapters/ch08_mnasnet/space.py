@@ -1,6 +1,4 @@
-"""The spaces that are searched: MnasNet's, one design per stage, and flat ones, one per layer; and
-NAS-Bench-Macro's, with the table of its networks.
-"""
+"""The spaces that are searched: hierarchical, flat, and NAS-Bench-Macro's table of networks."""
 
 import zlib
 from collections.abc import Sequence
@@ -68,9 +66,7 @@ def small(images: DataSet, channels: Sequence[int]) -> dict[str, DecisionSpace]:
 
 
 def sizes() -> pd.DataFrame:
-    """Networks in the paper's space and in its flat counterpart, with the three convolutions of the
-    paper's list and with the four that are searched.
-    """
+    """Networks in the paper's space and in its flat counterpart, listed and searched."""
     factorized, per_layer = MnasNetSpace(IMAGENET), flat(IMAGENET)
     # of one block: convolution, kernel, SE, skip, width, layers
     n_options = factorized.n_options[:6]
@@ -86,9 +82,7 @@ def sizes() -> pd.DataFrame:
 
 
 def published_networks() -> pd.DataFrame:
-    """Whether the networks that the paper found lie in its space, of the widths that it states and
-    of two more, or why not.
-    """
+    """Whether the networks that the paper found lie in its space, or why not."""
     names = [n for n in scaling.names() if n.startswith("mnasnet_")]
     two = {
         "widths 0.75, 1, 1.25, as stated": MnasNetSpace(IMAGENET),
@@ -114,9 +108,7 @@ def known_costs() -> dict[str, int]:
 
 
 def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
-    """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
-    squeeze-excite, with residuals.
-    """
+    """Networks as deep and wide as `arch` of one layer type (MnasNet table 6), without SE."""
     options, found = space.options(space.find(arch)), {}
     for name, layer in LAYER_TYPES.items():
         everywhere = layer | {"se": 0, "skip": "identity"}

@@ -19,9 +19,7 @@ _OF_OURS = ("a bar of ours", "a question of ours", "a common saying")
 
 
 def counts(claims: pd.DataFrame, by: str) -> pd.DataFrame:
-    """How many of the claims have which verdict for each value of column `by`, in its own order,
-    or of every profile: reproduced, not reproduced, inconclusive, claims.
-    """
+    """How many claims have which verdict, for each value of column `by` or for every profile."""
     rows = list(loader.PROFILES if by == "profile" else claims[by].unique())
     found = pd.crosstab(claims[by], claims["verdict"])
     found = found.reindex(index=rows, columns=[HELD, FAILED, OPEN], fill_value=0)
@@ -78,9 +76,7 @@ def over_bars(costs: pd.DataFrame) -> dict[str, float]:
 
 
 def machines(manifests: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Profile, code, machine and versions, a row for each value, of the manifests of notebooks by
-    their names: what, value, notebooks.
-    """
+    """Profile, code, machine and versions: what, value, and the notebooks that say so."""
     found: dict[str, dict[str, list[str]]] = {}
     for name, manifest in manifests.items():
         facts = {"profile": manifest.get("profile")} | manifest["provenance"]

@@ -97,10 +97,6 @@ def test_the_summary_says_ahead_only_where_the_whole_interval_is():
 
 def test_trainings_are_averaged_over_seeds():
     found = results({("a", 1.0): [50, 52], ("a", 2.0): [60, 60]})
-    both = pd.concat([found, found.assign(name="b")]).assign(train_macs=9)
-    curves = experiment.curves(both, pd.DataFrame({"name": ["a"]}))
-    assert curves["network"].tolist() == ["a", "a"]
-    assert curves["mean"].tolist() == [51, 60]
     found = found.assign(resolution=32, macs=10, params=5, loss=[1.0, 2.0, 0.5, 0.5], seconds=4.0)
     timed = pd.DataFrame({"arch": ["other", "text"], "latency_ms": [1.0, 2.0]})
     rows = experiment.trained(found.assign(arch="text"), timed).set_index("epochs")

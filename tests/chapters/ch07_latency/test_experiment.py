@@ -37,8 +37,8 @@ def test_the_papers_networks_are_timed_and_what_a_parameter_adds():
     found = experiment.networks(names, ["mobilenet_v3"], [0.5], 64)
     assert {"mobilenet_v3_small", "mobilenet_v2 x0.5", "mnasnet_a1 without se"} <= set(found)
     assert {arch.resolution for arch in found.values()} == {64}
-    macs = experiment.macs(found)
-    assert macs["mobilenet_v1 x0.5"] < macs["mobilenet_v1"]
+    half, whole = (found[n].blocks[-1] for n in ("mobilenet_v1 x0.5", "mobilenet_v1"))
+    assert half.out_channels == whole.out_channels / 2
 
 
 def test_points_have_a_row_for_every_time_and_name_the_family():
@@ -91,17 +91,11 @@ def test_speedup_divides_round_by_round(timings):
     assert [gain[k] for k in ("ratio", "ci_low", "ci_high")] == pytest.approx([2, 2, 2])
 
 
-def test_every_time_has_a_row_and_every_setting_its_quality(timings):
+def test_every_setting_has_a_row_with_its_quality(timings):
     both = {
         "x 1": timings([[1.0, 3.0, 2.0]], "a", "fastest"),
         "y 1": timings([[4.0] * 3, [5.0] * 3], "ab", repeated=3),
     }
-    found = experiment.trials(both)
-    assert found[["setting", "name", "latency_ms", "median_ms"]].values.tolist() == [
-        ["x 1", "a", 1.0, 2.0],
-        ["y 1", "a", 4.0, 4.0],
-        ["y 1", "b", 5.0, 5.0],
-    ]
     found = experiment.quality(both)
     assert found.index.name == "setting"
     assert found.loc["y 1", ["networks", "repeated", "iqr_pct"]].tolist() == [2, 6, 0]
