@@ -19,7 +19,7 @@ from lightlab.fit.evaluate import on_balance
 from lightlab.fit.room import Room
 from lightlab.nets.build import Network
 from lightlab.space.arch import Arch, encode
-from lightlab.train.recipe import plan
+from lightlab.train.descent import plan
 
 LEAST_S = 0.05  # of a training, even where no time is left
 MOST_EPOCHS = 300  # beyond it small data sets are only learnt by heart

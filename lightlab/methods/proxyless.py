@@ -21,9 +21,9 @@ from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.train import descent
+from lightlab.train.descent import MEND, plan
 from lightlab.train.evaluate import check
 from lightlab.train.loop import Batches, Keeper, Run
-from lightlab.train.recipe import MEND, plan
 
 _N_ROWS = 12  # of the history, if there are as many steps
 

@@ -24,10 +24,10 @@ from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.train import descent
+from lightlab.train.descent import MEND, plan
 from lightlab.train.evaluate import check
 from lightlab.train.loop import Batches, Keeper, Run
 from lightlab.train.parallel import Key, run_beside
-from lightlab.train.recipe import MEND, plan
 
 N_ROWS = N_KEPT = 8
 

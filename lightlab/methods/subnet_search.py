@@ -161,23 +161,20 @@ class Chosen:
 
 def cheapest(price: Price) -> tuple[float, Point]:
     """The smallest cost that there is, exactly, and a network that has it."""
-    return min(_cheapest(price, i) for i in range(len(price.fixed)))
-
-
-def _cheapest(price: Price, resolution: int) -> tuple[float, Point]:
-    """Unit by unit: they do not depend on each other."""
-    space, total, point = price.space, float(price.fixed[resolution]), [resolution]
-    layers = iter(price.added)
-    for depths in space.depths:
-        unit = [next(layers)[resolution, :-1] for _ in range(depths[-1])]
-        summed = np.cumsum([designs.min() for designs in unit])[np.array(depths) - 1]
-        depth = int(summed.argmin())
-        point.append(depth)
-        for j, designs in enumerate(unit):
-            best = divmod(int(designs.argmin()), len(space.expands))
-            point += best if j < depths[depth] else (0, 0)
-        total += float(summed[depth])
-    return total, tuple(point)
+    space, found = price.space, []
+    for resolution, total in enumerate(price.fixed.astype(float).tolist()):
+        point, layers = [resolution], iter(price.added)
+        for depths in space.depths:  # unit by unit: they do not depend on each other
+            unit = [next(layers)[resolution, :-1] for _ in range(depths[-1])]
+            summed = np.cumsum([designs.min() for designs in unit])[np.array(depths) - 1]
+            depth = int(summed.argmin())
+            point.append(depth)
+            for j, designs in enumerate(unit):
+                best = divmod(int(designs.argmin()), len(space.expands))
+                point += best if j < depths[depth] else (0, 0)
+            total += float(summed[depth])
+        found.append((total, tuple(point)))
+    return min(found)
 
 
 @dataclass(frozen=True)

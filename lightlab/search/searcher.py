@@ -58,7 +58,6 @@ class Searcher:
     def __init__(
         self, maximize: bool | tuple[bool, ...] = True, trials: Sequence[Trial] = ()
     ) -> None:
-        self.maximize = maximize
         self.signs = np.where(np.atleast_1d(np.asarray(maximize, dtype=bool)), 1.0, -1.0)
         self.trials = list(trials)
         if any(len(t.values) != len(self.signs) for t in self.trials):

@@ -96,13 +96,10 @@ class OfaSpace(DecisionSpace):
                 decisions.append(Decision(f"{i}.{j}.kernel", self.kernels))
                 decisions.append(Decision(f"{i}.{j}.expand", self.expands))
         super().__init__(decisions)
-        starts = np.cumsum([1, *(1 + 2 * s.layers for s in skeleton.stages)])[:-1]
-        self.depth_columns = starts
-        self.layer_columns = [
-            start + 1 + 2 * j
-            for start, stage in zip(starts, skeleton.stages, strict=True)
-            for j in range(stage.layers)
-        ]  # of the kernels; the expansion stands behind each
+        kinds = [decision.name.rpartition(".")[2] for decision in decisions]
+        self.depth_columns = [i for i, kind in enumerate(kinds) if kind == "depth"]
+        # of the kernels; the expansion stands behind each
+        self.layer_columns = [i for i, kind in enumerate(kinds) if kind == "kernel"]
 
     def __repr__(self) -> str:
         return f"OfaSpace of {len(self.depths)} units, {self.n_archs()} networks"

@@ -3,7 +3,7 @@
 import difflib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -123,16 +123,16 @@ def get(name: str, *, width_mult: float = 1.0, resolution: int | None = None) ->
 
 @functools.cache
 def _entries() -> dict[str, Entry]:
-    return {e.name: e for raw in loader.read_yaml("architectures.yaml") for e in _expanded(raw)}
-
-
-def _expanded(raw: dict[str, Any]) -> Iterator[Entry]:
-    if "template" not in raw:
-        yield Entry(**raw | {"arch": decode(raw["arch"])})
-        return
-    template, values, published = (raw.pop(k) for k in ("template", "values", "published_of"))
-    for combination in itertools.product(*values.values()):
-        value = dict(zip(values, combination, strict=True))
-        name = template.format(**value)
-        arch = decode(raw["arch"].format(**value, rest=value.get("d", 1) - 1))
-        yield Entry(**raw | {"name": name, "arch": arch, "published": published.get(name, {})})
+    found = []
+    for raw in loader.read_yaml("architectures.yaml"):
+        if "template" not in raw:
+            found.append(Entry(**raw | {"arch": decode(raw["arch"])}))
+            continue
+        template, values, published = (raw.pop(k) for k in ("template", "values", "published_of"))
+        for combination in itertools.product(*values.values()):
+            value = dict(zip(values, combination, strict=True))
+            name = template.format(**value)
+            arch = decode(raw["arch"].format(**value, rest=value.get("d", 1) - 1))
+            own = {"name": name, "arch": arch, "published": published.get(name, {})}
+            found.append(Entry(**raw | own))
+    return {entry.name: entry for entry in found}

@@ -176,18 +176,16 @@ def test_a_constraint_is_never_broken_and_ends_a_search_that_it_leaves_nothing(k
     for impossible in (space, *many):
         with pytest.raises(SearchError, match=r"no point of .* was found feasible: loosen"):
             kind(impossible, seed=0, feasible=lambda _: False).ask(1)
+    if kind is BayesianOptimization:
+        return
 
-
-@pytest.mark.parametrize("kind", [RandomSearch, RegularizedEvolution, NSGA2, Controller])
-def test_a_narrow_constraint_in_a_large_space_is_kept_for_long(kind):
-    def feasible(point):
+    def narrow(point):
         return sum(point) % 40 == 0 or point[:3] == (0, 0, 0)
 
-    searcher = kind(space_of(*[4] * 12), seed=0, feasible=feasible)
-    found = run(searcher, 120, lambda p: (sum(p),) * (1 + (kind is NSGA2)))
-    points = {t.config for t in found.trials}
+    searcher = kind(space_of(*[4] * 12), seed=0, feasible=narrow)
+    points = {t.config for t in run(searcher, 120, lambda p: (sum(p),) * (1 + several)).trials}
     assert len(points) == 120
-    assert all(map(feasible, points))
+    assert all(map(narrow, points))
 
 
 @pytest.mark.parametrize("kind", ALL)

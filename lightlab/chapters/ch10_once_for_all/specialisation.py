@@ -162,7 +162,7 @@ def train_designs(
     """All `baselines.designs` trained with every seed; `how` goes to `train.start`."""
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
-    once = train.recipe.plan(recipe, len(images.train)).n_steps
+    once = train.descent.plan(recipe, len(images.train)).n_steps
     jobs = {}
     for (family, arch), seed in product(baselines.designs(space, widths), seeds):
         learnt, val, test = at[arch.resolution]
