@@ -45,7 +45,7 @@ class Records:
 
 
 def opened(
-    kind: str, place: str, image_column: str | None, label_column: str | None, scratch: str
+    kind: str, place: str, columns: dict[str, str], scratch: str
 ) -> tuple[dict[str, Records], dict[str, np.ndarray], tuple[str, ...]]:
     """By split the records of images and labels 0..K-1, and the K names, of the source that a spec
     names; what `datasets` writes for a local one goes to `scratch`.
@@ -61,10 +61,10 @@ def opened(
     if "train" not in splits:
         raise ValueError(f"there is no train split, only {', '.join(parts) or 'nothing'}")
     features = splits["train"].features
-    image = _image_column(features, image_column)
+    image = _image_column(features, columns.get("image"))
     named = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
     usual = [name for name in features if name.lower() in _LABELS and name != image]
-    label = _only("label", named or usual, features, label_column)
+    label = _only("label", named or usual, features, columns.get("label"))
     labels, names = _labels(splits, label)
     root = os.path.abspath(place) if kind == "imagefolder" else ""
     encoded = {
@@ -182,9 +182,9 @@ def _image_column(features: Mapping[str, Any], asked: str | None) -> str:
 
 
 def _only(kind: str, found: list[str], features: Mapping[str, Any], asked: str | None) -> str:
-    if asked is not None and asked not in features:
-        raise ValueError(f"no column {asked!r}, only {', '.join(features)}")
     if asked is not None:
+        if asked not in features:
+            raise ValueError(f"no column {asked!r}, only {', '.join(features)}")
         return asked
     if not found:
         names = ", ".join(features)

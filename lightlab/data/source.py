@@ -31,13 +31,7 @@ class Kept:
     sha256: str
 
 
-def read(
-    kind: str,
-    place: str,
-    resolution: int | None,
-    image_column: str | None,
-    label_column: str | None,
-) -> Kept:
+def read(kind: str, place: str, resolution: int | None, columns: dict[str, str]) -> Kept:
     """The images of a source at `resolution` px, from the cache if they were decoded before: those
     of a folder while names, sizes, times and inodes are the same, those of the hub by name and
     revision.
@@ -48,14 +42,12 @@ def read(
         with naming(f"{kind}:{place}"):
             state = [place, folders.listing(place)]
     settings = {"kind": kind, "state": state, "version": _VERSION, "resolution": resolution}
-    settings |= {"columns": [image_column, label_column]}
+    settings |= {"columns": [columns.get("image"), columns.get("label")]}
 
     def make() -> dict[str, np.ndarray]:
         with tempfile.TemporaryDirectory(prefix="lightlab-", ignore_cleanup_errors=True) as scratch:
             with naming(f"{kind}:{place}"):
-                records, labels, class_names = hub.opened(
-                    kind, place, image_column, label_column, scratch
-                )
+                records, labels, class_names = hub.opened(kind, place, columns, scratch)
             with naming(asked):
                 _check_classes(labels, class_names)
                 images = decode.images(records, resolution, asked)
@@ -140,7 +132,7 @@ def load(
         with naming(spec):
             return _embedded(settings, raw, resolution)
     place, columns = _columns(spec, place)
-    kept = read(kind, place, resolution, columns.get("image"), columns.get("label"))
+    kept = read(kind, place, resolution, columns)
     with naming(spec):
         return _external(spec, kept, seed, asked)
 

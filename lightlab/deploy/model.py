@@ -5,12 +5,11 @@ import io
 import json
 import math
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import pandas as pd
 import psutil
@@ -134,13 +133,6 @@ class _Written(BaseModel):
     std: list[float]
     input_shape: list[int]
     lightlab_version: str
-
-
-def with_facts(model: bytes, facts: Facts) -> bytes:
-    proto = onnx.load_from_string(model)
-    texts = {k: json.dumps(v, ensure_ascii=False) for k, v in asdict(facts).items()}
-    onnx.helper.set_model_props(proto, texts)
-    return proto.SerializeToString()
 
 
 def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:

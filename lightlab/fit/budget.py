@@ -17,9 +17,7 @@ from lightlab.data import DataSet, Split
 from lightlab.latency import Setting
 from lightlab.latency.runtimes import SESSIONS, onnx_runner, random_images
 from lightlab.measure import cost
-from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
-from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch
 from lightlab.space.scaling import widths
 from lightlab.train.descent import plan
@@ -172,13 +170,6 @@ def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: No
     return step_s(run, now)
 
 
-def evaluation_s(network: ElasticNetwork, images: DataSet, now: Now) -> float:
-    """Of one sub-network on the validation images, calibration included."""
-    begin = now()
-    subnets.accuracies(network, [network.space.corner()], images.train.x, images.val)
-    return now() - begin
-
-
 # Choices compare fastest samples, which others on the machine do not change; the delivered file has
 # to keep to its limit in the median, which lies some per cent higher, as two sessions also differ.
 RESERVE = 0.06
@@ -205,19 +196,20 @@ class Meter:
 
     def costs(self, archs: Sequence[Arch], names: Sequence[str] = ()) -> list[dict[str, float]]:
         """Of each network, by name (of what is limited, else); latencies are timed in turn."""
+
+        def latencies(archs: Sequence[Arch]) -> list[float]:
+            setting, named = self.target.setting, {str(i): arch for i, arch in enumerate(archs)}
+            how = {"plan": _BRIEF, "sessions": 1, "estimate": "fastest"}
+            timed = latency.measure_many(named, setting, **how)
+            return [timed.latency_ms[name] for name in named]
+
         how: dict[str, Callable[[Sequence[Arch]], Sequence[float]]] = {
-            LATENCY: self._latencies,
+            LATENCY: latencies,
             MACS: lambda archs: [cost.macs(arch) for arch in archs],
             SIZE: lambda archs: [len(self.file(build(arch))) / 1000 for arch in archs],
         }
         columns = {name: how[name](archs) for name in names or self.target.limits}
         return [{name: float(v[i]) for name, v in columns.items()} for i in range(len(archs))]
-
-    def _latencies(self, archs: Sequence[Arch]) -> list[float]:
-        setting, named = self.target.setting, {str(i): arch for i, arch in enumerate(archs)}
-        how = {"plan": _BRIEF, "sessions": 1, "estimate": "fastest"}
-        timed = latency.measure_many(named, setting, **how)
-        return [timed.latency_ms[name] for name in named]
 
     def kept_by(self, archs: Sequence[Arch]) -> list[bool]:
         """Which networks keep to the target, a little of the latency in reserve."""

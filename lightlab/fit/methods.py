@@ -40,7 +40,9 @@ def once_for_all(task: Task, seconds: float) -> Found:
     training = SUPERNET * (1 - SAMPLES) * seconds
     clock.enter("training the supernet", training)
     net = supernet(task, training)
-    each = budget.evaluation_s(net, images, clock.now)
+    begin = clock.now()  # of one sub-network on the validation images, calibration included
+    subnets.accuracies(net, [net.space.corner()], images.train.x, images.val)
+    each = clock.now() - begin
     n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
     clock.enter("trying sub-networks", n * each)
     samples = subnets.sample(net, images, n, task.seed, task.workers)
@@ -89,22 +91,20 @@ def candidates(task: Task, score: Score) -> list[Point]:
     keep to it, else the smallest network.
     """
     space, share = task.room.space, 1.0
+
+    def evolved(share: float) -> Point:
+        try:
+            return evolve(space, score, task.room.limits(share), _EVOLUTION, task.seed).point
+        except SearchError:  # not even the smallest is predicted to keep to it
+            return space.smallest()
+
     for _ in range(3):
-        found = list(dict.fromkeys(_evolved(task, score, share * s) for s in _SHARES))
+        found = list(dict.fromkeys(evolved(share * s) for s in _SHARES))
         kept = task.meter.kept_by([space.decode(point) for point in found])
         if any(kept):
             return [point for point, keeps in zip(found, kept, strict=True) if keeps]
         share *= 0.8
     return [space.smallest()]
-
-
-def _evolved(task: Task, score: Score, share: float) -> Point:
-    """The best network within that share of the limits, or the smallest there is."""
-    space = task.room.space
-    try:
-        return evolve(space, score, task.room.limits(share), _EVOLUTION, task.seed).point
-    except SearchError:  # not even the smallest is predicted to keep to it
-        return space.smallest()
 
 
 def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
@@ -124,7 +124,6 @@ def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
     return after if after.accuracy >= one.accuracy - chance else one
 
 
-Method = Callable[[Task, float], Found]
 AUTO, RANDOM, SCALED = "auto", "random", "scaled"
 _N_RANDOM = 8  # networks that are tried by short trainings
 _SHORT = 0.5  # share of the time for these
@@ -199,7 +198,7 @@ def chosen(task: Task) -> str:
     return SCALED if task.designs and task.clock.left_s < _ENOUGH * whole else NAME
 
 
-METHODS: Mapping[str, Method] = {
+METHODS: Mapping[str, Callable[[Task, float], Found]] = {
     NAME: once_for_all,
     RANDOM: random_networks,
     SCALED: scaled,

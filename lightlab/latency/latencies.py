@@ -33,9 +33,8 @@ class Visits:
 
 @dataclass(frozen=True)
 class Timings:
-    """Latencies of several networks that were timed together, interleaved.
-
-    `latency_ms` is by `estimate` the "median" of the rounds' medians, or the "fastest" sample.
+    """Latencies of networks that were timed in turn, each by `estimate` the "median" of its rounds'
+    medians or its "fastest" sample.
     """
 
     visits: Visits = field(repr=False)

@@ -63,14 +63,11 @@ class Sessions:
 
 
 def onnx_runner(model: bytes, setting: Setting, images: Tensor, sessions: int = 1) -> Runner:
-    """So many sessions of the same `model` on `images`; the rounds go to them in turn.
-
-    Input and output stay where they are: what is timed is the graph, not copies of arrays.
-    """
+    """So many sessions of the same `model` on `images`; the rounds go to them in turn."""
     made = []
     for _ in range(sessions):
         session = deploy.session(model, setting.threads, batch=setting.batch)
-        binding = session.io_binding()
+        binding = session.io_binding()  # what is timed is the graph, not copies of arrays
         binding.bind_cpu_input(session.get_inputs()[0].name, images.numpy())
         binding.bind_output(session.get_outputs()[0].name, "cpu")
         run = partial(session.run_with_iobinding, binding)

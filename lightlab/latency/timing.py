@@ -110,9 +110,9 @@ def measure_many(
     estimate: str = "median",
     sessions: int = SESSIONS,
 ) -> Timings:
-    """Latencies of `models` by name, timed interleaved so that drift touches all alike.
+    """Latencies of `models` by name, timed in turn so that drift touches all alike.
 
-    `estimate` "median" or "fastest", see `Timings`; `input_shape` and `sessions` as in `runner`.
+    `estimate` as in `Timings`, `input_shape` and `sessions` as in `runner`.
     """
     check_estimate(estimate)  # before minutes are spent
     ready = tqdm(models.items(), desc="making ready", unit="network", leave=False, delay=1)
@@ -153,11 +153,9 @@ def time_runners(
 
 
 def compare_files(path: str | Path, int8_path: str | Path, split: Split) -> pd.DataFrame:
-    """What 8-bit integers did to a network: a row for each of two ONNX files, on `split` and here.
-
-    Columns: model ("fp32", "int8"), accuracy, top1_agreement and max_abs_diff (of logits, with the
-    first), size_bytes, latency_ms and iqr_ms (batch 1, one thread, interleaved). ValueError on an
-    empty split, or on logits that are not finite.
+    """What 8-bit integers did to a network, on `split` and here: model ("fp32", "int8"), accuracy,
+    top1_agreement and max_abs_diff (of logits, with the first), size_bytes, latency_ms and iqr_ms
+    (batch 1, one thread, in turn). ValueError without images, or on logits that are not finite.
     """
     if not len(split):
         raise ValueError("comparing needs at least one image")

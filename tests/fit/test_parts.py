@@ -1,5 +1,6 @@
-"""Targets, the clock, judging, spaces for a target, and what is delivered."""
+"""Targets, the clock, judging, spaces for a target, what is delivered, and pictures of it."""
 
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from PIL import Image
 from lightlab import data, deploy
 from lightlab.data import DataSet, Split, splits
 from lightlab.fit import budget, evaluate, methods, room, run, task
+from lightlab.fit import figures as plots
 from lightlab.fit.budget import LATENCY, MACS, SIZE, Clock, Meter, Target
 from lightlab.fit.task import Finalist
 from lightlab.measure import cost
@@ -50,16 +52,12 @@ def test_a_target_is_what_was_asked_for():
         ({"latency_ms": -1}, "latency_ms has to be a number from 0 on"),
         ({"max_macs": float("nan")}, "max_macs has to be"),
         ({"max_macs": 1, "runtime": "tflite"}, "runtime is one of onnxruntime, onnxruntime-int8"),
+        ({"max_macs": 1, "threads": 4096}, "threads must be at most"),
     ],
 )
 def test_impossible_targets_say_why(values, words):
     with pytest.raises(ValueError, match=words):
         Target(**values)
-
-
-def test_more_threads_than_there_are_is_told():
-    with pytest.raises(ValueError, match="threads must be at most"):
-        Target(max_macs=1, threads=4096)
 
 
 def test_the_clock_tells_and_counts_phases():
@@ -170,10 +168,12 @@ def test_spaces_end_in_small_maps_at_any_resolution(side, units, last):
     assert found[0].skeleton.maps()[-1][-1][1] == last
 
 
-def test_the_target_lies_within_the_chosen_space():
+def test_the_target_lies_within_the_chosen_space_which_keeps_its_depth_if_it_can_be_trained():
     whole = images()
     chosen = room.choose(whole, Meter(Target(max_macs=3e5, max_size_kb=200), whole), 1e12)
     rows = chosen.offered[chosen.offered["chosen"]]
+    assert rows["cost"].tolist() == [MACS, SIZE]  # of one space
+    assert chosen.space.skeleton.stages[0].layers == room.DEPTH
     assert ((rows["least"] < rows["wanted"]) & (rows["wanted"] < rows["most"])).any()
     space, (sizes, most) = chosen.space, chosen.costs[SIZE]
     assert most == 200
@@ -193,13 +193,6 @@ def test_of_spaces_too_large_to_train_depth_is_given_up_before_width():
     assert chosen.offered.loc[chosen.offered["chosen"], "position"].min() > 1  # no limit
     least = room.choose(whole, meter, 1.0).space
     assert least.identity() == room.spaces(whole, 1)[0].identity()
-
-
-def test_a_space_that_can_be_trained_keeps_its_depth():
-    whole = images()
-    chosen = room.choose(whole, Meter(Target(max_macs=3e5), whole), 1e12)
-    assert chosen.space.skeleton.stages[0].layers == room.DEPTH
-    assert chosen.offered["chosen"].sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -256,12 +249,8 @@ def test_integers_are_kept_where_they_keep_the_accuracy(monkeypatch, lost, won, 
     found, told = task.keeps_accuracy(b"", b"", split([1] * rare + [0] * (100 - rare)))
     assert found is keeps
     assert why in told
-
-
-def test_integers_that_save_nothing_are_not_kept():
-    found, why = task.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
-    assert not found
-    assert "save hardly anything" in why
+    none_saved = task.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
+    assert none_saved == (False, "8-bit integers are not kept: they save hardly anything")
 
 
 def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
@@ -370,3 +359,18 @@ def test_of_few_images_a_quarter_validates(monkeypatch):
         monkeypatch.setattr(data, "load", load)
         run.loaded("parquet:somewhere")
         assert asked == wanted
+
+
+NAMES = ("$5_$10", "$under_$20")  # formulas, if they were taken for such
+
+
+def test_names_of_classes_are_no_formulas():
+    pairs = [(a, b, 1) for a in NAMES for b in NAMES]
+    confusion = plots.confusion(pd.DataFrame(pairs, columns=["true", "said", "images"]))
+    rows = {"class": NAMES, "images": 2, "recognised": 50.0, "low": 10.0, "high": 90.0,
+            "taken_for": NAMES[::-1]}  # fmt: skip
+    classes = plots.classes(pd.DataFrame(rows))
+    pixels = [np.zeros((4, 4, 1)) for _ in NAMES]
+    shown = {"class": NAMES, "said": NAMES[::-1], "sure": 0.9, "pixels": pixels}
+    for figure in (confusion, classes, plots.examples(pd.DataFrame(shown))):
+        figure.savefig(io.BytesIO(), format="png")

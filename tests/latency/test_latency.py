@@ -141,23 +141,19 @@ def test_rounds_that_visited_one_of_two_only_say_nothing_of_their_ratio():
             ask()
 
 
-def test_a_row_of_the_table_has_interval_and_spread(timings):
+def test_a_row_has_its_interval_and_a_ratio_is_given_with_one_or_not_at_all(timings):
     ms = np.arange(1.0, 10.0)[None]
     row = timings(ms, "a", "fastest", fastest=ms / 2).table.iloc[0]
     assert (row["latency_ms"], row["median_ms"], row["fastest_ms"]) == (0.5, 5.0, 0.5)
     assert (row["ci_low_ms"], row["ci_high_ms"], row["iqr_ms"], row["n"]) == (2.0, 8.0, 4.0, 10)
-
-
-def test_a_ratio_is_given_with_its_interval_or_not_at_all(timings):
     rng = np.random.default_rng(1)
     shared = rng.normal(1, 0.2, 12).clip(0.5)  # the machine's, the same for both
     both = timings([shared * 1.02 * rng.normal(1, 0.002, 12), shared], ["slow", "fast"])
     ratio, low, high = both.ratio("slow", "fast")
     assert 1.01 < low < 1.02 < high < 1.03
     assert ratio == pytest.approx(1.02, abs=0.003)
-    noise = timings(rng.normal(1, 0.1, (2, 12)), ["a", "b"])
     with pytest.raises(latency.NoisyError, match=r"a against b.*drowns"):
-        noise.ratio("a", "b")
+        timings(rng.normal(1, 0.1, (2, 12)), ["a", "b"]).ratio("a", "b")
 
 
 def test_the_fastest_sample_survives_what_drowns_the_median(timings):

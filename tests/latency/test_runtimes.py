@@ -21,38 +21,23 @@ SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=1
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_session_has_the_threads_and_the_batch_that_are_said(threads):
+def test_a_network_has_the_threads_the_shape_and_the_layout_that_are_said(threads):
     model = runtimes.onnx_model(SMALL, SMALL.input_shape, latency.Setting())
     session = deploy.session(model, threads, batch=3)
     options = session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)
     assert session.get_inputs()[0].shape == [3, 3, 16, 16]
 
+    def note(conv, images):
+        last = [t.is_contiguous(memory_format=torch.channels_last) for t in (*images, conv.weight)]
+        seen.append((torch.get_num_threads(), images[0].shape, *last, torch.is_grad_enabled()))
 
-SEEN = []
-
-
-class Watched(nn.Module):
-    """Notes what it is run with."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3)
-
-    def forward(self, x):
-        layouts = [
-            t.is_contiguous(memory_format=torch.channels_last) for t in (x, self.conv.weight)
-        ]
-        SEEN.append((torch.get_num_threads(), tuple(x.shape), *layouts, torch.is_grad_enabled()))
-        return self.conv(x)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_pytorch_runs_with_the_threads_shape_and_layout_that_are_said(threads):
-    ready = latency.runner(Watched(), latency.Setting("torch", threads, 2), (3, 9, 9))
-    SEEN.clear()
+    seen, conv = [], nn.Conv2d(3, 8, 3)
+    conv.register_forward_pre_hook(note)
+    ready = latency.runner(conv, latency.Setting("torch", threads, 2), (3, 9, 9))
+    seen.clear()
     ready.time(2)
-    assert [(threads, (2, 3, 9, 9), True, True, False)] * 2 == SEEN
+    assert seen == [(threads, (2, 3, 9, 9), True, True, False)] * 2
 
 
 def compile_by(monkeypatch, backend):

@@ -10,6 +10,7 @@ from lightlab.methods import baselines
 from lightlab.space.mnasnet import MnasNetSpace
 from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
+from tests.methods.conftest import TINY
 
 SPACE = MnasNetSpace(Skeleton.small((1, 16, 16), 10, [32, 64]))
 
@@ -41,12 +42,11 @@ def test_rows_of_layers_say_what_stands_where():
 
 
 def test_families_are_the_designs_of_the_skeleton():
-    tiny = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
-    names, archs = zip(*baselines.designs(tiny, [0.5, 1.0, 1.0]), strict=True)
+    names, archs = zip(*baselines.designs(TINY, [0.5, 1.0, 1.0]), strict=True)
     assert names == (*[baselines.MOBILENET_V2] * 2, *[baselines.MOBILENET_V3] * 2)
-    plain = tiny.decode(tiny.corner(kernel=3)).blocks[1:]
+    plain = TINY.decode(TINY.corner(kernel=3)).blocks[1:]
     assert archs[1].blocks[1:] == tuple(replace(b, act="relu6") for b in plain)
     assert all(b.kernel_size == 5 and b.se_ratio for b in archs[3].blocks[1:])
-    styled = OfaSpace(like_mobilenet_v3(tiny.skeleton), (3, 5), (2, 4), (1, 2))
+    styled = OfaSpace(like_mobilenet_v3(TINY.skeleton), (3, 5), (2, 4), (1, 2))
     assert archs[3].stem == styled.skeleton.stem
     assert baselines.designs(styled, [0.5, 1.0, 1.0]) == list(zip(names, archs, strict=True))

@@ -18,9 +18,9 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.skeleton import Skeleton
-from tests.methods.conftest import same
+from tests.methods.conftest import TINY, same
 
-SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2), (12, 16))
+SPACE = OfaSpace(TINY.skeleton, (3, 5), (2, 4), (1, 2), (12, 16))
 RECIPE = train.Recipe(1, batch_size=16, lr=0.05)
 PLAN, SANDWICH = phases.progressive(12), phases.sandwich(12)
 
@@ -173,7 +173,6 @@ def test_the_first_phase_is_trained_for_every_seed(digits, full):
     assert all(map(torch.equal, found[0].network.parameters(), full.parameters()))
 
 
-OTHER = OfaSpace(SPACE.skeleton, (3, 5), (2, 4), (1, 2), (16,))
 WIDE = Skeleton.small((1, 16, 16), 10, [24], layers=2)  # of the same decisions
 WIDER = OfaSpace(WIDE, (3, 5), (2, 4), (1, 2), (12, 16))
 COLOUR = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (1, 2))
@@ -182,7 +181,7 @@ COLOUR = OfaSpace(Skeleton.small((3, 16, 16), 10, [16], layers=2), (3,), (2,), (
 @pytest.mark.parametrize(
     ("error", "says", "change"),
     [
-        (SearchError, "of another space", {"space": OTHER, "start": ElasticNetwork(SPACE)}),
+        (SearchError, "of another space", {"space": TINY, "start": ElasticNetwork(SPACE)}),
         (SearchError, "of another space", {"space": WIDER, "start": ElasticNetwork(SPACE)}),
         (SearchError, "no phase", {"phases": []}),
         (ValueError, "cannot take images of 1×16×16", {"space": COLOUR}),
@@ -203,4 +202,4 @@ def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path, other):
     path, start = tmp_path / "c.pt", ElasticNetwork(SPACE, seed=1)
     shrink(SPACE, digits, PLAN[1:2], RECIPE, start=start, checkpoint=path)
     with pytest.raises(ValueError, match=rf"of another training, it differs in .*{other}"):
-        shrink(OTHER if other == "space" else SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)
+        shrink(TINY if other == "space" else SPACE, digits, PLAN[1:2], RECIPE, checkpoint=path)

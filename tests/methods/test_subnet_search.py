@@ -11,11 +11,10 @@ from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Evolution, Limits, cheapest, evolve, random_search
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
-from lightlab.space.skeleton import Skeleton
+from tests.methods.conftest import TINY
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
 MACS = Price.macs(SPACE)
-TINY = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 
 
 def drawn(n, seed=0):

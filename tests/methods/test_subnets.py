@@ -6,10 +6,7 @@ import torch
 from lightlab import deploy, train
 from lightlab.methods import phases, subnets
 from lightlab.methods.shrinking import shrink
-from lightlab.space.once_for_all import OfaSpace
-from lightlab.space.skeleton import Skeleton
-
-SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
+from tests.methods.conftest import TINY as SPACE
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from lightlab.space.skeleton import Skeleton
 
 
 def test_estimates_of_the_toy_are_what_closed_forms_say():
-    n, p = 1500, gates.toy().probabilities().tolist()
+    n, p = 800, gates.toy().probabilities().tolist()
     found = gates.estimates(n).set_index(["loss", "form", "logit"])
     found["error"] = 4 * found["sd"] / n**0.5
     linear = found.loc["linear loss"]
