@@ -21,10 +21,10 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 import pandas as pd
 
 from lightlab import data, latency
+from lightlab.fit.budget import LATENCY, MACS, Target
 from lightlab.fit.methods import NAME as SEARCH
 from lightlab.fit.methods import SCALED
 from lightlab.fit.run import fit
-from lightlab.fit.target import LATENCY, MACS, Target
 from lightlab.measure import stats
 
 PAGE = Path(__file__).with_suffix(".md")

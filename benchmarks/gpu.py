@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from lightlab import latency, train
 from lightlab.chapters.ch09_proxylessnas import gates
-from lightlab.chapters.ch09_proxylessnas.hardware import published_crossed
+from lightlab.chapters.ch09_proxylessnas.experiment import published_crossed
 from lightlab.measure import cost
 from lightlab.measure.machine import torch_threads
 from lightlab.nets.build import build

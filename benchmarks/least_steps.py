@@ -20,7 +20,7 @@ import pandas as pd
 
 from lightlab import data, latency
 from lightlab.fit import room, run
-from lightlab.fit.target import Target
+from lightlab.fit.budget import Target
 from lightlab.measure import cost, stats
 
 PAGE = Path(__file__).with_suffix(".md")

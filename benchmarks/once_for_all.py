@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from lightlab import latency, train
 from lightlab.data import Split
 from lightlab.measure.machine import torch_threads
-from lightlab.methods import accuracy_predictor, subnets
+from lightlab.methods import subnet_search, subnets
 from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
 from lightlab.methods.subnets import corners
@@ -77,10 +77,10 @@ def predictor(decays: tuple[float, ...]) -> list[str]:
     accuracy = accuracy + 0.1 * rng.normal(size=len(points))
     rows = []
     for n in (60, 240, 1000):
-        models = [accuracy_predictor.MLP(codes[:n], accuracy[:n], decay=decay) for decay in decays]
+        models = [subnet_search.MLP(codes[:n], accuracy[:n], decay=decay) for decay in decays]
         models += [
-            accuracy_predictor.linear(codes[:n], accuracy[:n]),
-            accuracy_predictor.macs_only(cost[:n], accuracy[:n]),
+            subnet_search.linear(codes[:n], accuracy[:n]),
+            subnet_search.macs_only(cost[:n], accuracy[:n]),
         ]
         said = [model(codes[1000:], cost[1000:]) for model in models]
         errors = [np.sqrt(np.mean((y - accuracy[1000:]) ** 2)) for y in said]
@@ -93,7 +93,7 @@ def speeds() -> list[str]:
     macs, rng = Price.macs(PAPER), np.random.default_rng(0)
     points = np.array(PAPER.sample(rng, 50_000))
     learnt = points[:200]
-    model = accuracy_predictor.MLP(PAPER.encode(learnt), 70 + 4 * np.log(macs.of(learnt) / 3e8))
+    model = subnet_search.MLP(PAPER.encode(learnt), 70 + 4 * np.log(macs.of(learnt) / 3e8))
     seconds = []
     for _ in range(5):
         begin = time.perf_counter()
@@ -127,7 +127,7 @@ def examination() -> str:
 
 
 def main() -> None:
-    decays = (1e-4, accuracy_predictor.DECAY)
+    decays = (1e-4, subnet_search.DECAY)
     page = [
         "# Once-for-All",
         "",

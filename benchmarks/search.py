@@ -22,12 +22,12 @@ from lightlab.measure import stats
 from lightlab.search import (
     NSGA2,
     BayesianOptimization,
-    Controller,
     RandomSearch,
     RegularizedEvolution,
     Searcher,
     pareto,
 )
+from lightlab.search.controller import Controller
 from lightlab.space.mnasnet import IMAGENET, MnasNetSpace
 from lightlab.space.skeleton import MACRO
 

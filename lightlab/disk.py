@@ -91,22 +91,19 @@ def digest(value: Any, *arrays: "ndarray") -> str:
     return sha.hexdigest()
 
 
-def cache_folder() -> Path:
-    """Where cached arrays lie: `$LIGHTLAB_CACHE`, else `~/.cache/lightlab`."""
-    return Path(os.environ.get("LIGHTLAB_CACHE") or Path.home() / ".cache" / "lightlab")
-
-
 def cached_arrays(
     name: str, make: Callable[[], dict[str, "ndarray"]]
 ) -> tuple[dict[str, "ndarray"], str]:
     """The arrays kept as `name`, or those of `make()`, which are then kept; and their SHA-256.
 
-    A file whose hash does not fit is made anew with a warning, and so is what cannot be written.
+    They lie in `$LIGHTLAB_CACHE`, else `~/.cache/lightlab`. A file whose hash does not fit is made
+    anew with a warning, and so is what cannot be written.
     """
     from safetensors import SafetensorError  # not for each command
     from safetensors.numpy import save_file
 
-    path = cache_folder() / f"{name}.safetensors"
+    folder = Path(os.environ.get("LIGHTLAB_CACHE") or Path.home() / ".cache" / "lightlab")
+    path = folder / f"{name}.safetensors"
     if path.exists():
         try:
             return _read(path)

@@ -82,7 +82,7 @@ def timings():
     import numpy as np
 
     from lightlab.latency import Setting, Timings
-    from lightlab.latency.comparison import Visits
+    from lightlab.latency.latencies import Visits
 
     def made(ms, names=None, estimate="median", *, fastest=None, repeated=0, setting=None):
         ms = np.asarray(ms, dtype=float)

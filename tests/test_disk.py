@@ -13,8 +13,8 @@ from lightlab.data import Split
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
 from lightlab.space.arch import decode
+from lightlab.train.descent import Recipe
 from lightlab.train.loop import Keeper
-from lightlab.train.recipe import Recipe
 
 
 def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path):

@@ -16,7 +16,7 @@ from lightlab.methods.shrinking import shrink
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
-from lightlab.train import descent
+from lightlab.train import parallel
 from tests.methods.conftest import same
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -34,7 +34,7 @@ def digits():
 @pytest.fixture
 def everything(monkeypatch):
     """Small networks go to the GPU as well."""
-    monkeypatch.setattr(descent, "LEAST_MACS_PER_CORE", 0.0)
+    monkeypatch.setattr(parallel, "LEAST_MACS_PER_CORE", 0.0)
 
 
 def test_what_is_learnt_there_is_what_is_learnt_here(digits):
@@ -83,5 +83,5 @@ def test_latency_there_is_measured_and_predicted_by_its_table():
         SPACE.uniform(), setting=latency.Setting("cuda", batch=16), plan=plan
     )
     arch = SPACE.decode(SPACE.centre())
-    measured = latency.measure(arch, latency.Setting("cuda", batch=16), plan=plan).median_ms
-    assert 0.3 < table.predict(arch) / measured < 3
+    measured = latency.measure_many({"n": arch}, latency.Setting("cuda", batch=16), plan=plan)
+    assert 0.3 < table.predict(arch) / measured.latency_ms["n"] < 3

@@ -108,7 +108,13 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
         for split, records in sources.items()
         for at in range(0, len(records), _BATCH)
     ]
-    pool = ThreadPoolExecutor(_workers(sources["train"]))
+    sizes = [
+        os.path.getsize(r["path"]) if r["bytes"] is None else len(r["bytes"])
+        for r in sources["train"][0:_BATCH]
+        if r["bytes"] is not None or os.path.isfile(r["path"] or "")
+    ]
+    threaded = sizes and np.mean(sizes) > _THREADED_BYTES
+    pool = ThreadPoolExecutor((os.cpu_count() or 1) if threaded else 1)
     try:
         with _no_warning(), tqdm(total=total, desc=f"decoding {what}", unit="image") as bar:
             faults: list[str] = []
@@ -121,15 +127,6 @@ def _all(sources: Mapping[str, Records], frame: Frame, what: str) -> dict[str, n
         more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise ValueError(f"cannot use {faults[0]}{more}: repair or remove")
     return done
-
-
-def _workers(records: Records) -> int:
-    sizes = [
-        os.path.getsize(r["path"]) if r["bytes"] is None else len(r["bytes"])
-        for r in records[0:_BATCH]
-        if r["bytes"] is not None or os.path.isfile(r["path"] or "")
-    ]
-    return (os.cpu_count() or 1) if sizes and np.mean(sizes) > _THREADED_BYTES else 1
 
 
 def _batch(records: Records, at: int, out: np.ndarray, frame: Frame) -> tuple[list[str], int]:

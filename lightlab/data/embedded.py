@@ -6,8 +6,8 @@ digits are solved by any small network; these are not, so that width, resolution
 network show in its accuracy.
 """
 
+import numbers
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -60,8 +60,7 @@ def draw(digits: np.ndarray, n: int, clutter: Clutter, seed: list[int]) -> tuple
         _draw_block(source, clutter, np.random.default_rng([*seed, start]))
         for start in range(0, max(n, 1), _BLOCK)
     ]
-    images, chosen = (torch.cat(part)[:n] for part in zip(*blocks, strict=True))
-    return images, chosen
+    return tuple(torch.cat(part)[:n] for part in zip(*blocks, strict=True))
 
 
 def _draw_block(
@@ -73,7 +72,12 @@ def _draw_block(
     canvas = _place(source[chosen], side, clutter.rotation, clutter.wander, rng)
     if k:
         others = source[torch.from_numpy(rng.integers(len(source), size=_BLOCK * k))]
-        pieces = _crop(others, source.shape[-1] // 2, rng)
+        piece = source.shape[-1] // 2
+        windows = (
+            others.squeeze(1).unfold(1, piece, 1).unfold(2, piece, 1)
+        )  # (N, places, places, …)
+        top, left = torch.from_numpy(rng.integers(windows.shape[1], size=(2, len(others))))
+        pieces = windows[torch.arange(len(others)), top, left][:, None]
         side = np.full(_BLOCK * k, clutter.fragment_px)
         placed = _place(pieces, side, clutter.rotation, 1.0, rng)
         canvas = torch.maximum(canvas, placed.view(_BLOCK, k, CANVAS_PX, CANVAS_PX).amax(1, True))
@@ -96,12 +100,6 @@ def _place(
     return F.grid_sample(pieces, grid, align_corners=False)
 
 
-def _crop(images: Tensor, side: int, rng: np.random.Generator) -> Tensor:
-    windows = images.squeeze(1).unfold(1, side, 1).unfold(2, side, 1)  # (N, places, places, ...)
-    top, left = torch.from_numpy(rng.integers(windows.shape[1], size=(2, len(images))))
-    return windows[torch.arange(len(images)), top, left][:, None]
-
-
 SPECS = ("digits", "cluttered-digits")
 RESOLUTIONS = range(8, 65)
 CLASS_NAMES = tuple("0123456789")
@@ -119,6 +117,8 @@ def read(
     spec: str, seed: int, asked: dict[str, int | None], difficulty: float
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Settings that name what was drawn, and uint8 images, labels and groups per split."""
+    if isinstance(difficulty, bool) or not isinstance(difficulty, numbers.Real):
+        raise ValueError(f"difficulty has to be a number, got {difficulty!r}")
     most = POOLS if spec == "digits" else dict.fromkeys(POOLS, MAX_IMAGES)
     with splits.naming(spec):
         sizes = {
@@ -127,47 +127,28 @@ def read(
         }
     settings = {"spec": spec, "version": _VERSION, "seed": seed, "sizes": sizes}
     if spec == "digits":
-        return settings, _digits(seed, sizes)
-    style = Clutter.at(difficulty)
+        return settings, _images(seed, sizes, None)
+    style = Clutter.at(float(difficulty))
     settings["clutter"] = asdict(style)
-    return settings, _cluttered(settings, style)
+    name = f"{spec}-{disk.digest(settings)[:16]}"
+    return settings, disk.cached_arrays(name, lambda: _images(seed, sizes, style))[0]
 
 
-def _scans() -> Any:
+def _images(seed: int, sizes: dict[str, int], style: Clutter | None) -> dict[str, np.ndarray]:
+    """Digits as they were scanned, 8x8 pixels of 17 grey levels, here as 0..255; or in clutter."""
     from sklearn.datasets import load_digits  # half a second, which other images need not wait
 
-    return load_digits()
-
-
-def _pools(seed: int) -> dict[str, np.ndarray]:
+    source, raw = load_digits(), {}
     order = np.random.default_rng([seed, 0]).permutation(sum(POOLS.values()))
-    cuts = np.cumsum(list(POOLS.values()))[:-1]
-    return dict(zip(POOLS, np.split(order, cuts), strict=True))
-
-
-def _digits(seed: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
-    """The scanned digits themselves: 8x8 pixels of 17 grey levels, here as 0..255."""
-    source = _scans()
-    raw = {}
-    for name, pool in _pools(seed).items():
-        chosen = pool[: sizes[name]]
-        raw[f"{name}_x"] = np.round(source.images[chosen, None] * (255 / 16)).astype(np.uint8)
+    pools = np.split(order, np.cumsum(list(POOLS.values()))[:-1])
+    for tag, (name, pool) in enumerate(zip(POOLS, pools, strict=True), start=1):
+        if style is None:
+            chosen = pool[: sizes[name]]
+            x = np.round(source.images[chosen, None] * (255 / 16)).astype(np.uint8)
+        else:
+            images, index = draw(source.images[pool] / 16, sizes[name], style, [seed, tag])
+            x, chosen = images.numpy(), pool[index.numpy()]
+        raw[f"{name}_x"] = x
         raw[f"{name}_y"] = source.target[chosen].astype(np.int64)
         raw[f"{name}_groups"] = chosen.astype(np.int64)
     return raw
-
-
-def _cluttered(settings: dict, style: Clutter) -> dict[str, np.ndarray]:
-    def make() -> dict[str, np.ndarray]:
-        source, raw = _scans(), {}
-        for tag, (name, pool) in enumerate(_pools(settings["seed"]).items(), start=1):
-            images, index = draw(
-                source.images[pool] / 16, settings["sizes"][name], style, [settings["seed"], tag]
-            )
-            chosen = index.numpy()
-            raw[f"{name}_x"] = images.numpy()
-            raw[f"{name}_y"] = source.target[pool][chosen].astype(np.int64)
-            raw[f"{name}_groups"] = pool[chosen].astype(np.int64)
-        return raw
-
-    return disk.cached_arrays(f"{settings['spec']}-{disk.digest(settings)[:16]}", make)[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
-_TABLES = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # `datasets` takes labels from it
+TABLES = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # `datasets` takes labels from it
 File = tuple[str, int, int, int, int]  # relative name, bytes, ns of content and of change, inode
 
 
@@ -27,7 +27,7 @@ def listing(place: str) -> list[File]:
     return sorted(found)
 
 
-def _names(place: str) -> list[str]:
+def file_names(place: str) -> list[str]:
     return [name for name, *_ in listing(place) if not name.endswith("/")]
 
 
@@ -53,7 +53,7 @@ def parquet_files(place: str) -> dict[str, list[str]]:
     import pyarrow
     from pyarrow import parquet
 
-    names = [name for name in _names(place) if name.endswith(".parquet")]
+    names = [name for name in file_names(place) if name.endswith(".parquet")]
     if not names:
         raise ValueError("holds no file *.parquet")
     columns: dict[str, list[str]] = {}
@@ -90,8 +90,8 @@ def image_patterns(place: str) -> dict[str, list[str]]:
     ValueError for other layouts and empty classes: `datasets` silently leaves out what it does not
     expect.
     """
-    names = [tuple(name.split("/")) for name in _names(place)]
-    if any(name[-1] in _TABLES for name in names):
+    names = [tuple(name.split("/")) for name in file_names(place)]
+    if any(name[-1] in TABLES for name in names):
         tops = {n[0] for n in names if n[0].lower() in SPLITS and len(n) > 1}
         _check_tables(names, tops)
     else:
@@ -110,10 +110,6 @@ def image_patterns(place: str) -> dict[str, list[str]]:
     return patterns
 
 
-def tables(place: str) -> list[str]:
-    return [n for n in _names(place) if os.path.basename(n) in _TABLES]
-
-
 def _images(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Those that are images; ValueError for one in a folder that `datasets` silently leaves out."""
     from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
@@ -129,7 +125,7 @@ def _images(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _check_tables(names: list[tuple[str, ...]], tops: set[str]) -> None:
     expected = {(top,) for top in tops} or {()}
     where = "in each split's folder" if tops else "beside the images' folders"
-    found = {name[:-1]: name for name in names if name[-1] in _TABLES}
+    found = {name[:-1]: name for name in names if name[-1] in TABLES}
     for folder, name in found.items():
         if folder not in expected:
             raise ValueError(f"{'/'.join(name)}: a table of labels lies {where}, not here")

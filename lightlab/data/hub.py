@@ -23,15 +23,6 @@ _REACH_S = 5.0
 
 
 @dataclass(frozen=True)
-class Source:
-    """Undecoded splits: records of images, labels 0..K-1, the K names."""
-
-    records: "dict[str, Records]"
-    labels: dict[str, np.ndarray]
-    class_names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Records:
     """Encoded images of one split; a slice gives dicts of `bytes` or `path`, and `name`."""
 
@@ -43,21 +34,23 @@ class Records:
         return len(self.column)
 
     def __getitem__(self, rows: slice) -> list[dict[str, Any]]:
-        found = [one or {"bytes": None, "path": None} for one in self.column[rows]]
-        return [{**one, "name": self._name(one, i)} for i, one in enumerate(found, rows.start or 0)]
-
-    def _name(self, found: dict[str, Any], i: int) -> str:
-        path = found["path"]
-        if path and found["bytes"] is None:
-            return os.path.relpath(path, self.root) if self.root else path
-        return f"image {i} of {self.split}" + (f" ({path})" if path else "")
+        found = []
+        for i, one in enumerate(self.column[rows], rows.start or 0):
+            content, path = (one[key] if one else None for key in ("bytes", "path"))
+            name = f"image {i} of {self.split}" + (f" ({path})" if path else "")
+            if path and content is None:
+                name = os.path.relpath(path, self.root) if self.root else path
+            found.append({"bytes": content, "path": path, "name": name})
+        return found
 
 
 def opened(
-    kind: str, place: str, image_column: str | None, label_column: str | None, scratch: str
-) -> Source:
-    """The source that a spec names; what `datasets` writes for a local one goes to `scratch`."""
-    from datasets import Image
+    kind: str, place: str, columns: dict[str, str], scratch: str
+) -> tuple[dict[str, Records], dict[str, np.ndarray], tuple[str, ...]]:
+    """By split the records of images and labels 0..K-1, and the K names, of the source that a spec
+    names; what `datasets` writes for a local one goes to `scratch`.
+    """
+    from datasets import ClassLabel, Image
 
     parts = _from_hub(place) if kind == "hf" else _local(kind, place, scratch)
     splits: dict[str, Dataset] = {}
@@ -67,8 +60,11 @@ def opened(
             splits[_PARTS[split]] = parts[name]
     if "train" not in splits:
         raise ValueError(f"there is no train split, only {', '.join(parts) or 'nothing'}")
-    image = _image_column(splits["train"].features, image_column)
-    label = _label_column(splits["train"].features, label_column, image)
+    features = splits["train"].features
+    image = _image_column(features, columns.get("image"))
+    named = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
+    usual = [name for name in features if name.lower() in _LABELS and name != image]
+    label = _only("label", named or usual, features, columns.get("label"))
     labels, names = _labels(splits, label)
     root = os.path.abspath(place) if kind == "imagefolder" else ""
     encoded = {
@@ -76,7 +72,7 @@ def opened(
         for split, part in splits.items()
     }
     records = {split: Records(part[image], split, root) for split, part in encoded.items()}
-    return Source(records, {s: labels[s] for s in records}, names)
+    return records, {s: labels[s] for s in records}, names
 
 
 def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
@@ -90,7 +86,8 @@ def _local(kind: str, place: str, scratch: str) -> Mapping[str, "Dataset"]:
             return datasets.load_dataset(kind, data_files=files, cache_dir=scratch, **options)
         except Exception as error:  # its readers of tables raise whatever they meet
             reason = _first_line(error.__cause__ or error)
-            if kind == "imagefolder" and (tables := folders.tables(place)):
+            tables = [n for n in folders.file_names(place) if os.path.basename(n) in folders.TABLES]
+            if kind == "imagefolder" and tables:
                 reason = f"{reason} ({tables[0]} has to name the columns file_name and label)"
             raise ValueError(f"cannot be read: {reason}") from None
 
@@ -144,16 +141,13 @@ def _from_hub(place: str) -> Mapping[str, "Dataset"]:
             "once with a network, without HF_HUB_OFFLINE"
         ) from None
     except Exception as error:  # of the hub's HTTP client, or of a reader of its files
-        raise ValueError(f"cannot be read: {_hub_reason(name, error)}") from None
-
-
-def _hub_reason(name: str, error: Exception) -> str:
-    reason = _first_line(error)
-    if "Config name is missing" in reason:  # the second line holds the names
-        return f"{' '.join(str(error).splitlines()[:2])}: write hf:{name}:<configuration>"
-    if "LocalEntryNotFoundError" in reason:  # it speaks of files here and of everybody's network
-        return "the hub answered with an error: try again later"
-    return reason
+        reason = _first_line(error)
+        if "Config name is missing" in reason:  # the second line holds the names
+            reason = " ".join(str(error).splitlines()[:2])
+            reason = f"{reason}: write hf:{name}:<configuration>"
+        elif "LocalEntryNotFoundError" in reason:  # it speaks of files here and of our network
+            reason = "the hub answered with an error: try again later"
+        raise ValueError(f"cannot be read: {reason}") from None
 
 
 def _check_reached(endpoint: str) -> None:
@@ -187,19 +181,10 @@ def _image_column(features: Mapping[str, Any], asked: str | None) -> str:
     return _only("image", found, features, asked)
 
 
-def _label_column(features: Mapping[str, Any], asked: str | None, image: str) -> str:
-    from datasets import ClassLabel
-
-    found = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
-    if not found:
-        found = [name for name in features if name.lower() in _LABELS and name != image]
-    return _only("label", found, features, asked)
-
-
 def _only(kind: str, found: list[str], features: Mapping[str, Any], asked: str | None) -> str:
-    if asked is not None and asked not in features:
-        raise ValueError(f"no column {asked!r}, only {', '.join(features)}")
     if asked is not None:
+        if asked not in features:
+            raise ValueError(f"no column {asked!r}, only {', '.join(features)}")
         return asked
     if not found:
         names = ", ".join(features)

@@ -4,7 +4,6 @@ Images from outside are read and decoded once, kept whole, then cut as asked.
 """
 
 import json
-import numbers
 import os
 import tempfile
 from dataclasses import dataclass
@@ -32,13 +31,7 @@ class Kept:
     sha256: str
 
 
-def read(
-    kind: str,
-    place: str,
-    resolution: int | None,
-    image_column: str | None,
-    label_column: str | None,
-) -> Kept:
+def read(kind: str, place: str, resolution: int | None, columns: dict[str, str]) -> Kept:
     """The images of a source at `resolution` px, from the cache if they were decoded before: those
     of a folder while names, sizes, times and inodes are the same, those of the hub by name and
     revision.
@@ -49,18 +42,18 @@ def read(
         with naming(f"{kind}:{place}"):
             state = [place, folders.listing(place)]
     settings = {"kind": kind, "state": state, "version": _VERSION, "resolution": resolution}
-    settings |= {"columns": [image_column, label_column]}
+    settings |= {"columns": [columns.get("image"), columns.get("label")]}
 
     def make() -> dict[str, np.ndarray]:
         with tempfile.TemporaryDirectory(prefix="lightlab-", ignore_cleanup_errors=True) as scratch:
             with naming(f"{kind}:{place}"):
-                source = hub.opened(kind, place, image_column, label_column, scratch)
+                records, labels, class_names = hub.opened(kind, place, columns, scratch)
             with naming(asked):
-                _check_classes(source.labels, source.class_names)
-                images = decode.images(source.records, resolution, asked)
-        names = np.frombuffer(json.dumps(source.class_names).encode(), dtype=np.uint8)
+                _check_classes(labels, class_names)
+                images = decode.images(records, resolution, asked)
+        names = np.frombuffer(json.dumps(class_names).encode(), dtype=np.uint8)
         made = {f"{split}_x": x for split, x in images.items()}
-        return made | {f"{s}_y": y for s, y in source.labels.items()} | {"class_names": names}
+        return made | {f"{s}_y": y for s, y in labels.items()} | {"class_names": names}
 
     arrays, sha256 = disk.cached_arrays(f"{kind}-{disk.digest(settings)[:16]}", make)
     splits = [part for part in PARTS if f"{part}_x" in arrays]
@@ -135,11 +128,11 @@ def load(
         ends = f"{allowed.start}..{allowed.stop - 1}"
         raise ValueError(f"resolution must lie in {ends} px, got {resolution}")
     if is_embedded:
-        settings, raw = embedded.read(spec, seed, asked, _number("difficulty", difficulty))
+        settings, raw = embedded.read(spec, seed, asked, difficulty)
         with naming(spec):
             return _embedded(settings, raw, resolution)
     place, columns = _columns(spec, place)
-    kept = read(kind, place, resolution, columns.get("image"), columns.get("label"))
+    kept = read(kind, place, resolution, columns)
     with naming(spec):
         return _external(spec, kept, seed, asked)
 
@@ -154,17 +147,18 @@ def _columns(spec: str, place: str) -> tuple[str, dict[str, str]]:
     return where, columns
 
 
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ValueError(f"{name} has to be a number, got {value!r}")
-    return float(value)
-
-
 def _embedded(settings: dict, raw: dict[str, np.ndarray], resolution: int | None) -> DataSet:
     side = resolution or raw["train_x"].shape[-1]
     n, channels = sum(len(raw[f"{part}_x"]) for part in PARTS), raw["train_x"].shape[1]
     check_memory(n, (channels, side, side), np.float32)
-    x = {part: _resize(torch.from_numpy(raw[f"{part}_x"]), side) for part in PARTS}
+    how, x = {"mode": "bilinear", "antialias": True, "align_corners": False}, {}
+    for part in PARTS:
+        images = torch.from_numpy(raw[f"{part}_x"]).float() / 255
+        if not len(images):
+            images = images.new_zeros(0, channels, side, side)
+        elif side != images.shape[-1]:
+            images = F.interpolate(images, (side, side), **how)
+        x[part] = images
     chosen = {part: (raw[f"{part}_y"], raw[f"{part}_groups"]) for part in PARTS}
     content = (raw[f"{part}_{what}"] for part in PARTS for what in ("x", "y", "groups"))
     fingerprint = disk.digest({**settings, "resolution": resolution}, *content)
@@ -182,15 +176,6 @@ def _external(spec: str, kept: Kept, seed: int, asked: dict[str, int | None]) ->
     chosen = {part: (kept.labels[s][rows], rows + first[s]) for part, (s, rows) in index.items()}
     fingerprint = disk.digest({"sha256": kept.sha256, "seed": seed, "sizes": sizes})
     return _finish(spec, x, chosen, kept.class_names, fingerprint)
-
-
-def _resize(images: Tensor, side: int) -> Tensor:
-    x = images.float() / 255
-    if not len(x):
-        return x.new_zeros(0, x.shape[1], side, side)
-    if side == x.shape[-1]:
-        return x
-    return F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
 
 
 def _gather(images: np.ndarray, rows: np.ndarray) -> Tensor:

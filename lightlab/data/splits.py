@@ -46,10 +46,6 @@ class Split:
     def take(self, index: Tensor | np.ndarray | slice) -> "Split":
         return Split(self.x[index], self.y[index], self.groups[index])
 
-    def to(self, device: str) -> "Split":
-        """With images and labels on "cpu" or "cuda"; what is there already is shared."""
-        return Split(self.x.to(device), self.y.to(device), self.groups)
-
 
 @dataclass(frozen=True)
 class DataSet:
@@ -105,7 +101,8 @@ def whole(name: str, value: object, least: int | None = None) -> int:
 
 def check_memory(n: int, shape: tuple[int, int, int], dtype: type) -> None:
     """ValueError where `n` images (C, H, W) would fill more than half of the memory."""
-    need, limit = n * math.prod(shape) * np.dtype(dtype).itemsize, _memory_limit()
+    need = n * math.prod(shape) * np.dtype(dtype).itemsize
+    limit = psutil.virtual_memory().total // 2
     if need > limit:
         raise ValueError(
             f"{n:,} images at {shape[-1]} px need {need / 2**30:,.1f} GiB, more than half of this "
@@ -114,13 +111,8 @@ def check_memory(n: int, shape: tuple[int, int, int], dtype: type) -> None:
         )
 
 
-def _memory_limit() -> int:
-    return psutil.virtual_memory().total // 2
-
-
 TEST_SHARE = 0.2  # of the training images, where the source has no test split
 VAL_SHARE = 0.1  # of what then remains, where it has no validation split
-Cut = dict[str, tuple[str, np.ndarray]]  # part -> split of the source, rows in it
 
 
 def even_order(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -137,8 +129,8 @@ def cut(
     names: tuple[str, ...],
     seed: int,
     asked: dict[str, int | None],
-) -> Cut:
-    """Rows for the three parts; the source's own splits where `labels` has them.
+) -> dict[str, tuple[str, np.ndarray]]:
+    """Each part's split of the source and rows in it; the source's own where `labels` has them.
 
     Validation and training images are taken from two ends of one order, so that neither depends on
     the number of the other. ValueError for a size that cannot be had, and for a class that a part

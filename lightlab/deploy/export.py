@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from lightlab import disk
 from lightlab.data import DataSet
-from lightlab.deploy.model import Facts, onnx_bytes, read_bytes, session, with_facts
+from lightlab.deploy.model import Facts, onnx_bytes, read_bytes, session
 from lightlab.nets.build import Network, build, predicting
 from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch, encode
@@ -46,8 +48,10 @@ def export_onnx(
     given one by one. ValueError on what does not fit, is not finite or cannot be written.
     """
     facts = _facts(arch, data, {"class_names": class_names, "mean": mean, "std": std})
-    model = onnx_bytes(_network(arch, weights), arch.input_shape)
-    return write_bytes(path, with_facts(model, facts))
+    model = onnx.load_from_string(onnx_bytes(_network(arch, weights), arch.input_shape))
+    texts = {k: json.dumps(v, ensure_ascii=False) for k, v in asdict(facts).items()}
+    onnx.helper.set_model_props(model, texts)
+    return write_bytes(path, model.SerializeToString())
 
 
 def parity(network: torch.nn.Module, path: str | Path | bytes, images: Tensor) -> dict[str, float]:
@@ -110,16 +114,16 @@ def _facts(arch: Arch, data: DataSet | None, given: dict) -> Facts:
     names = tuple(map(str, found["class_names"]))
     if len(names) != arch.n_classes:
         raise ValueError(f"{len(names)} class names for the {arch.n_classes} classes of the arch")
-    mean, std = (_per_channel(k, found[k], arch.in_channels) for k in ("mean", "std"))
-    return Facts(encode(arch), names, mean, std, arch.input_shape)
-
-
-def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tuple[float, ...]:
-    try:
-        values = np.asarray(value, dtype=float).ravel().tolist()
-    except (ValueError, TypeError):
-        raise ValueError(f"{name} is a number, or one for each channel, not {value!r}") from None
-    return tuple(values * channels if len(values) == 1 else values)
+    moments = []
+    for k in ("mean", "std"):
+        try:
+            values = np.asarray(found[k], dtype=float).ravel().tolist()
+        except (ValueError, TypeError):
+            raise ValueError(
+                f"{k} is a number, or one for each channel, not {found[k]!r}"
+            ) from None
+        moments.append(tuple(values * arch.in_channels if len(values) == 1 else values))
+    return Facts(encode(arch), names, *moments, arch.input_shape)
 
 
 def _network(arch: Arch, weights: Network | Mapping[str, Tensor]) -> Network:

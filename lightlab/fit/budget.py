@@ -1,4 +1,4 @@
-"""A budget of time, and what things take here: seconds, and the costs that a target limits."""
+"""What the model may cost and the time to find it, and how both are measured here."""
 
 import copy
 import math
@@ -14,15 +14,75 @@ import pandas as pd
 
 from lightlab import deploy, latency, train
 from lightlab.data import DataSet, Split
-from lightlab.fit.target import LATENCY, MACS, SIZE, Target
+from lightlab.latency import Setting
 from lightlab.latency.runtimes import SESSIONS, onnx_runner, random_images
 from lightlab.measure import cost
-from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
-from lightlab.nets.elastic import ElasticNetwork
 from lightlab.space.arch import Arch
 from lightlab.space.scaling import widths
-from lightlab.train.recipe import plan
+from lightlab.train.descent import plan
+
+RUNTIMES = ("onnxruntime", "onnxruntime-int8")  # what leaves is ONNX, and is what is timed
+LATENCY, MACS, SIZE = "latency in ms", "MACs", "size in kB"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The most that the model may cost, 0 where it is no matter: of one image in `runtime`, in
+    MACs, and of its file (8-bit in "onnxruntime-int8") in 1,000 bytes. ValueError on impossible
+    values.
+    """
+
+    latency_ms: float = 0
+    max_macs: float = 0
+    max_size_kb: float = 0
+    runtime: str = "onnxruntime"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            raise ValueError(f"runtime is one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
+        for name in ("latency_ms", "max_macs", "max_size_kb"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(
+                    f"{name} has to be a number from 0 on (0: no limit), not {value!r}"
+                )
+        if not self.limits:
+            raise ValueError("there is no target: give latency_ms, max_macs or max_size_kb")
+        self.setting.check_here()
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The most by the name of each cost that is limited."""
+        every = {LATENCY: self.latency_ms, MACS: self.max_macs, SIZE: self.max_size_kb}
+        return {name: float(most) for name, most in every.items() if most}
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.runtime, self.threads)
+
+    @property
+    def integers(self) -> bool:
+        return self.runtime == "onnxruntime-int8"
+
+    def kept_by(self, costs: dict[str, float], reserve: float = 0) -> bool:
+        """Whether these costs keep to all limits, with a share of the latency in reserve."""
+        room = {LATENCY: 1 - reserve}
+        return all(costs[k] <= most * room.get(k, 1) for k, most in self.limits.items())
+
+    def largest_share(self, costs: dict[str, float]) -> float:
+        """The largest of these costs as a share of its limit; beyond 1 the target is missed."""
+        return max(costs[name] / most for name, most in self.limits.items())
+
+    def __str__(self) -> str:
+        words = {LATENCY: f"{self.latency_ms:g} ms ({self.where})"}
+        words |= {MACS: f"{self.max_macs / 1e6:g}M MACs", SIZE: f"{self.max_size_kb:g} kB"}
+        return "at most " + ", ".join(words[name] for name in self.limits)
+
+    @property
+    def where(self) -> str:
+        return f"{self.runtime}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -110,13 +170,6 @@ def network_step_s(network: Network, split: Split, recipe: train.Recipe, now: No
     return step_s(run, now)
 
 
-def evaluation_s(network: ElasticNetwork, images: DataSet, now: Now) -> float:
-    """Of one sub-network on the validation images, calibration included."""
-    begin = now()
-    subnets.accuracies(network, [network.space.corner()], images.train.x, images.val)
-    return now() - begin
-
-
 # Choices compare fastest samples, which others on the machine do not change; the delivered file has
 # to keep to its limit in the median, which lies some per cent higher, as two sessions also differ.
 RESERVE = 0.06
@@ -129,10 +182,9 @@ _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A delivered model measured again: costs by name, session timings, single runs in ms."""
+    """A delivered model measured again: costs by name, single runs in ms."""
 
     costs: dict[str, float]
-    latency: latency.Latency
     single_ms: np.ndarray
 
 
@@ -144,19 +196,20 @@ class Meter:
 
     def costs(self, archs: Sequence[Arch], names: Sequence[str] = ()) -> list[dict[str, float]]:
         """Of each network, by name (of what is limited, else); latencies are timed in turn."""
+
+        def latencies(archs: Sequence[Arch]) -> list[float]:
+            setting, named = self.target.setting, {str(i): arch for i, arch in enumerate(archs)}
+            how = {"plan": _BRIEF, "sessions": 1, "estimate": "fastest"}
+            timed = latency.measure_many(named, setting, **how)
+            return [timed.latency_ms[name] for name in named]
+
         how: dict[str, Callable[[Sequence[Arch]], Sequence[float]]] = {
-            LATENCY: self._latencies,
+            LATENCY: latencies,
             MACS: lambda archs: [cost.macs(arch) for arch in archs],
             SIZE: lambda archs: [len(self.file(build(arch))) / 1000 for arch in archs],
         }
         columns = {name: how[name](archs) for name in names or self.target.limits}
         return [{name: float(v[i]) for name, v in columns.items()} for i in range(len(archs))]
-
-    def _latencies(self, archs: Sequence[Arch]) -> list[float]:
-        setting, named = self.target.setting, {str(i): arch for i, arch in enumerate(archs)}
-        how = {"plan": _BRIEF, "sessions": 1, "estimate": "fastest"}
-        timed = latency.measure_many(named, setting, **how)
-        return [timed.latency_ms[name] for name in named]
 
     def kept_by(self, archs: Sequence[Arch]) -> list[bool]:
         """Which networks keep to the target, a little of the latency in reserve."""
@@ -187,10 +240,14 @@ class Meter:
         """The delivered `model` (what `file` gave) measured anew, and timed run by run."""
         setting, image = self.target.setting, random_images(1, network.arch.input_shape)
         runner = onnx_runner(model, setting, image, SESSIONS)
-        timed = latency.time_runners({"model": runner}, setting, plan=_LONG)["model"]
+        timed = latency.time_runners({"model": runner}, setting, plan=_LONG)
         single = np.array([runner.time(1)[0] for _ in range(N_SINGLE)]) * 1000
-        costs = {LATENCY: timed.median_ms, MACS: cost.macs(network.arch), SIZE: len(model) / 1000}
-        return Again({k: float(v) for k, v in costs.items()}, timed, single)
+        costs = {
+            LATENCY: timed.latency_ms["model"],
+            MACS: cost.macs(network.arch),
+            SIZE: len(model) / 1000,
+        }
+        return Again({k: float(v) for k, v in costs.items()}, single)
 
     def promises(self, network: Network) -> bool:
         """Whether its file, measured as a delivered one, keeps to the target with some reserve."""

@@ -5,7 +5,6 @@ Data frames in, figures out; accuracies in per cent.
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -34,15 +33,12 @@ def tried(table: pd.DataFrame, models: pd.DataFrame, target: float, xlabel: str)
     ax.axvline(target, color="black", ls="--", lw=1)
     marks.note(ax, "target", (target, 1), (3, -3), va="top", xycoords=("data", "axes fraction"))
     ax.set(xscale="log", xlabel=f"{xlabel} (log)", ylabel="accuracy on validation images, %")
-    _plain_log(ax, pd.concat([table["cost"], models["cost"], pd.Series([target])]))
-    fig.legend(loc="outside right upper")
-    return fig
-
-
-def _plain_log(ax: Axes, values: pd.Series) -> None:
-    ticks = np.geomspace(values.min(), values.max(), 5)
+    costs = pd.concat([table["cost"], models["cost"], pd.Series([target])])
+    ticks = np.geomspace(costs.min(), costs.max(), 5)
     ax.set_xticks(ticks, [f"{t:.2g}" if t < 1e5 else f"{t / 1e6:.2g}M" for t in ticks])
     ax.xaxis.set_minor_formatter(NullFormatter())
+    fig.legend(loc="outside right upper")
+    return fig
 
 
 def confusion(table: pd.DataFrame) -> Figure:

@@ -15,7 +15,7 @@ from lightlab.fit import budget
 from lightlab.fit.room import N_SUBNETS
 from lightlab.fit.task import Finalist, Found, Task
 from lightlab.measure import cost
-from lightlab.methods import accuracy_predictor, comparison, subnets
+from lightlab.methods import baselines, subnet_search, subnets
 from lightlab.methods.phases import sandwich
 from lightlab.methods.shrinking import shrink
 from lightlab.methods.subnet_search import Evolution, Score, evolve
@@ -24,7 +24,7 @@ from lightlab.nets.elastic import ElasticNetwork
 from lightlab.search.searcher import SearchError
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.train.recipe import plan
+from lightlab.train.descent import plan
 
 NAME = "once-for-all"
 SAMPLES = 0.1  # share of the method's time in which sub-networks are tried
@@ -40,13 +40,15 @@ def once_for_all(task: Task, seconds: float) -> Found:
     training = SUPERNET * (1 - SAMPLES) * seconds
     clock.enter("training the supernet", training)
     net = supernet(task, training)
-    each = budget.evaluation_s(net, images, clock.now)
+    begin = clock.now()  # of one sub-network on the validation images, calibration included
+    subnets.accuracies(net, [net.space.corner()], images.train.x, images.val)
+    each = clock.now() - begin
     n = int(np.clip(SAMPLES * seconds / each, _FEWEST, _MOST))
     clock.enter("trying sub-networks", n * each)
-    samples = accuracy_predictor.sample(net, images, n, task.seed, task.workers)
-    score = accuracy_predictor.make_score(
+    samples = subnets.sample(net, images, n, task.seed, task.workers)
+    score = subnet_search.make_score(
         net.space,
-        accuracy_predictor.MLP(net.space.encode(samples.points), samples.accuracy, seed=task.seed),
+        subnet_search.MLP(net.space.encode(samples.points), samples.accuracy, seed=task.seed),
     )
     clock.enter("evolution")
     networks = [subnets.specialise(net, p, images.train.x) for p in candidates(task, score)]
@@ -89,22 +91,20 @@ def candidates(task: Task, score: Score) -> list[Point]:
     keep to it, else the smallest network.
     """
     space, share = task.room.space, 1.0
+
+    def evolved(share: float) -> Point:
+        try:
+            return evolve(space, score, task.room.limits(share), _EVOLUTION, task.seed).point
+        except SearchError:  # not even the smallest is predicted to keep to it
+            return space.smallest()
+
     for _ in range(3):
-        found = list(dict.fromkeys(_evolved(task, score, share * s) for s in _SHARES))
+        found = list(dict.fromkeys(evolved(share * s) for s in _SHARES))
         kept = task.meter.kept_by([space.decode(point) for point in found])
         if any(kept):
             return [point for point, keeps in zip(found, kept, strict=True) if keeps]
         share *= 0.8
     return [space.smallest()]
-
-
-def _evolved(task: Task, score: Score, share: float) -> Point:
-    """The best network within that share of the limits, or the smallest there is."""
-    space = task.room.space
-    try:
-        return evolve(space, score, task.room.limits(share), _EVOLUTION, task.seed).point
-    except SearchError:  # not even the smallest is predicted to keep to it
-        return space.smallest()
 
 
 def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
@@ -124,7 +124,6 @@ def tuned(task: Task, one: Finalist, seconds: float) -> Finalist:
     return after if after.accuracy >= one.accuracy - chance else one
 
 
-Method = Callable[[Task, float], Found]
 AUTO, RANDOM, SCALED = "auto", "random", "scaled"
 _N_RANDOM = 8  # networks that are tried by short trainings
 _SHORT = 0.5  # share of the time for these
@@ -181,7 +180,7 @@ def designs(task: Task) -> dict[str, Arch]:
     space, found = task.room.space, dict[str, Arch]()
     most = cost.macs(space.decode(space.corner()))
     for depth in range(max(map(max, space.depths)), 0, -1):
-        for name, arch in comparison.designs(space, [1.0], depth):
+        for name, arch in baselines.designs(space, [1.0], depth):
             if name not in found and (widest := task.meter.widest(arch, most)) is not None:
                 found[name] = widest
     return found
@@ -199,7 +198,7 @@ def chosen(task: Task) -> str:
     return SCALED if task.designs and task.clock.left_s < _ENOUGH * whole else NAME
 
 
-METHODS: Mapping[str, Method] = {
+METHODS: Mapping[str, Callable[[Task, float], Found]] = {
     NAME: once_for_all,
     RANDOM: random_networks,
     SCALED: scaled,

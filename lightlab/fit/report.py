@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from lightlab.fit.budget import LATENCY, MACS, SIZE
 from lightlab.fit.run import Fitted
-from lightlab.fit.target import LATENCY, MACS, SIZE
-from lightlab.methods.comparison import MOBILENET_V2, MOBILENET_V3, layer_rows
+from lightlab.methods.baselines import MOBILENET_V2, MOBILENET_V3, layer_rows
 
 DESIGNS = (MOBILENET_V2, MOBILENET_V3)
 LEAST_SPENT = 0.7  # share of the budget, below which the card warns

@@ -8,8 +8,7 @@ import pandas as pd
 from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.fit import budget
-from lightlab.fit.budget import Meter, Now
-from lightlab.fit.target import LATENCY, MACS, RUNTIMES, SIZE
+from lightlab.fit.budget import LATENCY, MACS, RUNTIMES, SIZE, Meter, Now
 from lightlab.measure import cost
 from lightlab.methods import mnasnet
 from lightlab.methods.price import Price, price_latency
@@ -171,9 +170,8 @@ def _otherwise(arch: Arch, name: str, least: float, meter: Meter) -> list[tuple[
         now, smaller = (costs[name] for costs in meter.costs([arch, half], [name]))
         found.append((f"at {half.resolution} px", least * smaller / now))
     if name == LATENCY:
-        others = [runtime for runtime in RUNTIMES if runtime != target.runtime]
-        found += [
-            (f"in {r}", latency.measure(arch, latency.Setting(r, target.threads)).median_ms)
-            for r in others
-        ]
+        for runtime in (r for r in RUNTIMES if r != target.runtime):
+            setting = latency.Setting(runtime, target.threads)
+            timed = latency.measure_many({runtime: arch}, setting)
+            found.append((f"in {runtime}", timed.latency_ms[runtime]))
     return found

@@ -1,6 +1,7 @@
-"""From images and a target to a model: found, trained, delivered, tested once."""
+"""From images and a target to a model: read, found, trained, delivered, tested once."""
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,21 +10,54 @@ import joblib
 import pandas as pd
 import torch
 
-from lightlab import latency, train
+from lightlab import data, latency, train
 from lightlab.data import DataSet
+from lightlab.data.splits import TooFewError
 from lightlab.deploy import session
 from lightlab.deploy.export import run as run_onnx
 from lightlab.fit import evaluate, methods, room
-from lightlab.fit.budget import Clock, Meter, Now, Tell
-from lightlab.fit.deliver import Delivered, deliver
+from lightlab.fit.budget import Clock, Meter, Now, Target, Tell
 from lightlab.fit.evaluate import Tested
 from lightlab.fit.methods import AUTO, METHODS, SCALED, chosen, designs
 from lightlab.fit.room import Room
-from lightlab.fit.target import Target
-from lightlab.fit.task import Finalist, Found, Running, Task
+from lightlab.fit.task import Delivered, Finalist, Found, Running, Task, deliver
 from lightlab.measure import cost
 from lightlab.measure.machine import torch_threads
 from lightlab.space.arch import Arch, encode
+
+FEW = 2000  # training and validation images, below which a quarter of them validates
+_VAL_SHARE = 0.25
+
+
+def loaded(spec: str, *, seed: int = 0, n_eval: int | None = None, **how: object) -> DataSet:
+    """`data.load` of a spec or a folder's path, with `n_eval` validation and test images if given.
+
+    Of a small data set without validation images of its own a quarter validates, not a tenth: every
+    choice is made on them, and rare classes have some.
+    """
+    if os.path.isdir(spec):
+        spec = f"imagefolder:{spec}"
+    elif ":" not in spec and spec not in data.SPECS:
+        how = "give a folder with one folder of images for each class, parquet:… or hf:…"
+        raise ValueError(f"{os.path.abspath(spec)}: there is no such folder: {how}")
+    if n_eval is not None:
+        return data.load(spec, seed=seed, n_val=n_eval, n_test=n_eval, **how)
+    try:
+        images = data.load(spec, seed=seed, **how)
+    except TooFewError:  # of some class a tenth has no image
+        n = len(data.load(spec, seed=seed, n_val=0, **how).train)
+        images = data.load(spec, seed=seed, n_val=round(_VAL_SHARE * n), **how)
+        if len(images.val.y.unique()) < len(images.class_names):
+            raise
+        return images
+    n = len(images.train) + len(images.val)
+    # Cut from the training images: their numbers lie among those of these, else behind them.
+    cut = len(images.val) and images.val.groups.min() < images.train.groups.max()
+    if spec in data.SPECS or n >= FEW or not cut:
+        return images
+    n_val = max(len(images.val), round(_VAL_SHARE * n))
+    return data.load(spec, seed=seed, n_val=n_val, **how)
+
 
 LEAST_BUDGET_S = 5
 SCALING = "scaling MobileNetV2 and V3 to the target"
@@ -93,7 +127,11 @@ def fit(
     for photos, not for writing. `tell` hears of every phase. ValueError where no network can
     keep to the target, on an unknown method, too short a budget, or without validation images.
     """
-    _check(images, budget_s, method)
+    check_method(method)
+    if not budget_s >= LEAST_BUDGET_S:
+        raise ValueError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
+    if not len(images.val):
+        raise ValueError(f"{images.spec}: choices are made on validation images: there are none")
     clock, meter = Clock(budget_s, tell, now), Meter(target, images)
     beside = budget_s >= _BESIDE_S and joblib.cpu_count() > target.threads
     share = 1.0 if beside else METHOD_SHARE
@@ -132,13 +170,10 @@ def fit(
     )  # fmt: skip
 
 
-def _check(images: DataSet, budget_s: float, method: str) -> None:
+def check_method(method: str) -> None:
+    """ValueError on an unknown method, before images are read."""
     if method not in (known := (AUTO, *METHODS)):
         raise ValueError(f"method is one of {', '.join(known)}, not {method!r}")
-    if not budget_s >= LEAST_BUDGET_S:
-        raise ValueError(f"the budget is at least {LEAST_BUDGET_S} seconds, not {budget_s:.0f}")
-    if not len(images.val):
-        raise ValueError(f"{images.spec}: choices are made on validation images: there are none")
 
 
 def _task(

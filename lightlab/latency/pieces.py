@@ -42,10 +42,6 @@ class Piece:
     def input_shape(self) -> tuple[int, int, int]:
         return self.in_channels, self.in_size, self.in_size
 
-    @classmethod
-    def of_block(cls, block: Block, in_channels: int, in_size: int) -> "Piece":
-        return cls(encode_block(block), in_channels, in_size)
-
 
 @dataclass(frozen=True, slots=True)
 class Joint:
@@ -67,7 +63,7 @@ def pieces_of(arch: Arch) -> list[Piece]:
         blocks.append(Block("conv", arch.head.features, 1, act=arch.head.act))
     found, channels, size = [], arch.in_channels, arch.resolution
     for block in blocks:
-        found.append(Piece.of_block(block, channels, size))
+        found.append(Piece(encode_block(block), channels, size))
         channels, size = block.out_channels, -(-size // block.stride)
     tail = encode(replace(arch, head=replace(arch.head, features=0))).split()[-1]
     return [*found, Piece(tail, channels, size)]
@@ -83,18 +79,13 @@ def module(piece: Piece) -> nn.Module:
         if piece.text in ("through1", "through2"):
             n, through = piece.in_channels, range(int(piece.text[-1]))
             return nn.Sequential(*(nn.Conv2d(n, n, 1, groups=n) for _ in through))
-        if piece.text.startswith("head_"):
-            return _tail(decode(f"r1x1 conv_k1_s1_c1 {piece.text}"), piece.in_channels)
-        return build_block(decode_block(piece.text), piece.in_channels)
-
-
-def _tail(arch: Arch, channels: int) -> nn.Module:
-    head = arch.head
-    layers = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    if head.hidden:
-        layers += [nn.Linear(channels, head.hidden, bias=head.hidden_bias), activation(head.act)]
-        channels = head.hidden
-    return nn.Sequential(*layers, nn.Linear(channels, arch.n_classes))
+        if not piece.text.startswith("head_"):
+            return build_block(decode_block(piece.text), piece.in_channels)
+        arch, width = decode(f"r1x1 conv_k1_s1_c1 {piece.text}"), piece.in_channels
+        layers, head = [nn.AdaptiveAvgPool2d(1), nn.Flatten()], arch.head
+        if head.hidden:
+            layers += [nn.Linear(width, head.hidden, bias=head.hidden_bias), activation(head.act)]
+        return nn.Sequential(*layers, nn.Linear(head.hidden or width, arch.n_classes))
 
 
 def graph(model: Arch | Piece | nn.Module, shape: tuple[int, ...]) -> bytes:
@@ -112,11 +103,11 @@ def _piece_graph(piece: Piece) -> bytes:
 def _join(models: list[bytes]) -> bytes:
     """One model in which the output of each of `models` is the input of the next."""
     parts = [onnx.load_from_string(model) for model in models]
-    whole = onnx.ModelProto()
-    whole.ir_version, graph = parts[0].ir_version, whole.graph
-    whole.opset_import.extend(parts[0].opset_import)
+    first = parts[0]
+    whole = onnx.ModelProto(ir_version=first.ir_version, opset_import=first.opset_import)
+    graph = whole.graph
     graph.name = "joined"
-    graph.input.append(parts[0].graph.input[0])
+    graph.input.append(first.graph.input[0])
     handed = graph.input[0].name
     for i, part in enumerate(parts):
         handed = _append(graph, part.graph, handed, f"{i}.")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -32,8 +32,8 @@ class Runner(Protocol):
 
 @dataclass
 class HostRunner:
-    """`run` timed by the wall clock, `inside` entered around it, e.g. to set threads; `cpu` False
-    where the work is not this thread's alone, so that its own time tells nothing.
+    """`run`, timed inside a context, e.g. of threads; `cpu` False where the work is not this
+    thread's alone, so that its own time tells nothing.
     """
 
     run: Callable[[], object]
@@ -64,23 +64,20 @@ class Sessions:
 
 def onnx_runner(model: bytes, setting: Setting, images: Tensor, sessions: int = 1) -> Runner:
     """So many sessions of the same `model` on `images`; the rounds go to them in turn."""
-    made = tuple(_onnx_session(model, setting, images) for _ in range(sessions))
-    return made[0] if sessions == 1 else Sessions(made)
-
-
-def _onnx_session(model: bytes, setting: Setting, images: Tensor) -> HostRunner:
-    """Input and output stay where they are: what is timed is the graph, not copies of arrays."""
-    session = deploy.session(model, setting.threads, batch=setting.batch)
-    binding = session.io_binding()
-    binding.bind_cpu_input(session.get_inputs()[0].name, images.numpy())
-    binding.bind_output(session.get_outputs()[0].name, "cpu")
-    return HostRunner(lambda: session.run_with_iobinding(binding), cpu=setting.threads == 1)
+    made = []
+    for _ in range(sessions):
+        session = deploy.session(model, setting.threads, batch=setting.batch)
+        binding = session.io_binding()  # what is timed is the graph, not copies of arrays
+        binding.bind_cpu_input(session.get_inputs()[0].name, images.numpy())
+        binding.bind_output(session.get_outputs()[0].name, "cpu")
+        run = partial(session.run_with_iobinding, binding)
+        made.append(HostRunner(run, cpu=setting.threads == 1))
+    return made[0] if sessions == 1 else Sessions(tuple(made))
 
 
 def torch_runner(network: nn.Module, setting: Setting, images: Tensor) -> HostRunner:
-    """`network`, which is changed, in eager mode or compiled, its maps channels-last."""
+    """`network`, which is changed, in eager mode or compiled, in the layout of `images`."""
     run = network.to(memory_format=torch.channels_last)
-    images = channels_last(images)
 
     @contextmanager
     def inside() -> Iterator[None]:
@@ -91,11 +88,6 @@ def torch_runner(network: nn.Module, setting: Setting, images: Tensor) -> HostRu
         with inside():
             run = _compiled(network, images)
     return HostRunner(lambda: run(images), inside, cpu=setting.threads == 1)
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """Images in that layout; other inputs have none."""
-    return images.to(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 
 def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
@@ -113,12 +105,15 @@ def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], object]:
         with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
             compiled(images)
     except RuntimeError as e:
-        reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
         raise ValueError(
             f"runtime 'torch-compile' cannot compile {type(network).__name__} here; it needs a C++ "
-            f"compiler (g++, clang or MSVC) and modules that PyTorch can trace: {reason}"
+            f"compiler (g++, clang or MSVC) and modules that PyTorch can trace: {_first_line(e)}"
         ) from e
     return compiled
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 class CudaRunner:
@@ -131,7 +126,7 @@ class CudaRunner:
             )
         try:
             self._network = network.cuda().to(memory_format=torch.channels_last)
-            self._images = channels_last(images.cuda())
+            self._images = images.cuda()
         except torch.OutOfMemoryError as e:
             raise ValueError(f"the GPU's memory is too small for {len(images)} images") from e
         self._threads = threads
@@ -162,19 +157,26 @@ def runner(
 ) -> Runner:
     """`model` ready to be timed on random images.
 
-    `input_shape` is (channels, height, width); architectures and networks built from one know
-    theirs. Two sessions of ONNX Runtime with one graph differ lastingly, by a per cent or two:
-    `sessions` of them take the rounds in turn, so that the spread holds that too. ValueError
-    where the shape is missing or does not fit, without room for the threads or images, for what the
-    runtime cannot run, or without a GPU for "cuda".
+    `input_shape` is (channels, height, width); what is or was built from an `Arch` knows its own.
+    Two sessions of ONNX Runtime with one graph differ lastingly, by a per cent or two: `sessions`
+    of them take the rounds in turn, so that the spread holds that too. ValueError for a missing or
+    wrong shape, too little memory, and what the runtime cannot run or this machine lacks.
     """
     setting.check_here()
     known = model if isinstance(model, Arch | Piece) else getattr(model, "arch", None)
     shape = _checked_shape(model, getattr(known, "input_shape", None), input_shape)
-    _check_memory(known, shape, setting.batch)
+    maps = cost.activation_bytes(known) if isinstance(known, Arch) else 0
+    needed = setting.batch * (cost.BYTES_PER_NUMBER * math.prod(shape) + maps)
+    if needed > (free := psutil.virtual_memory().available):
+        raise ValueError(
+            f"batch {setting.batch} needs {needed / 2**30:,.0f} GiB for images and maps, "
+            f"{free / 2**30:,.0f} GiB are free: take a smaller one"
+        )
     images = random_images(setting.batch, shape)
     if setting.runtime.startswith("onnxruntime"):
         return onnx_runner(onnx_model(model, shape, setting), setting, images, sessions)
+    if images.ndim == 4:  # other inputs have no such layout
+        images = images.to(memory_format=torch.channels_last)
     if setting.runtime == "cuda":
         return CudaRunner(_module(model), images, setting.threads)
     return torch_runner(_module(model), setting, images)
@@ -213,20 +215,8 @@ def _checked_shape(
         with torch.inference_mode():
             _module(model)(torch.zeros(1, *shape))
     except (RuntimeError, ValueError, TypeError) as e:
-        reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-        raise ValueError(f"{name} takes no input of shape {shape}: {reason}") from e
+        raise ValueError(f"{name} takes no input of shape {shape}: {_first_line(e)}") from e
     return shape
-
-
-def _check_memory(arch: object, shape: tuple[int, ...], batch: int) -> None:
-    maps = cost.activation_bytes(arch) if isinstance(arch, Arch) else 0
-    needed = batch * (cost.BYTES_PER_NUMBER * math.prod(shape) + maps)
-    free = psutil.virtual_memory().available
-    if needed > free:
-        raise ValueError(
-            f"batch {batch} needs {needed / 2**30:,.0f} GiB for images and maps, "
-            f"{free / 2**30:,.0f} GiB are free: take a smaller one"
-        )
 
 
 def random_images(n: int, shape: tuple[int, ...]) -> Tensor:

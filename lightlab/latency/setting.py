@@ -3,6 +3,7 @@
 import difflib
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +34,8 @@ class Setting:
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:
             near = difflib.get_close_matches(self.runtime.lower(), RUNTIMES, n=1, cutoff=0)[0]
-            raise ValueError(
-                f"there is no runtime {self.runtime!r}; the nearest is {near!r} "
-                f"of {', '.join(RUNTIMES)}"
-            )
+            said = f"there is no runtime {self.runtime!r}; the nearest is {near!r}"
+            raise ValueError(f"{said} of {', '.join(RUNTIMES)}")
         for name in ("threads", "batch"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -49,9 +48,8 @@ class Setting:
         try:
             threads, batch = map(int, numbers)
         except ValueError:
-            raise ValueError(
-                f"a setting is runtime/threads/batch, as onnxruntime/1/1, not {text!r}"
-            ) from None
+            said = "a setting is runtime/threads/batch, as onnxruntime/1/1"
+            raise ValueError(f"{said}, not {text!r}") from None
         return cls(runtime, threads, batch)
 
     def check_here(self) -> None:
@@ -59,16 +57,13 @@ class Setting:
         other; not when a setting is made, for a table's may be another machine's.
         """
         if (here := psutil.cpu_count()) and self.threads > here:
-            raise ValueError(
-                f"threads must be at most {here}, what this machine has, got {self.threads}"
-            )
+            most = f"at most {here}, what this machine has"
+            raise ValueError(f"threads must be {most}, got {self.threads}")
 
 
 def device(runtime: str = "onnxruntime") -> dict[str, str | int | float]:
-    """What the numbers are measured on: processor, cores, system, versions, load; with "cuda" the
-    GPU.
-
-    `vectors` are the extensions that decide between kernels; `governor` is the first core's.
+    """What the numbers are measured on: processor, its extensions that decide between kernels
+    (vectors), cores, system, versions, the first core's governor, load; with "cuda" the GPU.
     """
     about = machine.processor()
     features = about.get("flags", about.get("Features", "")).split()
@@ -82,9 +77,12 @@ def device(runtime: str = "onnxruntime") -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.machine()}",
         "torch": torch.__version__,
         "onnxruntime": onnxruntime.__version__,
-        "governor": _governor(),
+        "governor": "unknown",
         "load": load(),
     }
+    with suppress(OSError, IndexError):
+        path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+        found["governor"] = path.read_text().splitlines()[0]
     if runtime == "cuda" and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name(0)
     return found
@@ -96,11 +94,3 @@ def load() -> float:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):  # not on Windows, not in every container
         return float("nan")
-
-
-def _governor() -> str:
-    try:
-        path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-        return path.read_text().splitlines()[0]
-    except (OSError, IndexError):
-        return "unknown"

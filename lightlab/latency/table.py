@@ -10,21 +10,17 @@ from tqdm.auto import tqdm
 from lightlab.latency.pieces import Joint, Piece, joints, pieces_of
 from lightlab.latency.runtimes import runner
 from lightlab.latency.setting import Setting, device
-from lightlab.latency.timing import FASTEST, Plan, interleave, measure_many
+from lightlab.latency.timing import FASTEST, Plan, interleave
 from lightlab.measure import cost, stats
 from lightlab.space.arch import Arch, block_layers
-from lightlab.space.blocks import Block
-
-WAYS = ("calibrated", "corrected", "sum")
+from lightlab.space.blocks import Block, encode_block
 
 
 @dataclass(frozen=True)
 class LookupTable:
-    """Latencies of pieces by `Piece.key`, in one setting on one device.
-
-    `entries` hold the fastest sample of every round in ms, the least of which counts. `calibration`
-    (offset in ms, slope, ms per million weights) turns a sum into a prediction. What the table does
-    not hold is a ValueError that names it.
+    """Latencies of pieces by `Piece.key`, the fastest sample of every round in ms, the least of
+    which counts. `calibration` (offset in ms, slope, ms per million weights) turns a sum into a
+    prediction. What the table does not hold is a ValueError that names it.
     """
 
     setting: Setting
@@ -40,9 +36,7 @@ class LookupTable:
         setting: Setting = Setting(),  # noqa: B008  a frozen value
         plan: Plan = FASTEST,
     ) -> "LookupTable":
-        """The table for all pieces of these networks and the joints between them, measured in
-        interleaved rounds; a `Piece` alone without joints.
-        """
+        """The table for all pieces of these networks and the joints between, measured in turn."""
         about = device(setting.runtime)
         wanted = {piece.key: piece for one in of for piece in _timed(one)}
         if not wanted:
@@ -54,27 +48,24 @@ class LookupTable:
 
     def latency_ms(self, piece: Piece) -> float:
         """Of a piece alone, its call included."""
-        if piece.key not in self.entries:
-            raise ValueError(
-                f"the look-up table has no entry {piece.key!r}: build it with a network that has it"
-            )
-        return min(self.entries[piece.key])
+        if not (found := self.entries.get(piece.key)):
+            said = f"the look-up table has no entry {piece.key!r}"
+            raise ValueError(f"{said}: build it with a network that has it")
+        return min(found)
 
     def joint_ms(self, joint: Joint) -> float:
-        """What two pieces pay apart and not together where they meet, or 0 where that drowned in
-        noise.
-        """
+        """What two pieces pay apart and not together where they meet; 0 where noise drowns it."""
         once, twice = (self.latency_ms(piece) for piece in joint.through)
         return max(0.0, 2 * once - twice)
 
     def predict(self, arch: Arch, how: str | None = None) -> float:
         """Latency of `arch` in ms: `how` "sum" adds the pieces up, "corrected" takes off what
-        joining saves, "calibrated" is what `calibrate` made of that; None the last that is
-        possible.
+        joining saves, "calibrated" is what `calibrate` made of that; None: the best there is.
         """
+        ways = ("calibrated", "corrected", "sum")
         how = how or ("calibrated" if self.calibration else "corrected")
-        if how not in WAYS:
-            raise ValueError(f"how is one of {', '.join(WAYS)}, not {how!r}")
+        if how not in ways:
+            raise ValueError(f"how is one of {', '.join(ways)}, not {how!r}")
         total = sum(self.latency_ms(piece) for piece in pieces_of(arch))
         if how == "sum":
             return total
@@ -84,11 +75,11 @@ class LookupTable:
         if self.calibration is None:
             raise ValueError("the table is not calibrated: give `calibrate` a few whole networks")
         offset, slope, per_million = self.calibration
-        return offset + slope * total + per_million * _million_weights(arch)
+        return offset + slope * total + per_million * (cost.param_count(arch) / 1e6)
 
     def added_ms(self, block: Block, in_channels: int, in_size: int) -> float:
         """What `block`, behind another piece and for such maps, adds to `predict`."""
-        plain = self.latency_ms(Piece.of_block(block, in_channels, in_size))
+        plain = self.latency_ms(Piece(encode_block(block), in_channels, in_size))
         plain -= self.joint_ms(Joint(in_channels, in_size))
         if self.calibration is None:
             return plain
@@ -97,25 +88,15 @@ class LookupTable:
         return slope * plain + per_million * weights / 1e6
 
     def calibrate(self, archs: Iterable[Arch], latencies_ms: Iterable[float]) -> "LookupTable":
-        """This table fitted to whole networks measured in its setting (4 or more): an offset, a
+        """This table fitted to 4 or more whole networks measured in its setting: an offset, a
         slope, and a price of weights, which a piece alone finds in the nearest cache. ValueError
         for fewer networks or ones too much alike.
         """
         archs, y = list(archs), np.array(list(latencies_ms))
         if len(archs) != len(y):
             raise ValueError(f"{len(archs)} networks and {len(y)} latencies to calibrate with")
-        X = [(self.predict(arch, "corrected"), _million_weights(arch)) for arch in archs]
+        X = [(self.predict(one, "corrected"), cost.param_count(one) / 1e6) for one in archs]
         return replace(self, calibration=tuple(stats.relative_fit(X, y).tolist()))
-
-    def calibrated_on(self, archs: Iterable[Arch], plan: Plan = FASTEST) -> "LookupTable":
-        """This table, calibrated on these networks, which are timed now in its setting."""
-        named = {str(i): arch for i, arch in enumerate(archs)}
-        timed = measure_many(named, self.setting, plan=plan, estimate="fastest")
-        return self.calibrate(named.values(), timed.latency_ms.values())
-
-
-def _million_weights(arch: Arch) -> float:
-    return cost.param_count(arch) / 1e6
 
 
 def _timed(of: Arch | Piece) -> list[Piece]:
@@ -125,21 +106,16 @@ def _timed(of: Arch | Piece) -> list[Piece]:
 
 
 def agreement(predicted: ArrayLike, measured: ArrayLike) -> dict[str, float]:
-    """How well `predicted` fits `measured`, both (n,) in ms.
-
-    rmse_pct (rmse_low, rmse_high) and bias_pct of relative errors, rmse_ms, r2 of the values as
-    they are, and Spearman's rho (ci_low, ci_high); bootstrap intervals over the networks.
+    """How well `predicted` fits `measured`, both (n,) in ms: rmse_pct (rmse_low, rmse_high) and
+    bias_pct of relative errors, rmse_ms, r2 of the values as they are, and Spearman's rho (ci_low,
+    ci_high); bootstrap intervals over the networks.
     """
     p, y = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
     relative = p / y - 1
     rho, low, high = stats.spearman(p, y)
-    rmse, rmse_low, rmse_high = stats.bootstrap_ci(
-        lambda x: 100 * np.sqrt(np.mean(x**2, axis=-1)), relative
-    )
+    rmse = stats.bootstrap_ci(lambda x: 100 * np.sqrt(np.mean(x**2, axis=-1)), relative)
     return {
-        "rmse_pct": rmse,
-        "rmse_low": rmse_low,
-        "rmse_high": rmse_high,
+        **dict(zip(("rmse_pct", "rmse_low", "rmse_high"), rmse, strict=True)),
         "bias_pct": 100 * float(relative.mean()),
         "rmse_ms": float(np.sqrt(np.mean((p - y) ** 2))),
         "r2": 1 - float(np.sum((p - y) ** 2) / np.sum((y - y.mean()) ** 2)),

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from lightlab.data import Split
 from lightlab.deploy.export import difference, run
 from lightlab.deploy.model import read_bytes, session
-from lightlab.latency.comparison import Latency, Timings, Visits, check_estimate
+from lightlab.latency.latencies import Timings, Visits, check_estimate
 from lightlab.latency.runtimes import SESSIONS, Runner, Sessions, onnx_runner, runner
 from lightlab.latency.setting import Setting, device, load
 from lightlab.space.arch import Arch
@@ -31,10 +31,9 @@ _CLOCK_S = 1e-7  # what the clock resolves
 class Plan:
     """How long and how often: `samples` a visit, of at least `sample_ms` each.
 
-    A visit in which the process had the processor for less than `min_busy` of the time is made
-    again, at most `rounds` times a network. With `settle` a network is visited up to `max_rounds`
-    times, until the fastest samples of its two best rounds agree to that share. `seed` orders the
-    networks.
+    A visit that had the processor for less than `min_busy` of its time is made again, at most
+    `rounds` times a network. With `settle` a network is visited up to `max_rounds` times, until the
+    fastest samples of its two best rounds agree to that share. `seed` orders the networks.
     """
 
     rounds: int = 10
@@ -52,15 +51,12 @@ class Plan:
         return cls(rounds, sample_ms=0.3, warmup_ms=warmup_ms, min_busy=0)
 
     def enough(self, fastest: Sequence[float]) -> bool:
-        if len(fastest) < self.rounds:
-            return False
-        if self.settle is None or len(fastest) >= self.max_rounds:
-            return True
+        if self.settle is None or not self.rounds <= len(fastest) < self.max_rounds:
+            return len(fastest) >= self.rounds
         best, second = sorted(fastest)[:2]
         return second <= (1 + self.settle) * best
 
 
-MEDIAN = Plan()
 FASTEST = Plan(rounds=24, samples=10, sample_ms=0.2, min_busy=0, settle=0.02)
 
 
@@ -105,17 +101,6 @@ def _visit(runner: Runner, number: int, plan: Plan, visits: Visits, i: int) -> n
         visits.repeated[i] += 1
 
 
-def measure(
-    model: Arch | nn.Module,
-    setting: Setting = Setting(),  # noqa: B008  a frozen value
-    input_shape: tuple[int, ...] | None = None,
-    *,
-    plan: Plan | None = None,
-) -> Latency:
-    """How long one run of `model` takes here; with another's compare only by `measure_many`."""
-    return measure_many({"network": model}, setting, input_shape, plan=plan)["network"]
-
-
 def measure_many(
     models: Mapping[str, Arch | nn.Module],
     setting: Setting = Setting(),  # noqa: B008  a frozen value
@@ -125,9 +110,9 @@ def measure_many(
     estimate: str = "median",
     sessions: int = SESSIONS,
 ) -> Timings:
-    """Latencies of `models` by name, timed interleaved so that drift touches all alike.
+    """Latencies of `models` by name, timed in turn so that drift touches all alike.
 
-    `estimate` "median" or "fastest", see `Timings`; `input_shape` and `sessions` as in `runner`.
+    `estimate` as in `Timings`, `input_shape` and `sessions` as in `runner`.
     """
     check_estimate(estimate)  # before minutes are spent
     ready = tqdm(models.items(), desc="making ready", unit="network", leave=False, delay=1)
@@ -138,9 +123,7 @@ def measure_many(
 def measure_settings(
     models: Mapping[str, Arch | nn.Module], settings: Iterable[str], plan: Plan | None = None
 ) -> pd.DataFrame:
-    """`models` timed in turn in each setting ("runtime/threads/batch"), by their fastest samples:
-    rows network, setting, latency_ms.
-    """
+    """`models` in each setting ("runtime/threads/batch"): rows network, setting, latency_ms."""
     rows = []
     for text in settings:
         timed = measure_many(models, Setting.of(text), plan=plan, estimate="fastest")
@@ -155,15 +138,13 @@ def time_runners(
     plan: Plan | None = None,
     estimate: str = "median",
 ) -> Timings:
-    """Latencies of what is ready to run.
-
-    Where the fastest sample counts it is settled as in FASTEST unless `plan` says how: without
-    that, on a busy machine some networks have a fast moment and others none.
+    """Latencies of what is ready to run. Where the fastest sample counts it is settled as in
+    FASTEST unless `plan` says how: else some networks have a fast moment and others none.
     """
     check_estimate(estimate)
     if not runners:
         raise ValueError("there is no network to time")
-    plan = plan or (FASTEST if estimate == "fastest" else MEDIAN)
+    plan = plan or (FASTEST if estimate == "fastest" else Plan())
     if estimate == "fastest" and plan.settle is None:
         plan = replace(plan, settle=FASTEST.settle)
     about = device(setting.runtime)
@@ -172,11 +153,9 @@ def time_runners(
 
 
 def compare_files(path: str | Path, int8_path: str | Path, split: Split) -> pd.DataFrame:
-    """What 8-bit integers did to a network: a row for each of two ONNX files, on `split` and here.
-
-    Columns: model ("fp32", "int8"), accuracy, top1_agreement and max_abs_diff (of logits, with the
-    first), size_bytes, latency_ms and iqr_ms (batch 1, one thread, interleaved). ValueError on an
-    empty split, or on logits that are not finite.
+    """What 8-bit integers did to a network, on `split` and here: model ("fp32", "int8"), accuracy,
+    top1_agreement and max_abs_diff (of logits, with the first), size_bytes, latency_ms and iqr_ms
+    (batch 1, one thread, in turn). ValueError without images, or on logits that are not finite.
     """
     if not len(split):
         raise ValueError("comparing needs at least one image")
@@ -185,17 +164,15 @@ def compare_files(path: str | Path, int8_path: str | Path, split: Split) -> pd.D
     outputs = {name: run(session(model), split.x) for name, model in models.items()}
     runners = {name: onnx_runner(m, setting, image, SESSIONS) for name, m in models.items()}
     timings = time_runners(runners, setting)
-    times = timings.table.set_index("name")
-    rows = [
+    found = pd.DataFrame(
         {
             "model": name,
             "accuracy": float((outputs[name].argmax(1) == labels).mean()),
             **difference(outputs["fp32"], outputs[name]),
-            "size_bytes": len(models[name]),
-            **times.loc[name, ["latency_ms", "iqr_ms"]],
+            "size_bytes": len(model),
         }
-        for name in models
-    ]
-    found = pd.DataFrame(rows)
+        for name, model in models.items()
+    )
+    found[["latency_ms", "iqr_ms"]] = timings.table[["latency_ms", "iqr_ms"]]  # in that order too
     found.attrs["device"] = timings.device
     return found

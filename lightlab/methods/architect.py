@@ -62,7 +62,7 @@ class Settings:
 
 
 class Architect:
-    """Steps of the architecture of `supernet`; what each costs is counted in `macs`."""
+    """Steps of the architecture of `supernet`."""
 
     def __init__(
         self, supernet: Supernet, latency: Price, target_ms: float, settings: Settings
@@ -72,22 +72,21 @@ class Architect:
         if not target_ms > 0:
             raise ValueError(f"the target latency has to be above 0 ms, got {target_ms}")
         self.supernet, self.latency, self.target_ms = supernet, latency, target_ms
-        self.settings, self.price, self.macs = settings, Price.macs(supernet.space), 0
+        self.settings, self.price = settings, Price.macs(supernet.space)
         logits = supernet.arch_logits()
         self.optimizer = torch.optim.Adam(logits, lr=settings.arch_lr, betas=(0.0, 0.999))
 
-    def step(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
-        """One step, on images of the validation split."""
+    def step(self, x: Tensor, y: Tensor, generator: torch.Generator) -> int:
+        """One step, on images of the validation split; the MACs that it took."""
         net = self.supernet
         for weight in net.weights():
             weight.requires_grad_(False)
         self.optimizer.zero_grad(set_to_none=True)
-        if self.settings.form == "reinforce":
-            self._reinforce(x, y, generator)
-        else:
-            self._descend(x, y, generator)
+        kind = self._reinforce if self.settings.form == "reinforce" else self._descend
+        macs = kind(x, y, generator)
         for weight in net.weights():
             weight.requires_grad_(True)
+        return macs
 
     @property
     def latency_weight(self) -> float:
@@ -101,7 +100,7 @@ class Architect:
         over = self.latency.of(self.supernet.derive()) / self.target_ms - 1
         return settings.latency_weight * max(0.0, over)
 
-    def _descend(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
+    def _descend(self, x: Tensor, y: Tensor, generator: torch.Generator) -> int:
         """By the gradient through the gates, or through the weighted sum."""
         net, form = self.supernet, self.settings.form
         net.draw(form, generator)
@@ -116,11 +115,11 @@ class Architect:
                 keep_mass(mixed.arch_logits, old, mixed.involved)
         # backwards through what leads to the logits; the weights' own gradients are not computed
         back = involved if form == "sum" else [(i,) for i in net.active]
-        self._count(len(x), involved, back)
+        return self._macs(len(x), involved, back)
 
-    def _reinforce(self, x: Tensor, y: Tensor, generator: torch.Generator) -> None:
+    def _reinforce(self, x: Tensor, y: Tensor, generator: torch.Generator) -> int:
         """By the score function, the batch's mean reward as baseline (as the code has it)."""
-        net, rewards, log_p = self.supernet, [], []
+        net, rewards, log_p, macs = self.supernet, [], [], 0
         for _ in range(self.settings.n_paths):
             point = net.draw("reinforce", generator)
             with torch.no_grad():
@@ -128,21 +127,22 @@ class Architect:
             exponents = (self.settings.exponent,) * 2
             rewards.append(reward(accuracy, self.latency.of(point), self.target_ms, *exponents))
             log_p.append(net.log_probability())
-            self._count(len(x), [(i,) for i in point])
+            macs += self._macs(len(x), [(i,) for i in point])
         chances = torch.stack(log_p)
         advantage = chances.new_tensor(rewards)
         advantage -= advantage.mean()
         (-(advantage * chances).mean()).backward()
         self.optimizer.step()
+        return macs
 
-    def _count(self, n: int, *passes: Sequence[Sequence[int]]) -> None:
-        """MACs of `n` images in passes through these candidates, position by position."""
+    def _macs(self, n: int, *passes: Sequence[Sequence[int]]) -> int:
+        """Of `n` images in passes through these candidates, position by position."""
         fixed, added = self.price.fixed[0], self.price.added
         total = sum(
             fixed + sum(part[0, i] for part, among in zip(added, path, strict=True) for i in among)
             for path in passes
         )
-        self.macs += round(n * float(total))
+        return round(n * float(total))
 
 
 @torch.no_grad()

@@ -25,7 +25,6 @@ from lightlab.space.decisions import DecisionSpace
 HARD, SOFT = (0.0, -1.0), (-0.07, -0.07)  # alpha, beta: section 3 and figure 3
 
 Evaluate = Callable[[Sequence[Arch]], pd.DataFrame]
-Objective = Callable[[pd.DataFrame], ArrayLike]
 
 
 def reward(
@@ -61,7 +60,7 @@ def search(
     searcher: Searcher,
     space: DecisionSpace,
     evaluate: Evaluate,
-    objective: Objective,
+    objective: Callable[[pd.DataFrame], ArrayLike],
     n_trials: int,
     batch_size: int,
 ) -> pd.DataFrame:
@@ -225,18 +224,16 @@ class Proxy:
         }
         samples = train.samples(recipe, len(images.train))
         for text, done in train.start(jobs, workers=self.workers, progress=False):
-            self.journal.add(**_row(text, archs[text], done, samples))
-
-
-def _row(text: str, arch: Arch, done: train.Trained, samples: int) -> dict[str, Any]:
-    macs, params = cost.macs(arch), cost.param_count(arch)
-    row = {"kind": "training", "arch": text, "macs": macs, "params": params, "samples": samples}
-    if done.diverged:  # where is not recorded: at most this
-        most = samples * macs * cost.PASSES_PER_TRAINING_STEP
-        return row | {"accuracy": None, "train_macs": most, "seconds": 0.0}
-    spent = done.history.iloc[-1]
-    return row | {
-        "accuracy": 100 * done.metrics["test_accuracy"],
-        "train_macs": int(spent["macs"]),
-        "seconds": float(spent["seconds"]),
-    }
+            macs, params = cost.macs(archs[text]), cost.param_count(archs[text])
+            if done.diverged:  # where is not recorded: at most this
+                most = samples * macs * cost.PASSES_PER_TRAINING_STEP
+                spent = {"accuracy": None, "train_macs": most, "seconds": 0.0}
+            else:
+                last = done.history.iloc[-1]
+                spent = {
+                    "accuracy": 100 * done.metrics["test_accuracy"],
+                    "train_macs": int(last["macs"]),
+                    "seconds": float(last["seconds"]),
+                }
+            counts = {"macs": macs, "params": params, "samples": samples}
+            self.journal.add(kind="training", arch=text, **counts, **spent)

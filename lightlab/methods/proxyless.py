@@ -21,9 +21,9 @@ from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.train import descent
+from lightlab.train.descent import MEND, plan
 from lightlab.train.evaluate import check
 from lightlab.train.loop import Batches, Keeper, Run
-from lightlab.train.recipe import MEND, plan
 
 _N_ROWS = 12  # of the history, if there are as many steps
 
@@ -64,13 +64,10 @@ def search(
     chosen = partial(likeliest_within, price=latency, target_ms=target_ms)
     if settings.limit:
         chosen(run.chances())  # refuses a target that nothing keeps to before the search, not after
-    keeper = None
-    if checkpoint is not None:
-        rest = {"seed": seed, "settings": asdict(settings)}
-        rest |= {"target_ms": target_ms, "latency": latency.plain()}
-        data = images.train, images.val
-        keeper = Keeper(checkpoint, run.network, *data, settings.recipe, None, **rest)
-    run.go(keeper)
+    rest = {"seed": seed, "settings": asdict(settings)}
+    rest |= {"target_ms": target_ms, "latency": latency.plain()}
+    task = run.network, images.train, images.val, settings.recipe, None
+    run.go(checkpoint and Keeper(checkpoint, *task, **rest))
     point = chosen(run.chances()) if settings.limit else run.network.derive()
     return Found(point, space.decode(point), pd.DataFrame(run.rows), run.chances())
 
@@ -113,19 +110,10 @@ class _Search(Run):
             every,
             every,
         )
-        self.macs = self.samples = 0
+        self.macs = self.arch_macs = self.samples = 0  # arch_macs: of the architecture's steps
         self.seconds = 0.0
         self.weights: list[float] = []  # λ of the architecture's steps, where there is one
         self._even = float(sum(np.log(space.n_options)))
-
-    @property
-    def arch_macs(self) -> int:
-        """Spent on the architecture's steps."""
-        return self.architect.macs
-
-    @arch_macs.setter
-    def arch_macs(self, macs: int) -> None:
-        self.architect.macs = macs
 
     def step(self) -> None:
         """One of the weights, and one of the architecture where its turn is."""
@@ -149,7 +137,7 @@ class _Search(Run):
             x = x.contiguous(memory_format=torch.channels_last)
             if self.settings.form != "reinforce":
                 self.weights.append(self.architect.latency_weight)
-            self.architect.step(x, y, self.generator)
+            self.arch_macs += self.architect.step(x, y, self.generator)
             self.samples += len(x)
         self.seconds += time.process_time() - begin
         if not np.isfinite(self.losses[-1]):

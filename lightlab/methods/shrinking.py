@@ -24,10 +24,10 @@ from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 from lightlab.train import descent
+from lightlab.train.descent import MEND, plan
 from lightlab.train.evaluate import check
 from lightlab.train.loop import Batches, Keeper, Run
 from lightlab.train.parallel import Key, run_beside
-from lightlab.train.recipe import MEND, plan
 
 N_ROWS = N_KEPT = 8
 
@@ -70,13 +70,10 @@ def shrink(
     SearchError and ValueError on what cannot be trained, DivergedError where the loss is no number.
     """
     run = _Shrinking(space, images, phases, recipe, start, teacher, seed, n_rows)
-    keeper = None
-    if checkpoint is not None:
-        rest = {"seed": seed, "phases": [asdict(p) for p in phases], "space": space.identity()}
-        rest |= {"n_calibrate": subnets.N_CALIBRATE, "n_rows": n_rows}
-        data = images.train, images.val
-        keeper = Keeper(checkpoint, run.network, *data, recipe, teacher, **rest)
-    run.go(keeper)
+    rest = {"seed": seed, "phases": [asdict(p) for p in phases], "space": space.identity()}
+    rest |= {"n_calibrate": subnets.N_CALIBRATE, "n_rows": n_rows}
+    task = run.network, images.train, images.val, recipe, teacher
+    run.go(checkpoint and Keeper(checkpoint, *task, **rest))
     run.network.activate(space.corner())
     return Shrunk(run.network.eval().cpu(), pd.DataFrame(run.rows))
 
@@ -85,12 +82,12 @@ def shrink_many(
     jobs: Mapping[Key, dict[str, Any]], workers: int | None = None, resume: Path | None = None
 ) -> dict[Key, Shrunk]:
     """`shrink` with each of these arguments by name, see `run_beside`."""
-    return run_beside(shrink, jobs, sum(map(_macs, jobs.values())), workers, resume)
-
-
-def _macs(job: dict[str, Any]) -> float:
-    taught = job.get("teacher") is not None
-    return len(job["images"].train) * expected_macs(job["space"], job["phases"], taught, n=20)
+    macs = 0.0
+    for job in jobs.values():
+        taught = job.get("teacher") is not None
+        each = expected_macs(job["space"], job["phases"], taught, n=20)
+        macs += len(job["images"].train) * each
+    return run_beside(shrink, jobs, macs, workers, resume)
 
 
 def begin(
@@ -139,7 +136,15 @@ class _Shrinking(Run):
         macs = recipe.batch_size * self.prices(space.decode(space.corner()))[0]
         device = train.accelerator(cost.PASSES_PER_TRAINING_STEP * macs)
         self.phases, self.images, self.n_rows = tuple(phases), images, n_rows
-        self.recipes = [_recipe_of(phase, recipe) for phase in phases]
+        self.recipes = [
+            replace(
+                recipe,
+                epochs=phase.epochs,
+                lr=recipe.lr * phase.lr,
+                warmup=recipe.warmup if phase.warmup is None else phase.warmup,
+            )
+            for phase in phases
+        ]
         self.plans = [plan(each, len(images.train)) for each in self.recipes]
         n_steps = sum(each.n_steps for each in self.plans)
         super().__init__(
@@ -185,15 +190,11 @@ class _Shrinking(Run):
                 f"the loss is no number at step {self.place} of phase {phase.name!r}: {MEND}"
             )
         if scheduled(self.lasted, recipe) == n_steps:
-            self._end_phase()
-
-    def _end_phase(self) -> None:
-        self.turn += 1
-        self.place, self.lasted = 0, 0.0
-        self.done = self.turn == len(self.phases)
-        if not self.done:
-            parameters = self.network.parameters()
-            self.optimizers["sgd"] = descent.sgd(parameters, self.recipes[self.turn])
+            self.turn += 1
+            self.place, self.lasted = 0, 0.0
+            self.done = self.turn == len(self.phases)
+            if not self.done:
+                self.optimizers["sgd"] = descent.sgd(net.parameters(), self.recipes[self.turn])
 
     def _descend(self, points: list[Point], x: Tensor, y: Tensor) -> float:
         """Gradients of all sub-networks, summed; the mean of their losses."""
@@ -239,9 +240,3 @@ class _Shrinking(Run):
             }
         )
         self.losses.clear()
-
-
-def _recipe_of(phase: Phase, base: train.Recipe) -> train.Recipe:
-    """The phase's length, rate and warm-up, all else of `base`."""
-    warmup = base.warmup if phase.warmup is None else phase.warmup
-    return replace(base, epochs=phase.epochs, lr=base.lr * phase.lr, warmup=warmup)

@@ -1,22 +1,121 @@
-"""A sub-network for a device: evolution on the predictor, within a limit (OFA's code).
+"""A sub-network for a device: evolution on a predictor of accuracy, within limits (OFA's code).
 
-Candidates beyond the limit are drawn again, never punished.
+Cai et al. 2020, section 3.4 and appendix A: the predictor has three hidden layers of 400 units over
+a one-hot code. Candidates beyond a limit are drawn again, never punished.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
+import torch
+from sklearn.linear_model import LinearRegression, RidgeCV
+from torch import Tensor
+from torch.nn import functional as F
 
+from lightlab.measure.machine import torch_threads
 from lightlab.methods.price import Price
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 
 Score = Callable[[np.ndarray], np.ndarray]  # of points (n, decisions), (n,)
+Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]  # codes (n, d), MACs (n,): %, (n,)
+
 MAX_DRAWS = 200  # batches of candidates, of which the first within the limits are taken
+LEAST_SAMPLES = 4
+MEMBERS, STEPS, DECAY = 3, 150, 1e-2
+
+
+class MLP:
+    """An ensemble of perceptrons that share nothing but the data; their spread is the uncertainty.
+
+    MEMBERS networks of three layers of 400 units, trained together by Adam for STEPS full batches,
+    with the first author's rate of 1e-3, and an output that begins at the mean. His weight decay of
+    1e-4 is for 16,000 samples: with 240 it leaves nearly twice the error of DECAY
+    (benchmarks/once_for_all.md).
+    """
+
+    def __init__(
+        self, codes: np.ndarray, accuracy: np.ndarray, *, decay: float = DECAY, seed: int = 0
+    ) -> None:
+        X, y = torch.from_numpy(np.asarray(codes, dtype=np.float32)), np.asarray(accuracy)
+        _check(X, y)
+        self._mean, self._scale = float(y.mean()), float(y.std()) or 1.0
+        target = torch.from_numpy((y - self._mean) / self._scale).float()
+        generator = torch.Generator().manual_seed(seed)
+        self._layers = []
+        for a, b in pairwise([X.shape[1], 400, 400, 400, 1]):
+            weight = torch.randn(MEMBERS, a, b, generator=generator) * (2 / a) ** 0.5  # He 2015
+            bias = torch.zeros(MEMBERS, 1, b, requires_grad=True)
+            self._layers.append((weight.requires_grad_(), bias))
+        with torch.no_grad():
+            self._layers[-1][0].mul_(0.01)  # begins at the mean
+        parameters = [p for layer in self._layers for p in layer]
+        adam = torch.optim.Adam(parameters, lr=1e-3, weight_decay=decay, fused=True)
+        with torch_threads(1):  # small products: a second thread gains little and may cost all
+            for _ in range(STEPS):
+                adam.zero_grad(set_to_none=True)
+                F.mse_loss(self._forward(X), target.expand(MEMBERS, -1)).backward()
+                adam.step()
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+
+    def _forward(self, X: Tensor) -> Tensor:
+        """Outputs (members, n)."""
+        h = X.expand(len(self._layers[0][0]), -1, -1)
+        for i, (weight, bias) in enumerate(self._layers):
+            h = torch.baddbmm(bias, h, weight)
+            h = h.relu_() if i < len(self._layers) - 1 else h
+        return h[..., 0]
+
+    def each(self, codes: np.ndarray) -> np.ndarray:
+        """What every member says, (members, n), in %."""
+        rows = torch.from_numpy(np.asarray(codes, dtype=np.float32)).split(8192)
+        found = torch.cat([self._forward(part) for part in rows], dim=1)
+        return self._mean + self._scale * found.numpy().astype(float)
+
+    def __call__(self, codes: np.ndarray, macs: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+        """Mean over the members, (n,), in %."""
+        return self.each(codes).mean(0)
+
+
+def linear(codes: np.ndarray, accuracy: np.ndarray) -> Predictor:
+    """Ridge regression on the code, its penalty by leave-one-out."""
+    _check(codes, accuracy)
+    model = RidgeCV(np.logspace(-2, 3, 11)).fit(codes, accuracy)
+    return lambda codes, macs: model.predict(codes)  # noqa: ARG005
+
+
+def macs_only(macs: np.ndarray, accuracy: np.ndarray) -> Predictor:
+    """A straight line over the logarithm of the MACs."""
+    _check(macs, accuracy)
+    model = LinearRegression().fit(np.log(macs)[:, None], accuracy)
+    return lambda codes, macs: model.predict(np.log(macs)[:, None])  # noqa: ARG005
+
+
+MODELS = {
+    "perceptrons": lambda codes, macs, y, seed: MLP(codes, y, seed=seed),  # noqa: ARG005
+    "linear": lambda codes, macs, y, seed: linear(codes, y),  # noqa: ARG005
+    "MACs only": lambda codes, macs, y, seed: macs_only(macs, y),  # noqa: ARG005
+}
+
+
+def _check(codes: np.ndarray | Tensor, accuracy: np.ndarray) -> None:
+    if len(codes) != len(accuracy) or len(accuracy) < LEAST_SAMPLES:
+        raise ValueError(
+            f"{len(codes)} networks and {len(accuracy)} accuracies: a predictor needs as many of "
+            f"both, {LEAST_SAMPLES} or more"
+        )
+
+
+def make_score(space: OfaSpace, model: Predictor) -> Score:
+    """What evolution asks: the accuracies that `model` predicts for points."""
+    macs = Price.macs(space)
+    return lambda points: model(space.encode(points), macs.of(points))
 
 
 @dataclass(frozen=True)
@@ -62,23 +161,20 @@ class Chosen:
 
 def cheapest(price: Price) -> tuple[float, Point]:
     """The smallest cost that there is, exactly, and a network that has it."""
-    return min(_cheapest(price, i) for i in range(len(price.fixed)))
-
-
-def _cheapest(price: Price, resolution: int) -> tuple[float, Point]:
-    """Unit by unit: they do not depend on each other."""
-    space, total, point = price.space, float(price.fixed[resolution]), [resolution]
-    layers = iter(price.added)
-    for depths in space.depths:
-        unit = [next(layers)[resolution, :-1] for _ in range(depths[-1])]
-        summed = np.cumsum([designs.min() for designs in unit])[np.array(depths) - 1]
-        depth = int(summed.argmin())
-        point.append(depth)
-        for j, designs in enumerate(unit):
-            best = divmod(int(designs.argmin()), len(space.expands))
-            point += best if j < depths[depth] else (0, 0)
-        total += float(summed[depth])
-    return total, tuple(point)
+    space, found = price.space, []
+    for resolution, total in enumerate(price.fixed.astype(float).tolist()):
+        point, layers = [resolution], iter(price.added)
+        for depths in space.depths:  # unit by unit: they do not depend on each other
+            unit = [next(layers)[resolution, :-1] for _ in range(depths[-1])]
+            summed = np.cumsum([designs.min() for designs in unit])[np.array(depths) - 1]
+            depth = int(summed.argmin())
+            point.append(depth)
+            for j, designs in enumerate(unit):
+                best = divmod(int(designs.argmin()), len(space.expands))
+                point += best if j < depths[depth] else (0, 0)
+            total += float(summed[depth])
+        found.append((total, tuple(point)))
+    return min(found)
 
 
 @dataclass(frozen=True)
@@ -96,6 +192,10 @@ class Limits:
                 raise SearchError(
                     f"no network has {name} of {most:.4g}: the smallest possible is {least:.4g}"
                 )
+
+    @classmethod
+    def latency_ms(cls, price: Price, most: float) -> "Limits":
+        return cls({"latency in ms": (price, most)})
 
     def keep(self, points: np.ndarray) -> np.ndarray:
         """Those of `points` (n, decisions) that keep to all of them."""
@@ -132,13 +232,22 @@ def evolve(
     how, rng = settings, np.random.default_rng(seed)
     n_parents = max(2, round(how.parents * how.population))
     n_mutated = round(how.mutated * how.population)
+    chance = np.full(len(space.n_options), how.p_gene)
+    chance[0] = how.p_resolution
     people = limits.draw(how.population, partial(_random, space, rng))
     worth = score(people)
+
+    def mutants(n: int) -> np.ndarray:
+        chosen = parents[rng.integers(len(parents), size=n)]
+        return np.where(rng.random(chosen.shape) < chance, _random(space, rng, n), chosen)
+
+    def crossed(n: int) -> np.ndarray:
+        a, b = parents[rng.integers(len(parents), size=(2, n))]
+        return np.where(rng.random(a.shape) < 0.5, a, b)
+
     for _ in range(how.generations):
         best = np.argsort(-worth, kind="stable")[:n_parents]
         parents, kept = people[best], worth[best]
-        mutants = partial(_mutants, space, parents, how, rng)
-        crossed = partial(_crossed, parents, rng)
         makers = (n_mutated, mutants), (how.population - n_mutated, crossed)
         children = np.concatenate([limits.draw(n, make) for n, make in makers if n])
         people = np.concatenate([parents, children])
@@ -168,19 +277,3 @@ def _best(space: OfaSpace, people: np.ndarray, worth: np.ndarray, calls: int) ->
 
 def _random(space: OfaSpace, rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.integers(space.n_options, size=(n, len(space.n_options)))
-
-
-def _mutants(
-    space: OfaSpace, parents: np.ndarray, how: Evolution, rng: np.random.Generator, n: int
-) -> np.ndarray:
-    """`n` parents with some decisions taken anew."""
-    chance = np.full(parents.shape[1], how.p_gene)
-    chance[0] = how.p_resolution
-    chosen = parents[rng.integers(len(parents), size=n)]
-    return np.where(rng.random(chosen.shape) < chance, _random(space, rng, n), chosen)
-
-
-def _crossed(parents: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
-    """Every decision from one or the other of two parents."""
-    a, b = parents[rng.integers(len(parents), size=(2, n))]
-    return np.where(rng.random(a.shape) < 0.5, a, b)

@@ -1,6 +1,8 @@
-"""Sub-networks of a once-for-all network: cut out, calibrated, evaluated, delivered."""
+"""Sub-networks of a once-for-all network: cut out, calibrated, evaluated, sampled, delivered."""
 
+import time
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from torch.nn import functional as F
 from lightlab import deploy, train
 from lightlab.data import DataSet, Split
 from lightlab.measure import cost
+from lightlab.methods.price import Price
 from lightlab.nets.build import Network
 from lightlab.nets.elastic import ElasticNetwork, recalibrate
 from lightlab.space.arch import Arch
@@ -73,6 +76,39 @@ def accuracies(
             scaled[px] = split_at(split, px)
         found.append(100 * train.evaluate(network, scaled[px])["accuracy"])
     return np.array(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Sub-networks that were really evaluated: `points` (n, decisions), `accuracy` (n,) in % on the
+    validation images, `macs` (n,), and the `seconds` of one core that this took.
+    """
+
+    points: np.ndarray
+    accuracy: np.ndarray
+    macs: np.ndarray
+    seconds: float
+
+
+def sample(
+    supernet: ElasticNetwork, images: DataSet, n: int, seed: int = 0, workers: int | None = None
+) -> Samples:
+    """`n` random sub-networks, no two alike where the space has as many, see `run_beside`."""
+    space = supernet.space
+    drawn = space.canonical(space.sample(np.random.default_rng(seed), 4 * n))
+    points = np.array(list(dict.fromkeys(map(tuple, drawn.tolist())))[:n])
+    parts = np.array_split(points, max(1, len(points) // 10))
+    task = {"supernet": supernet, "images": images.train.x, "split": images.val}
+    jobs = {i: task | {"points": part.tolist()} for i, part in enumerate(parts)}
+    macs = Price.macs(space).of(points)
+    found = run_beside(_timed, jobs, macs.sum() * 2 * len(images.val), workers)
+    accuracy = np.concatenate([values for values, _ in found.values()])
+    return Samples(points, accuracy, macs, sum(seconds for _, seconds in found.values()))
+
+
+def _timed(**job: Any) -> tuple[np.ndarray, float]:
+    begin = time.process_time()
+    return accuracies(**job), time.process_time() - begin
 
 
 def evaluate_many(jobs: Mapping[Hashable, dict[str, Any]]) -> dict[Any, np.ndarray]:

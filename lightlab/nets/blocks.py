@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from lightlab.space.blocks import Block
 
+Channels = Tensor | slice  # their numbers, or the first so many
 _COLUMNS = 3  # of a kernel that has a fast weight gradient
 
 
@@ -72,11 +73,7 @@ def _backward(out: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int,
     return torch.ops.aten.convolution_backward(out, x, weight, None, *how, wanted)[of]
 
 
-ACTIVATIONS = {
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "hswish": nn.Hardswish,
-}
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish}
 GATES = {"input": nn.Sigmoid, "expanded": nn.Hardsigmoid}  # MnasNet's code; MobileNetV3's
 
 # PyTorch's own. The papers' running averages are as slow as 0.9997 a step (TF-Slim), made for
@@ -122,6 +119,18 @@ class ConvBNAct(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.act(self.norm(self.conv(x)))
 
+    @torch.no_grad()
+    def take(self, wide: "ConvBNAct", outputs: Channels, inputs: Channels) -> None:
+        """Copy these channels of `wide`, and the centre of its kernel where that is larger."""
+        weight, k = wide.conv.weight[outputs], self.conv.kernel_size[0]
+        if wide.conv.groups == 1:
+            weight = weight[:, inputs]
+        rim = (weight.shape[-1] - k) // 2
+        self.conv.weight.copy_(weight[..., rim : rim + k, rim : rim + k])
+        for name, value in self.norm.state_dict().items():
+            source = wide.norm.state_dict()[name]
+            value.copy_(source[outputs] if source.ndim else source)
+
 
 class SqueezeExcite(nn.Module):
     """Every channel is scaled by a gate that sees the averages of all of them (Hu et al. 2018).
@@ -139,6 +148,20 @@ class SqueezeExcite(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         averages = F.adaptive_avg_pool2d(x, 1)
         return x * self.gate(self.restore(self.act(self.reduce(averages))))
+
+    def importance(self) -> Tensor:
+        """Of every squeezed channel: the L1 norm of its part in the gates."""
+        return self.restore.weight.abs().sum((0, 2, 3))
+
+    @torch.no_grad()
+    def take(self, wide: "SqueezeExcite", channels: Channels, squeezed: Channels) -> None:
+        """Copy these channels of `wide`."""
+        for mine, theirs, outputs, inputs in (
+            (self.reduce, wide.reduce, squeezed, channels),
+            (self.restore, wide.restore, channels, squeezed),
+        ):
+            mine.weight.copy_(theirs.weight[outputs][:, inputs])
+            mine.bias.copy_(theirs.bias[outputs])
 
 
 class PlainConv(ConvBNAct):

@@ -143,7 +143,8 @@ INITS = {
 
 def mlp(n_in: int, hidden: Sequence[int] = (64,), n_out: int = 10, *, seed: int = 0) -> nn.Module:
     """Fully connected layers with ReLU between them; images are flattened to `n_in` numbers."""
-    with _seeded(seed):
+    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it was
+        torch.manual_seed(seed)
         layers: list[nn.Module] = [nn.Flatten()]
         for width in hidden:
             layers += [nn.Linear(n_in, width), nn.ReLU()]
@@ -166,27 +167,16 @@ def cnn(
     Every convolution is followed by batch normalisation and ReLU. The last maps are averaged to
     `pool` x `pool` cells; `dropout` stands before the linear layer.
     """
-    with _seeded(seed):
+    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it was
+        torch.manual_seed(seed)
         layers: list[nn.Module] = []
         for i in range(depth):
             channels = width * 2**i
-            layers.append(_conv_bn_relu(in_channels, channels))
+            convolution = nn.Conv2d(in_channels, channels, 3, stride=2, padding=1, bias=False)
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            norm, act = nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+            layers.append(nn.Sequential(convolution, norm, act))
             in_channels = channels
         drop = [nn.Dropout(dropout)] if dropout else []
         linear = nn.Linear(in_channels * pool**2, n_out)
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(pool), nn.Flatten(), *drop, linear)
-
-
-def _conv_bn_relu(in_channels: int, out_channels: int) -> nn.Module:
-    """3x3 convolution of stride 2 without bias, batch normalisation, ReLU."""
-    convolution = nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw weights from `seed` and leave the caller's random state as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

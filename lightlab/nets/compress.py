@@ -5,7 +5,7 @@ is the L1 norm of a filter (Li et al. 2017, arXiv 1608.08710) or the scale of it
 (Liu et al. 2017, arXiv 1708.06519).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,9 +71,20 @@ def prune(
     """
     blocks = list(range(len(network.arch.blocks)) if blocks is None else blocks)
     kept = kept_channels(network, arch, blocks, importance, seed)
-    small = blank(arch)
-    with torch.no_grad():
-        _hand_over(network, small, blocks, ties(network.arch), kept)
+    small, everything = blank(arch), slice(None)
+    theirs = _layers(small, ties(arch), range(len(blocks)))
+    mine = _layers(network, ties(network.arch), blocks)
+    for (to, *_), (layer, *groups) in zip(theirs, mine, strict=True):
+        outputs, inputs = (kept.get(group, everything) for group in groups)
+        if isinstance(layer, ConvBNAct):
+            to.take(layer, outputs, inputs)
+        elif isinstance(layer, SqueezeExcite):  # those stay whose gates weigh most
+            to.take(layer, outputs, _best(layer.importance(), to.reduce.out_channels))
+        elif isinstance(layer, nn.Linear):
+            with torch.no_grad():
+                to.weight.copy_(layer.weight[outputs][:, inputs])
+                if layer.bias is not None:
+                    to.bias.copy_(layer.bias[outputs])
     return small.train(network.training)
 
 
@@ -141,21 +152,27 @@ def _check(large: Block, small: Block, name: str) -> None:
         raise ValueError(f"{name}: {small} is no smaller form of {large}: {', '.join(differs)}")
 
 
-def _producers(network: Network, whole: Ties) -> Iterator[tuple[int, nn.Module, nn.Module | None]]:
-    """Every layer that makes channels of a group: group, layer, its normalisation."""
-    yield whole.maps[0], network.stem.conv, network.stem.norm
-    for i, block in enumerate(network.blocks):
+def _layers(
+    network: Network, whole: Ties, blocks: Iterable[int]
+) -> Iterator[tuple[nn.Module, int | None, int | None]]:
+    """Every layer with the groups of its outputs and of its inputs; those of images and classes are
+    None. Of squeeze-excite both are that of the maps that it scales.
+    """
+    yield network.stem, whole.maps[0], None
+    yield network.stem.se, whole.maps[0], whole.maps[0]
+    for i in blocks:
+        block, before, after = network.blocks[i], whole.maps[i], whole.maps[i + 1]
+        hidden = whole.hidden[i]
         if isinstance(block, PlainConv):
-            yield whole.maps[i + 1], block.conv, block.norm
-            continue
-        if isinstance(getattr(block, "expand", None), ConvBNAct):
-            yield whole.hidden[i], block.expand.conv, block.expand.norm
-        yield whole.hidden[i], block.depthwise.conv, block.depthwise.norm
-        yield whole.maps[i + 1], block.project.conv, block.project.norm
-    if isinstance(network.features, ConvBNAct):
-        yield whole.features, network.features.conv, network.features.norm
-    if isinstance(network.hidden, nn.Linear):
-        yield whole.units, network.hidden, None
+            yield block, after, before
+        else:
+            yield getattr(block, "expand", nn.Identity()), hidden, before
+            yield block.depthwise, hidden, hidden
+            yield block.project, after, hidden
+        yield block.se, hidden, hidden
+    yield network.features, whole.features, whole.maps[-1]
+    yield network.hidden, whole.units, whole.features
+    yield network.classifier, None, whole.units
 
 
 def _worth(
@@ -164,12 +181,17 @@ def _worth(
     """Importance of every channel: its sum over the layers that make it, in shares of each one's
     mean, so that no layer counts more for its size.
     """
-    worth = [torch.zeros(n) for n in whole.sizes]
     if importance == "random":
         return [torch.rand(n, generator=generator) for n in whole.sizes]
-    for group, layer, norm in _producers(network, whole):
-        by_scale = importance == "bn_scale" and norm is not None
-        values = norm.weight if by_scale else layer.weight.flatten(1).abs().sum(1)
+    worth = [torch.zeros(n) for n in whole.sizes]
+    for layer, group, _ in _layers(network, whole, range(len(network.blocks))):
+        if group is None or not isinstance(layer, ConvBNAct | nn.Linear):
+            continue
+        if importance == "bn_scale" and isinstance(layer, ConvBNAct):
+            values = layer.norm.weight
+        else:
+            weight = getattr(layer, "conv", layer).weight
+            values = weight.flatten(1).abs().sum(1)
         values = values.detach().abs().cpu()
         worth[group] += values / values.mean().clamp(min=1e-12)
     return worth
@@ -178,64 +200,3 @@ def _worth(
 def _best(worth: Tensor, n: int) -> Tensor:
     """The numbers of the `n` largest, in their old order."""
     return worth.argsort(descending=True, stable=True)[:n].sort().values
-
-
-def _hand_over(
-    large: Network, small: Network, blocks: list[int], whole: Ties, kept: dict[int, Tensor]
-) -> None:
-    channels = torch.arange(large.arch.in_channels)
-    _copy_conv(large.stem, small.stem, kept[whole.maps[0]], channels)
-    _copy_se(large.stem.se, small.stem.se, kept[whole.maps[0]])
-    for i, theirs in zip(blocks, small.blocks, strict=True):
-        ends = kept[whole.maps[i]], kept[whole.hidden[i]], kept[whole.maps[i + 1]]
-        _copy_block(large.blocks[i], theirs, *ends)
-    last = kept[whole.maps[-1]]
-    if isinstance(large.features, ConvBNAct):
-        _copy_conv(large.features, small.features, kept[whole.features], last)
-    if isinstance(large.hidden, nn.Linear):
-        _copy_linear(large.hidden, small.hidden, kept[whole.units], kept[whole.features])
-    classes = torch.arange(large.arch.n_classes)
-    _copy_linear(large.classifier, small.classifier, classes, kept[whole.units])
-
-
-def _copy_block(
-    mine: nn.Module, theirs: nn.Module, before: Tensor, hidden: Tensor, after: Tensor
-) -> None:
-    if isinstance(mine, PlainConv):
-        _copy_conv(mine, theirs, after, before)
-        _copy_se(mine.se, theirs.se, after)
-        return
-    if isinstance(getattr(mine, "expand", None), ConvBNAct):
-        _copy_conv(mine.expand, theirs.expand, hidden, before)
-    _copy_conv(mine.depthwise, theirs.depthwise, hidden, hidden)
-    _copy_se(mine.se, theirs.se, hidden)
-    _copy_conv(mine.project, theirs.project, after, hidden)
-
-
-def _copy_conv(mine: ConvBNAct, theirs: ConvBNAct, outputs: Tensor, inputs: Tensor) -> None:
-    weight, kernel = mine.conv.weight[outputs], theirs.conv.kernel_size[0]
-    if mine.conv.groups == 1:
-        weight = weight[:, inputs]
-    rim = (weight.shape[-1] - kernel) // 2
-    theirs.conv.weight.copy_(weight[..., rim : rim + kernel, rim : rim + kernel])
-    for name, value in theirs.norm.state_dict().items():
-        source = mine.norm.state_dict()[name]
-        value.copy_(source[outputs] if source.ndim else source)
-
-
-def _copy_se(mine: nn.Module, theirs: nn.Module, channels: Tensor) -> None:
-    """Of the squeezed channels those stay whose gates weigh most."""
-    if not isinstance(mine, SqueezeExcite):
-        return
-    squeezed = theirs.reduce.out_channels
-    inner = _best(mine.restore.weight.abs().sum((0, 2, 3)), squeezed)
-    theirs.reduce.weight.copy_(mine.reduce.weight[inner][:, channels])
-    theirs.reduce.bias.copy_(mine.reduce.bias[inner])
-    theirs.restore.weight.copy_(mine.restore.weight[channels][:, inner])
-    theirs.restore.bias.copy_(mine.restore.bias[channels])
-
-
-def _copy_linear(mine: nn.Linear, theirs: nn.Linear, outputs: Tensor, inputs: Tensor) -> None:
-    theirs.weight.copy_(mine.weight[outputs][:, inputs])
-    if mine.bias is not None:
-        theirs.bias.copy_(mine.bias[outputs])

@@ -22,6 +22,8 @@ from lightlab.space.blocks import Block
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
 
+ALL = slice(None)
+
 
 def falling(worth: Tensor, bounds: Iterable[int]) -> Tensor:
     """The order in which `worth` (n,) falls between each two of the bounds, 0 and n being some."""
@@ -85,23 +87,10 @@ class ElasticConv(ConvBNAct):
         return self.act(x)
 
     @torch.no_grad()
-    def sort(self, order: Tensor, inputs: bool) -> None:
-        """Put the channels, of the input or of the output, into this order."""
-        if inputs:
-            self.conv.weight.copy_(self.conv.weight[:, order])
-            return
-        self.conv.weight.copy_(self.conv.weight[order])
-        for values in (*self.norm.parameters(), self.norm.running_mean, self.norm.running_var):
-            values.copy_(values[order])
-
-    @torch.no_grad()
     def hand_over(self, to: ConvBNAct) -> None:
         """Copy the active part into an ordinary layer of that shape."""
-        n = self.active_out
+        to.take(self, slice(self.active_out), slice(self.active_in))
         to.conv.weight.copy_(self.weight())
-        for name, value in to.norm.state_dict().items():
-            mine = self.norm.state_dict()[name]
-            value.copy_(mine[:n] if mine.ndim else mine)
 
 
 class ElasticSqueezeExcite(SqueezeExcite):
@@ -111,35 +100,15 @@ class ElasticSqueezeExcite(SqueezeExcite):
         super().__init__(channels, squeezed, gate)
         self.active, self.squeezed = channels, squeezed
 
-    def parts(self) -> tuple[Tensor, ...]:
-        """Active weight and bias of the reducing and of the restoring layer."""
-        n, m = self.active, self.squeezed
-        reduce, restore = self.reduce, self.restore
-        return reduce.weight[:m, :n], reduce.bias[:m], restore.weight[:n, :m], restore.bias[:n]
-
     def forward(self, x: Tensor) -> Tensor:
-        reduce, reduce_bias, restore, restore_bias = self.parts()
-        squeezed = self.act(F.conv2d(F.adaptive_avg_pool2d(x, 1), reduce, reduce_bias))
-        return x * self.gate(F.conv2d(squeezed, restore, restore_bias))
+        n, m = self.active, self.squeezed
+        averages, reduce, restore = F.adaptive_avg_pool2d(x, 1), self.reduce, self.restore
+        squeezed = self.act(F.conv2d(averages, reduce.weight[:m, :n], reduce.bias[:m]))
+        return x * self.gate(F.conv2d(squeezed, restore.weight[:n, :m], restore.bias[:n]))
 
-    @torch.no_grad()
-    def sort(self, order: Tensor, bounds: Iterable[int]) -> None:
-        """Put the channels into this order, and the squeezed ones into that of their importance,
-        between these bounds.
-        """
-        reduce, restore = self.reduce, self.restore
-        inner = falling(restore.weight.abs().sum((0, 2, 3)), bounds)
-        reduce.weight.copy_(reduce.weight[inner][:, order])
-        reduce.bias.copy_(reduce.bias[inner])
-        restore.weight.copy_(restore.weight[order][:, inner])
-        restore.bias.copy_(restore.bias[order])
-
-    @torch.no_grad()
     def hand_over(self, to: SqueezeExcite) -> None:
         """Copy the active part into an ordinary layer of that shape."""
-        theirs = (to.reduce.weight, to.reduce.bias, to.restore.weight, to.restore.bias)
-        for mine, other in zip(self.parts(), theirs, strict=True):
-            other.copy_(mine)
+        to.take(self, slice(self.active), slice(self.squeezed))
 
 
 class ElasticMBConv(MBConv):
@@ -187,11 +156,12 @@ class ElasticMBConv(MBConv):
         narrower = [replace(self.block, expand_ratio=expand) for expand in opened]
         order = falling(worth, [b.hidden_channels(self.in_channels) for b in narrower])
         if isinstance(self.expand, ElasticConv):
-            self.expand.sort(order, inputs=False)
-        self.depthwise.sort(order, inputs=False)
+            self.expand.take(self.expand, order, ALL)
+        self.depthwise.take(self.depthwise, order, ALL)
         if isinstance(self.se, ElasticSqueezeExcite):
-            self.se.sort(order, [b.squeezed_channels(self.in_channels) for b in narrower])
-        self.project.sort(order, inputs=True)
+            bounds = [b.squeezed_channels(self.in_channels) for b in narrower]
+            self.se.take(self.se, order, falling(self.se.importance(), bounds))
+        self.project.take(self.project, ALL, order)
 
     def hand_over(self, to: MBConv) -> None:
         """Copy the active part into an ordinary block of that shape."""

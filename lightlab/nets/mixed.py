@@ -31,7 +31,7 @@ class MixedOp(nn.Module):
 
     def __init__(self, position: Position) -> None:
         super().__init__()
-        channels = position.in_channels
+        channels = position.maps[0]
         self.candidates = nn.ModuleList(
             nn.Identity() if block is None else build_block(block, channels)
             for block in position.candidates.values()

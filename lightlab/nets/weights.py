@@ -13,6 +13,8 @@ from lightlab import disk
 from lightlab.nets.build import Network
 from lightlab.space.arch import decode, encode
 
+_PLAIN, _TURNED = torch.contiguous_format, torch.channels_last
+
 
 def save_weights(network: Network, path: Path | str) -> None:
     """Write the weights and running statistics of `network`, and what it is, as `write` does."""
@@ -25,9 +27,12 @@ def write(network: nn.Module, path: Path | str, about: dict[str, str]) -> None:
     A convolution sums in another order where its weights lie otherwise. ValueError where the file
     cannot be written.
     """
-    state = {k: v.detach().cpu() for k, v in network.state_dict().items()}
-    turned = [k for k, v in state.items() if _is_turned(v)]
-    state = {k: v.contiguous() for k, v in state.items()}
+    turned, state = [], {}
+    for name, value in network.state_dict().items():
+        plain = value.stride() == torch.empty(value.shape, device="meta").stride()
+        if value.ndim == 4 and value.is_contiguous(memory_format=_TURNED) and not plain:
+            turned.append(name)  # its channels lie last, and in no other way
+        state[name] = value.detach().cpu().contiguous()
     text = about | {"channels_last": json.dumps(turned)}
     try:
         disk.write(Path(path), lambda part: save_file(state, part, metadata=text))
@@ -44,10 +49,11 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
             turned = set(json.loads(about.pop("channels_last", "[]")))
-            state = {
-                name: _copy(file.get_tensor(name), name in turned)
-                for name in file.keys()  # noqa: SIM118
-            }
+            state = {}
+            for name in file.keys():  # noqa: SIM118
+                # in memory of its own: where a file's begins decides on the order of sums, too
+                value, how = file.get_tensor(name), _TURNED if name in turned else _PLAIN
+                state[name] = torch.empty_like(value, memory_format=how).copy_(value)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
@@ -55,18 +61,6 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path}: its memory formats cannot be read ({error})") from None
     return state, about
-
-
-def _is_turned(value: Tensor) -> bool:
-    """Whether `value` lies with its channels last and in no other way."""
-    last = value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
-    return last and value.stride() != torch.empty(value.shape, device="meta").stride()
-
-
-def _copy(value: Tensor, channels_last: bool) -> Tensor:
-    """In memory of its own: where a file's begins decides on the order of sums, too."""
-    how = torch.channels_last if channels_last else torch.contiguous_format
-    return torch.empty_like(value, memory_format=how).copy_(value)
 
 
 def not_finite(state: Mapping[str, Tensor]) -> list[str]:

@@ -111,36 +111,30 @@ class Controller(PointLog):
         self, configs: Sequence[Point], values: ArrayLike, noise_var: ArrayLike | None = None
     ) -> None:
         """Rewards (n,), NaN for a failure, from which nothing is learnt; see `Searcher`."""
-        before = len(self._finished())
+        before = len(self.finished)
         super().tell(configs, values, noise_var)
-        finished, size = self._finished(), self.ppo.batch_size
+        finished, size = self.finished, self.ppo.batch_size
         for end in range((before // size + 1) * size, len(finished) + 1, size):
             self._update(finished[end - size : end], finished[:end])
 
     def _next(self) -> Point | None:
         return self._unseen(self._rng, self._draw)
 
-    def _finished(self) -> list[Trial]:
-        return [t for t in self.trials if not t.failed]
-
     def _draw(self) -> Point:
         """The next point of the present policy that is not taken: a search that goes on draws those
         asked before again. A taken one after _MOST_PASSED_OVER.
         """
         for _ in range(_MOST_PASSED_OVER):
-            if (point := self._next_drawn()) not in self._taken:
+            if not self._drawn:
+                place = [self.seed, self.n_updates, self._n_refills]
+                seed = int(np.random.SeedSequence(place).generate_state(1)[0])
+                generator, self._n_refills = torch.Generator().manual_seed(seed), place[-1] + 1
+                with torch.no_grad():
+                    points, _, _ = self.policy(None, _N_DRAWN, generator)
+                self._drawn = [tuple(row) for row in points.tolist()][::-1]
+            if (point := self._drawn.pop()) not in self._taken:
                 break
         return point
-
-    def _next_drawn(self) -> Point:
-        if not self._drawn:
-            place = [self.seed, self.n_updates, self._n_refills]
-            seed = int(np.random.SeedSequence(place).generate_state(1)[0])
-            generator, self._n_refills = torch.Generator().manual_seed(seed), self._n_refills + 1
-            with torch.no_grad():
-                points, _, _ = self.policy(None, _N_DRAWN, generator)
-            self._drawn = [tuple(row) for row in points.tolist()][::-1]
-        return self._drawn.pop()
 
     def _update(self, batch: list[Trial], so_far: list[Trial]) -> None:
         """Proximal policy optimisation on one batch (Schulman et al. 2017, equation 7)."""

@@ -2,17 +2,18 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import optuna
 from numpy.typing import ArrayLike
 
-from lightlab.search.searcher import TrialLog
+from lightlab.search.searcher import Searcher
 from lightlab.space.hyper import Choice, Dimension, Float, HyperSpace
 
 
-class OptunaSearch(TrialLog):
+class OptunaSearch(Searcher):
     """Optuna's TPE (Bergstra et al. 2011) or its Gaussian-process sampler.
 
     `n_initial` random points come first. `deterministic` tells the GP sampler that values carry no
@@ -34,11 +35,11 @@ class OptunaSearch(TrialLog):
         self._distributions = {n: _distribution(d) for n, d in space.dimensions.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            how: dict[str, Any] = {"seed": seed, "n_startup_trials": n_initial}
-            if sampler == "tpe":
-                chosen = optuna.samplers.TPESampler(**how)
-            else:
-                chosen = optuna.samplers.GPSampler(**how, deterministic_objective=deterministic)
+            make = {
+                "tpe": optuna.samplers.TPESampler,
+                "gp": partial(optuna.samplers.GPSampler, deterministic_objective=deterministic),
+            }
+            chosen = make[sampler](seed=seed, n_startup_trials=n_initial)
         direction = "maximize" if maximize else "minimize"
         self._study = optuna.create_study(sampler=chosen, direction=direction)
         self._running: list[tuple[dict[str, Any], optuna.Trial]] = []

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from ipywidgets import Image, VBox, Widget, interactive
+from ipywidgets import Image, VBox, interactive
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -30,29 +30,21 @@ def knob(draw: Callable[..., Figure], **controls: Any) -> Knob:
     slider, a list for a choice. Every change draws anew; an executed notebook shows the figure
     at the controls' first values.
     """
-    widgets = {n: _widget(n, c) for n, c in controls.items()}
+    widgets = {n: interactive.widget_from_abbrev(c) for n, c in controls.items()}
     image = Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
 
     def redraw(*_: Any) -> None:
-        image.value = _png(draw(**{n: w.value for n, w in widgets.items()}))
+        fig, picture = draw(**{n: w.value for n, w in widgets.items()}), io.BytesIO()
+        fig.savefig(picture, format="png", dpi=110)
+        plt.close(fig)
+        image.value = picture.getvalue()
 
-    for widget in widgets.values():
+    for name, widget in widgets.items():
+        if widget is None:
+            control = controls[name]
+            raise ValueError(f"{control!r} is no control for {name!r}: a widget, a tuple or a list")
+        widget.description = widget.description or name.replace("_", " ")
+        widget.continuous_update = False  # a drag would draw a figure for every step on its way
         widget.observe(redraw, "value")
     redraw()
     return Knob([*widgets.values(), image])
-
-
-def _widget(name: str, control: Any) -> Widget:
-    widget = interactive.widget_from_abbrev(control)
-    if widget is None:
-        raise ValueError(f"{control!r} is no control for {name!r}: a widget, a tuple or a list")
-    widget.description = widget.description or name.replace("_", " ")
-    widget.continuous_update = False  # a drag would draw a figure for every step on its way
-    return widget
-
-
-def _png(fig: Figure) -> bytes:
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=110)
-    plt.close(fig)
-    return buffer.getvalue()

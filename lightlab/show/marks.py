@@ -177,9 +177,8 @@ def networks(layers: pd.DataFrame) -> Figure:
             ax.bar(i, row["channels"], width=0.86, edgecolor="white",
                    color=colours[row["op"]],
                    hatch="///" if row["kernel"] == 5 else None)  # fmt: skip
-            words = (
-                f"{row['channels']}{'↓' if row['stride'] == 2 else ''}{' se' if row['se'] else ''}"
-            )
+            down, se = "↓" * (row["stride"] == 2), " se" * bool(row["se"])
+            words = f"{row['channels']}{down}{se}"
             ax.annotate(words, (i, row["channels"]), ha="center", va="bottom", fontsize=7.5)
         ax.set(ylim=(0, 1.35 * most), yticks=[])
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
@@ -195,10 +194,12 @@ def networks(layers: pd.DataFrame) -> Figure:
 def scoreboard(claims: pd.DataFrame) -> Figure:
     """A square per claim, its colour and sign the verdict."""
 
-    def held(line: pd.DataFrame) -> str:
-        return f"{(line['verdict'] == 'reproduced').sum()} of {len(line)} hold"
-
-    return squares(claims, "verdict", VERDICTS, held)
+    return squares(
+        claims,
+        "verdict",
+        VERDICTS,
+        lambda line: f"{(line['verdict'] == 'reproduced').sum()} of {len(line)} hold",
+    )
 
 
 def squares(
@@ -208,7 +209,7 @@ def squares(
     behind: Callable[[pd.DataFrame], str],
 ) -> Figure:
     """A line of squares per notebook, coloured by the value of `column` in the order of `colours`;
-    `behind` words what stands behind a line, the legend counts the values.
+    `behind` words what stands behind a line, the legend counts the values beside their signs.
     """
     lines = dict(list(table.groupby("notebook", sort=False)))
     fig, ax = style.subplots(height=0.9 + 0.27 * len(lines))
@@ -226,12 +227,8 @@ def squares(
     ax.tick_params(left=False)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    legend_above(fig, _counts(table[column], colours), 3, fontsize=10)
-    return fig
-
-
-def _counts(values: pd.Series, colours: Mapping[str, str]) -> list[Patch]:
-    """The legend: each colour, the sign of its verdict, how often it comes and what it means."""
-    n, words = values.value_counts(), {"inconclusive": "open (inconclusive)"}
+    n, words = table[column].value_counts(), {"inconclusive": "open (inconclusive)"}
     texts = {v: f"{tables.SIGNS.get(v, '')} {n.get(v, 0)} {words.get(v, v)}" for v in colours}
-    return [Patch(color=colour, label=texts[v].strip()) for v, colour in colours.items()]
+    entries = [Patch(color=c, label=texts[v].strip()) for v, c in colours.items()]
+    legend_above(fig, entries, 3, fontsize=10)
+    return fig

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from types import CodeType, FrameType
 from typing import Any
 
 import matplotlib as mpl
@@ -84,19 +83,15 @@ def subplots(
 ) -> tuple[Figure, Any]:
     """Figure and axes, sizes in inches, in the workbook's look whoever calls.
 
-    The figure's `drawn_by` is the code of the function that draws it.
+    The figure's `drawn_by` is the code of this package's function that was called from outside.
     """
     with mpl.rc_context(_RC):
         fig, axes = plt.subplots(nrows, ncols, figsize=(width, height), **kwargs)
-    fig.drawn_by = _outermost(sys._getframe(1))
-    return fig, axes
-
-
-def _outermost(frame: FrameType) -> CodeType:
-    """The function of this package that was called from outside, with `frame` below it."""
+    frame = sys._getframe(1)
     while (back := frame.f_back) and back.f_globals.get("__name__", "").startswith("lightlab."):
         frame = back
-    return frame.f_code
+    fig.drawn_by = frame.f_code
+    return fig, axes
 
 
 def method(name: str, **look: Any) -> dict[str, Any]:

@@ -30,22 +30,18 @@ def number(value: Any, digits: int = 4) -> str:
     text = str(value)
     if re.fullmatch(r"[+-]?0\d+", text):  # an identifier: a number has no leading zero
         return text
-    if re.fullmatch(r"[+-]?\d+", text):
-        return _integer(text, digits)
-    return _float(float(value), digits)
-
-
-def number_like(text: str) -> bool:
-    """True for text that is a number or stands for a missing one: such columns align right."""
-    return text in ("", "nan", "inf", "-inf") or bool(_NUMBER.fullmatch(text))
-
-
-def _integer(text: str, digits: int) -> str:
+    if not re.fullmatch(r"[+-]?\d+", text):
+        return _float(float(value), digits)
     n_digits = len(text.lstrip("+-"))
     if n_digits > 15:
         return _power_of_ten(f"{Decimal(text):.{digits - 1}e}")
     grouped = f"{Decimal(text):,}".replace(",", "\u202f")
     return (grouped if n_digits > 4 else text).replace("-", "−")
+
+
+def number_like(text: str) -> bool:
+    """True for text that is a number or stands for a missing one: such columns align right."""
+    return text in ("", "nan", "inf", "-inf") or bool(_NUMBER.fullmatch(text))
 
 
 def _float(x: float, digits: int) -> str:
@@ -148,8 +144,5 @@ def _latex_escape(text: object) -> str:
     special |= {"~": r"\textasciitilde{}", "^": r"\^{}", "\\": r"\textbackslash{}"}
     special |= {"−": "$-$", "\u202f": r"\,", "×": r"$\times$", "–": "--", "∞": r"$\infty$"}
     escaped = "".join(special.get(c, c) for c in str(text))
-    return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", _superscript, escaped)
-
-
-def _superscript(match: re.Match) -> str:
-    return f"$^{{{match.group().translate(str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '0123456789-'))}}}$"
+    plain = {digit: chr(c) for c, digit in _SUPERSCRIPT.items()}
+    return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: f"$^{{{m[0].translate(plain)}}}$", escaped)

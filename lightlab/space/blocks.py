@@ -15,30 +15,21 @@ _DEFAULT_SKIP = {"conv": "none", "sep": "none", "mb": "identity"}
 _SKIP_WORDS = {"none": "noskip", "identity": "skip", "pool": "poolskip"}
 
 
-def make_whole(owner: object, *names: str) -> None:
-    """Turn these fields of a frozen value into ints, so that equal values have equal texts.
+def make_plain(owner: object, kind: type[int] | type[float], *names: str) -> None:
+    """Turn these fields of a frozen value into ints, or NumPy's numbers in them into floats: equal
+    values have to have equal texts and hashes.
 
-    ValueError for what is no whole number: 160.0 and NumPy's 160 are, 8.5 and True are not.
+    ValueError for what is no number, or no whole one: 160.0 and NumPy's 160 are, 8.5 and True not.
     """
     for name in names:
         value = getattr(owner, name)
-        if type(value) is int:
+        if type(value) in (int, kind):
             continue
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
-            owns = type(owner).__name__
-            raise ValueError(f"{owns} needs a whole number for {name}, not {value!r}")
-        object.__setattr__(owner, name, int(value))
-
-
-def make_real(owner: object, *names: str) -> None:
-    """Turn NumPy's numbers in these fields into floats: equal values have to have equal hashes."""
-    for name in names:
-        value = getattr(owner, name)
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            owns = type(owner).__name__
-            raise ValueError(f"{owns} needs a number for {name}, not {value!r}")
-        if type(value) not in (int, float):
-            object.__setattr__(owner, name, float(value))
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not real or (kind is int and value % 1):
+            what = "a whole number" if kind is int else "a number"
+            raise ValueError(f"{type(owner).__name__} needs {what} for {name}, not {value!r}")
+        object.__setattr__(owner, name, kind(value))
 
 
 def require(rules: dict[str, bool], what: object) -> None:
@@ -76,8 +67,8 @@ class Block:
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        make_whole(self, "out_channels", "kernel_size", "stride")
-        make_real(self, "expand_ratio", "se_ratio")
+        make_plain(self, int, "out_channels", "kernel_size", "stride")
+        make_plain(self, float, "expand_ratio", "se_ratio")
         if not self.skip:
             object.__setattr__(self, "skip", _DEFAULT_SKIP.get(self.op, "none"))
         mb, ratio = self.op == "mb", self.expand_ratio
@@ -131,14 +122,15 @@ class Block:
         return encode_block(self)
 
 
-def make_divisible(value: float, divisor: int = 8) -> int:
-    """The multiple of `divisor` nearest to `value`, never under 90 % of it (MobileNetV2's code)."""
-    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * value else rounded
+def make_divisible(value: float) -> int:
+    """The multiple of 8 nearest to `value`, never under 90 % of it (MobileNetV2's code)."""
+    rounded = max(8, int(value + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * value else rounded
 
 
 _TOKEN = re.compile(r"^(conv|sep|mb)(_.+)?$")
-_PART = re.compile(r"^(?:(k)(\d+)|(s)(\d+)|(e)(\d+(?:\.\d+)?)|(c)(\d+)|(se)(\d*\.?\d+)(x?))$")
+_PART = re.compile(r"^(?:([ksc])(\d+)|e(\d+(?:\.\d+)?)|se(\d*\.?\d+)(x?))$")
+_WHOLE = {"k": "kernel_size", "s": "stride", "c": "out_channels"}
 
 
 def encode_block(block: Block) -> str:
@@ -168,12 +160,9 @@ def decode_block(text: str) -> Block:
         raise ValueError(f"block {text!r}: begins with none of {', '.join(OPS)}")
     values: dict = {"op": match[1]}
     for part in (match[2] or "").split("_")[1:]:
-        if part in ACTIVATIONS:
-            found = {"act": part}
-        elif part in _SKIP_WORDS.values():
-            found = {"skip": next(skip for skip, word in _SKIP_WORDS.items() if word == part)}
-        else:
-            found = _part(text, part)
+        found = _part(part)
+        if not found:
+            raise ValueError(f"block {text!r}: cannot read {part!r}")
         if values.keys() & found.keys():
             raise ValueError(f"block {text!r}: {part!r} is said twice")
         values |= found
@@ -182,18 +171,20 @@ def decode_block(text: str) -> Block:
     return Block(**values)
 
 
-def _part(text: str, part: str) -> dict:
-    match = _PART.match(part)
-    if not match:
-        raise ValueError(f"block {text!r}: cannot read {part!r}")
-    found = [group for group in match.groups() if group is not None]
-    key, value = found[:2]
-    if key == "se":
-        return {"se_ratio": float(value), "se_of": "expanded" if found[2] else "input"}
-    if key == "e":
-        return {"expand_ratio": float(value) if "." in value else int(value)}
-    name = {"k": "kernel_size", "s": "stride", "c": "out_channels"}[key]
-    return {name: int(value)}
+def _part(part: str) -> dict:
+    """What a part says by the names of a block's fields, empty where it cannot be read."""
+    if part in ACTIVATIONS:
+        return {"act": part}
+    if skips := [skip for skip, word in _SKIP_WORDS.items() if word == part]:
+        return {"skip": skips[0]}
+    if not (match := _PART.match(part)):
+        return {}
+    letter, whole, expand, se, expanded = match.groups()
+    if letter:
+        return {_WHOLE[letter]: int(whole)}
+    if expand:
+        return {"expand_ratio": float(expand) if "." in expand else int(expand)}
+    return {"se_ratio": float(se), "se_of": "expanded" if expanded else "input"}
 
 
 def encode_blocks(blocks: tuple[Block, ...]) -> str:

@@ -1,11 +1,10 @@
 """Spaces of decisions: a point is a tuple, for each decision the index of the option taken."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,12 @@ class Decision:
             raise ValueError(f"decision {self.name!r} has no options")
         if twice := [o for i, o in enumerate(self.options) if o in self.options[:i]]:
             raise ValueError(f"decision {self.name!r} has the option {twice[0]!r} twice")
+
+    def index(self, option: Any) -> int:
+        """Of `option`; ValueError where it is none."""
+        if option not in self.options:
+            raise ValueError(f"{self.name}: {option!r} is not one of {self.options}")
+        return self.options.index(option)
 
 
 class DecisionSpace:
@@ -69,10 +74,6 @@ class DecisionSpace:
                 raise ValueError(f"{name}: {index!r} is no index of one of its {n} options")
         return tuple(int(index) for index in found)
 
-    @overload
-    def sample(self, rng: np.random.Generator) -> Point: ...
-    @overload
-    def sample(self, rng: np.random.Generator, n: int) -> list[Point]: ...
     def sample(self, rng: np.random.Generator, n: int | None = None) -> Point | list[Point]:
         """A uniform random point, or a list of `n` independent ones."""
         rows = rng.integers(self.n_options, size=(1 if n is None else n, len(self.n_options)))
@@ -112,13 +113,7 @@ class DecisionSpace:
         names = [d.name for d in self.decisions]
         if set(options) != set(names):
             raise ValueError(f"a point needs the decisions {names}, got {list(options)}")
-        try:
-            return tuple(d.options.index(options[d.name]) for d in self.decisions)
-        except ValueError:
-            wrong = next(d for d in self.decisions if options[d.name] not in d.options)
-            raise ValueError(
-                f"{wrong.name}: {options[wrong.name]!r} is not one of {wrong.options}"
-            ) from None
+        return tuple(d.index(options[d.name]) for d in self.decisions)
 
     def decode(self, point: Sequence[int]) -> Any:
         """What `point` stands for."""
@@ -140,10 +135,6 @@ class DecisionSpace:
             number, last = divmod(number, n)
             index.append(last)
         return tuple(reversed(index))
-
-    def to_json(self) -> str:
-        """Names and options as JSON; TypeError for options that JSON does not know."""
-        return json.dumps([{"name": d.name, "options": list(d.options)} for d in self.decisions])
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

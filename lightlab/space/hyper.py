@@ -136,19 +136,17 @@ class HyperSpace:
 
     def to_cube(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Places in the unit cube, (n, d). ValueError names the point that is not of this space."""
-        rows = [self._place(p) for p in points]
-        return np.array(rows, dtype=float).reshape(len(rows), len(self.columns))
-
-    def _place(self, point: Mapping[str, Any]) -> list[float]:
-        if set(point) != set(self.dimensions):
-            raise ValueError(f"a point needs the names {list(self.dimensions)}, got {list(point)}")
-        row = []
-        for name, dimension in self.dimensions.items():
-            try:
-                row.append(dimension.encode(point[name]))
-            except ValueError as e:
-                raise ValueError(f"{name}: {e}") from None
-        return row
+        rows = np.empty((len(points), len(self.columns)))
+        for row, point in zip(rows, points, strict=True):
+            if set(point) != set(self.dimensions):
+                names = list(self.dimensions)
+                raise ValueError(f"a point needs the names {names}, got {list(point)}")
+            for i, (name, dimension) in enumerate(self.dimensions.items()):
+                try:
+                    row[i] = dimension.encode(point[name])
+                except ValueError as e:
+                    raise ValueError(f"{name}: {e}") from None
+        return rows
 
     def from_cube(self, X: np.ndarray) -> list[Config]:
         """Points of the nearest levels to the rows of `X` (n, d)."""

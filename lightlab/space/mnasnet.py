@@ -5,7 +5,7 @@ The published sizes, 432^5 and 432^15 with a layer's choice of its own, are thos
 five blocks of more than one layer, fifteen in all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -67,9 +67,9 @@ class MnasNetSpace(DecisionSpace):
         """
         skeleton, blocks = self.skeleton, arch.blocks
         first, last = len(skeleton.first), len(blocks) - len(skeleton.last)
-        wanted = list(_effective(blocks, arch.stem.out_channels))
+        wanted = _effective(blocks, arch.stem.out_channels)
         framed = skeleton.arch(blocks[first:last])
-        same = wanted == list(_effective(framed.blocks, arch.stem.out_channels))
+        same = wanted == _effective(framed.blocks, arch.stem.out_channels)
         if framed != replace(arch, blocks=framed.blocks) or not same:
             raise ValueError("it has another stem, first or last block, head or input")
         channels = blocks[first - 1].out_channels if first else arch.stem.out_channels
@@ -93,7 +93,7 @@ class MnasNetSpace(DecisionSpace):
         for point in map(design.unrank, range(design.size())):
             layers = stage_blocks(self.skeleton.stages[i], *design.options(point).values())
             end = at + len(layers)
-            if list(_effective(layers, channels)) == wanted[at:end]:
+            if _effective(layers, channels) == wanted[at:end]:
                 after = self._match(wanted, end, i + 1, layers[-1].out_channels, deepest)
                 if after is not None:
                     return (*point, *after)
@@ -134,8 +134,7 @@ def stage_blocks(
     return (replace(layer, stride=stage.stride), *layers[1:]) if layers else ()
 
 
-def _effective(blocks: Sequence[Block], channels: int) -> Iterator[Block]:
+def _effective(blocks: Sequence[Block], channels: int) -> list[Block]:
     """The blocks with no skip where theirs has no effect."""
-    for block in blocks:
-        yield replace(block, skip=block.skip_of(channels))
-        channels = block.out_channels
+    inputs = [channels, *(block.out_channels for block in blocks)]
+    return [replace(b, skip=b.skip_of(n)) for b, n in zip(blocks, inputs, strict=False)]

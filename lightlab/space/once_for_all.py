@@ -4,11 +4,11 @@ Cai et al. 2020 (arXiv 1908.09791), section 3.2: of units of at most four invert
 first D are kept, with kernel 3, 5 or 7 and expansion 3, 4 or 6 each; and the resolution.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -59,14 +59,6 @@ def like_mobilenet_v3(skeleton: Skeleton) -> Skeleton:
     return replace(skeleton, stem=stem, first=first, stages=stages, head=head)
 
 
-def like_mobilenet_v2(skeleton: Skeleton) -> Skeleton:
-    """`skeleton` with ReLU6 and without squeeze-excite, as MobileNetV2 has it."""
-    stages = tuple(replace(stage, act="relu6", se_ratio=0) for stage in skeleton.stages)
-    stem, head = (replace(part, act="relu6") for part in (skeleton.stem, skeleton.head))
-    first = tuple(replace(block, act="relu6", se_ratio=0) for block in skeleton.first)
-    return replace(skeleton, stem=stem, first=first, stages=stages, head=head)
-
-
 class OfaSpace(DecisionSpace):
     """The sub-networks of a once-for-all network over `skeleton`, whose stages are its units.
 
@@ -104,20 +96,19 @@ class OfaSpace(DecisionSpace):
                 decisions.append(Decision(f"{i}.{j}.kernel", self.kernels))
                 decisions.append(Decision(f"{i}.{j}.expand", self.expands))
         super().__init__(decisions)
-        starts = np.cumsum([1, *(1 + 2 * s.layers for s in skeleton.stages)])[:-1]
-        self.depth_columns = starts
-        self.layer_columns = [
-            start + 1 + 2 * j
-            for start, stage in zip(starts, skeleton.stages, strict=True)
-            for j in range(stage.layers)
-        ]  # of the kernels; the expansion stands behind each
+        kinds = [decision.name.rpartition(".")[2] for decision in decisions]
+        self.depth_columns = [i for i, kind in enumerate(kinds) if kind == "depth"]
+        # of the kernels; the expansion stands behind each
+        self.layer_columns = [i for i, kind in enumerate(kinds) if kind == "kernel"]
 
     def __repr__(self) -> str:
         return f"OfaSpace of {len(self.depths)} units, {self.n_archs()} networks"
 
     def identity(self) -> dict[str, str]:
         """What tells this space from others, as texts: its largest network and its decisions."""
-        return {"largest": encode(self.decode(self.corner())), "decisions": self.to_json()}
+        decisions = [{"name": d.name, "options": list(d.options)} for d in self.decisions]
+        largest = encode(self.decode(self.corner()))
+        return {"largest": largest, "decisions": json.dumps(decisions)}
 
     def n_archs(self) -> int:
         """Sub-networks, resolutions apart: the units' product of sum_D (kernels · expansions)^D."""
@@ -147,7 +138,7 @@ class OfaSpace(DecisionSpace):
         return [
             Position(
                 f"{i + 1}.{j + 1}",
-                *maps,
+                maps,
                 {name: frame.mbconv(i, j, *how) for name, how in designs.items()} | {ZERO: None},
             )
             for i, unit in enumerate(frame.maps())
@@ -214,12 +205,9 @@ class OfaSpace(DecisionSpace):
         for decision in self.decisions:
             what = decision.name.rpartition(".")[2]
             wanted = {"depth": depth, "expand": expand, "kernel": kernel}.get(what, resolution)
-            options = decision.options
             if wanted is not None and what == "depth" and depth in set().union(*self.depths):
-                wanted = min(options, key=lambda d: abs(d - depth))
-            if wanted is not None and wanted not in options:
-                raise ValueError(f"{decision.name}: {wanted!r} is not one of {options}")
-            point.append(len(options) - 1 if wanted is None else options.index(wanted))
+                wanted = min(decision.options, key=lambda d: abs(d - depth))
+            point.append(len(decision.options) - 1 if wanted is None else decision.index(wanted))
         return tuple(point)
 
     def smallest(self) -> Point:
@@ -232,9 +220,9 @@ class OfaSpace(DecisionSpace):
 
     def find(self, arch: Arch) -> Point:
         """The canonical point of `arch`; ValueError says where there is none."""
-        skeleton = self.skeleton
+        skeleton, decisions = self.skeleton, self.decisions
         searched = skeleton.searched(replace(arch, resolution=skeleton.resolution))
-        point, at = [self._index(0, arch.resolution)], 0
+        point, at = [decisions[0].index(arch.resolution)], 0
         for i, options in enumerate(self.depths):
             layers = []
             for block in searched[at : at + options[-1]]:
@@ -242,21 +230,14 @@ class OfaSpace(DecisionSpace):
                     break
                 layers.append(block)
             at += len(layers)
-            point.append(self._index(len(point), len(layers)))
+            point.append(decisions[len(point)].index(len(layers)))
             for block in layers:
-                point.append(self._index(len(point), block.kernel_size))
-                point.append(self._index(len(point), block.expand_ratio))
+                point.append(decisions[len(point)].index(block.kernel_size))
+                point.append(decisions[len(point)].index(block.expand_ratio))
             point += [0, 0] * (options[-1] - len(layers))
         if at < len(searched):
             raise ValueError(f"no layer is left for {searched[at]}")
         return tuple(point)
-
-    def _index(self, column: int, option: Any) -> int:
-        """Of `option` in the decision of that column; ValueError where it is none."""
-        decision = self.decisions[column]
-        if option not in decision.options:
-            raise ValueError(f"{decision.name}: {option!r} is not one of {decision.options}")
-        return decision.options.index(option)
 
 
 def _depths(stage: Stage, depths: Sequence[int]) -> tuple[int, ...]:

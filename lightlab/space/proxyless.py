@@ -38,17 +38,13 @@ PROXYLESS = Skeleton(
 
 @dataclass(frozen=True)
 class Position:
-    """What comes into a searched block, and what may stand there (None: nothing) by its name."""
+    """Channels and pixels of the maps that come into a searched block, and what may stand there by
+    its name (None: nothing).
+    """
 
     name: str
-    in_channels: int
-    in_size: int
+    maps: tuple[int, int]
     candidates: dict[str, Block | None]
-
-    @property
-    def maps(self) -> tuple[int, int]:
-        """Channels and pixels of what comes in."""
-        return self.in_channels, self.in_size
 
 
 class ProxylessSpace(DecisionSpace):
@@ -67,10 +63,17 @@ class ProxylessSpace(DecisionSpace):
     ) -> None:
         self.skeleton = skeleton
         self.resolutions = (skeleton.resolution,)
-        self.positions = tuple(_positions(skeleton, designs, zero))
-        super().__init__(
-            [Decision(p.name, tuple(p.candidates)) for p in self.positions], self._arch
-        )
+        found = []
+        for i, (stage, unit) in enumerate(zip(skeleton.stages, skeleton.maps(), strict=True)):
+            for j, maps in enumerate(unit):
+                candidates: dict[str, Block | None] = {
+                    name: skeleton.mbconv(i, j, *design) for name, design in designs.items()
+                }
+                if zero and (j or stage.stride == 1) and maps[0] == stage.channels:
+                    candidates[ZERO] = None
+                found.append(Position(f"{i + 1}.{j + 1}", maps, candidates))
+        self.positions = tuple(found)
+        super().__init__([Decision(p.name, tuple(p.candidates)) for p in found], self._arch)
 
     def _arch(self, options: dict[str, Any]) -> Arch:
         taken = zip(self.positions, options.values(), strict=True)
@@ -137,18 +140,3 @@ class ProxylessSpace(DecisionSpace):
         stages = [replace(s, channels=w) for s, w in zip(PROXYLESS.stages, widths, strict=True)]
         own = {"stem": arch.stem, "first": arch.blocks[:1], "head": arch.head}
         return cls(replace(PROXYLESS, stages=tuple(stages), **own))
-
-
-def _positions(
-    skeleton: Skeleton, designs: Mapping[str, tuple[int, int]], zero: bool
-) -> list[Position]:
-    found, maps = [], skeleton.maps()
-    for i, stage in enumerate(skeleton.stages):
-        for j, (channels, size) in enumerate(maps[i]):
-            candidates: dict[str, Block | None] = {
-                name: skeleton.mbconv(i, j, *design) for name, design in designs.items()
-            }
-            if zero and (j or stage.stride == 1) and channels == stage.channels:
-                candidates[ZERO] = None
-            found.append(Position(f"{i + 1}.{j + 1}", channels, size, candidates))
-    return found

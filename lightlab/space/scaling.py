@@ -3,37 +3,22 @@
 import difflib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lightlab.published import loader
-from lightlab.space.arch import Arch, Head, decode
+from lightlab.published import read_yaml
+from lightlab.space.arch import Arch, decode
 from lightlab.space.blocks import Block, make_divisible, require
 
-
-def _slim(width: float) -> int:
-    return max(int(width), 8)
-
-
-@dataclass(frozen=True)
-class WidthRule:
-    """How a family applies the width multiplier: to channels, and to the head's last layer.
-
-    `head` "scales", "grows" (only beyond 1: MobileNetV2) or is "fixed" (MnasNet): `hidden` where
-    there is one, else `features`.
-    """
-
-    round: Callable[[float], int]
-    head: str
-
-
-WIDTH_RULES = {
-    "mobilenet_v1": WidthRule(_slim, "scales"),
-    "mobilenet_v2": WidthRule(make_divisible, "grows"),
-    "mobilenet_v3": WidthRule(make_divisible, "grows"),
-    "mnasnet": WidthRule(make_divisible, "fixed"),
-    "scaled": WidthRule(make_divisible, "scales"),
+# How a family applies the width multiplier: it rounds channels, and the head's last layer (`hidden`
+# where there is one, else `features`) scales, grows (only beyond 1) or is fixed.
+WIDTH_RULES: dict[str, tuple[Callable[[float], int], str]] = {
+    "mobilenet_v1": (lambda width: max(int(width), 8), "scales"),
+    "mobilenet_v2": (make_divisible, "grows"),
+    "mobilenet_v3": (make_divisible, "grows"),
+    "mnasnet": (make_divisible, "fixed"),
+    "scaled": (make_divisible, "scales"),
 }
 MAX_WIDTH_MULT = 1000  # beyond it no layer would fit into any memory
 
@@ -57,27 +42,23 @@ def scale(
         arch = replace(arch, resolution=resolution)
     if width_mult == 1:
         return arch
-    width = WIDTH_RULES[rule]
+    rounded, of_last = WIDTH_RULES[rule]
 
-    def scaled(block: Block) -> Block:
-        return replace(block, out_channels=width.round(block.out_channels * width_mult))
+    def scaled(width: int, by: float = width_mult) -> int:
+        return rounded(width * by) if width and by != 1 else width
 
-    stem, blocks = scaled(arch.stem), tuple(scaled(b) for b in arch.blocks)
-    return replace(arch, stem=stem, blocks=blocks, head=_scaled_head(arch.head, width_mult, width))
+    def block(b: Block) -> Block:
+        return replace(b, out_channels=scaled(b.out_channels))
+
+    head, last = arch.head, {"scales": width_mult, "grows": max(1.0, width_mult), "fixed": 1.0}
+    features = scaled(head.features, width_mult if head.hidden else last[of_last])
+    head = replace(head, features=features, hidden=scaled(head.hidden, last[of_last]))
+    return replace(arch, stem=block(arch.stem), blocks=tuple(map(block, arch.blocks)), head=head)
 
 
 def widths(arch: Arch, width_mults: Iterable[float]) -> list[Arch]:
     """`arch` in these widths, without those that round to the same network."""
     return list(dict.fromkeys(scale(arch, width_mult=float(w)) for w in width_mults))
-
-
-def _scaled_head(head: Head, width_mult: float, rule: WidthRule) -> Head:
-    def scaled(width: int, by: float) -> int:
-        return rule.round(width * by) if width and by != 1 else width
-
-    last = {"scales": width_mult, "grows": max(1.0, width_mult), "fixed": 1.0}[rule.head]
-    features = scaled(head.features, width_mult if head.hidden else last)
-    return replace(head, features=features, hidden=scaled(head.hidden, last))
 
 
 def adapt(
@@ -96,11 +77,6 @@ def adapt(
         size = -(-size // block.stride)
         fitted.append(block)
     return Arch(resolution, fitted[0], tuple(fitted[1:]), arch.head, in_channels, n_classes)
-
-
-def without_se(arch: Arch) -> Arch:
-    """The same network with no squeeze-excite in any block."""
-    return replace(arch, blocks=tuple(replace(block, se_ratio=0) for block in arch.blocks))
 
 
 ALIASES = {"ofa_min": "ofa_d2_w3_k3", "ofa_max": "ofa_d4_w6_k7"}
@@ -147,16 +123,16 @@ def get(name: str, *, width_mult: float = 1.0, resolution: int | None = None) ->
 
 @functools.cache
 def _entries() -> dict[str, Entry]:
-    return {e.name: e for raw in loader.read_yaml("architectures.yaml") for e in _expanded(raw)}
-
-
-def _expanded(raw: dict[str, Any]) -> Iterator[Entry]:
-    if "template" not in raw:
-        yield Entry(**raw | {"arch": decode(raw["arch"])})
-        return
-    template, values, published = (raw.pop(k) for k in ("template", "values", "published_of"))
-    for combination in itertools.product(*values.values()):
-        value = dict(zip(values, combination, strict=True))
-        name = template.format(**value)
-        arch = decode(raw["arch"].format(**value, rest=value.get("d", 1) - 1))
-        yield Entry(**raw | {"name": name, "arch": arch, "published": published.get(name, {})})
+    found = []
+    for raw in read_yaml("architectures.yaml"):
+        if "template" not in raw:
+            found.append(Entry(**raw | {"arch": decode(raw["arch"])}))
+            continue
+        template, values, published = (raw.pop(k) for k in ("template", "values", "published_of"))
+        for combination in itertools.product(*values.values()):
+            value = dict(zip(values, combination, strict=True))
+            name = template.format(**value)
+            arch = decode(raw["arch"].format(**value, rest=value.get("d", 1) - 1))
+            own = {"name": name, "arch": arch, "published": published.get(name, {})}
+            found.append(Entry(**raw | own))
+    return {entry.name: entry for entry in found}

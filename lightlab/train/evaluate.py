@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from lightlab.data import Split
 from lightlab.nets.build import predicting
-from lightlab.train.recipe import Recipe
+from lightlab.train.descent import Recipe
 
 
 def logits(model: nn.Module, split: Split, batch_size: int = 1000) -> Tensor:

@@ -14,9 +14,9 @@ from tqdm.auto import tqdm
 from lightlab import disk
 from lightlab.measure import cost
 from lightlab.space.arch import Arch, encode
-from lightlab.train.loop import bar_options
+from lightlab.train.descent import samples
+from lightlab.train.loop import HIDDEN
 from lightlab.train.parallel import SHORT_MACS, Done, Key, train_beside, train_here
-from lightlab.train.recipe import samples
 from lightlab.train.training import Job, JobError, Trained
 
 
@@ -73,7 +73,11 @@ def start(
     otherwise; ValueError on workers < 1 or two jobs with one checkpoint.
     """
     listed = [_complete(i, *item, resume) for i, item in enumerate(jobs.items())]
-    _check(listed, workers)
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    paths = [Path(job.checkpoint).resolve() for job in listed if job.checkpoint is not None]
+    if len(set(paths)) < len(paths):
+        raise ValueError("two jobs would write one checkpoint: give each its own file")
     prices: dict[Any, int] = {}  # counting takes a tenth of a second: once for all seeds
     macs = [_price(job, prices) for job in listed]
     if workers is None:
@@ -93,7 +97,8 @@ def start(
 def _tell(
     keys: Sequence[Key], jobs: Sequence[Job], done: Iterator[Done], progress: bool
 ) -> Generator[tuple[Key, Trained], None, None]:
-    with tqdm(total=len(jobs), unit="network", **bar_options(progress)) as bar:
+    hidden = {} if progress else HIDDEN
+    with tqdm(total=len(jobs), unit="network", **hidden) as bar:
         try:
             for i, history, weights, metrics, diverged in done:
                 yield keys[i], Trained(jobs[i], history, load(weights), metrics, diverged)
@@ -130,11 +135,3 @@ def _complete(i: int, key: Any, job: Job, resume: Path | None) -> Job:
     name = f"job {key}" if isinstance(key, int) else key
     name = " ".join(map(str, key)) if isinstance(key, tuple) else name
     return replace(job, name=job.name or name, checkpoint=checkpoint)
-
-
-def _check(jobs: Sequence[Job], workers: int | None) -> None:
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    paths = [Path(job.checkpoint).resolve() for job in jobs if job.checkpoint is not None]
-    if len(set(paths)) < len(paths):
-        raise ValueError("two jobs would write one checkpoint: give each its own file")

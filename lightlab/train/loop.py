@@ -1,6 +1,7 @@
 """The loop that every training goes through: steps, rows, and checkpoints to go on from."""
 
 import ctypes
+import errno
 import functools
 import io
 import json
@@ -16,9 +17,10 @@ from tqdm.auto import tqdm
 
 from lightlab import disk
 from lightlab.data import Split
-from lightlab.train.recipe import Recipe
+from lightlab.train.descent import Recipe
 
 _BAR_AFTER_S = 2.0
+HIDDEN = {"disable": True}  # a bar; any value would override TQDM_DISABLE, None hides in JupyterLab
 _VERSION = 4  # raise it when what a training keeps changes
 
 
@@ -70,29 +72,25 @@ class Keeper:
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
             identity, state = kept["identity"], kept["state"]
         except Exception as error:  # damage shows in many ways
-            reason = (
-                error.strerror if isinstance(error, OSError) else "damaged, or of an older version"
-            )
+            reason = "damaged, or of an older version"
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that is a cut file's
+                reason = error.strerror
             raise ValueError(
                 f"{self.path} is no checkpoint that can be read ({reason}): delete it to begin anew"
             ) from None
-        if other := _differing(self._identity, identity):
+        mine, before = self._identity, identity.get("recipe", {})
+        other = [k for k, v in mine.items() if identity.get(k) != v and k != "recipe"]
+        other += [
+            f"recipe.{k} ({v}, was {before.get(k)})"
+            for k, v in mine["recipe"].items()
+            if before.get(k) != v
+        ]
+        if other:
             raise ValueError(
                 f"{self.path} is a checkpoint of another training, it differs in "
                 f"{', '.join(other)}: give another path, or delete it to begin anew"
             )
         return state
-
-
-def _differing(mine: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
-    """What differs, the numbers of the recipe with both values."""
-    other = [key for key, value in mine.items() if theirs.get(key) != value and key != "recipe"]
-    before = theirs.get("recipe", {})
-    return other + [
-        f"recipe.{key} ({value}, was {before.get(key)})"
-        for key, value in mine["recipe"].items()
-        if before.get(key) != value
-    ]
 
 
 def _hash(what: nn.Module | Split | Tensor | None) -> str | None:
@@ -172,6 +170,7 @@ class Run:
         `first`.
         """
         look = {"total": self.n_steps, "unit": "step", "leave": False, "delay": _BAR_AFTER_S}
+        look |= HIDDEN if not progress else {}
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):  # dropout takes its numbers from global state
             torch.manual_seed(self.seed)
@@ -179,7 +178,7 @@ class Run:
                 self.restore(keeper.read())
             elif first:
                 self.report()
-            with tqdm(initial=self.steps, **look, **bar_options(progress)) as bar:
+            with tqdm(initial=self.steps, **look) as bar:
                 while not self.done:
                     self.step()
                     if self.due:
@@ -215,13 +214,6 @@ class Run:
             torch.cuda.set_rng_state(state["cuda"], self.device)
         for name, value in state["values"].items():
             setattr(self, name, value)
-
-
-def bar_options(shown: bool) -> dict[str, bool]:
-    """For tqdm: hide the bar, or leave it to TQDM_DISABLE, which a value would override (None hides
-    it in JupyterLab).
-    """
-    return {} if shown else {"disable": True}
 
 
 @functools.cache

@@ -19,8 +19,8 @@ from lightlab import disk
 from lightlab.data import Split
 from lightlab.measure import cost
 from lightlab.measure.machine import torch_threads
+from lightlab.train.descent import MEND, DivergedError
 from lightlab.train.evaluate import check_test, evaluate
-from lightlab.train.recipe import MEND, DivergedError
 from lightlab.train.training import Callback, Job, JobError, fit
 
 # Whoever closes the generator of results knows that he gives trainings up.
@@ -119,20 +119,18 @@ def train_beside(
 ) -> Iterator[Done]:
     """As they are done, by `workers` processes of one thread, which begin at once."""
     lent: dict[int, np.ndarray] = {}
+
+    def lend(tensor: Tensor) -> np.ndarray:
+        """The same array for the same: joblib writes it to a file once, and processes map it."""
+        return lent.setdefault(id(tensor), tensor.detach().cpu().numpy())
+
     polite = background and hasattr(os, "nice")
     how = {"initializer": os.nice, "initargs": (_NICENESS,)} if polite else {}
     parallel = pool(workers, batch_size=1, return_as="generator_unordered", **how)
     return parallel(
-        joblib.delayed(_borrow)(i, _lend(job, lent), macs[i], device, os.getpid())
+        joblib.delayed(_borrow)(i, _convert(job, lend), macs[i], device, os.getpid())
         for i, job in enumerate(jobs)
     )
-
-
-def _lend(job: Job, lent: dict[int, np.ndarray]) -> Job:
-    """The job with NumPy arrays for tensors, the same for the same: joblib writes each to a file
-    once, and processes map it.
-    """
-    return _convert(job, lambda t: lent.setdefault(id(t), t.detach().cpu().numpy()))
 
 
 def _convert(job: Job, tensor: Callable[[Any], Any]) -> Job:
@@ -147,9 +145,7 @@ def _convert(job: Job, tensor: Callable[[Any], Any]) -> Job:
 
 
 def _borrow(i: int, job: Job, macs: int, device: str | None, parent: int) -> Done:
-    """Train, in another process, what `_lend` made; that ends with the next row if `parent` was
-    killed.
-    """
+    """Train in another process, which ends with the next row if `parent` was killed."""
 
     def leave(*_: Any) -> None:
         if os.getppid() != parent:

@@ -16,9 +16,9 @@ from lightlab.nets.build import build
 from lightlab.nets.weights import not_finite
 from lightlab.space.arch import Arch
 from lightlab.train import descent
+from lightlab.train.descent import MEND, DivergedError, Recipe, plan
 from lightlab.train.evaluate import check, evaluate
 from lightlab.train.loop import Batches, Keeper, Run, keep_large_buffers
-from lightlab.train.recipe import MEND, DivergedError, Recipe, plan
 
 Callback = Callable[[nn.Module, dict[str, float]], None]
 _LOOK_EVERY = 25  # steps between looks at a GPU's losses: each look waits for all of them

@@ -1,4 +1,4 @@
-"""What several rooms test with: small images, a short way to time, a table of costs."""
+"""What several rooms test with: small images, a short way to time."""
 
 import pytest
 
@@ -13,15 +13,3 @@ def digits():
 @pytest.fixture(scope="session")
 def plan():
     return latency.Plan(rounds=6, samples=2, sample_ms=0.05, min_busy=0, warmup_ms=0.5)
-
-
-@pytest.fixture
-def with_costs(tmp_path):
-    """What makes the results of a notebook with this text as its table of costs."""
-
-    def make(text):
-        (tmp_path / "tables").mkdir()
-        (tmp_path / "tables" / "cost.csv").write_text(text, encoding="utf-8")
-        return tmp_path
-
-    return make

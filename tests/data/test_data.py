@@ -1,6 +1,7 @@
 """Data sets: real digits, drawn clutter, disjoint splits, the cache."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,9 +38,7 @@ def test_digits_are_scikit_learns():
 def test_no_digit_is_in_two_splits(spec):
     ds = data.load(spec, seed=1, n_train=900, n_val=150, n_test=300)
     groups = [set(s.groups.tolist()) for s in (ds.train, ds.val, ds.test)]
-    assert not groups[0] & groups[1]
-    assert not groups[0] & groups[2]
-    assert not groups[1] & groups[2]
+    assert len(set.union(*groups)) == sum(map(len, groups))
     labels = load_digits().target
     for split in (ds.train, ds.val, ds.test):
         assert split.y.tolist() == labels[split.groups.numpy()].tolist()
@@ -57,14 +56,6 @@ def test_standardised_at_every_resolution(resolution):
     assert ds.val.x.std().item() != pytest.approx(1, abs=1e-5)  # by the training pixels
 
 
-def test_equal_seeds_equal_pictures_and_other_seeds_others():
-    a, b, c = (data.load(seed=s, **SMALL) for s in (5, 5, 6))
-    assert torch.equal(a.train.x, b.train.x)
-    assert a.fingerprint == b.fingerprint
-    assert not torch.equal(a.train.x, c.train.x)
-    assert len({a.fingerprint, c.fingerprint}) == 2
-
-
 def test_pictures_are_the_same_on_every_machine():
     """A constant: other pictures under the same version would make recorded results wrong."""
     images, index = embedded.draw(load_digits().images[:50] / 16, 40, embedded.Clutter(), [7])
@@ -72,12 +63,12 @@ def test_pictures_are_the_same_on_every_machine():
     assert int(index.sum()) == 1_123
 
 
-def test_the_fingerprint_tells_what_differs():
-    prints = {
-        data.load(**{**SMALL, **change}).fingerprint
-        for change in ({}, {"n_test": 31}, {"resolution": 16}, {"difficulty": 0.5}, {"seed": 1})
-    }
-    assert len(prints) == 5
+def test_equal_settings_equal_pictures_and_the_fingerprint_tells_what_differs():
+    changes = ({}, {"n_test": 31}, {"resolution": 16}, {"difficulty": 0.5}, {"seed": 1})
+    found = [data.load(**{**SMALL, **change}) for change in (*changes, {})]
+    assert len({ds.fingerprint for ds in found}) == len(changes)
+    assert torch.equal(found[0].train.x, found[-1].train.x)
+    assert not torch.equal(found[0].train.x, found[-2].train.x)
 
 
 def test_fewer_images_are_the_first_of_more():
@@ -124,7 +115,6 @@ def test_twelve_thousand_pictures_in_seconds():
         ({"n_test": 100_001}, "n_test must lie in 1..100000"),
         ({"n_val": -1}, "n_val must lie in 0.."),
         ({"resolution": 7}, "resolution must lie in 8..64 px, got 7"),
-        ({"resolution": 65}, "resolution must lie in 8..64 px, got 65"),
         ({"difficulty": 2.1}, "difficulty must lie in 0..2, got 2.1"),
         ({"difficulty": float("nan")}, "difficulty must lie in 0..2, got nan"),
         ({"difficulty": "much"}, "difficulty has to be a number, got 'much'"),
@@ -153,27 +143,15 @@ def test_a_damaged_cache_is_made_anew_and_said_so(folder, damage):
     first = data.load(**SMALL)
     (path,) = folder.iterdir()
     content = bytearray(path.read_bytes())
-    if damage == "cut":
-        path.write_bytes(content[: len(content) // 2])
-    elif damage == "bit":
-        content[-len(content) // 3] ^= 1
-        path.write_bytes(content)
-    elif damage == "empty":
-        path.write_bytes(b"")
-    else:
+    if damage == "other":
         save_file({"train_x": np.zeros((60, 1, 32, 32), np.uint8)}, path, {"sha256": "0" * 64})
+    else:
+        content[-len(content) // 3] ^= damage == "bit"
+        path.write_bytes(content[: {"cut": len(content) // 2, "empty": 0}.get(damage)])
     with pytest.warns(UserWarning, match="is damaged .*made anew"):
         again = data.load(**SMALL)
     assert torch.equal(first.train.x, again.train.x)
     assert torch.equal(data.load(**SMALL).train.x, first.train.x)  # mended, no warning
-
-
-def test_a_cache_that_cannot_be_written_stops_nobody(folder, monkeypatch):
-    blocked = folder / "file"
-    blocked.write_text("no folder")
-    monkeypatch.setenv("LIGHTLAB_CACHE", str(blocked))
-    with pytest.warns(UserWarning, match="going on without"):
-        assert len(data.load(**SMALL).train) == 60
 
 
 @settings(max_examples=15)
@@ -215,7 +193,7 @@ def test_numbers_of_any_type_are_taken():
 
 
 def test_drawn_images_that_memory_cannot_hold_are_refused(monkeypatch):
-    monkeypatch.setattr(splits, "_memory_limit", lambda: 1000)
+    monkeypatch.setattr(splits.psutil, "virtual_memory", lambda: SimpleNamespace(total=2000))
     with pytest.raises(ValueError, match="more than half of this machine's memory"):
         data.load("digits", n_train=20, n_val=0, n_test=20)
 
@@ -224,7 +202,6 @@ def test_drawn_images_that_memory_cannot_hold_are_refused(monkeypatch):
     ("n", "n_groups", "how", "words"),
     [
         (10, 5, {"k": 1}, r"k must lie in 2\.\.5"),
-        (10, 5, {"k": 0}, r"k must lie in 2\.\.5"),
         (10, 5, {"k": 6}, r"k must lie in 2\.\.5"),
         (20, 20, {"k": 5}, r"5 folds need a class of 5 images.* largest has 2"),
         (40, 20, {"k": 2.5}, "k has to be a whole number, got 2.5"),

@@ -7,11 +7,14 @@ import shutil
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
+import datasets
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from huggingface_hub import constants
 from PIL import ExifTags, Image
 from pyarrow import parquet
 from torch.nn import functional as F
@@ -97,20 +100,14 @@ def refusal(spec, **options):
 # --- real images
 
 
-@pytest.fixture
-def cifar(tmp_path):
-    """2,000 and 500 images of CIFAR-10 in files like the real ones."""
-    if not CIFAR10.is_dir():
-        pytest.skip(f"no CIFAR-10 under {CIFAR10}")
-    place = tmp_path / "cifar"
-    place.mkdir()
+@pytest.mark.skipif(not CIFAR10.is_dir(), reason=f"no CIFAR-10 under {CIFAR10}")
+def test_cifar10_as_it_is_and_at_another_resolution(tmp_path):
+    """2,000 and 500 of its images, in files like the real ones."""
+    cifar = tmp_path / "cifar"
+    cifar.mkdir()
     for part, n in (("train", 2000), ("test", 500)):
         name = f"{part}-00000-of-00001.parquet"
-        parquet.write_table(parquet.read_table(CIFAR10 / name)[:n], place / name)
-    return place
-
-
-def test_cifar10_as_it_is(cifar):
+        parquet.write_table(parquet.read_table(CIFAR10 / name)[:n], cifar / name)
     ds = data.load(f"parquet:{cifar}", seed=4)
     assert ds.class_names[:4] == ("airplane", "automobile", "bird", "cat")
     assert ds.input_shape == (3, 32, 32)
@@ -124,15 +121,12 @@ def test_cifar10_as_it_is(cifar):
         original = np.asarray(Image.open(io.BytesIO(row["img"]["bytes"])))
         assert np.array_equal(pixels(ds)[i].permute(1, 2, 0).numpy(), original)
         assert ds.train.y[i] == row["label"]
-
-
-def test_cifar10_at_another_resolution_keeps_what_it_shows(cifar):
-    full, half = (data.load(f"parquet:{cifar}", n_train=50, resolution=r) for r in (32, 16))
+    half = data.load(f"parquet:{cifar}", seed=4, n_train=50, resolution=16)
     assert half.input_shape == (3, 16, 16)
-    assert torch.equal(half.train.y, full.train.y)
-    smooth = F.interpolate(pixels(full).float(), 16, mode="bilinear", antialias=True)
+    assert torch.equal(half.train.y, ds.train.y[:50])
+    smooth = F.interpolate(pixels(ds)[:50].float(), 16, mode="bilinear", antialias=True)
     assert (pixels(half).float() - smooth).abs().max() <= 1.01  # rounded twice
-    assert full.fingerprint != half.fingerprint
+    assert ds.fingerprint != half.fingerprint
 
 
 def test_fifty_thousand_images_from_the_cache_in_two_seconds(monkeypatch, tmp_path, rng):
@@ -140,8 +134,8 @@ def test_fifty_thousand_images_from_the_cache_in_two_seconds(monkeypatch, tmp_pa
     x = rng.integers(0, 256, (50_000, 3, 32, 32), np.uint8)
     y = np.arange(50_000) % 10
     monkeypatch.setattr(decode, "images", lambda *_: {"train": x, "test": x[:100]})
-    source = hub.Source({}, {"train": y, "test": y[:100]}, tuple("0123456789"))
-    monkeypatch.setattr(hub, "opened", lambda *_: source)
+    labels = {"train": y, "test": y[:100]}
+    monkeypatch.setattr(hub, "opened", lambda *_: ({}, labels, tuple("0123456789")))
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "train").touch()
     data.load(f"parquet:{tmp_path}/set", n_train=10, n_val=0)
@@ -251,14 +245,16 @@ def test_pixels_of_every_mode(mode):
         assert np.abs(found.astype(int) - array).max() <= 2
 
 
-def test_black_of_sixteen_bits_is_black():
-    assert not decode._pixels(Image.new("I;16", (8, 8)), decode.Frame(8, 1, None)).any()
-
-
 @pytest.mark.parametrize("mode", decode._GREY + decode._COLOUR)
 def test_every_mode_that_is_let_in_can_be_used(mode):
     image = Image.new(mode, (8, 8), 2**15 if mode.startswith("I") else None)
     assert decode._pixels(image, decode.Frame(8, 3, None)).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize(("mode", "level"), [("I;16", 0), ("RGBA", 255)])
+def test_black_of_sixteen_bits_is_black_and_what_is_transparent_lies_on_white(mode, level):
+    found = decode._pixels(Image.new(mode, (8, 8)), decode.Frame(8, 3, None))
+    assert (found == level).all()
 
 
 def test_one_image_that_is_too_large_is_an_error_without_a_warning(tmp_path):
@@ -267,11 +263,6 @@ def test_one_image_that_is_too_large_is_an_error_without_a_warning(tmp_path):
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="12000×8000 px are too many"):
             decode.one(tmp_path / "huge.png", 16, 3)
-
-
-def test_transparent_parts_lie_on_white():
-    image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
-    assert (decode._pixels(image, decode.Frame(8, 3, None)) == 255).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -306,24 +297,25 @@ def test_names_in_any_script_and_other_files(folder):
     place = folder({"Käse [1]": 10, "猫 *": 10}, suffix=".JPG")
     (place / "Käse [1]" / "notes.txt").write_text("no image")
     (place / ".DS_Store").write_text("hidden")
+    (place / "__MACOSX" / "猫 *").mkdir(parents=True)  # no class
+    (place / "__MACOSX" / "猫 *" / "._000.png").touch()
     with pytest.warns(UserWarning, match=r"1 file\(s\) that are no images .* such as notes\.txt"):
         ds = data.load(f"imagefolder:{place}", n_val=0)
     assert ds.class_names == ("Käse [1]", "猫 *")
     assert len(ds.train) + len(ds.test) == 20
 
 
-@pytest.mark.parametrize(
-    ("classes", "size", "names", "side"),
-    [
-        (("a", "b"), (30, 20), ("a", "b"), 20),  # one size is kept, by its shorter side
-        (("train", "plane"), (12, 12), ("plane", "train"), 12),  # a class, no split
-    ],
-)
-def test_images_of_one_size_and_classes_of_any_name(folder, classes, size, names, side):
-    ds = data.load(f"imagefolder:{folder(dict.fromkeys(classes, 10), size=size)}", n_val=0)
-    assert ds.class_names == names
-    assert ds.input_shape == (3, side, side)
+def test_one_size_is_kept_and_a_class_may_be_named_as_a_split(folder):
+    ds = data.load(f"imagefolder:{folder({'train': 10, 'plane': 10}, size=(30, 20))}", n_val=0)
+    assert ds.class_names == ("plane", "train")
+    assert ds.input_shape == (3, 20, 20)  # by its shorter side
     assert len(ds.train) + len(ds.test) == 20
+
+
+def test_large_images_need_a_resolution(folder):
+    spec = f"imagefolder:{folder({'a': 5, 'b': 5}, size=(600, 513))}"
+    assert "its images are 513 px: give a resolution in 8..512 px" in refusal(spec)
+    assert data.load(spec, resolution=16, n_val=0).input_shape == (3, 16, 16)
 
 
 @pytest.mark.parametrize("parts", [("",), ("train", "test")])
@@ -375,39 +367,20 @@ def only(*names):
     return {"a": GONE, "b": GONE} | dict.fromkeys(names, NOISE)
 
 
-def torn() -> bytes:
-    Image.fromarray(*NOISE).save(file := io.BytesIO(), "PNG")
-    return file.getvalue()[:100]
-
-
-def spoil(place, files):
-    """Write texts, bytes, images (the arguments that make one) and folders; remove what is gone."""
-    for name, what in files.items():
-        path = place / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if what is FOLDER:
-            path.mkdir()
-        elif what is GONE:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        elif isinstance(what, tuple):
-            make = Image.fromarray if isinstance(what[0], np.ndarray) else Image.new
-            make(*what).save(path)
-        else:
-            path.write_bytes(what if isinstance(what, bytes) else what.encode())
-
-
+Image.fromarray(*NOISE).save(png := io.BytesIO(), "PNG")
+TORN = png.getvalue()[:100]
 HUGE = ("1", (12_000, 8_000))
 TOO_MANY = "(12000×8000 px are too many: shrink it)"
 NO_IMAGE = "cannot use a/000.png (nothing that Pillow knows as an image); and 2 more"
 FEW = "too few for each of training, validation"
-RED, OFF_RED = ("RGB", (9, 9), "red"), ("RGB", (64, 64), (21, 43, 65))  # its means float32 rounds
+OFF_RED = ("RGB", (64, 64), (21, 43, 65))  # its means float32 rounds
 
 
 @pytest.mark.parametrize(
     ("files", "words"),
     [
         ({"c": FOLDER}, "class c is empty: add images or remove it"),
-        ({"a/000.png": b"nope", "b/001.png": torn(), "b/002.png": torn()}, NO_IMAGE),
+        ({"a/000.png": b"nope", "b/001.png": TORN, "b/002.png": TORN}, NO_IMAGE),
         ({"a/huge.png": HUGE}, f"cannot use a/huge.png {TOO_MANY}"),
         ({"a/000.png": HUGE}, f"cannot use a/000.png {TOO_MANY}"),  # the first, read beforehand
         ({"a/x.png": ("1", (20_000, 9_000))}, "a/x.png (Image size (180000000 pixels) exceeds"),
@@ -423,7 +396,6 @@ RED, OFF_RED = ("RGB", (9, 9), "red"), ("RGB", (64, 64), (21, 43, 65))  # its me
         (dict.fromkeys(ALL[14:], GONE), f"class 'b' has 2 image(s), {FEW}"),
         (ONE_EACH, f"2 images of 2 classes are {FEW}"),
         (ONE_EACH | {"c/x.png": NOISE, "d/x.png": NOISE}, FEW),
-        (dict.fromkeys(ALL, RED), "the training images are all of one colour"),
         (dict.fromkeys(ALL, OFF_RED), "the training images are all of one colour"),
         (only("train/0.png", "test/0.png"), "test/0.png lies in no folder of a class: put it in"),
         (only("test/a/0.png", "test/b/0.png"), "there is no train split, only test"),
@@ -437,22 +409,28 @@ RED, OFF_RED = ("RGB", (9, 9), "red"), ("RGB", (64, 64), (21, 43, 65))  # its me
 )
 def test_a_folder_that_cannot_be_used_is_refused_in_a_line(folder, files, words):
     place = folder({"a": 12, "b": 12})
-    spoil(place, files)
+    for name, what in files.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if what is FOLDER:
+            path.mkdir()
+        elif what is GONE:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        elif isinstance(what, tuple):  # the arguments that make an image
+            make = Image.fromarray if isinstance(what[0], np.ndarray) else Image.new
+            make(*what).save(path)
+        else:
+            path.write_bytes(what if isinstance(what, bytes) else what.encode())
     with warnings.catch_warnings(record=True) as said:  # an error would be caught with the others
         warnings.simplefilter("always")
         assert words in refusal(f"imagefolder:{place}")
     assert not [w.message for w in said if not issubclass(w.category, ResourceWarning)]
 
 
-def test_large_images_need_a_resolution(folder):
-    spec = f"imagefolder:{folder({'a': 5, 'b': 5}, size=(600, 513))}"
-    assert "its images are 513 px: give a resolution in 8..512 px" in refusal(spec)
-    assert data.load(spec, resolution=16, n_val=0).input_shape == (3, 16, 16)
-
-
 def test_more_than_half_of_the_memory_is_refused(folder, monkeypatch):
     spec = f"imagefolder:{folder({'a': 10, 'b': 10})}"
-    monkeypatch.setattr(splits, "_memory_limit", lambda: 20 * 3 * 12 * 12 * 3)
+    memory = SimpleNamespace(total=2 * 20 * 3 * 12 * 12 * 3)
+    monkeypatch.setattr(splits.psutil, "virtual_memory", lambda: memory)
     assert "20 images at 12 px need" in refusal(spec, n_val=0)  # float32: 4 bytes a pixel
     assert len(data.load(spec, n_train=4, n_val=0, n_test=4).train) == 4
     assert "40 images" not in refusal(spec, n_val=0, resolution=64)  # bytes already
@@ -526,25 +504,27 @@ def test_damaged_tables(tables):
     assert "holds no file *.parquet" in refusal(f"parquet:{place}")
 
 
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [
-        ("train-00000-of-00001.parquet", "train"),
-        ("data/test_0.parquet", "test"),
-        ("valid/0000.parquet", "validation"),
-        ("latest.parquet", None),
-    ],
-)
-def test_splits_by_the_name_of_a_file(name, split):
-    assert folders._split_of(name) == split
+def test_splits_by_the_name_of_a_file():
+    names = (
+        "train-00000-of-00001.parquet",
+        "data/test_0.parquet",
+        "valid/0.parquet",
+        "latest.parquet",
+    )
+    assert [*map(folders._split_of, names)] == ["train", "test", "validation", None]
 
 
 # --- the hub
 
 
-def test_without_a_network_the_hub_is_given_up_at_once(monkeypatch):
-    from huggingface_hub import constants
+@pytest.fixture
+def offline(monkeypatch):
+    """The hub's library and `datasets` ask no network."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
+
+def test_without_a_network_the_hub_is_given_up_at_once(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://localhost:9")
     start = time.monotonic()
@@ -552,12 +532,8 @@ def test_without_a_network_the_hub_is_given_up_at_once(monkeypatch):
     assert time.monotonic() - start < 10
 
 
+@pytest.mark.usefixtures("offline")
 def test_offline_and_not_in_the_cache(monkeypatch, tmp_path):
-    import datasets
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     assert "neither reached nor in Hugging Face's cache" in refusal("hf:nobody/nothing")
     assert "is no hub id" in refusal("hf:a/b/c")
     monkeypatch.chdir(tmp_path)
@@ -566,12 +542,10 @@ def test_offline_and_not_in_the_cache(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def hub_gives(monkeypatch):
+def hub_gives(monkeypatch, offline):  # noqa: ARG001
     """Lets the hub, which is out of reach of a test, answer with the splits given; what it was
     asked for.
     """
-    import datasets
-    from huggingface_hub import constants
 
     def prepare(image="image", label="label", **labels_of):
         names = datasets.ClassLabel(names=["x", "y"])
@@ -590,7 +564,6 @@ def hub_gives(monkeypatch):
         return asked
 
     asked = []
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return prepare
 
 
@@ -604,9 +577,6 @@ def test_a_set_of_the_hub_with_its_configuration_and_revision(hub_gives):
     assert ds.input_shape == (1, 8, 8)
     data.load("hf:who/what:plain@v1")
     assert len(asked) == 1  # from the cache
-
-
-def test_dev_is_a_validation_split_on_the_hub_too(hub_gives):
     hub_gives(training=[0, 1] * 10, dev=[0, 1] * 10, test=[0, 1] * 10)
     assert [len(getattr(data.load("hf:a/b"), part)) for part in PARTS] == [20, 20, 20]
 
@@ -620,15 +590,12 @@ def test_dev_is_a_validation_split_on_the_hub_too(hub_gives):
         (FileNotFoundError("LocalEntryNotFoundError: files here"), "try again later"),
     ],
 )
+@pytest.mark.usefixtures("offline")
 def test_whatever_the_hub_raises_is_one_line(monkeypatch, error, words):
-    import datasets
-    from huggingface_hub import constants
-
     def fail(*_, **__):
         assert not logging.getLogger("huggingface_hub").isEnabledFor(logging.WARNING)  # of retries
         raise error
 
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets, "load_dataset", fail)
     assert words in refusal("hf:a/b")
 
@@ -691,13 +658,6 @@ def test_a_changed_file_is_read_again_and_an_emptied_class_refused(folder):
     assert data.load(f"imagefolder:{moved}", n_val=0).fingerprint != first.fingerprint
     (moved / "c").mkdir()  # although the images are kept
     assert "class c is empty" in refusal(f"imagefolder:{moved}")
-
-
-def test_folders_of_other_programs_are_no_classes(folder):
-    place = folder({"a": 10, "b": 10})
-    (place / "__MACOSX" / "a").mkdir(parents=True)
-    (place / "__MACOSX" / "a" / "._000.png").touch()
-    assert data.load(f"imagefolder:{place}", n_val=0).class_names == ("a", "b")
 
 
 @pytest.mark.parametrize("how", ["read only", "no folder"])

@@ -94,11 +94,6 @@ def test_what_cannot_be_calibrated_is_one_line(refused, path, images, how, words
         deploy.quantize_int8(path, tmp_path / "q.onnx", images, **how)
 
 
-def test_places_are_checked_as_in_export(refused, path, digits, tmp_path):
-    images = digits.train.x[:8]
-    with refused("there is no such file"):
-        deploy.quantize_int8(tmp_path / "missing.onnx", tmp_path / "q.onnx", images)
-    with refused("there is no folder"):
-        deploy.quantize_int8(path, tmp_path / "missing/q.onnx", images)
+def test_a_comparison_needs_an_image(refused, path, digits):
     with refused("at least one image"):
         latency.compare_files(path, path, digits.test.take(slice(0)))

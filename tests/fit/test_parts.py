@@ -1,5 +1,6 @@
-"""Targets, the clock, judging, spaces for a target, and what is delivered."""
+"""Targets, the clock, judging, spaces for a target, what is delivered, and pictures of it."""
 
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,9 +12,9 @@ from PIL import Image
 
 from lightlab import data, deploy
 from lightlab.data import DataSet, Split, splits
-from lightlab.fit import budget, deliver, evaluate, methods, photos, room
-from lightlab.fit.budget import Clock, Meter
-from lightlab.fit.target import LATENCY, MACS, SIZE, Target
+from lightlab.fit import budget, evaluate, methods, room, run, task
+from lightlab.fit import figures as plots
+from lightlab.fit.budget import LATENCY, MACS, SIZE, Clock, Meter, Target
 from lightlab.fit.task import Finalist
 from lightlab.measure import cost
 from lightlab.nets.build import build
@@ -51,16 +52,12 @@ def test_a_target_is_what_was_asked_for():
         ({"latency_ms": -1}, "latency_ms has to be a number from 0 on"),
         ({"max_macs": float("nan")}, "max_macs has to be"),
         ({"max_macs": 1, "runtime": "tflite"}, "runtime is one of onnxruntime, onnxruntime-int8"),
+        ({"max_macs": 1, "threads": 4096}, "threads must be at most"),
     ],
 )
 def test_impossible_targets_say_why(values, words):
     with pytest.raises(ValueError, match=words):
         Target(**values)
-
-
-def test_more_threads_than_there_are_is_told():
-    with pytest.raises(ValueError, match="threads must be at most"):
-        Target(max_macs=1, threads=4096)
 
 
 def test_the_clock_tells_and_counts_phases():
@@ -113,7 +110,9 @@ def test_rare_classes_are_repeated_in_training_and_weigh_the_same_in_validation(
 def test_repeated_images_have_to_fit_into_memory(monkeypatch):
     rare = images(train=[0] * 40 + [1] * 3)
     a_kb = rare.train.x[0].numel() * 4 / 1000
-    monkeypatch.setattr(splits, "_memory_limit", lambda: int(75e3 * a_kb))
+    monkeypatch.setattr(
+        splits.psutil, "virtual_memory", lambda: SimpleNamespace(total=150e3 * a_kb)
+    )
     with pytest.raises(ValueError, match="give a smaller resolution or fewer images"):
         evaluate.balanced(rare)  # 40 + 30 to train on, 8 to choose on
 
@@ -169,10 +168,12 @@ def test_spaces_end_in_small_maps_at_any_resolution(side, units, last):
     assert found[0].skeleton.maps()[-1][-1][1] == last
 
 
-def test_the_target_lies_within_the_chosen_space():
+def test_the_target_lies_within_the_chosen_space_which_keeps_its_depth_if_it_can_be_trained():
     whole = images()
     chosen = room.choose(whole, Meter(Target(max_macs=3e5, max_size_kb=200), whole), 1e12)
     rows = chosen.offered[chosen.offered["chosen"]]
+    assert rows["cost"].tolist() == [MACS, SIZE]  # of one space
+    assert chosen.space.skeleton.stages[0].layers == room.DEPTH
     assert ((rows["least"] < rows["wanted"]) & (rows["wanted"] < rows["most"])).any()
     space, (sizes, most) = chosen.space, chosen.costs[SIZE]
     assert most == 200
@@ -192,13 +193,6 @@ def test_of_spaces_too_large_to_train_depth_is_given_up_before_width():
     assert chosen.offered.loc[chosen.offered["chosen"], "position"].min() > 1  # no limit
     least = room.choose(whole, meter, 1.0).space
     assert least.identity() == room.spaces(whole, 1)[0].identity()
-
-
-def test_a_space_that_can_be_trained_keeps_its_depth():
-    whole = images()
-    chosen = room.choose(whole, Meter(Target(max_macs=3e5), whole), 1e12)
-    assert chosen.space.skeleton.stages[0].layers == room.DEPTH
-    assert chosen.offered["chosen"].sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -251,16 +245,12 @@ def test_integers_are_kept_where_they_keep_the_accuracy(monkeypatch, lost, won, 
     exact, small = np.zeros(100, bool), np.zeros(100, bool)
     exact[:lost], small[lost : lost + won] = True, True
     both = iter((exact, small) if not rare else (~small, ~exact))
-    monkeypatch.setattr(deliver, "right", lambda *_: next(both))
-    found, told = deliver.keeps_accuracy(b"", b"", split([1] * rare + [0] * (100 - rare)))
+    monkeypatch.setattr(task, "right", lambda *_: next(both))
+    found, told = task.keeps_accuracy(b"", b"", split([1] * rare + [0] * (100 - rare)))
     assert found is keeps
     assert why in told
-
-
-def test_integers_that_save_nothing_are_not_kept():
-    found, why = deliver.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
-    assert not found
-    assert "save hardly anything" in why
+    none_saved = task.keeps_accuracy(b"x" * 1000, b"x" * 910, split([0] * 4))
+    assert none_saved == (False, "8-bit integers are not kept: they save hardly anything")
 
 
 def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
@@ -278,14 +268,14 @@ def test_the_next_smaller_one_is_delivered_where_the_best_misses(monkeypatch):
 
     monkeypatch.setattr(meter, "again", again)
     monkeypatch.setattr(meter, "costs", costs)
-    monkeypatch.setattr(deliver.time, "sleep", lambda _: None)
-    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    monkeypatch.setattr(task.time, "sleep", lambda _: None)
+    made = task.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met, made.missed) == (smaller, True, ("best",))
     assert deploy.parity(smaller.network, made.model, whole.test.x)["max_abs_diff"] < 1e-4
     slow[id(smaller.network)] = 1.5
-    made = deliver.deliver([best, larger, smaller], meter, whole.val)
+    made = task.deliver([best, larger, smaller], meter, whole.val)
     assert (made.finalist, made.met) == (smaller, False)  # the nearest
-    assert made.measurements == deliver.N_AGAIN
+    assert made.measurements == task.N_AGAIN
 
 
 def test_a_machine_that_is_slow_for_a_moment_has_a_second_try(monkeypatch):
@@ -295,9 +285,9 @@ def test_a_machine_that_is_slow_for_a_moment_has_a_second_try(monkeypatch):
     monkeypatch.setattr(
         meter, "again", lambda *_: again.costs.update({LATENCY: next(slow)}) or again
     )
-    monkeypatch.setattr(deliver.time, "sleep", waited.append)
-    made = deliver.deliver([one], meter, whole.val)
-    assert (made.met, made.measurements, waited) == (True, 3, [deliver.PAUSE_S] * 2)
+    monkeypatch.setattr(task.time, "sleep", waited.append)
+    made = task.deliver([one], meter, whole.val)
+    assert (made.met, made.measurements, waited) == (True, 3, [task.PAUSE_S] * 2)
 
 
 def test_no_training_is_spent_on_a_network_that_misses_the_target():
@@ -346,12 +336,12 @@ def test_of_a_rare_class_a_quarter_validates_where_a_tenth_has_none(tmp_path):
     place = str(tmp_path)
     with pytest.raises(ValueError, match="'rare' has 5 image"):
         data.load(f"imagefolder:{place}", resolution=16)
-    found = photos.loaded(place, resolution=16)
+    found = run.loaded(place, resolution=16)
     assert all(len(part.y.unique()) == 3 for part in (found.train, found.val, found.test))
     for i in (2, 3, 4):
         (tmp_path / "rare" / f"{i}.png").unlink()
     with pytest.raises(ValueError, match="'rare' has 2 image"):
-        photos.loaded(place, resolution=16)
+        run.loaded(place, resolution=16)
 
 
 def test_of_few_images_a_quarter_validates(monkeypatch):
@@ -367,5 +357,20 @@ def test_of_few_images_a_quarter_validates(monkeypatch):
             return made
 
         monkeypatch.setattr(data, "load", load)
-        photos.loaded("parquet:somewhere")
+        run.loaded("parquet:somewhere")
         assert asked == wanted
+
+
+NAMES = ("$5_$10", "$under_$20")  # formulas, if they were taken for such
+
+
+def test_names_of_classes_are_no_formulas():
+    pairs = [(a, b, 1) for a in NAMES for b in NAMES]
+    confusion = plots.confusion(pd.DataFrame(pairs, columns=["true", "said", "images"]))
+    rows = {"class": NAMES, "images": 2, "recognised": 50.0, "low": 10.0, "high": 90.0,
+            "taken_for": NAMES[::-1]}  # fmt: skip
+    classes = plots.classes(pd.DataFrame(rows))
+    pixels = [np.zeros((4, 4, 1)) for _ in NAMES]
+    shown = {"class": NAMES, "said": NAMES[::-1], "sure": 0.9, "pixels": pixels}
+    for figure in (confusion, classes, plots.examples(pd.DataFrame(shown))):
+        figure.savefig(io.BytesIO(), format="png")

@@ -1,7 +1,7 @@
 """From images to a delivered model, with every method."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -17,13 +17,12 @@ from lightlab.deploy import session
 from lightlab.deploy.export import run as answers_of
 from lightlab.fit import budget, evaluate, methods, report, room, run
 from lightlab.fit import task as task_of_fit
-from lightlab.fit.budget import Clock, Meter
+from lightlab.fit.budget import MACS, SIZE, Clock, Meter, Target
 from lightlab.fit.methods import METHODS, RANDOM, SCALED
-from lightlab.fit.target import MACS, SIZE, Target
 from lightlab.fit.task import Task
 from lightlab.measure import cost, stats
-from lightlab.methods import comparison, shrinking
-from lightlab.methods.comparison import MOBILENET_V2
+from lightlab.methods import baselines, shrinking
+from lightlab.methods.baselines import MOBILENET_V2
 from lightlab.nets.build import build
 from lightlab.space.scaling import scale
 from lightlab.train import parallel, training
@@ -241,7 +240,7 @@ def test_search_and_designs_share_time_or_cores(
     class StopError(Exception):
         pass
 
-    def begun(given, seconds):
+    def begun(_, given, seconds):
         assert given == archs
         under_way.append(seconds)
         return SimpleNamespace(close=lambda: under_way.append("given up"))
@@ -251,17 +250,13 @@ def test_search_and_designs_share_time_or_cores(
         assert task.workers == (1 if under_way else cores)
         raise StopError
 
-    @dataclass
-    class Stand:
-        clock: Clock
-        begun: object
-        workers: int = cores
-        designs: object = None
-
     under_way = []
+    monkeypatch.setattr(Task, "begun", begun)
     monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
     monkeypatch.setattr(run, "designs", lambda _: archs)
-    monkeypatch.setattr(run, "_task", lambda *how: Stand(how[2], begun))
+    monkeypatch.setattr(
+        run, "_task", lambda *how: Task(images, None, None, how[2], None, 0, workers=cores)
+    )
     monkeypatch.setitem(run.METHODS, "once-for-all", method)
     target = SimpleNamespace(threads=threads)
     with pytest.raises(StopError):
@@ -306,19 +301,16 @@ def designs_within(space, images, most):
     return task
 
 
-def test_designs_that_are_too_large_for_the_target_are_told(images):
-    task = designs_within(room.spaces(images)[0], images, 10)
-    assert task.designs == {}
-    with pytest.raises(ValueError, match="not even the smallest of MobileNetV2's and V3's designs"):
-        methods.scaled(task, 1.0)
-
-
-def test_designs_lose_layers_before_they_are_given_up(images):
+def test_designs_lose_layers_before_they_are_given_up_which_is_told(images):
     space = room.spaces(images)[1]
-    whole = [dict(comparison.designs(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
+    whole = [dict(baselines.designs(space, [1.0], d))[MOBILENET_V2] for d in (None, 1)]
     assert len(whole[0].blocks) > len(whole[1].blocks)
     for arch in whole:
         most = 1.01 * cost.macs(scale(arch, width_mult=0.25))
         found = designs_within(space, images, most).designs[MOBILENET_V2]
         assert len(found.blocks) == len(arch.blocks)
         assert cost.macs(found) <= most
+    task = designs_within(space, images, 10)
+    assert task.designs == {}
+    with pytest.raises(ValueError, match="not even the smallest of MobileNetV2's and V3's designs"):
+        methods.scaled(task, 1.0)

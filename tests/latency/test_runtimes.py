@@ -3,6 +3,7 @@
 import functools
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,51 +21,34 @@ SMALL = Arch(16, Block("conv", 8, 3, 2), (Block("mb", 8, 3, 1, 3),), n_classes=1
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_session_has_the_threads_and_the_batch_that_are_said(threads):
+def test_a_network_has_the_threads_the_shape_and_the_layout_that_are_said(threads):
     model = runtimes.onnx_model(SMALL, SMALL.input_shape, latency.Setting())
     session = deploy.session(model, threads, batch=3)
     options = session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)
     assert session.get_inputs()[0].shape == [3, 3, 16, 16]
 
+    def note(conv, images):
+        last = [t.is_contiguous(memory_format=torch.channels_last) for t in (*images, conv.weight)]
+        seen.append((torch.get_num_threads(), images[0].shape, *last, torch.is_grad_enabled()))
 
-SEEN = []
-
-
-class Watched(nn.Module):
-    """Notes what it is run with."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3)
-
-    def forward(self, x):
-        layouts = [
-            t.is_contiguous(memory_format=torch.channels_last) for t in (x, self.conv.weight)
-        ]
-        SEEN.append((torch.get_num_threads(), tuple(x.shape), *layouts, torch.is_grad_enabled()))
-        return self.conv(x)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_pytorch_runs_with_the_threads_shape_and_layout_that_are_said(threads):
-    ready = latency.runner(Watched(), latency.Setting("torch", threads, 2), (3, 9, 9))
-    SEEN.clear()
+    seen, conv = [], nn.Conv2d(3, 8, 3)
+    conv.register_forward_pre_hook(note)
+    ready = latency.runner(conv, latency.Setting("torch", threads, 2), (3, 9, 9))
+    seen.clear()
     ready.time(2)
-    assert [(threads, (2, 3, 9, 9), True, True, False)] * 2 == SEEN
+    assert seen == [(threads, (2, 3, 9, 9), True, True, False)] * 2
+
+
+def compile_by(monkeypatch, backend):
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
 
 
 def test_every_network_is_compiled_not_only_the_first_eight(monkeypatch):
     compiled = []
-
-    def backend(graph, _):
-        compiled.append(graph)
-        return graph.forward
-
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
-    setting = latency.Setting("torch-compile")
+    compile_by(monkeypatch, lambda graph, _: compiled.append(graph) or graph.forward)
     archs = [replace(SMALL, resolution=16 + i) for i in range(10)]
-    ready = [latency.runner(arch, setting) for arch in archs]
+    ready = [latency.runner(arch, latency.Setting("torch-compile")) for arch in archs]
     assert len(compiled) == 10
     for one in ready:
         one.time(2)
@@ -75,30 +59,24 @@ def test_what_cannot_be_compiled_is_one_line(monkeypatch):
     def backend(*_):
         raise RuntimeError("No working C++ compiler found\nand much more")
 
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    compile_by(monkeypatch, backend)
     with pytest.raises(ValueError, match=r"'torch-compile' cannot.*C\+\+") as error:
-        latency.measure(SMALL, latency.Setting("torch-compile"))
+        latency.runner(SMALL, latency.Setting("torch-compile"))
     assert "\n" not in str(error.value)
 
 
-class Told:
-    def __init__(self, log, name):
-        self.log, self.name = log, name
-
-    def time(self, n):
-        self.log.append(self.name)
-        return 1e-3 * n, 1e-3 * n
+def noting(log, name):
+    """A runner that notes when it runs."""
+    return SimpleNamespace(time=lambda n: log.append(name) or (1e-3 * n, 1e-3 * n))
 
 
 def test_round_after_round_another_session_is_timed():
     log = []
     plan = Plan(rounds=6, samples=1, sample_ms=0, warmup_ms=0)
-    found = latency.time_runners(
-        {"a": Sessions(tuple(Told(log, i) for i in range(3)))}, latency.Setting(), plan=plan
-    )
-    visits = log[3 * 3 :]  # each session is warmed up on its own
-    assert log[: 3 * 3] == [0] * 3 + [1] * 3 + [2] * 3
-    assert [name for name, _ in itertools.groupby(visits)] == [0, 1, 2, 0, 1, 2]
+    sessions = Sessions(tuple(noting(log, i) for i in range(3)))
+    found = latency.time_runners({"a": sessions}, latency.Setting(), plan=plan)
+    assert log[:9] == [0] * 3 + [1] * 3 + [2] * 3  # each session is warmed up on its own
+    assert [name for name, _ in itertools.groupby(log[9:])] == [0, 1, 2, 0, 1, 2]
     assert found.table["n"].tolist() == [6]
 
 
@@ -127,19 +105,15 @@ def test_a_misspelt_estimate_is_told_before_anything_is_made_ready(monkeypatch):
         latency.measure_many({"a": SMALL}, estimate="medain")
     timed = []
     with pytest.raises(ValueError, match="estimate is one of"):
-        latency.time_runners({"a": Told(timed, "a")}, latency.Setting(), estimate="medain")
+        latency.time_runners({"a": noting(timed, "a")}, latency.Setting(), estimate="medain")
     assert not timed
 
 
-@pytest.mark.parametrize(
-    ("flags", "vectors"),
-    [
+def test_the_device_says_which_vectors_its_kernels_may_use(monkeypatch):
+    for about, vectors in (
         ({"flags": "fpu avx2 avx512f avx512_vnni"}, "avx512f avx512_vnni"),
-        ({"flags": "fpu avx2 avx512f"}, "avx512f"),
         ({}, "none known"),
-    ],
-)
-def test_the_device_says_which_vectors_its_kernels_may_use(monkeypatch, flags, vectors):
-    monkeypatch.setattr(machine, "processor", lambda: {"model name": "A", **flags})
-    assert latency.device()["vectors"] == vectors
-    assert latency.device()["cpu"].startswith("A, ")
+    ):
+        monkeypatch.setattr(machine, "processor", lambda about=about: {"model name": "A", **about})
+        assert latency.device()["vectors"] == vectors
+        assert latency.device()["cpu"].startswith("A, ")

@@ -47,21 +47,17 @@ def test_pieces_follow_each_other_and_hold_every_mac():
         counts = [sum(p.numel() for p in module(piece).parameters()) for piece in found]
         assert min(counts) > 0
         assert sum(counts) == sum(p.numel() for p in build(arch).parameters())
-
-
-def test_equal_blocks_on_equal_maps_are_one_entry():
     keys = {p.key for p in pieces_of(scaling.get("mobilenet_v1"))}
     assert "sep_k3_s1_c512 @ 512x14" in keys
     assert len(keys) == 15 - 4  # of 13 blocks five are equal; stem and head
 
 
-def _operators(graph):
-    """Without "Identity", by which the exporter makes one bias of those that are equal."""
-    return [n.op_type for n in graph.node if n.op_type not in ("Constant", "Identity")]
-
-
-def _weights(graph):
-    return sorted(tuple(w.dims) for w in graph.initializer if len(w.dims) > 1)
+def _parts(model):
+    """Operators without "Identity", by which the exporter makes one bias of those that are equal,
+    and shapes of weights.
+    """
+    ops = [n.op_type for n in model.graph.node if n.op_type not in ("Constant", "Identity")]
+    return ops, sorted(tuple(w.dims) for w in model.graph.initializer if len(w.dims) > 1)
 
 
 @pytest.mark.parametrize("name", ["mnasnet_small", "mobilenet_v3_small"])
@@ -70,9 +66,7 @@ def test_joined_pieces_are_the_network_that_is_exported(name):
     joined = onnx.load_from_string(pieces.graph(arch, arch.input_shape))
     whole = onnx.load_from_string(deploy.onnx_bytes(build(arch), arch.input_shape))
     onnx.checker.check_model(joined, full_check=True)
-    nodes, weights = ([f(m.graph) for m in (joined, whole)] for f in (_operators, _weights))
-    assert nodes[0] == nodes[1]
-    assert weights[0] == weights[1]
+    assert _parts(joined) == _parts(whole)
     session = deploy.session(joined.SerializeToString())
     out = session.run(None, {"input": np.zeros((2, *arch.input_shape), "float32")})[0]
     assert out.shape == (2, arch.n_classes)
@@ -126,18 +120,8 @@ def test_a_missing_entry_is_named():
         latency.LookupTable.build([], plan=QUICK)
 
 
-def test_a_table_of_this_machine_predicts_within_a_wide_margin():
-    plan = Plan(rounds=4, samples=3, sample_ms=0.2, warmup_ms=1)
-    found = latency.LookupTable.build([TINY], plan=plan)
-    whole = latency.measure_many({"tiny": TINY}, plan=plan, estimate="fastest")
-    assert 0.2 < found.predict(TINY, "sum") / whole.latency_ms["tiny"] < 20
-    assert found.predict(TINY) <= found.predict(TINY, "sum")
-
-
 def test_agreement_is_what_it_says():
     found = latency.agreement([1.1, 2.2, 3.3, 4.4], [1.0, 2.0, 3.0, 4.0])
-    assert found["rmse_pct"] == pytest.approx(10.0)
-    assert found["bias_pct"] == pytest.approx(10.0)
-    assert found["rmse_ms"] == pytest.approx((0.3 / 4) ** 0.5)
-    assert found["r2"] == pytest.approx(1 - 0.3 / 5)
-    assert found["spearman"] == pytest.approx(1.0)
+    wanted = {"rmse_pct": 10, "bias_pct": 10, "rmse_ms": (0.3 / 4) ** 0.5, "spearman": 1}
+    wanted["r2"] = 1 - 0.3 / 5
+    assert {key: found[key] for key in wanted} == pytest.approx(wanted)

@@ -175,8 +175,3 @@ def _peak(network: nn.Module, shape: tuple[int, ...]) -> int:
 @given(st.from_type(Arch))
 def test_activation_memory_is_that_of_the_traced_graph(arch):
     assert cost.activation_bytes(arch) == _peak(build(arch), arch.input_shape)
-
-
-def test_activation_memory_of_mobilenet_by_hand():
-    """The widest moment: the first pointwise convolution, 32 and 64 maps of 112 x 112."""
-    assert cost.activation_bytes(scaling.get("mobilenet_v1")) == 4 * (32 + 64) * 112**2

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lightlab.measure import cost
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import block_layers
 from lightlab.space.blocks import decode_block
@@ -142,7 +142,7 @@ def test_table_3_of_mobilenet():
 
 
 def test_figure_4_of_mobilenet_has_its_sixteen_points():
-    figure = loader.read_csv("mobilenet_figure4.csv")
+    figure = read_csv("mobilenet_figure4.csv")
     assert len(figure) == 16
     printed = figure.dropna(subset="top1_printed")
     assert (printed["top1"] == printed["top1_printed"]).all()
@@ -188,7 +188,7 @@ def test_table_4_of_mnasnet():
     ],
 )
 def test_tables_and_catalogue_print_the_same(table, column):
-    table = loader.read_csv(table).set_index("arch")
+    table = read_csv(table).set_index("arch")
     for name, row in table[["top1", column]].iterrows():
         published = scaling.entry(name).published
         assert [published["top1"], published["latency_ms"]] == row.tolist()
@@ -213,4 +213,4 @@ def test_every_published_table_says_where_it_is_from():
     tables = [name for name in files if name.endswith(".csv")]
     assert tables
     for name in tables:
-        assert "arXiv" in loader.read_csv(name).attrs["source"], name
+        assert "arXiv" in read_csv(name).attrs["source"], name

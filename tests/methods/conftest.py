@@ -4,6 +4,10 @@ import pytest
 import torch
 
 from lightlab import data
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.skeleton import Skeleton
+
+TINY = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 
 
 @pytest.fixture(scope="session")

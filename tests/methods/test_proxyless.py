@@ -1,5 +1,6 @@
 """ProxylessNAS's steps and whole searches."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from lightlab import train
-from lightlab.methods.architect import Architect, Settings, keep_mass
+from lightlab.methods.architect import Architect, Settings, keep_mass, likeliest_within
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import search
 from lightlab.nets.mixed import FORMS, Supernet
@@ -76,17 +77,16 @@ def test_two_paths_leave_the_other_probabilities_untouched():
 def test_an_architecture_step_moves_logits_and_no_weights(form):
     net = Supernet(SPACE)
     architect = Architect(net, PRICE, TARGET, replace(QUICK, form=form))
-    weights = [w.detach().clone() for w in net.weights()]
-    logits = [x.detach().clone() for x in net.arch_logits()]
+    weights, logits = (
+        [x.detach().clone() for x in of] for of in (net.weights(), net.arch_logits())
+    )
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(8, 1, 16, 16, generator=generator), torch.arange(8)
-    architect.step(x, y, generator)
-    assert all(torch.equal(a, b) for a, b in zip(weights, net.weights(), strict=True))
-    assert any(not torch.equal(a, b) for a, b in zip(logits, net.arch_logits(), strict=True))
+    assert architect.step(x, y, generator) > 0
+    assert all(map(torch.equal, weights, net.weights()))
     assert all(w.requires_grad for w in net.weights())
-    assert architect.macs > 0
     changed = [int((a != b).sum()) for a, b in zip(logits, net.arch_logits(), strict=True)]
-    assert max(changed) <= {"two": 2}.get(form, 7)
+    assert 1 <= max(changed) <= {"two": 2}.get(form, 7)
 
 
 def test_only_what_is_above_a_limit_is_paid_for():
@@ -109,8 +109,7 @@ def test_a_search_with_a_limit_keeps_to_it_and_uses_it(digits):
     assert ends[0] < ends[1]
     weights = found.history["latency_weight"]
     assert np.isnan(weights.iloc[0])  # no step of the architecture in the warm-up
-    assert weights.min() >= 0
-    assert weights.max() > 0
+    assert weights.max() > 0 <= weights.min()
 
 
 def test_a_high_price_of_latency_leads_to_the_fastest_network(digits):
@@ -149,6 +148,8 @@ def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(digits, tmp_path, kill
     other = replace(task[-1], latency_weight=0.3)
     with pytest.raises(ValueError, match="it differs in settings"):
         search(*task[:-1], other, checkpoint=path)
+    with pytest.raises(ValueError, match="no validation images"):
+        search(SPACE, replace(digits, val=digits.val.take(slice(0))), *task[2:])
 
 
 ONE = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
@@ -173,7 +174,20 @@ def test_what_cannot_be_searched_is_named(digits, error, says, change):
         search(**task | change, images=digits)
 
 
-def test_no_validation_images_are_named(digits):
-    none = replace(digits, val=digits.val.take(slice(0)))
-    with pytest.raises(ValueError, match="no validation images"):
-        search(SPACE, none, PRICE, TARGET, QUICK)
+def test_the_likeliest_network_within_a_limit_is_found_exactly():
+    skeleton, rng = Skeleton.small((1, 16, 16), 10, [16, 24]), np.random.default_rng(0)
+    space = ProxylessSpace(skeleton, {f"e{e}": (3, e) for e in (2, 3, 4)}, zero=False)
+    for _ in range(30):
+        costs = [rng.uniform(-0.2, 1, (1, 3)) for _ in range(4)]
+        chances = rng.dirichlet(np.ones(3), 4)
+        price, limit = Price(space, np.array([0.9]), costs), rng.uniform(1.0, 3.5)
+        fine = [p for p in itertools.product(range(3), repeat=4) if price.of(p) <= limit]
+        if not fine:
+            with pytest.raises(SearchError, match="no network of the space is as fast"):
+                likeliest_within(chances, price, limit)
+            continue
+        odds = {p: np.log([chances[i][j] for i, j in enumerate(p)]).sum() for p in fine}
+        found = likeliest_within(chances, price, limit)
+        assert price.of(found) <= limit
+        close = [p for p in fine if price.of(p) <= 0.996 * limit]  # rounding may lose the rest
+        assert odds[found] >= max((odds[p] for p in close), default=-np.inf) - 1e-9

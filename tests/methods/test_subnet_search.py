@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 
 from lightlab.measure import cost
-from lightlab.methods import accuracy_predictor
+from lightlab.methods import subnet_search
 from lightlab.methods.price import Price
 from lightlab.methods.subnet_search import Evolution, Limits, cheapest, evolve, random_search
 from lightlab.search.searcher import SearchError
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
-from lightlab.space.skeleton import Skeleton
+from tests.methods.conftest import TINY
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
 MACS = Price.macs(SPACE)
-TINY = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
 
 
-def drawn(n, seed=0, space=SPACE):
-    return np.array(space.sample(np.random.default_rng(seed), n))
+def drawn(n, seed=0):
+    return np.array(SPACE.sample(np.random.default_rng(seed), n))
 
 
 def size(points):
@@ -53,27 +52,19 @@ def test_evolution_keeps_to_its_limits_and_beats_chance():
     assert evolve(SPACE, size, limits, settings) == best
 
 
-def test_a_limit_that_nothing_keeps_says_the_least():
+def test_a_limit_that_one_network_keeps_finds_it_one_that_none_keeps_says_the_least():
+    least, point = cheapest(MACS)
+    found = evolve(SPACE, size, Limits({"MACs": (MACS, least)}), Evolution(generations=2))
+    assert SPACE.decode(found.point) == SPACE.decode(point)
     with pytest.raises(SearchError, match=r"MACs of 1e\+07: the smallest possible is 6\.324e\+07"):
         Limits({"MACs": (MACS, 1e7)})
     with pytest.raises(SearchError, match="latency in ms of nan"):
         Limits({"latency in ms": (MACS, float("nan"))})
-
-
-def test_a_limit_that_one_network_keeps_finds_it():
-    least, point = cheapest(MACS)
-    found = evolve(SPACE, size, Limits({"MACs": (MACS, least)}), Evolution(generations=2))
-    assert SPACE.decode(found.point) == SPACE.decode(point)
-
-
-def test_limits_that_exclude_each_other_are_named():
-    other = Price.macs(TINY)
-    costs = Price(TINY, -other.fixed, [-part for part in other.added])
-    limits = Limits(
-        {"MACs": (other, cheapest(other)[0]), "its opposite": (costs, cheapest(costs)[0])}
-    )
+    macs = Price.macs(TINY)
+    other = Price(TINY, -macs.fixed, [-part for part in macs.added])
+    both = {"MACs": (macs, cheapest(macs)[0]), "its opposite": (other, cheapest(other)[0])}
     with pytest.raises(SearchError, match="no network within MACs, its opposite at once"):
-        evolve(TINY, lambda p: np.zeros(len(p)), limits)
+        evolve(TINY, lambda p: np.zeros(len(p)), Limits(both))
 
 
 @pytest.mark.parametrize("change", [{"population": 2}, {"parents": 0}, {"generations": 0}])
@@ -82,26 +73,25 @@ def test_impossible_evolutions_say_why(change):
         Evolution(**change)
 
 
-def samples(n, noise=0.1, seed=0):
-    points = drawn(n, seed)
-    rng = np.random.default_rng(seed)
+def samples(n):
+    points, rng = drawn(n), np.random.default_rng(0)
     accuracy = 70 + 4 * np.log(MACS.of(points) / 3e8) + 2 * (points[:, 2] == 1)
-    return SPACE.encode(points), MACS.of(points), accuracy + noise * rng.normal(size=n)
+    return SPACE.encode(points), MACS.of(points), accuracy + 0.1 * rng.normal(size=n)
 
 
 def test_members_agree_on_what_they_saw_and_less_on_what_they_did_not():
     codes, _, y = samples(60)
-    model = accuracy_predictor.MLP(codes, y)
+    model = subnet_search.MLP(codes, y)
     unseen = SPACE.encode(drawn(200, 9))
     assert np.abs(model(codes) - y).mean() < 0.3
     assert model.each(unseen).std(0).mean() > 1.5 * model.each(codes).std(0).mean()
-    again = accuracy_predictor.MLP(codes, y)
+    again = subnet_search.MLP(codes, y)
     assert (again(unseen) == model(unseen)).all()
 
 
 @pytest.mark.parametrize("n", [0, 3])
-@pytest.mark.parametrize("name", accuracy_predictor.MODELS)
+@pytest.mark.parametrize("name", subnet_search.MODELS)
 def test_too_few_samples_are_refused(n, name):
     codes, macs, y = samples(10)
     with pytest.raises(ValueError, match="4 or more"):
-        accuracy_predictor.MODELS[name](codes[:n], macs[:n], y[:n], 0)
+        subnet_search.MODELS[name](codes[:n], macs[:n], y[:n], 0)

@@ -4,12 +4,9 @@ import pytest
 import torch
 
 from lightlab import deploy, train
-from lightlab.methods import accuracy_predictor, phases, subnets
+from lightlab.methods import phases, subnets
 from lightlab.methods.shrinking import shrink
-from lightlab.space.once_for_all import OfaSpace
-from lightlab.space.skeleton import Skeleton
-
-SPACE = OfaSpace(Skeleton.small((1, 16, 16), 10, [16], layers=2), (3, 5), (2, 4), (1, 2))
+from tests.methods.conftest import TINY as SPACE
 
 
 @pytest.fixture(scope="module")
@@ -18,25 +15,21 @@ def net(digits):
     return shrink(SPACE, digits, phases.progressive(12)[:1], recipe, n_rows=0).network
 
 
-def test_corners_are_eight_and_named():
-    found = subnets.corners(SPACE)
-    assert (min(found), max(found)) == ("D1 W2 K3", "D2 W4 K5")
-    assert len(set(found.values())) == 8
-
-
 def test_corners_of_several_networks_are_evaluated_side_by_side(digits, net):
     found = subnets.evaluate_corners({("a", 0): net, ("b", 1): net}, digits, "val")
     assert found.groupby(["arm", "seed"]).size().to_dict() == {("a", 0): 8, ("b", 1): 8}
     assert found["accuracy"].between(0, 100).all()
-    points = subnets.corners(SPACE).values()
-    alone = subnets.accuracies(net, points, digits.train.x, digits.val)
+    corners = subnets.corners(SPACE)
+    assert (min(corners), max(corners)) == ("D1 W2 K3", "D2 W4 K5")
+    assert len(set(corners.values())) == 8
+    alone = subnets.accuracies(net, corners.values(), digits.train.x, digits.val)
     assert found["accuracy"].tolist() == pytest.approx([*alone, *alone])
     kept = subnets.evaluate_corners({("a", 0): net}, digits, "val", n_calibrate=None)
     assert kept["accuracy"].tolist() != pytest.approx(alone)
 
 
 def test_samples_are_distinct_and_independent_of_workers(digits, net):
-    found = accuracy_predictor.sample(net, digits, 12)
+    found = subnets.sample(net, digits, 12)
     assert len({tuple(p) for p in found.points.tolist()}) == 12
     again = subnets.accuracies(net, found.points.tolist(), digits.train.x, digits.val)
     assert found.accuracy == pytest.approx(again)
@@ -49,9 +42,6 @@ def test_calibration_images_are_always_the_same(digits, net):
     assert torch.equal(nets[0].stem.norm.running_mean, nets[1].stem.norm.running_mean)
     kept = subnets.specialise(net, point, digits.train.x, None)
     assert torch.equal(kept.stem.norm.running_mean, net.stem.norm.running_mean)
-
-
-def test_what_teaches_is_the_largest_sub_network_calibrated(digits, net):
     (whole,) = subnets.largest({3: net}, digits).values()
     assert whole.arch == SPACE.decode(SPACE.corner())
     assert not torch.equal(whole.stem.norm.running_mean, net.stem.norm.running_mean)

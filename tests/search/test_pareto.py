@@ -17,17 +17,14 @@ def test_fronts_by_hand():
     assert pareto.crowding(POINTS[:3]).tolist() == [np.inf, 2.0, np.inf]
 
 
-def test_the_volume_of_three_steps():
+def test_volumes_by_hand():
     assert pareto.hypervolume(POINTS, np.zeros(2)) == 3 * 1 + 2 * 2 + 1 * 1
     assert pareto.hypervolume(POINTS, np.array([5.0, 5.0])) == 0
-    with pytest.raises(ValueError, match="two objectives"):
-        pareto.hypervolume(np.zeros((2, 1)), np.zeros(1))
-
-
-def test_the_volume_of_three_objectives():
     corners = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.5]])
     assert pareto.hypervolume(corners, np.zeros(3)) == pytest.approx(0.25 + 0.25 - 0.125)
     assert pareto.hypervolume(corners, np.ones(3)) == 0
+    with pytest.raises(ValueError, match="two objectives"):
+        pareto.hypervolume(np.zeros((2, 1)), np.zeros(1))
 
 
 values = arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=st.integers(0, 5))

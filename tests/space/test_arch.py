@@ -18,31 +18,25 @@ from lightlab.space.blocks import Block, decode_block, decode_blocks, encode_blo
 TINY = "r33x1 conv_k3_s2_c8 mb_k5_s2_e2.3_c16_se0.25x_hswish mb_k3_s1_e6_c16*2 head_h9nobias_n3"
 
 
-@given(st.from_type(Arch))
-def test_text_gives_the_network_back(arch):
-    text = encode(arch)
-    again = decode(text)
-    assert again == arch
-    assert hash(again) == hash(arch)
-    assert encode(again) == text
-
-
 def test_what_says_nothing_has_one_form():
     """Else one network would have two names and stand twice in every table."""
     assert Block("mb", 8, se_of="expanded") == Block("mb", 8)
     assert Head(0, 0, "hswish") == Head()
     assert Head(9, 0, hidden_bias=False) == Head(9)
     assert Block("mb", 8, expand_ratio=3.0) == Block("mb", 8, expand_ratio=3)
+    ratio = np.float32(2.3)  # the float of its bits
+    block = Block("mb", 8, expand_ratio=ratio)
+    assert block == decode_block(str(block)) == Block("mb", 8, expand_ratio=float(ratio))
+    assert hash(block) == hash(Block("mb", 8, expand_ratio=float(ratio)))
 
 
-@given(st.floats(1, 5000), st.sampled_from((4, 8, 16)))
-def test_rounded_widths_are_near_and_divisible(value, divisor):
+@given(st.floats(1, 5000))
+def test_rounded_widths_are_near_and_divisible(value):
     """MobileNetV2's rule: the nearest multiple, never under 90 %."""
-    found = make_divisible(value, divisor)
-    assert found % divisor == 0
+    found = make_divisible(value)
+    assert found % 8 == 0
     assert found >= 0.9 * value
-    nearest = abs(found - value) <= divisor / 2
-    assert found == divisor or nearest or found - divisor < 0.9 * value
+    assert found == 8 or abs(found - value) <= 4 or found - 8 < 0.9 * value
 
 
 _ANY_TYPE = st.sampled_from((int, float, np.int32, np.int64, np.float32, np.float64))
@@ -50,7 +44,7 @@ _RATIOS = ("expand_ratio", "se_ratio")
 
 
 @given(st.from_type(Arch), st.data())
-def test_a_network_does_not_depend_on_the_types_of_its_numbers(arch, data):
+def test_text_gives_the_network_back_whatever_the_types_of_its_numbers(arch, data):
     def retyped(part, *names):
         return replace(part, **{n: data.draw(_ANY_TYPE)(getattr(part, n)) for n in names})
 
@@ -64,16 +58,11 @@ def test_a_network_does_not_depend_on_the_types_of_its_numbers(arch, data):
     head = retyped(arch.head, "features", "hidden")
     same = replace(arch, stem=stem, blocks=rest, head=head)
     same = retyped(same, "resolution", "in_channels", "n_classes")
-    assert same == arch
-    assert hash(same) == hash(arch)
-    assert (encode(same), same.arch_id) == (encode(arch), arch.arch_id)
-
-
-@given(st.floats(0.5, 4, width=32))
-def test_a_ratio_of_32_bits_is_the_float_of_its_bits(ratio):
-    block = Block("mb", 8, expand_ratio=np.float32(ratio))
-    assert block == decode_block(str(block)) == Block("mb", 8, expand_ratio=ratio)
-    assert hash(block) == hash(Block("mb", 8, expand_ratio=ratio))
+    text = encode(arch)
+    for again in (same, decode(text)):
+        assert again == arch
+        assert hash(again) == hash(arch)
+        assert (encode(again), again.arch_id) == (text, arch.arch_id)
 
 
 def test_blocks_are_written_shortly_and_read_in_any_order():
@@ -104,17 +93,14 @@ def test_a_network_is_the_same_in_copies_and_other_processes():
         (decode_blocks, "mb_k4_c8", "kernel_size is odd"),
         (decode_blocks, "mb_k3_s3_c8", "stride is 1 or 2"),
         (decode_blocks, "sep_k3_e6_c8", "unless op is mb"),
-        (decode_blocks, "mb_k3_c8_skip_poolskip", "said twice"),
         (decode_blocks, "mb_c8_se1.5", "se_ratio <= 1"),
         (decode_blocks, "mb_c0", "out_channels >= 1"),
         (decode_blocks, "mb_c8_e0", "0 < expand_ratio <= 1000"),
         (decode_blocks, f"mb_c8_e{'9' * 400}", "0 < expand_ratio <= 1000"),
         (decode_blocks, "mb_c8*0", "no number of repeats"),
-        (decode_blocks, "mb_c8*x", "no number of repeats"),
         (decode_blocks, "mb_c8*1000", "no number of repeats from 1 to 999"),
         (decode, "", "is not 'r<px>x<channels>"),
         (decode, "conv_k3_s2_c8 head_n10", "is not 'r<px>x<channels>"),
-        (decode, "r32x3 conv_k3_s2_c8", "is not 'r<px>x<channels>"),
         (decode, "r32x3 conv_k3_s2_c8 head_q4_n10", "cannot read 'head_q4_n10'"),
         (decode, "r32x3 conv_k3_s2_c8 head_n0", "n_classes >= 1"),
         (decode, "r0x3 conv_k3_s2_c8 head_n10", "resolution >= 1"),
@@ -135,9 +121,7 @@ def test_a_text_of_what_cannot_be_is_refused_in_one_line(read, text, says):
         (Block("mb", 8), {"out_channels": True}, "whole number for out_channels"),
         (Block("mb", 8), {"kernel_size": "3"}, "whole number for kernel_size"),
         (Block("mb", 8), {"stride": math.nan}, "whole number for stride"),
-        (Block("mb", 8), {"expand_ratio": math.inf}, "0 < expand_ratio <= 1000"),
         (Block("mb", 8), {"expand_ratio": math.nan}, "0 < expand_ratio <= 1000"),
-        (Block("mb", 8), {"expand_ratio": 1e308}, "0 < expand_ratio <= 1000"),
         (Block("mb", 8), {"expand_ratio": "6"}, "a number for expand_ratio"),
         (Block("mb", 8), {"expand_ratio": True}, "a number for expand_ratio"),
         (Block("mb", 8), {"se_ratio": True}, "a number for se_ratio"),

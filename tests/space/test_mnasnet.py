@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.chapters.ch08_mnasnet.space import flat
 from lightlab.measure import cost
-from lightlab.published import loader
+from lightlab.published import read_yaml
 from lightlab.space import scaling
-from lightlab.space.arch import layers
 from lightlab.space.mnasnet import IMAGENET, WIDTHS, MnasNetSpace
 from lightlab.space.skeleton import MACRO, Skeleton, Stage
 
@@ -26,7 +24,7 @@ WIDER = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
 def test_sizes_are_the_published_and_those_that_are_drawn():
     assert SPACE.size() == 432**5
     assert math.prod(len(d.options) for d in SPACE.decisions if d.name.startswith("1.")) == 432
-    drawn = {s["name"]: s for s in loader.read_yaml("space_sizes.yaml")}
+    drawn = {s["name"]: s for s in read_yaml("space_sizes.yaml")}
     for name, space in {
         "MnasNet, one design per block": SPACE,
         "MnasNet, one design per layer": flat(IMAGENET),
@@ -40,13 +38,6 @@ def test_the_centre_is_mobilenet_v2():
     assert cost.Prices()(centre) == cost.Prices()(v2)
     relu = tuple(replace(b, act="relu") for b in v2.blocks)
     assert [str(b) for b in centre.blocks[1:]] == [str(b) for b in relu[1:]]
-
-
-@pytest.mark.parametrize("name", ["mnasnet_a1", "mnasnet_b1", "mnasnet_mbconv6_k3"])
-def test_published_networks_lie_in_the_space_with_the_widths_that_they_have(name):
-    arch = scaling.get(name)
-    found = WIDER.decode(WIDER.find(arch))
-    assert cost.layer_table(found).equals(cost.layer_table(arch))
 
 
 OTHER = "another stem, first or last block, head or input"
@@ -65,9 +56,13 @@ OTHER = "another stem, first or last block, head or input"
         ("mobilenet_v2", OTHER),  # ReLU6
     ],
 )
-def test_none_lies_in_the_space_as_it_is_stated_and_it_is_said_why(name, says):
+def test_none_lies_in_the_space_as_it_is_stated_but_some_with_the_widths_that_they_have(name, says):
+    arch = scaling.get(name)
     with pytest.raises(ValueError, match=says):
-        SPACE.find(scaling.get(name))
+        SPACE.find(arch)
+    if says != OTHER:
+        found = WIDER.decode(WIDER.find(arch))
+        assert cost.layer_table(found).equals(cost.layer_table(arch))
 
 
 @given(st.integers(0, SMALL.size() - 1))
@@ -75,16 +70,6 @@ def test_a_point_is_found_again_from_its_network(number):
     arch = SMALL.decode(SMALL.unrank(number))
     again = SMALL.decode(SMALL.find(arch))
     assert cost.layer_table(again).equals(cost.layer_table(arch))
-
-
-@given(st.integers(0, 2**32))
-def test_points_decode_to_networks_of_the_skeleton(seed):
-    arch = SPACE.decode(SPACE.sample(np.random.default_rng(seed)))
-    assert arch.stem == IMAGENET.stem
-    assert arch.blocks[0] == IMAGENET.first[0]
-    assert arch.blocks[-1] == IMAGENET.last[0]
-    assert sum(b.stride == 2 for b in arch.blocks) == 4
-    assert all(x.out_size >= 7 for x in layers(arch) if x.role != "fc" and x.role != "se")
 
 
 SHORT = replace(IMAGENET, stages=(Stage(24, 1, 2),))

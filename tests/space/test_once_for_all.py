@@ -13,18 +13,17 @@ from lightlab.space import scaling
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OFA_PROXYLESS, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
-RESOLUTIONS = range(128, 225, 4)
-PAPER = OfaSpace(OFA_MOBILENET_V3, resolutions=RESOLUTIONS)
-SMALL = OfaSpace(
-    Skeleton.small((3, 32, 32), 10, [16, 24], layers=3),
-    depths=(1, 2, 3),
-    resolutions=(24, 32),
-)
+PAPER = OfaSpace(OFA_MOBILENET_V3, resolutions=range(128, 225, 4))
+SKELETON = Skeleton.small((3, 32, 32), 10, [16, 24], layers=3)
+SMALL = OfaSpace(SKELETON, depths=(1, 2, 3), resolutions=(24, 32))
 
 
-def test_the_published_size_is_exact():
+def test_the_published_sizes_and_styles_are_exact():
     assert PAPER.n_archs() == 7371**5 == 21758655492572485851
     assert len(PAPER.resolutions) == 25
+    plain = [replace(stage, act="", se_ratio=0) for stage in OFA_MOBILENET_V3.stages]
+    assert like_mobilenet_v3(replace(OFA_MOBILENET_V3, stages=tuple(plain))) == OFA_MOBILENET_V3
+    assert OfaSpace(OFA_PROXYLESS).depths[-1] == (1,)  # a unit of one layer keeps it
     few = OfaSpace(Skeleton.small((3, 32, 32), 10, [16], layers=2), (3, 5), (2,), (1, 2))
     points = {tuple(row) for row in few.canonical([few.unrank(i) for i in range(few.size())])}
     assert len(points) == few.n_archs() == 2 + 4
@@ -75,14 +74,6 @@ def test_codes_have_zeros_for_layers_that_do_not_stand():
     assert (SMALL.encode([other]) == codes[1]).all()
 
 
-def test_mobilenet_v3_s_order_of_squeeze_excite_is_the_paper_s():
-    plain = replace(
-        OFA_MOBILENET_V3,
-        stages=tuple(replace(s, act="", se_ratio=0) for s in OFA_MOBILENET_V3.stages),
-    )
-    assert like_mobilenet_v3(plain) == OFA_MOBILENET_V3
-
-
 ALIKE = Skeleton.small((3, 32, 32), 10, [16, 24, 24], layers=2)
 
 
@@ -119,9 +110,5 @@ FIRST, *REST = ARCH.blocks
 def test_what_is_not_of_the_space_is_named(change, says):
     with pytest.raises(ValueError, match=says):
         SMALL.find(replace(ARCH, **change))
-
-
-def test_a_corner_is_of_options_that_are_there():
-    assert OfaSpace(OFA_PROXYLESS).depths[-1] == (1,)  # a unit of one layer keeps it
     with pytest.raises(ValueError, match="kernel: 9 is not one of"):
         SMALL.corner(kernel=9)

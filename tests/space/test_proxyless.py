@@ -7,7 +7,7 @@ import pytest
 
 from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.measure import cost
-from lightlab.published import loader
+from lightlab.published import read_yaml
 from lightlab.space import scaling
 from lightlab.space.blocks import Block
 from lightlab.space.mnasnet import whereabouts
@@ -23,7 +23,7 @@ def test_sizes_are_those_of_the_released_code():
     assert SPACE.size() == 6**6 * 7**15
     assert len(SPACE.positions) == 21
     assert sum(SPACE.n_options) == 141  # logits
-    drawn = {s["name"]: s for s in loader.read_yaml("space_sizes.yaml")}
+    drawn = {s["name"]: s for s in read_yaml("space_sizes.yaml")}
     assert space_size(drawn["ProxylessNAS"]["define"]) == SPACE.size()
 
 
@@ -42,20 +42,19 @@ def test_released_networks_lie_in_the_space_with_the_widths_that_they_have(name)
     assert space.size() == SPACE.size()
     assert space.decode(space.find(arch)) == arch
     assert whereabouts(SPACE, arch) != "inside"
+    with pytest.raises(ValueError, match="widths, not 6"):
+        ProxylessSpace.of_widths(scaling.get("mobilenet_v1"))
 
 
-def test_what_is_found_decodes_to_the_same_network():
-    for point in SMALL.sample(np.random.default_rng(1), 40):
-        arch = SMALL.decode(point)
-        assert SMALL.decode(SMALL.find(arch)) == arch
-
-
-def test_zero_stands_where_a_residual_connection_can():
+def test_zero_stands_where_a_residual_connection_can_and_networks_are_found_again():
     names = [p.name for p in SMALL.positions if ZERO in p.candidates]
     assert names == ["1.2", "1.3", "2.2", "2.3"]
     without = ProxylessSpace(SMALL.skeleton, zero=False)
     assert not any(ZERO in p.candidates for p in without.positions)
     assert len(SMALL.decode(SMALL.smallest()).blocks) == 1 + 2
+    for point in SMALL.sample(np.random.default_rng(1), 40):
+        arch = SMALL.decode(point)
+        assert SMALL.decode(SMALL.find(arch)) == arch
 
 
 def test_all_blocks_may_be_left_out_where_all_have_residuals():
@@ -79,8 +78,3 @@ def test_what_lies_outside_is_named(change, says):
     arch = SMALL.decode(SMALL.centre())
     with pytest.raises(ValueError, match=says):
         SMALL.find(change(arch))
-
-
-def test_widths_that_do_not_fit_the_stages_are_refused():
-    with pytest.raises(ValueError, match="widths, not 6"):
-        ProxylessSpace.of_widths(scaling.get("mobilenet_v1"))

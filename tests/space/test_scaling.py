@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from lightlab.nets.build import INITS
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode, encode, layers
 from lightlab.space.blocks import Block
-from lightlab.space.scaling import WIDTH_RULES, adapt, scale, without_se
+from lightlab.space.scaling import WIDTH_RULES, adapt, scale
 
 SMALL = {"resolution": 32, "in_channels": 1, "n_classes": 10}
 NAMES = {
@@ -23,10 +24,6 @@ NAMES = {
     *(f"ofa_d{d}_w{w}_k{k}" for d in (2, 4) for w in (3, 6) for k in (3, 7)),
     *("mobilenet_32", "mobilenet_32_full", "mobilenet_32_shallow"),
 }
-
-
-def test_every_network_of_the_papers_is_there_once():
-    assert sorted(scaling.names()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -45,15 +42,16 @@ def test_an_entry_says_where_it_comes_from(name):
             assert reason, "a number that no convention gives needs its reason"
 
 
-def test_other_names_and_wrong_names():
+def test_every_network_is_there_once_and_by_its_other_names():
+    assert sorted(scaling.names()) == sorted(NAMES)
     assert scaling.get("ofa_min") == scaling.get("ofa_d2_w3_k3")
     assert scaling.entry("ofa_max").name == "ofa_d4_w6_k7"
-    with pytest.raises(
-        ValueError, match="no network 'mobilnet_v1': the nearest name is 'mobilenet"
+    for wrong, says in (
+        ("mobilnet_v1", "no network 'mobilnet_v1': the nearest name is 'mobil"),
+        ("", "nearest name"),
     ):
-        scaling.entry("mobilnet_v1")
-    with pytest.raises(ValueError, match="nearest name"):
-        scaling.get("")
+        with pytest.raises(ValueError, match=says):
+            scaling.get(wrong)
 
 
 def test_multipliers_are_the_papers_own():
@@ -61,43 +59,28 @@ def test_multipliers_are_the_papers_own():
     assert scaling.get("mobilenet_v1", width_mult=0.35).stem.out_channels == 11
     assert scaling.get("mobilenet_v2", width_mult=0.5).head.features == 1280
     assert scaling.get("mobilenet_v2", width_mult=1.4).head.features == 1792
+    arch = decode("r224x3 conv_k3_s2_c3 mb_k3_s1_e3_c13 head_f20_n10")  # no width is a multiple
+    assert scale(arch) == arch
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_32"])
-def test_full_and_shallow_twins_differ_in_that_alone(name):
-    base = scaling.get(name)
-    full = tuple(replace(block, op="conv") for block in base.blocks)
-    assert scaling.get(f"{name}_full") == replace(base, blocks=full)
-    left_out = 5 if name == "mobilenet_v1" else 4
-    deep = Block("sep", 512)
-    shallow = list(base.blocks)
-    for _ in range(left_out):
-        shallow.remove(deep)
-    assert scaling.get(f"{name}_shallow") == replace(base, blocks=tuple(shallow))
-
-
-@pytest.mark.parametrize(("e", "k"), [(3, 3), (3, 5), (6, 3), (6, 5)])
-def test_single_layer_variants_have_a1s_depth_and_widths(e, k):
-    """Table 6 of MnasNet: one layer type throughout; the first separable layer is kept."""
-    a1 = scaling.get("mnasnet_a1")
+def test_twins_differ_in_what_their_names_say():
+    for name, left_out in (("mobilenet_v1", 5), ("mobilenet_32", 4)):
+        base = scaling.get(name)
+        full = tuple(replace(block, op="conv") for block in base.blocks)
+        assert scaling.get(f"{name}_full") == replace(base, blocks=full)
+        shallow = list(base.blocks)
+        for _ in range(left_out):
+            shallow.remove(Block("sep", 512))
+        assert scaling.get(f"{name}_shallow") == replace(base, blocks=tuple(shallow))
+    a1 = scaling.get("mnasnet_a1")  # table 6 of MnasNet: the first separable layer is kept
     first, *rest = a1.blocks
-    one_type = [replace(b, kernel_size=k, expand_ratio=e, se_ratio=0) for b in rest]
-    assert scaling.get(f"mnasnet_mbconv{e}_k{k}") == replace(a1, blocks=(first, *one_type))
-
-
-@pytest.mark.parametrize("name", [n for n in scaling.names() if n.startswith("ofa")])
-def test_units_of_ofa_have_mobilenet_v3s_activations_and_squeeze_excite(name):
-    starts = scaling.get(name).blocks[1 :: int(name[5])]
-    assert [b.act for b in starts] == ["relu", "relu", *["hswish"] * 3]
-    assert [bool(b.se_ratio) for b in starts] == [False, True, False, True, True]
-
-
-def test_without_squeeze_excite_nothing_else_changes():
-    arch = scaling.get("mnasnet_a1")
-    bare = without_se(arch)
-    assert not any(layer.role == "se" for layer in layers(bare))
-    others = [layer for layer in layers(arch) if layer.role != "se"]
-    assert [(x.role, x.macs) for x in layers(bare)] == [(x.role, x.macs) for x in others]
+    for e, k in product((3, 6), (3, 5)):
+        one_type = [replace(b, kernel_size=k, expand_ratio=e, se_ratio=0) for b in rest]
+        assert scaling.get(f"mnasnet_mbconv{e}_k{k}") == replace(a1, blocks=(first, *one_type))
+    for name in (n for n in scaling.names() if n.startswith("ofa")):
+        starts = scaling.get(name).blocks[1 :: int(name[5])]
+        assert [b.act for b in starts] == ["relu", "relu", *["hswish"] * 3]
+        assert [bool(b.se_ratio) for b in starts] == [False, True, False, True, True]
 
 
 @given(st.from_type(Arch), st.sampled_from(sorted(WIDTH_RULES)), st.floats(0.1, 3))
@@ -112,18 +95,12 @@ def test_scaling_touches_widths_and_nothing_else(arch, rule, width_mult):
     assert replace(scaled, stem=stem, blocks=blocks, head=head) == replace(arch, resolution=7)
 
 
-def test_scaling_by_one_changes_nothing():
-    arch = decode("r224x3 conv_k3_s2_c3 mb_k3_s1_e3_c13 head_f20_n10")  # no width is a multiple
-    assert scale(arch) == arch
-
-
 @given(st.from_type(Arch), st.integers(1, 40), st.integers(1, 5))
 def test_a_fitted_network_keeps_its_maps_as_large_as_asked(arch, resolution, min_map):
     fitted = adapt(arch, resolution=resolution, in_channels=2, n_classes=7, min_map=min_map)
     assert (fitted.resolution, fitted.in_channels, fitted.n_classes) == (resolution, 2, 7)
     assert all(x.out_size >= min_map for x in layers(fitted) if x.stride > 1)
-    before = [b.stride for b in (arch.stem, *arch.blocks)]
-    after = [b.stride for b in (fitted.stem, *fitted.blocks)]
+    before, after = ([b.stride for b in (a.stem, *a.blocks)] for a in (arch, fitted))
     changed = [a != b for a, b in zip(before, after, strict=True)]
     kept = [a == b == 2 for a, b in zip(before, after, strict=True)]
     assert not any(changed) or not any(kept[changed.index(True) :])  # the last strides go first

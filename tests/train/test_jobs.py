@@ -159,7 +159,7 @@ def test_a_process_whose_parent_was_killed_trains_no_further(jobs, monkeypatch):
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", leave)
-    lent = parallel._lend(jobs["a"], {})
+    lent = parallel._convert(jobs["a"], lambda tensor: tensor.detach().numpy())
     with pytest.raises(SystemExit):
         parallel._borrow(0, lent, 0, "cpu", parent=-1)
 

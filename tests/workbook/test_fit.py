@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from lightlab import deploy
 from lightlab.chapters.ch13_your_model.experiment import linear
-from lightlab.fit import photos, run
+from lightlab.fit import run
 from lightlab.train import training
 from lightlab.workbook.project import WorkbookError
 from lightlab.workbook.tools import card, fit
@@ -90,7 +90,7 @@ def test_a_folder_of_photos_becomes_a_model_that_keeps_to_its_target(lightlab, p
     facts = json.loads((model / "fit.json").read_text())
     assert facts["met"]
     assert facts["class_names"] == list(SHAPES)
-    images = photos.loaded(str(data), resolution=32)
+    images = run.loaded(str(data), resolution=32)
     assert facts["accuracy"] > linear(images, 0).accuracy[0]
     again(model / "model.onnx")
     page = (model / "card.html").read_text()
@@ -221,11 +221,11 @@ def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nowhere", "--max-macs", 1e6), "unknown data set 'nowhere'"),
+        (("photso", "--max-macs", 1e6), "/photso: there is no such folder: give a folder with one"),
         (("imagefolder:nowhere", "--max-macs", 1e6), "does not exist"),
         (("one_class", "--max-macs", 1e6), "there is only the class"),
         (("shapes",), "there is no target: give"),
-        (("shapes", "--max-macs", 1e6, "--method", "magic"), "method is one of"),
+        (("one_class", "--max-macs", 1e6, "--method", "magic"), "method is one of"),  # read nothing
         (("shapes", "--max-macs", 1e6, "--runtime", "torch"), "runtime is one of"),
         (("shapes", "--max-macs", 1e6, "-o", "no/where"), "there is no folder"),
         (("shapes", "--max-macs", 1e6, "-o", "shapes"), "holds files that are no model of"),

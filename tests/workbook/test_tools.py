@@ -217,7 +217,7 @@ def test_noise_that_drowns_the_differences_is_said(lightlab, monkeypatch):
 
 def test_networks_that_cannot_be_told_apart_are_shown_as_ties(lightlab, monkeypatch):
     from lightlab.latency import Setting, Timings
-    from lightlab.latency.comparison import Visits
+    from lightlab.latency.latencies import Visits
 
     texts = [f"r8x1 conv_k3_s2_c{c} head_n10" for c in (8, 9, 10, 11)]
     speeds = np.array([1.0, 2.0, 2.0, 3.0])[:, None]

@@ -15,8 +15,7 @@ from tqdm.auto import tqdm
 from lightlab.measure import stats
 from lightlab.search.bayesopt import BayesianOptimization
 from lightlab.search.optuna_search import OptunaSearch
-from lightlab.search.random_search import GridSearch, RandomSearch
-from lightlab.search.searcher import Searcher
+from lightlab.search.searcher import GridSearch, RandomSearch, Searcher
 from lightlab.space.hyper import Float, HyperSpace
 
 CLASSIC = ("Branin", "Hartmann-6", "Ackley-5")

@@ -1,6 +1,6 @@
 """The costs that Howard et al. 2017 print, counted again: which come out, by which convention."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -9,17 +9,19 @@ import pandas as pd
 
 from lightlab.measure import cost
 from lightlab.nets.blocks import build_block
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import block_layers
 from lightlab.space.blocks import Block, decode_block
 
-QUANTITIES = {"macs": "MACs (M)", "params": "parameters (M)"}
-CONVENTIONS = {
-    "macs": {"conv+fc": "with classifier", "conv": "without classifier"},
-    "params": {"weights_only": "weights only", "trainable": "all trainable"},
-}
-ROLES = ("pointwise", "depthwise", "conv", "fc")
+# quantity, its name for readers, and a convention of `cost` with its name
+_CONVENTIONS = [
+    ("macs", "MACs (M)", "conv+fc", "with classifier"),
+    ("macs", "MACs (M)", "conv", "without classifier"),
+    ("params", "parameters (M)", "weights_only", "weights only"),
+    ("params", "parameters (M)", "trainable", "all trainable"),
+]
+_ROLES = ("pointwise", "depthwise", "conv", "fc")
 
 
 def layer_macs(op: str, kernel_size: int, channels: int, out_channels: int, side: int) -> int:
@@ -46,7 +48,7 @@ def shares(width_mult: float = 1.0, resolution: int = 224) -> pd.DataFrame:
     """A MobileNet's costs by type of layer."""
     arch = scaling.get("mobilenet_v1", width_mult=width_mult, resolution=resolution)
     table = cost.layer_table(arch).groupby("role")[["macs", "weights"]].sum()
-    table = table.reindex(ROLES, fill_value=0).reset_index()
+    table = table.reindex(_ROLES, fill_value=0).reset_index()
     table["macs_percent"] = 100 * table["macs"] / table["macs"].sum()
     table["params_percent"] = 100 * table["weights"] / table["weights"].sum()
     return table
@@ -54,7 +56,7 @@ def shares(width_mult: float = 1.0, resolution: int = 224) -> pd.DataFrame:
 
 def table2() -> pd.DataFrame:
     """Table 2 of the paper beside our `shares`, in per cent, a row per type of layer."""
-    printed = loader.read_csv("mobilenet_table2.csv")
+    printed = read_csv("mobilenet_table2.csv")
     counted = shares().set_index("role").loc[printed["role"]].reset_index()
     table = pd.DataFrame({"layer": printed["layer_type"]})
     for column, word, pad in (("macs_percent", "MACs", ""), ("params_percent", "parameters", " ")):
@@ -69,52 +71,49 @@ def networks() -> pd.DataFrame:
     millions; a row per network, quantity and convention.
     """
     same = ["arch", "width_mult", "resolution", "macs_millions", "params_millions"]
-    printed = loader.read_csv("mobilenet_results.csv").dropna(subset=["arch"])
+    printed = read_csv("mobilenet_results.csv").dropna(subset=["arch"])
     once = printed.astype({"table": str}).groupby(same, sort=False, as_index=False)
     once = once.agg(table=("table", lambda t: ", ".join(dict.fromkeys(t))), model=("model", "last"))
-    rows: list[dict[str, Any]] = []
+    count, rows = {"macs": cost.macs, "params": cost.param_count}, []
     for row in once.itertuples():
         arch = scaling.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
-        macs = {c: cost.macs(arch, c) for c in CONVENTIONS["macs"]}
-        params = {c: cost.param_count(arch, c) for c in CONVENTIONS["params"]}
-        rows += _compared(row.table, row.model, row, {"macs": macs, "params": params})
+        counts = [count[quantity](arch, how) for quantity, _, how, _ in _CONVENTIONS]
+        rows += _compared(row.table, row.model, row, counts)
     return pd.DataFrame(rows)
 
 
 def blocks() -> pd.DataFrame:
     """The same for the single blocks of Table 3; without a classifier both counts of MACs agree."""
-    rows: list[dict[str, Any]] = []
-    for row in loader.read_csv("mobilenet_table3.csv").itertuples():
+    rows = []
+    for row in read_csv("mobilenet_table3.csv").itertuples():
         found = list(block_layers(decode_block(row.block), row.in_channels, row.size))
-        macs = dict.fromkeys(CONVENTIONS["macs"], sum(x.macs for x in found))
-        weights, trainable = sum(x.weights for x in found), sum(x.trainable for x in found)
-        params = {"weights_only": weights, "trainable": trainable}
-        rows += _compared("3", row.modification, row, {"macs": macs, "params": params})
+        kinds = ("macs", "macs", "weights", "trainable")
+        counts = [sum(getattr(layer, kind) for layer in found) for kind in kinds]
+        rows += _compared("3", row.modification, row, counts)
     return pd.DataFrame(rows)
 
 
 def _compared(
-    table: str, network: str, row: Any, counts: Mapping[str, Mapping[str, int]]
+    table: str, network: str, row: Any, counts: Iterable[int]
 ) -> Iterator[dict[str, Any]]:
     """What `row` of a published table says beside our counts. last_digits: the difference in units
     of the last printed digit; agrees: rounded like it, it is the printed number.
     """
-    for quantity, by_convention in counts.items():
+    for (quantity, name, _, convention), count in zip(_CONVENTIONS, counts, strict=True):
         printed = getattr(row, f"{quantity}_millions")
         unit = 10.0 ** -len(f"{printed:g}".partition(".")[2])  # of the last digit printed
-        for convention, count in by_convention.items():
-            difference = count / 1e6 - printed
-            yield {
-                "table": table,
-                "network": network,
-                "quantity": QUANTITIES[quantity],
-                "printed": printed,
-                "convention": CONVENTIONS[quantity][convention],
-                "counted": count / 1e6,
-                "difference": difference,
-                "last_digits": difference / unit,
-                "agrees": abs(difference) <= unit / 2,
-            }
+        difference = count / 1e6 - printed
+        yield {
+            "table": table,
+            "network": network,
+            "quantity": name,
+            "printed": printed,
+            "convention": convention,
+            "counted": count / 1e6,
+            "difference": difference,
+            "last_digits": difference / unit,
+            "agrees": abs(difference) <= unit / 2,
+        }
 
 
 def summary(compared: pd.DataFrame) -> pd.DataFrame:
@@ -139,8 +138,8 @@ def misprints() -> pd.DataFrame:
     macs = cost.macs(v1) / 1e6
     with_2 = cost.macs(replace(v1, blocks=(*v1.blocks[:-1], last))) / 1e6
     first = shares().set_index("role").loc["conv", "macs_percent"]
-    total = loader.read_csv("mobilenet_table2.csv")["macs_percent"].sum()
-    table9 = loader.read_csv("mobilenet_results.csv").query("table == 9")
+    total = read_csv("mobilenet_table2.csv")["macs_percent"].sum()
+    table9 = read_csv("mobilenet_results.csv").query("table == 9")
     top1 = table9.set_index("model")["top1"]
     own = top1["0.50 MobileNet-160"]
     why = f"with 2 the network would take {with_2:.0f} and not {macs:.0f} million"
@@ -157,7 +156,7 @@ def misprints() -> pd.DataFrame:
 
 def figure4() -> pd.DataFrame:
     """The sixteen networks of Figure 4 with MACs counted here, as results of one seed."""
-    paper = loader.read_csv("mobilenet_figure4.csv").assign(seed=0)
+    paper = read_csv("mobilenet_figure4.csv").assign(seed=0)
     paper["accuracy"] = paper["mean"] = paper["top1"]
     knobs = zip(paper["width_mult"], paper["resolution"], strict=True)
     archs = [scaling.get("mobilenet_v1", width_mult=w, resolution=r) for w, r in knobs]

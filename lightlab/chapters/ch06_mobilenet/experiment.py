@@ -27,15 +27,11 @@ _NEAR = 0.06  # how far MACs may be apart that are called equal
 _WIDTHS_TRIED = 40  # steps of width, more than it takes to pass by what is near
 _SOURCES = {FULL: "mobilenet_32_full", SHALLOW: "mobilenet_32_shallow"}
 
-Network = dict[str, Any]
-
 
 def network(
     name: str, images: DataSet, width_mult: float, resolution: int | None = None
-) -> Network:
-    """The network `name` of that width for `images`, in their size or another `resolution`; names
-    that this module does not know stand for the separable one.
-    """
+) -> dict[str, Any]:
+    """The network `name` (one that is not known here is the separable one), made for `images`."""
     channels, side, _ = images.input_shape
     arch = adapt(
         scaling.get(_SOURCES.get(name, "mobilenet_32"), width_mult=width_mult),
@@ -54,10 +50,9 @@ def network(
     }
 
 
-def matching(name: str, images: DataSet, macs: int) -> Network:
-    """The network `name` of the width (in steps of 0.005) that takes within 6 per cent of `macs`.
-
-    Of several the one with most channels in eights (some runtimes are slow with others), then the
+def matching(name: str, images: DataSet, macs: int) -> dict[str, Any]:
+    """The network `name` of the width (in steps of 0.005) that takes within 6 per cent of `macs`:
+    of several the one with most channels in eights (some runtimes are slow with others), then the
     closest. ValueError where there is none.
     """
     widths = range(1, 2000)  # MACs never fall when the width grows
@@ -67,17 +62,15 @@ def matching(name: str, images: DataSet, macs: int) -> Network:
     close = [found for found in around if abs(found["macs"] / macs - 1) <= _NEAR]
     if not close:
         closest = min(around, key=lambda found: abs(found["macs"] - macs))
-        raise ValueError(
-            f"no width of {name!r} comes within {_NEAR:.0%} of {macs} MACs (closest "
-            f"{closest['macs']}): choose another width for the network that it is to match"
-        )
-    return min(close, key=lambda found: (_odd_channels(found), abs(found["macs"] - macs)))
+        none = f"no width of {name!r} comes within {_NEAR:.0%} of {macs} MACs"
+        hint = "choose another width for the network that it is to match"
+        raise ValueError(f"{none} (closest {closest['macs']}): {hint}")
 
+    def preference(found: dict[str, Any]) -> tuple[float, int]:
+        odd = [block.out_channels % 8 > 0 for block in decode(found["arch"]).blocks]
+        return sum(odd) / len(odd), abs(found["macs"] - macs)
 
-def _odd_channels(network: Network) -> float:
-    """Share of the blocks whose number of channels is no multiple of eight."""
-    blocks = decode(network["arch"]).blocks
-    return sum(block.out_channels % 8 > 0 for block in blocks) / len(blocks)
+    return min(close, key=preference)
 
 
 def operators(images: DataSet, width_mult: float) -> pd.DataFrame:
@@ -101,8 +94,8 @@ def grid(images: DataSet, widths: Iterable[float], resolutions: Iterable[int]) -
 
 
 def lengths(networks: pd.DataFrame, epochs: float, n: int) -> list[float]:
-    """`n` lengths of training, the first of `epochs`, each longer by the ratio of the twins' MACs:
-    the separable network has spent at one as much as the full one at the length before.
+    """`n` lengths of training from `epochs` on, each longer by the ratio of the twins' MACs: at one
+    the separable network has spent as much as the full one at the length before.
     """
     macs = networks.set_index("name")["macs"]
     return [epochs * (macs[FULL] / macs[SEPARABLE]) ** i for i in range(n)]
@@ -122,10 +115,8 @@ def train_all(
     recipe: train.Recipe,
     resume: Path | None = None,
 ) -> pd.DataFrame:
-    """Train what `trainings` lists, each different one once, and test it at the end (%).
-
-    `images` by resolution; `recipe` but for its epochs. train_macs: spent on training; seconds: of
-    one core; loss: of the last epoch.
+    """Train what `trainings` lists, each different one once, on `images` by resolution, and test it
+    at the end (%). train_macs: of training; seconds: of one core; loss: of the last epoch.
     """
     key = ["arch", "epochs", "seed"]
     different = wanted.drop_duplicates(key)
@@ -146,13 +137,6 @@ def train_all(
     return wanted.merge(found, on=key)
 
 
-def curves(results: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by the MACs that training took, mean over the seeds."""
-    chosen = results[results["name"].isin(networks["name"])]
-    rows = stats.grouped_ci(chosen, ["name", "epochs", "train_macs"], "accuracy")
-    return rows.rename(columns={"name": "network"})
-
-
 def differences(
     results: pd.DataFrame,
     first: str,
@@ -162,9 +146,8 @@ def differences(
     later: int = 0,
     published: float = np.nan,
 ) -> pd.DataFrame:
-    """Accuracy of the network `first` minus that of `second` (% points), within seeds, by length.
-
-    With `later` 1 the first is taken from the next length on: as many MACs spent by `lengths`.
+    """Accuracy of the network `first` minus that of `second` (% points), within seeds, by length;
+    with `later` 1 the first has trained for the next length: as many MACs spent by `lengths`.
     """
     a, b = (results[results["name"] == name] for name in (first, second))
     rows = []
@@ -172,27 +155,23 @@ def differences(
         both = pd.concat([a[a["epochs"] == longer], b[b["epochs"] == epochs]])
         difference = stats.paired(both, "accuracy", "name", first, second)
         mean, low, high = stats.mean_ci(difference)
-        found = difference.rename("difference").reset_index()
-        found["comparison"], found["epochs"] = comparison, epochs
-        found["length"] = f"{longer:.3g} against {epochs:.3g}" if later else f"{epochs:.3g}"
-        found["length"] += " epoch" if epochs == 1 else " epochs"
-        found["mean"], found["ci_low"], found["ci_high"] = mean, low, high
-        rows.append(found.assign(published=published))
+        length = f"{longer:.3g} against {epochs:.3g}" if later else f"{epochs:.3g}"
+        said = {"comparison": comparison, "epochs": epochs}
+        said["length"] = length + (" epoch" if epochs == 1 else " epochs")
+        said |= {"mean": mean, "ci_low": low, "ci_high": high, "published": published}
+        rows.append(difference.rename("difference").reset_index().assign(**said))
     return pd.concat(rows, ignore_index=True)
 
 
 def summary(pairs: pd.DataFrame) -> pd.DataFrame:
-    """`differences` in one row per comparison and length: the first is "ahead" or "behind" where
-    the whole interval is, else "undecided".
-    """
+    """`differences` by comparison and length: "ahead" or "behind" where the whole interval is."""
     keys = ["comparison", "length", "mean", "ci_low", "ci_high", "published"]
     rows = pairs.groupby(keys, sort=False, dropna=False).size().rename("seeds").reset_index()
     rows["reading"] = np.select(
         [rows["ci_low"] > 0, rows["ci_high"] < 0], ["ahead", "behind"], "undecided"
     )
     rows = rows.rename(columns={"length": "trained", "mean": "difference"})
-    order = ["comparison", "trained", "difference", "ci_low", "ci_high", "seeds", "reading"]
-    return rows[[*order, "published"]]
+    return rows.assign(published=rows.pop("published"))  # behind the others
 
 
 def last(pairs: pd.DataFrame, comparison: str) -> np.ndarray:
@@ -203,19 +182,16 @@ def last(pairs: pd.DataFrame, comparison: str) -> np.ndarray:
 
 def log_linear(points: pd.DataFrame, thinnest: float) -> pd.DataFrame:
     """The line accuracy = intercept + slope · log10(MACs) through all but the thinnest networks, by
-    seed.
-
-    r2 is of the points that the line was fitted to; jump: how far the networks of width `thinnest`
-    lie under it, on average. ValueError on fewer than three points, or none of that width.
+    seed, r2 of its points, and jump: how far the networks of width `thinnest` lie under it, on
+    average. ValueError on fewer than three points, or none of that width.
     """
     rows = []
     for seed, part in points.groupby("seed"):
         thin = part["width_mult"] == thinnest
         x, y = np.log10(part["macs"].to_numpy(float)), part["accuracy"].to_numpy()
-        if (n := int((~thin).sum())) < 3:
-            raise ValueError(
-                f"a line through {n} networks says nothing: more widths or resolutions"
-            )
+        if (n := (~thin).sum()) < 3:
+            said = f"a line through {n} networks says nothing"
+            raise ValueError(f"{said}: more widths or resolutions")
         if not thin.any():
             raise ValueError(f"no network has the width {thinnest:g}")
         slope, intercept = np.polyfit(x[~thin], y[~thin], 1)

@@ -1,7 +1,4 @@
-"""Pictures of MobileNets: what they cost, how well they do, beside what was published.
-
-Accuracies in per cent, multiply-accumulates (MACs) as they are.
-"""
+"""Pictures of MobileNets beside what was published: accuracies in per cent, costs as they are."""
 
 import numpy as np
 import pandas as pd
@@ -42,10 +39,7 @@ def savings(formula: pd.DataFrame, counted: pd.DataFrame) -> Figure:
 
 
 def agreement(table: pd.DataFrame) -> Figure:
-    """Our count minus the printed number, in units of its last printed digit, one row a network.
-
-    Outside the band, left of −0.5 and right of 0.5, rounding does not give the printed number.
-    """
+    """Our count less the printed number, in units of its last digit; a band where it agrees."""
     networks = list(dict.fromkeys(table["network"]))
     quantities = list(table["quantity"].unique())
     fig, axes = marks.panels(quantities, height=1.2 + 0.27 * len(networks), sharey=True)
@@ -69,9 +63,7 @@ def agreement(table: pd.DataFrame) -> Figure:
 
 
 def lengths(curves: pd.DataFrame, chance: float) -> Figure:
-    """Test accuracy against the MACs that training took, one line a network; dots of one size were
-    trained for as many epochs, larger ones for longer. `chance`: accuracy of guessing.
-    """
+    """Test accuracy against the MACs that training took; larger dots were trained for longer."""
     fig, ax = style.subplots(height=3.8)
     sizes = {epochs: 5 + 3 * i for i, epochs in enumerate(sorted(curves["epochs"].unique()))}
     ax.axhline(chance, color=style.GREY, linestyle=":", linewidth=1)
@@ -79,11 +71,11 @@ def lengths(curves: pd.DataFrame, chance: float) -> Figure:
     marks.note(ax, "guessing", (1, chance), (0, 3), **look)
     for place, (name, line) in enumerate(curves.groupby("network", sort=False)):
         look = _NETWORKS[name] | {"label": None}
+        bar = {"color": look["color"], "alpha": 0.35, "linewidth": 3}
         x = line["train_macs"] * 1.04 ** (place - 1)  # equal costs side by side, not on top
         ax.plot(x, line["mean"], color=look["color"])
         for at, p in zip(x, line.itertuples(), strict=True):
-            interval = np.clip([p.ci_low, p.ci_high], 0, 100)
-            ax.plot([at] * 2, interval, color=look["color"], alpha=0.35, linewidth=3)
+            ax.plot([at] * 2, np.clip([p.ci_low, p.ci_high], 0, 100), **bar)
             ax.plot(at, p.mean, ms=sizes[p.epochs], **look)
     ax.set(xlabel="MACs spent on training (log)", ylabel="test accuracy, %")
     style.log_counts(ax)
@@ -99,10 +91,7 @@ def lengths(curves: pd.DataFrame, chance: float) -> Figure:
 
 
 def learning(results: pd.DataFrame) -> Figure:
-    """Test accuracy against the training loss of the last epoch, a dot per training.
-
-    Networks that only differ in speed of learning lie on one curve.
-    """
+    """Test accuracy against the training loss of the last epoch, a dot per training."""
     fig, ax = style.subplots(height=3.4)
     for name, part in results.groupby("name", sort=False):
         look = _NETWORKS[name] | {"ls": "", "ms": 5.5, "label": name}
@@ -115,18 +104,16 @@ def learning(results: pd.DataFrame) -> Figure:
 
 
 def gaps(pairs: pd.DataFrame) -> Figure:
-    """Differences within seeds, a row per comparison and length of training, longest last, and what
-    the paper has.
-    """
+    """Differences within seeds, by comparison and length of training, and what the paper has."""
     groups = dict(list(pairs.groupby(["comparison", "length"], sort=False)))
     fig, ax = style.subplots(height=1.2 + 0.42 * len(groups))
     at: dict[tuple[str, str], float] = {}
     y, before = -1.7, None
+    bold = {"transform": ax.get_yaxis_transform(), "weight": "bold", "va": "center"}
     for comparison, length in groups:
         y += 1.0 if comparison == before else 1.7
         if comparison != before:
-            look = {"transform": ax.get_yaxis_transform(), "weight": "bold", "va": "center"}
-            ax.text(0, y - 0.62, comparison, **look)
+            ax.text(0, y - 0.62, comparison, **bold)
         at[comparison, length], before = y, comparison
     marks.forest(ax, groups.values(), at.values())
     paper = [part["published"].iloc[0] for part in groups.values()]
@@ -148,9 +135,7 @@ def plane(
     points: pd.DataFrame, line: pd.DataFrame, jump: tuple[float, float, float], ylabel: str
 ) -> Figure:
     """Accuracy against MACs of all widths and resolutions, the line that all but the thinnest
-    define, and below how far each network is from it.
-
-    `jump`: how far the thinnest lie under the line on average, in % points, and its interval.
+    define, and below how far each network is from it; `jump`: the thinnest, in % points.
     """
     fig, (ax, below) = style.subplots(2, 1, height=5.2, sharex=True, height_ratios=[2.2, 1])
     ax.plot(line["macs"], line["mean"], color=style.GREY, linewidth=1.2)
@@ -165,8 +150,12 @@ def plane(
                 ends = np.clip([p.ci_low, p.ci_high], 0, 100) - base
                 panel.plot([p.macs] * 2, ends, color=colour, alpha=0.35, linewidth=2.5)
             panel.plot(p.macs, p.mean - base, marker, color=colour, ms=6.5)
+    mean, low, high = jump
+    low, high = (low, high) if mean >= 0 else (-high, -low)
+    said = f"{abs(mean):.1f} points {'under' if mean >= 0 else 'above'} the line"
+    said += "" if np.isnan(low) else f" [{low:.1f}, {high:.1f}]"
     look = {"transform": ax.transAxes, "va": "bottom", "ha": "right", "color": _WIDTHS[0]}
-    ax.text(0.99, 0.03, f"width × {points['width_mult'].min():g}: {_distance(*jump)}", **look)
+    ax.text(0.99, 0.03, f"width × {points['width_mult'].min():g}: {said}", **look)
     ax.set(ylabel=ylabel)
     below.set(xlabel="MACs of one image (log)", ylabel="points above\nthe line")
     style.log_counts(below)
@@ -210,8 +199,8 @@ def latency(points: pd.DataFrame, others: pd.DataFrame) -> Figure:
     fig, ax = style.subplots(height=3.8)
     colours, markers = _grid_legend(fig, points)
     for p in points.itertuples():
-        colour, marker = colours[p.width_mult], markers[p.resolution]
-        ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt=marker, color=colour, ms=6.5)
+        look = {"fmt": markers[p.resolution], "color": colours[p.width_mult], "ms": 6.5}
+        ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, **look)
     for p in others.itertuples():
         ax.errorbar(p.macs, p.latency_ms, p.iqr_ms / 2, fmt="*", color="black", ms=9)
         marks.note(ax, p.name, (p.macs, p.latency_ms), (0, -15), ha="center", fontsize=9)
@@ -234,11 +223,3 @@ def _grid_legend(fig: Figure, points: pd.DataFrame) -> tuple[dict[float, str], d
     handles += [marks.key(f"{r:g} px", marker=m, ls="") for r, m in markers.items()]
     fig.legend(handles=handles, loc="outside right upper", handlelength=1.2)
     return colours, markers
-
-
-def _distance(jump: float, low: float, high: float) -> str:
-    """`jump` under a line in words, with its interval where there is one."""
-    where = "under" if jump >= 0 else "above"
-    low, high = (low, high) if jump >= 0 else (-high, -low)
-    interval = "" if np.isnan(low) else f" [{low:.1f}, {high:.1f}]"
-    return f"{abs(jump):.1f} points {where} the line{interval}"

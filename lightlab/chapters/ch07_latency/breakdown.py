@@ -4,6 +4,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lightlab.latency import LookupTable, Setting, Timings, agreement, onnx_mode
 from lightlab.latency.runtimes import Runner, random_images
 from lightlab.latency.timing import Plan, interleave
 from lightlab.measure import cost, stats
-from lightlab.space.arch import Arch, Head, layers
+from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block
 
 MIN_HELD_OUT = 10
@@ -32,40 +33,33 @@ _KINDS = {
 
 
 def random_networks(n: int, seed: int = 0) -> dict[str, Arch]:
-    """`n` different MBConv networks for 32 px by name, drawn uniformly from one small space.
-
-    Behind a stem of 16 at stride 2 every stage of _WIDTHS has one to three blocks of kernel 3, 5 or
-    7 and expansion 3 or 6; then 256 features. ValueError where so few different ones are found.
+    """`n` different MBConv networks for 32 px by name, drawn uniformly from one small space: behind
+    a stem of 16 at stride 2 every stage of _WIDTHS has one to three blocks of kernel 3, 5 or 7 and
+    expansion 3 or 6; then 256 features. ValueError where so few different ones are found.
     """
     rng, found = np.random.default_rng(seed), {}
     stem, head = Block("conv", _WIDTHS[0], 3, 2), Head(256)
     for _ in range(100 + 10 * n):
         if len(found) == n:
             break
-        stages = zip(_WIDTHS, _STRIDES, strict=True)
-        blocks = [block for width, stride in stages for block in _stage(width, stride, rng)]
+        blocks = []
+        for width, stride in zip(_WIDTHS, _STRIDES, strict=True):
+            for s in [stride, 1, 1][: rng.integers(1, 4)]:
+                kernel, expand = int(rng.choice((3, 5, 7))), int(rng.choice((3, 6)))
+                blocks.append(Block("mb", width, kernel, s, expand))
         found[Arch(32, stem, tuple(blocks), head, n_classes=10)] = None
     if len(found) < n:
         raise ValueError(f"{n} different networks were asked for, {len(found)} were found")
     return {f"net{i:03d}": arch for i, arch in enumerate(found)}
 
 
-def _stage(width: int, stride: int, rng: np.random.Generator) -> list[Block]:
-    strides = [stride, 1, 1][: rng.integers(1, 4)]
-    return [
-        Block("mb", width, int(rng.choice((3, 5, 7))), s, int(rng.choice((3, 6)))) for s in strides
-    ]
-
-
 def predictions(
     table: LookupTable, archs: Mapping[str, Arch], timings: Timings, n_calibration: int
 ) -> pd.DataFrame:
-    """Latencies of networks as predicted and as measured, in ms, a row per network.
-
-    Columns name, calibration (the first `n_calibration` networks fit what is fitted), latency_ms,
-    macs_m (millions), the plain sum of pieces (sum), less what joining saves (corrected), that with
-    the weights fitted (calibrated); the baselines macs, a line through multiply-accumulates, and
-    counts, these and the weights fitted.
+    """Latencies of networks in ms: name, calibration (whether one of the `n_calibration` that fit
+    what is fitted), latency_ms, macs_m (millions), the plain sum of pieces (sum), less what joining
+    saves (corrected), that with the weights fitted (calibrated); the baselines macs, a line through
+    multiply-accumulates, and counts, these and the weights fitted.
     """
     if timings.setting != table.setting:
         raise ValueError(f"the table is for {table.setting}, the timings for {timings.setting}")
@@ -93,8 +87,8 @@ def predictions(
 
 
 def errors(predicted: pd.DataFrame, again: Timings) -> pd.DataFrame:
-    """How well `predictions` fit the networks that were held out, a row for each way of predicting
-    and "repeat", the same networks timed `again`; columns as in `latency.agreement`.
+    """How well `predictions` fit the networks that were held out, by way of predicting, and the
+    same networks timed `again` ("repeat"); columns as in `latency.agreement`.
 
     "repeat" is less the factor by which the calibration networks say that the machine was slower as
     a whole. It has the noise of two measurements: a perfect prediction would be off by 1 / sqrt(2)
@@ -102,10 +96,8 @@ def errors(predicted: pd.DataFrame, again: Timings) -> pd.DataFrame:
     """
     few, held_out = (predicted[predicted["calibration"] == fitted] for fitted in (True, False))
     if len(held_out) < MIN_HELD_OUT:
-        raise ValueError(
-            f"{len(predicted)} networks, {len(few)} of them for calibration: fewer than "
-            f"{MIN_HELD_OUT} are held out"
-        )
+        counts = f"{len(predicted)} networks, {len(few)} of them for calibration"
+        raise ValueError(f"{counts}: fewer than {MIN_HELD_OUT} are held out")
     shift = few["latency_ms"] / few["name"].map(again.latency_ms)
     repeat = held_out["name"].map(again.latency_ms) * np.exp(np.log(shift).mean())
     ways = ["sum", "corrected", "calibrated", "macs", "counts"]
@@ -117,31 +109,27 @@ def errors(predicted: pd.DataFrame, again: Timings) -> pd.DataFrame:
 
 
 def profile(archs: Mapping[str, Arch], runs: int) -> pd.DataFrame:
-    """Time and multiply-accumulates of one image through each network by kind of operator.
+    """Time and multiply-accumulates of one image through each network by kind of operator: network
+    (its name), operator, calls, ms, time_share, macs, macs_share (0..1), the slowest first.
 
-    Rows network (its name), operator, calls, ms, time_share, macs, macs_share (0..1), the slowest
-    operator first; ONNX Runtime on one thread. Kinds are the roles of convolutions ("conv",
-    "depthwise", "pointwise", "se"), "fc", "pool", "layout" (maps rearranged for a kernel) and
-    "elementwise". The runtime's own profiler counts whole microseconds and slows small operators
-    down: read shares, not sums. A time is the mean of the quicker half of the `runs`.
+    Kinds are the roles of layers, "pool", "layout" (maps rearranged for a kernel), "elementwise"
+    and "other". ONNX Runtime's own profiler, on one thread, counts whole microseconds and slows
+    small operators down: read shares, not sums. A time is the mean of the quicker half of `runs`.
     """
-    parts = [_profile(arch, runs).assign(network=name) for name, arch in archs.items()]
+    parts = []
+    for name, arch in archs.items():
+        nodes = _nodes(arch, runs)
+        ms = np.sort([[node["dur"] / 1e3 for node in one] for one in nodes], axis=0)
+        undisturbed = ms[: -(-runs // 2)].mean(axis=0)
+        times = pd.DataFrame({"operator": [_kind(node) for node in nodes[0]], "ms": undisturbed})
+        found = times.groupby("operator")["ms"].agg(calls="size", ms="sum")
+        macs = cost.layer_table(arch).groupby("role")["macs"].sum()
+        found = found.join(macs, how="outer").fillna(0).astype({"calls": int, "macs": int})
+        found.insert(2, "time_share", found["ms"] / found["ms"].sum())
+        found["macs_share"] = found["macs"] / found["macs"].sum()
+        found = found.rename_axis("operator").sort_values("ms", ascending=False)
+        parts.append(found.reset_index().assign(network=name))
     return pd.concat(parts, ignore_index=True)
-
-
-def _profile(arch: Arch, runs: int) -> pd.DataFrame:
-    nodes = _nodes(arch, runs)
-    ms = np.sort([[node["dur"] / 1e3 for node in one] for one in nodes], axis=0)
-    undisturbed = ms[: -(-runs // 2)].mean(axis=0)
-    times = pd.DataFrame({"operator": [_kind(node) for node in nodes[0]], "ms": undisturbed})
-    found = times.groupby("operator")["ms"].agg(calls="size", ms="sum")
-    counts = pd.DataFrame([(x.role, x.macs) for x in layers(arch)], columns=["operator", "macs"])
-    macs = counts.groupby("operator")["macs"].sum()
-    found = found.join(macs, how="outer").fillna(0).astype({"calls": int, "macs": int})
-    found["time_share"] = found["ms"] / found["ms"].sum()
-    found["macs_share"] = found["macs"] / found["macs"].sum()
-    columns = ["operator", "calls", "ms", "time_share", "macs", "macs_share"]
-    return found.reset_index().sort_values("ms", ascending=False, ignore_index=True)[columns]
 
 
 def _nodes(arch: Arch, runs: int) -> list[list[dict[str, Any]]]:
@@ -175,10 +163,9 @@ def _kind(node: Mapping[str, Any]) -> str:
 
 
 def repeat(runners: Mapping[str, Runner], plan: Plan) -> dict[str, list[np.ndarray]]:
-    """Times (networks, rounds) in ms of the same networks, measured twice by each protocol.
-
-    "interleaved" visits all of them in every round; "back to back" makes all visits to one network
-    before it goes on to the next. The order differs between the two repetitions.
+    """Times (networks, rounds) in ms of the same networks, measured twice by each protocol, in two
+    orders: "interleaved" visits all of them in every round, "back to back" makes all visits to one
+    network before it goes on to the next.
     """
     found = {protocol: [] for protocol in PROTOCOLS}
     for repetition, protocol in itertools.product(range(2), PROTOCOLS):
@@ -192,32 +179,25 @@ def repeat(runners: Mapping[str, Runner], plan: Plan) -> dict[str, list[np.ndarr
 
 
 def disagreement(repeated: Mapping[str, list[np.ndarray]]) -> pd.DataFrame:
-    """How far two repetitions differ about a network after so many visits to each, in per cent.
-
-    Columns protocol, n_visits (1, 2, 4, … and all), percent: median over the networks of the
-    absolute logarithm of their medians' ratio, less its own median, for a machine slower as a whole
-    changes no comparison; and ci_low, ci_high, a bootstrap interval over the networks.
+    """How far two repetitions differ about a network: protocol, n_visits (1, 2, 4, … and all),
+    percent: median over the networks of the absolute logarithm of their medians' ratio, less its
+    own median, for a machine slower as a whole changes no comparison; and ci_low, ci_high, a
+    bootstrap interval over the networks.
     """
-
-    def typical_gap(logs: np.ndarray) -> np.ndarray:
-        return 100 * median_abs_deviation(logs, axis=-1)
-
-    rows = []
+    rows, gap = [], partial(median_abs_deviation, axis=-1, scale=0.01)  # in per cent
     for protocol, (a, b) in repeated.items():
         most = a.shape[1]
         for n in [*(2**i for i in range(most.bit_length()) if 2**i < most), most]:
             logs = [np.log(np.median(x[:, :n], axis=1)) for x in (a, b)]
-            rows.append((protocol, n, *stats.bootstrap_ci(typical_gap, logs[0] - logs[1])))
+            rows.append((protocol, n, *stats.bootstrap_ci(gap, logs[0] - logs[1])))
     return pd.DataFrame(rows, columns=["protocol", "n_visits", "percent", "ci_low", "ci_high"])
 
 
 def single_times(cold: np.ndarray, first: np.ndarray, second: np.ndarray) -> pd.DataFrame:
     """How wrong one would have been by the very first run (`cold`, one time per network), by one
-    visit, and by all rounds of `first`, compared with the medians of the repetition `second`.
-
-    A row each (of single visits their mean): wrong_pairs, the share of pairs of networks in another
-    order; error_pct, the root mean square of the logarithm of the ratio over the networks, less the
-    part that all share, which is in times_as_long.
+    visit (the mean of all), and by all rounds of `first`, compared with the medians of `second`:
+    wrong_pairs, the share of pairs of networks in another order; error_pct, the standard deviation
+    of the ratio's logarithm over the networks; and times_as_long, its mean.
     """
     truth = np.median(second, axis=1)
     rows = {

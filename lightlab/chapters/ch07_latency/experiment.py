@@ -4,7 +4,8 @@ A setting is written "runtime threads", e.g. "onnxruntime 1".
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,17 @@ from numpy.typing import ArrayLike
 
 from lightlab import deploy, latency, train
 from lightlab.data import DataSet
-from lightlab.latency.comparison import Timings, Visits
+from lightlab.latency.latencies import Timings, Visits
 from lightlab.latency.setting import load
 from lightlab.latency.timing import Plan, interleave
-from lightlab.measure import cost, stats
+from lightlab.measure import stats
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
-from lightlab.space.scaling import adapt, without_se
+from lightlab.space.scaling import adapt
 
-_TABLE_6, _DEVICES = "mnasnet_table6.csv", "proxyless_cross_hardware.csv"
 MIN_NETWORKS = 6  # fewer say nothing about ranks
 # how names of networks begin, longest first, and the family that readers know
 _FAMILIES = {
@@ -38,13 +38,15 @@ _FAMILIES = {
 }
 
 
+def _published() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """MnasNet's table 6, and ProxylessNAS's networks on several devices, by network."""
+    files = ("mnasnet_table6.csv", "proxyless_cross_hardware.csv")
+    return tuple(read_csv(file).set_index("arch") for file in files)
+
+
 def compared() -> list[str]:
     """Names of the papers' networks: MobileNetV1, those of MnasNet's table 6, ProxylessNAS's."""
-    return ["mobilenet_v1", *_published(_TABLE_6).index, *_published(_DEVICES).index]
-
-
-def _published(file: str) -> pd.DataFrame:
-    return loader.read_csv(file).set_index("arch")
+    return ["mobilenet_v1", *(name for table in _published() for name in table.index)]
 
 
 def networks(
@@ -55,14 +57,12 @@ def networks(
     """
     chosen = [n for n in scaling.names() if n in names or n.startswith(tuple(families))]
     found = {name: scaling.get(name, resolution=resolution) for name in chosen}
-    found["mnasnet_a1 without se"] = without_se(found["mnasnet_a1"])
+    a1 = found["mnasnet_a1"]
+    bare = tuple(replace(block, se_ratio=0) for block in a1.blocks)
+    found["mnasnet_a1 without se"] = replace(a1, blocks=bare)
     for width, name in itertools.product(widths, ("mobilenet_v1", "mobilenet_v2")):
         found[f"{name} x{width:g}"] = scaling.get(name, width_mult=width, resolution=resolution)
     return found
-
-
-def macs(archs: Mapping[str, Arch]) -> pd.Series:
-    return pd.Series({name: cost.macs(arch) for name, arch in archs.items()}, name="macs")
 
 
 def time_networks(
@@ -73,7 +73,12 @@ def time_networks(
     Every round visits every network in every setting, so that settings can be compared round by
     round as networks can.
     """
-    parsed = {setting: _parse(setting) for setting in settings}
+    parsed = {}
+    for setting in settings:
+        runtime, _, threads = setting.partition(" ")
+        if not threads.isdecimal():
+            raise ValueError(f"setting {setting!r} is no runtime and threads: 'torch 2'")
+        parsed[setting] = latency.Setting(runtime, int(threads))
     pairs = [(setting, name) for setting, names in settings.items() for name in names]
     runners = {(s, name): latency.runner(archs[name], parsed[s]) for s, name in pairs}
     about = {setting: latency.device(how.runtime) for setting, how in parsed.items()}
@@ -85,19 +90,6 @@ def time_networks(
         own, device = Visits(list(names), *lists, *counts), about[setting] | {"load_end": load()}
         found[setting] = Timings(own, parsed[setting], device, "fastest")
     return found
-
-
-def _parse(setting: str) -> latency.Setting:
-    runtime, _, threads = setting.partition(" ")
-    if not threads.isdecimal():
-        raise ValueError(f"setting {setting!r} is no runtime and threads: 'torch 2'")
-    return latency.Setting(runtime, int(threads))
-
-
-def trials(timings: Mapping[str, Timings]) -> pd.DataFrame:
-    """Rows of `Timings.table` and their setting."""
-    parts = [timed.table.assign(setting=setting) for setting, timed in timings.items()]
-    return pd.concat(parts, ignore_index=True)
 
 
 def points(times: pd.DataFrame, macs: pd.Series) -> pd.DataFrame:
@@ -127,7 +119,7 @@ def rank_correlations(columns: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 def against_a1(macs: pd.Series, timings: Mapping[str, Timings]) -> pd.DataFrame:
     """MnasNet's table 6, MACs and our times as multiples of A1's, see `against_published`."""
-    table = _published(_TABLE_6)
+    table, _ = _published()
     phone = table["latency_ms"].rename("Pixel 1, published")
     phone["mnasnet_a1 without se"] = np.nan
     found = against_published(phone, "mnasnet_a1", macs, timings)
@@ -137,7 +129,7 @@ def against_a1(macs: pd.Series, timings: Mapping[str, Timings]) -> pd.DataFrame:
 
 def against_phone(macs: pd.Series, timings: Mapping[str, Timings]) -> pd.DataFrame:
     """ProxylessNAS's networks on a Xeon, MACs and our times as multiples of its phone's network."""
-    devices = _published(_DEVICES)
+    _, devices = _published()
     xeon = devices["cpu_latency_ms"].rename("Xeon, published")
     found = against_published(xeon, "proxyless_mobile", macs, timings)
     return found.assign(name="searched for a " + found["name"].map(devices["specialised_for"]))
@@ -146,11 +138,9 @@ def against_phone(macs: pd.Series, timings: Mapping[str, Timings]) -> pd.DataFra
 def against_published(
     published: pd.Series, reference: str, macs: pd.Series, timings: Mapping[str, Timings]
 ) -> pd.DataFrame:
-    """What was published, MACs and our times, all as multiples of those of network `reference`.
-
-    `published` is named after its device. One row per other network and kind ("macs", the device,
-    each setting that has the reference): name, kind, ratio, ci_low, ci_high (NaN for what is
-    printed or counted).
+    """What was published, named after its device, MACs and our times, as multiples of those of the
+    network `reference`: name, kind ("macs", the device, each setting that has the reference),
+    ratio, ci_low, ci_high (NaN for what is printed or counted).
     """
     names = [name for name in published.index if name != reference]
     rows = [
@@ -168,35 +158,27 @@ def against_published(
 def equal_macs_spread(
     timings: Timings, macs: pd.Series, around: str
 ) -> tuple[str, str, np.ndarray]:
-    """Slowest and fastest of the networks within 10 % of the MACs of network `around`.
-
-    Their names by all rounds, and one ratio a round. The largest of many noisy ratios is too large,
-    so the networks that a round compares are chosen by every second round, of which it is none.
+    """Slowest and fastest of the networks within 10 % of the MACs of network `around`: their names
+    by all rounds, and one ratio a round. The largest of many noisy ratios is too large, so the
+    networks that a round compares are chosen by every second round, of which it is none.
     """
     near = [n for n in timings.visits.names if abs(macs[n] / macs[around] - 1) <= 0.1]
     ms = timings.rounds_ms[[timings.visits.names.index(n) for n in near]]
-
-    def ends(rounds: slice) -> tuple[int, int]:
-        chosen = np.nanmedian(ms[:, rounds], axis=1)
-        return int(chosen.argmax()), int(chosen.argmin())
-
-    even, odd, ratios = slice(0, None, 2), slice(1, None, 2), []
-    for choose, measure in ((even, odd), (odd, even)):
-        slow, fast = ends(choose)
+    even, odd, both, ratios = slice(0, None, 2), slice(1, None, 2), slice(None), []
+    for choose, measure in ((even, odd), (odd, even), (both, both)):
+        medians = np.nanmedian(ms[:, choose], axis=1)
+        slow, fast = medians.argmax(), medians.argmin()
         ratios.append(ms[slow, measure] / ms[fast, measure])
-    slow, fast = ends(slice(None))
-    ratios = np.concatenate(ratios)
-    return near[slow], near[fast], ratios[~np.isnan(ratios)]
+    found = np.concatenate(ratios[:2])
+    return near[slow], near[fast], found[~np.isnan(found)]
 
 
 def train_and_quantise(
     images: DataSet, width_mult: float, epochs: float, seed: int, files: Sequence[Path]
 ) -> pd.DataFrame:
-    """A small MobileNet trained and tested at each step: its weights in the first of `files`, ONNX
-    in the second, in 8-bit integers in the third.
-
-    Rows as in `latency.compare_files`, seed, torch_accuracy (of the network in PyTorch),
-    torch_max_abs_diff (of its logits from the ONNX file's).
+    """A small MobileNet trained and tested at each step: weights, ONNX and 8-bit integers in the
+    three `files`. Rows as in `latency.compare_files`, seed, torch_accuracy (of the network in
+    PyTorch), torch_max_abs_diff (of its logits from the ONNX file's).
     """
     weights, *onnx = files
     channels, side, _ = images.input_shape
@@ -216,9 +198,7 @@ def train_and_quantise(
 
 
 def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
-    """How many times faster networks are in the setting of `fast`: name, ratio, ci_low, ci_high,
-    the rounds paired by number.
-    """
+    """How many times faster networks are in the setting of `fast`, round by round."""
     rows = []
     n = min(slow.rounds_ms.shape[1], fast.rounds_ms.shape[1])
     for name, ms in zip(fast.visits.names, fast.rounds_ms, strict=True):
@@ -227,16 +207,11 @@ def speedup(slow: Timings, fast: Timings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "ratio", "ci_low", "ci_high"])
 
 
-def model_bytes(archs: Mapping[str, Arch]) -> pd.DataFrame:
-    """Bytes of ONNX models by network, graph and scales included: fp32, int8, and their ratio."""
-
-    def sizes(runtime: str) -> list[int]:
-        setting = latency.Setting(runtime)
-        return [len(latency.onnx_model(a, a.input_shape, setting)) for a in archs.values()]
-
-    columns = {"fp32": sizes("onnxruntime"), "int8": sizes("onnxruntime-int8")}
-    found = pd.DataFrame(columns, index=pd.Index(archs, name="name"))
-    return found.assign(ratio=found["fp32"] / found["int8"])
+def times_smaller(archs: Iterable[Arch]) -> np.ndarray:
+    """Bytes of ONNX models in float32 over those in int8, graph and scales included, (n,)."""
+    settings = [latency.Setting(runtime) for runtime in ("onnxruntime", "onnxruntime-int8")]
+    sizes = [[len(latency.onnx_model(a, a.input_shape, s)) for s in settings] for a in archs]
+    return np.array([fp32 / int8 for fp32, int8 in sizes])
 
 
 def quiet(*timings: Timings, max_noise_pct: float = 5.0) -> bool:
@@ -256,15 +231,15 @@ def quality(timings: Mapping[str, Timings]) -> pd.DataFrame:
     """How good measurements are, a row each: networks, iqr_pct (a typical network's spread between
     rounds, in per cent of its median), noise_pct, split_half, visits repeated and disturbed.
     """
-    rows = {}
-    for name, timed in timings.items():
-        visits, spread = timed.visits, timed.table["iqr_ms"] / timed.table["median_ms"]
-        rows[name] = {
-            "networks": len(visits.names),
-            "iqr_pct": 100 * float(spread.median()),
+    rows = [
+        {
+            "networks": len(timed.visits.names),
+            "iqr_pct": 100 * float((timed.table["iqr_ms"] / timed.table["median_ms"]).median()),
             "noise_pct": timed.noise_pct,
             "split_half": timed.split_half,
-            "repeated": int(visits.repeated.sum()),
-            "disturbed": int(visits.disturbed.sum()),
+            "repeated": int(timed.visits.repeated.sum()),
+            "disturbed": int(timed.visits.disturbed.sum()),
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
+        for timed in timings.values()
+    ]
+    return pd.DataFrame(rows, index=pd.Index(timings, name="setting"))

@@ -7,7 +7,6 @@ from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lightlab.show import marks, style
@@ -37,6 +36,7 @@ _OPERATORS = {
 }
 _PROTOCOLS = {"interleaved": "in turn, round after round", "back to back": "one after another"}
 _NOISY, _MARKERS = " (noisy)", "osD^vPX*"
+_DASHED = {"color": style.GREY, "linestyle": "--", "linewidth": 1.2}
 
 
 def setting_name(setting: str) -> str:
@@ -61,9 +61,8 @@ def _family(name: str) -> dict:
 def against_macs(
     points: pd.DataFrame, ranks: pd.DataFrame, named: dict[str, str], noisy: Collection[str] = ()
 ) -> Figure:
-    """Latency against MACs, one panel per setting, with the rank correlation of the two.
-
-    `named`: what to write at some networks. The dashed line is a constant rate of MACs.
+    """Latency against MACs, one panel per setting, with the rank correlation of the two, words at
+    the `named` networks, and a dashed line at a constant rate of MACs.
     """
     by_setting = points.groupby("setting", sort=False)
     titles = [setting_name(name) + _NOISY * (name in noisy) for name in by_setting.groups]
@@ -77,8 +76,7 @@ def against_macs(
             marks.note(ax, named[p.name], (p.macs / 1e6, p.latency_ms), (6, -12))
         macs = np.array([part["macs"].min(), part["macs"].max()])
         rate = (part["latency_ms"] / part["macs"]).median()
-        line = {"color": style.GREY, "linestyle": "--", "linewidth": 1.2, "zorder": 0}
-        ax.plot(macs / 1e6, macs * rate, **line)
+        ax.plot(macs / 1e6, macs * rate, zorder=0, **_DASHED)
         r = ranks[(ranks["a"] == "macs") & (ranks["b"] == setting)].iloc[0]
         said = f"rank correlation {r['rho']:.2f} [{r['ci_low']:.2f}, {r['ci_high']:.2f}]"
         said = "too few networks for a rank correlation" if np.isnan(r["rho"]) else said
@@ -90,10 +88,7 @@ def against_macs(
 
 
 def price_of_a_mac(points: pd.DataFrame, noisy: Collection[str] = ()) -> Figure:
-    """µs per million MACs, a row per family, a dot per network, a panel per setting.
-
-    If counting told the time, all dots of a panel would lie on one line.
-    """
+    """µs per million MACs, a row per family, a dot per network, a panel per setting."""
     by_setting = points.groupby("setting", sort=False)
     titles = [_two_lines(name) + _NOISY * (name in noisy) for name in by_setting.groups]
     families = list(dict.fromkeys(points["family"]))
@@ -101,7 +96,7 @@ def price_of_a_mac(points: pd.DataFrame, noisy: Collection[str] = ()) -> Figure:
     marks.name_rows(axes[0], families)
     for ax, (_, part) in zip(axes, by_setting, strict=True):
         price = 1e3 * part["latency_ms"] / (part["macs"] / 1e6)
-        ax.axvline(price.median(), color=style.GREY, linestyle="--", linewidth=1.2)
+        ax.axvline(price.median(), **_DASHED)
         for row, family in enumerate(families):
             own = price[part["family"] == family]
             ax.plot(own, np.full(len(own), row), alpha=0.8, **_family(family))
@@ -132,10 +127,8 @@ def ranks(correlations: pd.DataFrame) -> Figure:
 
 
 def relative(points: pd.DataFrame, reference: str, noisy: Collection[str] = ()) -> Figure:
-    """Multiples of the cost of `reference`, a row per network.
-
-    `kind` is "macs", the name of a published measurement, or a setting measured here. A whisker
-    that leaves the picture ends in an arrow.
+    """Multiples of the cost of `reference`, a row per network. `kind` is "macs", a published
+    measurement, or a setting measured here. A whisker that leaves the picture ends in an arrow.
     """
     names, kinds = (list(dict.fromkeys(points[column])) for column in ("name", "kind"))
     fig, ax = style.subplots(height=1.2 + 0.5 * len(names))
@@ -161,9 +154,8 @@ def relative(points: pd.DataFrame, reference: str, noisy: Collection[str] = ()) 
 
 
 def predictions(networks: pd.DataFrame, errors: pd.DataFrame) -> Figure:
-    """Predicted against measured ms, a panel per way of predicting, the diagonal for exactness.
-
-    `networks` has a column for each `prediction` of `errors` but "repeat".
+    """Predicted against measured ms and the diagonal, a panel for each `prediction` of `errors`
+    that is a column of `networks`.
     """
     percent = errors.set_index("prediction")["rmse_pct"]
     titles = {}
@@ -201,9 +193,7 @@ def errors(table: pd.DataFrame, lines: dict[str, float]) -> Figure:
 
 
 def shares(parts: pd.DataFrame) -> Figure:
-    """Share of the time beside share of the MACs, a panel per network; operators that are no layers
-    with weights come together as "all else".
-    """
+    """Share of the time beside share of the MACs, a panel per network."""
     kinds = list(_OPERATORS.values())
     parts = parts.assign(kind=parts["operator"].map(_OPERATORS).fillna(kinds[-1]))
     sums = parts.groupby(["network", "kind"])[["macs_share", "time_share"]].sum()
@@ -212,22 +202,19 @@ def shares(parts: pd.DataFrame) -> Figure:
     networks = list(dict.fromkeys(parts["network"]))
     fig, axes = marks.panels(networks, **shape)
     marks.name_rows(axes[0], kinds)
+    bars = (("macs", "MACs", -0.19, style.GREY), ("time", "time", 0.19, style.COLOURS[1]))
     for ax, network in zip(axes, networks, strict=True):
         own = 100 * sums.loc[network].reindex(kinds).fillna(0)
-        _share_bars(ax, own["macs_share"], -0.19, style.GREY, "share of the MACs")
-        _share_bars(ax, own["time_share"], 0.19, style.COLOURS[1], "share of the time")
+        for column, word, shift, colour in bars:
+            percent, rows = own[f"{column}_share"], np.arange(len(kinds)) + shift
+            ax.barh(rows, percent, height=0.36, color=colour, label=f"share of the {word}")
+            for row, value in zip(rows, percent, strict=True):
+                text = "<1" if 0 < value < 1 else f"{value:.0f}"
+                marks.note(ax, text, (value, row), (3, 0), va="center")
         ax.set_xlim(0, 115)
         ax.grid(axis="y", visible=False)
     marks.legend_above(fig, axes[0])
     return fig
-
-
-def _share_bars(ax: Axes, percent: pd.Series, shift: float, colour: str, label: str) -> None:
-    rows = np.arange(len(percent)) + shift
-    ax.barh(rows, percent, height=0.36, color=colour, label=label)
-    for row, value in zip(rows, percent, strict=True):
-        text = "<1" if 0 < value < 1 else f"{value:.0f}"
-        marks.note(ax, text, (value, row), (3, 0), va="center")
 
 
 def speedup(points: pd.DataFrame, band: tuple[float, float], band_label: str) -> Figure:
@@ -237,8 +224,8 @@ def speedup(points: pd.DataFrame, band: tuple[float, float], band_label: str) ->
     ax.axvspan(*band, color=style.COLOURS[2], alpha=0.15, label=band_label)
     ax.axvline(1, color="black", linewidth=1, label="no gain")
     look = {"fmt": "o", "capsize": 3, "color": style.COLOURS[0]}
-    bars = marks.whiskers(points, "ratio")
-    ax.errorbar(points["ratio"], range(len(points)), xerr=bars, **look)
+    look["xerr"] = marks.whiskers(points, "ratio")
+    ax.errorbar(points["ratio"], range(len(points)), **look)
     marks.name_rows(ax, list(points["name"]))
     ax.set_xlim(0, max(band[1], points["ratio"].max()) * 1.05)
     ax.set_xlabel("latency in float32 / latency in int8")
@@ -251,8 +238,8 @@ def disagreement(curves: pd.DataFrame) -> Figure:
     fig, ax = style.subplots(height=2.8)
     parts = curves.groupby("protocol", sort=False)
     for (protocol, part), marker in zip(parts, _MARKERS, strict=False):
-        look = {"label": _PROTOCOLS[protocol], "marker": marker}
-        marks.band(ax, part, "n_visits", "percent", **look)
+        label = _PROTOCOLS[protocol]
+        marks.band(ax, part, "n_visits", "percent", label=label, marker=marker)
     ax.set(xscale="log", ylim=(0, None), xlabel="visits to each network")
     style.only_ticks(ax.xaxis, sorted(set(curves["n_visits"])))
     ax.set_ylabel("difference between two\nrepetitions (%)")

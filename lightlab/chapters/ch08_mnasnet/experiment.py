@@ -20,11 +20,11 @@ from lightlab.chapters.ch08_mnasnet.space import (
 from lightlab.data import DataSet
 from lightlab.disk import Journal
 from lightlab.measure import stats
-from lightlab.methods import comparison, mnasnet
+from lightlab.methods import baselines, mnasnet
 from lightlab.methods.mnasnet import HARD, SOFT, Evaluate, Meter, Proxy
 from lightlab.search import pareto
 from lightlab.search.controller import PPO, Controller
-from lightlab.search.random_search import RandomSearch
+from lightlab.search.searcher import RandomSearch
 from lightlab.space.arch import Arch, decode, encode
 from lightlab.space.decisions import DecisionSpace
 from lightlab.space.skeleton import MACRO, MACRO_TIED
@@ -61,14 +61,11 @@ TABLE_ARMS = {
     "soft, tied": Arm(HIERARCHICAL, "soft"),
     "accuracy only, tied": Arm(HIERARCHICAL, "none"),
 }
-RANDOM = {"random": ARMS["random"]}
 CORNERS = ("soft", "accuracy only", "soft, flat", "accuracy only, flat")
 
 
 def figure3(soft: tuple[float, float] = SOFT) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rewards of an accuracy of 0.5 over latency, as in figure 3 for a target of 80 ms, and
-    over a grid of accuracy (%) and latency over target.
-    """
+    """Rewards of accuracy 0.5 for a target of 80 ms, and over accuracy (%) and latency / target."""
     ms = np.linspace(10, 160, 151)
     grid = pd.MultiIndex.from_product([np.linspace(40, 90, 51), np.linspace(0.2, 2.5, 116)])
     grid = grid.to_frame(index=False, name=["accuracy", "ratio"])
@@ -90,17 +87,15 @@ def fitted_exponent(trials: pd.DataFrame) -> tuple[float, float, float]:
     fine = trials[trials["accuracy"] > 0]
     x, y = np.log(fine["latency_ms"].to_numpy()), np.log(fine["accuracy"].to_numpy())
     if len(x) < 3 or np.ptp(x) == 0:
-        raise ValueError(
-            f"{len(x)} networks are too few, or all as fast, to see what time is worth"
-        )
-    return stats.bootstrap_ci(_falling, x, y)
+        few = f"{len(x)} networks are too few, or all as fast"
+        raise ValueError(f"{few}, to see what time is worth")
 
+    def falling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        dx = x - x.mean(-1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):  # NaN for equal x
+            return -(dx * y).sum(-1) / (dx * dx).sum(-1)
 
-def _falling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Minus the least-squares slope of `y` over `x` along the last axis; NaN for equal `x`."""
-    dx = x - x.mean(-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return -(dx * y).sum(-1) / (dx * dx).sum(-1)
+    return stats.bootstrap_ci(falling, x, y)
 
 
 def soft_exponents(beta: float) -> tuple[float, float]:
@@ -125,42 +120,36 @@ def searches(
     arms: Mapping[str, Arm] = ARMS,
     soft: tuple[float, float] = SOFT,
 ) -> pd.DataFrame:
-    """The trials of every arm and seed, one row per network a search tried.
-
-    reward is the soft one, whatever the search was after; ratio: latency over the target; front:
-    the search found none as fast and as accurate. `spaces` by the arms' names.
+    """The trials of every arm and seed, one row per network a search tried. reward: the soft one,
+    whatever the search was after; ratio: latency over the target; front: the search found none as
+    fast and as accurate. `spaces` by the arms' names.
     """
     exponents, ppo, parts = EXPONENTS | {"soft": soft}, PPO(lr, batch_size), []
+
+    def value(reward: str, rows: pd.DataFrame) -> np.ndarray:
+        kind = exponents[reward]
+        return mnasnet.reward(rows["accuracy"], rows["latency_ms"], target_ms, *kind)
+
     for seed, name in tqdm([(s, a) for s in seeds for a in arms], desc="searching", unit="search"):
         arm, space = arms[name], spaces[arms[name].space]
         searcher = Controller(space, seed, ppo=ppo) if arm.learns else RandomSearch(space, seed)
-        value = partial(_value, target_ms, exponents[arm.reward])
-        found = mnasnet.search(searcher, space, evaluate, value, n_trials, batch_size)
-        found["reward"] = np.nan
-        fine = found["accuracy"].notna()
-        found.loc[fine, "reward"] = _value(target_ms, soft, found[fine])
-        found["front"], found["ratio"] = _front(found), found["latency_ms"] / target_ms
+        own = partial(value, arm.reward)
+        found = mnasnet.search(searcher, space, evaluate, own, n_trials, batch_size)
+        fine, found["reward"] = found["accuracy"].notna(), np.nan
+        found.loc[fine, "reward"] = value("soft", found[fine])
+        both = np.column_stack([found["accuracy"].fillna(-np.inf), -found["latency_ms"]])
+        found["front"] = pareto.is_non_dominated(both) & fine
+        found["ratio"] = found["latency_ms"] / target_ms
         parts.append(found.assign(arm=name, seed=seed))
     return pd.concat(parts, ignore_index=True)
-
-
-def _value(target_ms: float, exponents: tuple[float, float], rows: pd.DataFrame) -> np.ndarray:
-    return mnasnet.reward(rows["accuracy"], rows["latency_ms"], target_ms, *exponents)
-
-
-def _front(trials: pd.DataFrame) -> np.ndarray:
-    """Whether no other trial is as accurate and as fast, and better in one, (n,)."""
-    values = np.column_stack([trials["accuracy"].fillna(-np.inf), -trials["latency_ms"]])
-    return pareto.is_non_dominated(values) & trials["accuracy"].notna().to_numpy()
 
 
 def search_table(
     path: str | Path, seed: int, seeds: Sequence[int] = range(20)
 ) -> tuple[Tabular, pd.DataFrame, float]:
-    """NAS-Bench-Macro's table, the trials of TABLE_ARMS on it, 200 networks each, and the exponent
-    of their soft reward, fitted to what random search draws with the first of `seeds`.
-
-    The target is the median latency; `seed` chooses the networks that are timed.
+    """NAS-Bench-Macro's table, the trials of TABLE_ARMS on it, 200 networks each for the median
+    latency, and the exponent of their soft reward, fitted to what random search draws with the
+    first of `seeds`; `seed` chooses the networks that are timed.
     """
     read = nas_bench_macro(path)
     table = with_latency(read.table, seed)
@@ -174,19 +163,19 @@ def search_table(
 def with_latency(table: pd.DataFrame, seed: int = 0, n_calibration: int = 16) -> pd.DataFrame:
     """The table with latency_ms of every network: by a look-up table measured here (ONNX Runtime,
     one thread, batch 1), calibrated on the three pure networks and `n_calibration` others.
-
     ValueError where a busy machine spoilt it.
     """
     archs = [MACRO.decode(point) for point in table.index]
     pure = [MACRO.decode((option,) * 8) for option in range(3)]  # every piece, and the extremes
     chosen = np.random.default_rng(seed).choice(len(archs), n_calibration, replace=False)
     lookup = latency.LookupTable.build(pure, plan=_PLAN)
-    lookup = lookup.calibrated_on([*pure, *(archs[i] for i in chosen)], _PLAN)
+    whole = dict(enumerate([*pure, *(archs[i] for i in chosen)]))
+    timed = latency.measure_many(whole, plan=_PLAN, estimate="fastest").latency_ms
+    lookup = lookup.calibrate(whole.values(), timed.values())
     found = np.array([lookup.predict(arch) for arch in archs])
     if not found.min() > 0:
-        raise ValueError(
-            f"the look-up table predicts {found.min():.3g} ms: the machine was too busy, run again"
-        )
+        said = f"the look-up table predicts {found.min():.3g} ms"
+        raise ValueError(f"{said}: the machine was too busy, run again")
     return table.assign(arch=[encode(arch) for arch in archs], latency_ms=found)
 
 
@@ -216,25 +205,12 @@ def train_longer(
 def finalists(
     outcomes: pd.DataFrame, space: DecisionSpace, evaluate: Proxy
 ) -> tuple[dict[str, Arch], pd.DataFrame, float]:
-    """What is trained to the end: the best of the soft searches, MobileNetV2's design as fast as
-    that, single layer types. Also the layers of the first two, and the second's latency over the
-    first's.
+    """What is trained to the end: the best of the soft searches, MobileNetV2's design as fast,
+    single layer types. Also the layers of the first two, and the second's latency over the first's.
     """
     mine = outcomes[outcomes["arm"] == "soft"].sort_values("reward").iloc[-1]
     best, centre = decode(mine["arch"]), space.decode(space.centre())
-    scaled, scaled_ms = comparison.match_latency(centre, mine["latency_ms"], evaluate.latency_ms)
+    scaled, scaled_ms = baselines.match_latency(centre, mine["latency_ms"], evaluate.latency_ms)
     two = {"found": best, "MobileNetV2, as fast": scaled}
-    layers = comparison.layer_rows(two)
+    layers = baselines.layer_rows(two)
     return two | single_layer_variants(space, best), layers, scaled_ms / mine["latency_ms"]
-
-
-def train_finalists(
-    archs: Mapping[str, Arch],
-    images: DataSet,
-    recipe: train.Recipe,
-    seeds: Sequence[int],
-    resume: Path | None = None,
-) -> pd.DataFrame:
-    """Every network trained with every seed, tested once, all timed in turn."""
-    entries = [(name, seed, arch) for name, arch in archs.items() for seed in seeds]
-    return comparison.train_and_time(entries, images, recipe, resume=resume)

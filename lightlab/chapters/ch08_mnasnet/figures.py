@@ -1,7 +1,4 @@
-"""Searches that weigh accuracy against latency: the reward, the space, what they find.
-
-Accuracies in per cent; latencies as multiples of the target where nothing else is said.
-"""
+"""Searches that weigh accuracy (%) against latency: the reward, the space, what they find."""
 
 from collections.abc import Mapping
 
@@ -22,7 +19,7 @@ LOOKS = {
     "accuracy only, flat": {"color": style.COLOURS[3], "marker": "v"},
     "random": style.method("random"),
 }
-FOUND = LOOKS["soft"]["color"]
+_FOUND, _TARGET = LOOKS["soft"]["color"], {"color": "black", "linestyle": "--", "linewidth": 1}
 
 
 def rewards(curves: pd.DataFrame, surface: pd.DataFrame) -> Figure:
@@ -39,15 +36,11 @@ def rewards(curves: pd.DataFrame, surface: pd.DataFrame) -> Figure:
         where = (grid.columns, grid.index, grid)
         ax.contourf(*where, levels=levels, cmap=style.SEQUENTIAL, alpha=0.75)
         lines = ax.contour(*where, levels=levels, colors="white", linewidths=1)
-        ax.clabel(lines, fontsize=7.5, fmt="%.0f")
-        _target(ax)
+        ax.clabel(lines, fontsize=8, fmt="%.0f")
+        ax.axvline(1, **_TARGET)
         ax.set(xlabel="latency / target", ylabel="accuracy, %", title=f"{kind} reward")
         ax.grid(False)
     return fig
-
-
-def _target(ax: Axes) -> None:
-    ax.axvline(1, color="black", linestyle="--", linewidth=1)
 
 
 def sizes(costs: pd.DataFrame, known: Mapping[str, float]) -> Figure:
@@ -59,11 +52,10 @@ def sizes(costs: pd.DataFrame, known: Mapping[str, float]) -> Figure:
         ax.hist(part["macs"], bins, histtype="stepfilled", alpha=0.35, color=colour, label=name)
         ax.hist(part["macs"], bins, histtype="step", color=colour)
     top = ax.get_ylim()[1]
-    look = {"xytext": (40, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-    look |= {"backgroundcolor": "white", "arrowprops": {"arrowstyle": "-", "lw": 0.8}}
+    look = {"backgroundcolor": "white", "arrowprops": {"arrowstyle": "-", "lw": 0.8}}
     for i, (name, macs) in enumerate(sorted(known.items(), key=lambda item: item[1])):
         ax.axvline(macs, color="black", linewidth=1, linestyle=":")
-        ax.annotate(name, (macs, top * (0.97 - 0.12 * i)), **look)
+        marks.note(ax, name, (macs, top * (0.97 - 0.12 * i)), (40, 0), va="center", **look)
     style.log_counts(ax)
     ax.set(xlabel="MACs of one image (log)", ylabel="networks")
     fig.legend(loc="outside upper center", ncols=2)
@@ -90,14 +82,11 @@ def macs_and_latency(published: pd.DataFrame, ours: pd.DataFrame) -> Figure:
 def _beside(ax: Axes, word: str, at: tuple[float, float], left: bool) -> None:
     """A word beside its mark."""
     shift, side = (-6, "right") if left else (6, "left")
-    marks.note(ax, word, at, (shift, 0), ha=side, va="center", fontsize=7.5)
+    marks.note(ax, word, at, (shift, 0), ha=side, va="center")
 
 
 def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
-    """Accuracy against latency of all that two searches sampled, early ones light, and the front.
-
-    `beta`: the soft reward's exponent, for lines of equal reward.
-    """
+    """Accuracy against latency of what searches sampled, early ones light, and the front."""
     arms = list(trials.groupby("arm", sort=False))
     titles = [f"{arm}: {len(part)} networks" for arm, part in arms]
     labels = ("latency / target", "accuracy after short training, %")
@@ -110,7 +99,7 @@ def cloud(trials: pd.DataFrame, chosen: pd.DataFrame, beta: float) -> Figure:
         ax.step(front["ratio"], front["accuracy"], where="post", color=colour, linewidth=1.4)
         best = chosen[chosen["arm"] == arm]
         ax.plot(best["ratio"], best["accuracy"], "*", ms=13, color="black", mfc=colour)
-        _target(ax)
+        ax.axvline(1, **_TARGET)
     for ax in axes:
         _equal_reward(ax, beta)
     return fig
@@ -154,7 +143,7 @@ def hard_and_soft(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
         left.plot([0, *found, 10], [0, *shares, 100], **look)
         right.plot([0, *ends, 10], [0, *(100 * published[arm].cumsum()), 100], color=colour)
     for ax, title in ((left, "here"), (right, "published, Figure 6")):
-        _target(ax)
+        ax.axvline(1, **_TARGET)
         ax.axhline(50, color=style.GREY, linewidth=0.8)
         ax.set(title=title, xlabel="latency / target", xlim=(0, 2.5), ylim=(0, 103))
     left.set_ylabel("% of the sampled networks\nat most so slow")
@@ -174,7 +163,6 @@ def proxies(trials: pd.DataFrame) -> Figure:
 
 def ablation(winners: pd.DataFrame, published: pd.DataFrame, beta: float) -> Figure:
     """What searches choose, accuracy against latency over target: one mark a seed; the paper's.
-
     Grey: equal soft reward, of exponent `beta` here and −0.07 in the paper.
     """
     fig, (left, right) = style.subplots(1, 2, height=3.1)
@@ -184,13 +172,13 @@ def ablation(winners: pd.DataFrame, published: pd.DataFrame, beta: float) -> Fig
     left.set(title="here", ylabel="accuracy after short training, %")
     for row in published.itertuples():
         mark = "^" if row.reward.startswith("accuracy only") else "o"
-        right.plot(row.ratio, row.top1, mark, color=FOUND, ms=6)
+        right.plot(row.ratio, row.top1, mark, color=_FOUND, ms=6)
         words = f"{row.space},\n{row.reward}"
         _beside(right, words, (row.ratio, row.top1), left=row.ratio > 2)
     right.set(title="published, Table 5", ylabel="top-1 on ImageNet, %", ylim=(71, 76))
     right.set_xlim(0.8, 3)
     for ax, exponent in ((left, beta), (right, -0.07)):
-        _target(ax)
+        ax.axvline(1, **_TARGET)
         ax.set(xlabel="latency / target", xscale="log")
         limits = ax.get_xlim()
         style.only_ticks(ax.xaxis, [0.25, 0.5, 1, 2, 4])
@@ -205,14 +193,14 @@ def trained(results: pd.DataFrame, published: pd.DataFrame) -> Figure:
     fig, (left, right) = style.subplots(1, 2, height=3.2, width_ratios=[1.5, 1])
     labels = []
     for at, (name, part) in enumerate(results.groupby("name", sort=False)):
-        colour = FOUND if name == "found" else style.GREY
+        colour = _FOUND if name == "found" else style.GREY
         left.plot(part["accuracy"], [at] * len(part), "o", color=colour, alpha=0.6)
         left.plot([part["accuracy"].mean()] * 2, [at - 0.3, at + 0.3], color=colour, linewidth=2.5)
         labels.append(f"{name}\n{1e3 * part['latency_ms'].iloc[0]:.1f} µs")
     marks.name_rows(left, labels)
     left.set(xlabel="test accuracy, %", title="here")
     for i, row in enumerate(published.itertuples()):
-        mark, colour = ("*", FOUND) if i == 0 else ("o", style.GREY)
+        mark, colour = ("*", _FOUND) if i == 0 else ("o", style.GREY)
         right.plot(row.latency_ms, row.top1, mark, ms=13 if i == 0 else 6, color=colour)
         word = row.model.replace(" only", "").replace("(k3x3)", "3×3").replace("(k5x5)", "5×5")
         _beside(right, word, (row.latency_ms, row.top1), left=row.latency_ms > 100)

@@ -1,6 +1,4 @@
-"""The spaces that are searched: MnasNet's, one design per stage, and flat ones, one per layer; and
-NAS-Bench-Macro's, with the table of its networks.
-"""
+"""The spaces that are searched: hierarchical, flat, and NAS-Bench-Macro's table of networks."""
 
 import zlib
 from collections.abc import Sequence
@@ -38,10 +36,9 @@ LAYER_TYPES = {
 
 
 def flat(skeleton: Skeleton) -> DecisionSpace:
-    """Every layer decides for itself what in `MnasNetSpace` a stage decides: the flat counterpart.
-
-    Each layer is left out, stands once or twice, which makes the paper's S^(B·N) of S^B. The stride
-    of a layer left out is made by the next that stands, at the end by the last ones before.
+    """Every layer decides for itself what in `MnasNetSpace` a stage decides. Each is left out,
+    stands once or twice, which makes the paper's S^(B·N) of S^B. The stride of a layer left out is
+    made by the next that stands, at the end by the last ones before.
     """
     places = [(i, j) for i, stage in enumerate(skeleton.stages, 1) for j in range(stage.layers)]
 
@@ -69,9 +66,7 @@ def small(images: DataSet, channels: Sequence[int]) -> dict[str, DecisionSpace]:
 
 
 def sizes() -> pd.DataFrame:
-    """Networks in the paper's space and in its flat counterpart, with the three convolutions of the
-    paper's list and with the four that are searched.
-    """
+    """Networks in the paper's space and in its flat counterpart, listed and searched."""
     factorized, per_layer = MnasNetSpace(IMAGENET), flat(IMAGENET)
     # of one block: convolution, kernel, SE, skip, width, layers
     n_options = factorized.n_options[:6]
@@ -87,9 +82,7 @@ def sizes() -> pd.DataFrame:
 
 
 def published_networks() -> pd.DataFrame:
-    """Whether the networks that the paper found lie in its space, of the widths that it states and
-    of two more, or why not.
-    """
+    """Whether the networks that the paper found lie in its space, or why not."""
     names = [n for n in scaling.names() if n.startswith("mnasnet_")]
     two = {
         "widths 0.75, 1, 1.25, as stated": MnasNetSpace(IMAGENET),
@@ -115,9 +108,7 @@ def known_costs() -> dict[str, int]:
 
 
 def single_layer_variants(space: MnasNetSpace, arch: Arch) -> dict[str, Arch]:
-    """Networks as deep and wide as `arch`, of one layer type throughout (MnasNet table 6), without
-    squeeze-excite, with residuals.
-    """
+    """Networks as deep and wide as `arch` of one layer type (MnasNet table 6), without SE."""
     options, found = space.options(space.find(arch)), {}
     for name, layer in LAYER_TYPES.items():
         everywhere = layer | {"se": 0, "skip": "identity"}

@@ -1,22 +1,24 @@
 """ProxylessNAS in small: searches by price of latency, others as fast, a network per device."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lightlab import train
-from lightlab.chapters.ch09_proxylessnas.hardware import Device
+from lightlab import latency, train
 from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import stats
-from lightlab.methods import comparison, subnets
 from lightlab.methods.architect import Settings
-from lightlab.methods.mnasnet import reward
-from lightlab.methods.price import Price
+from lightlab.methods.baselines import comparable, match_latency, train_and_time
+from lightlab.methods.mnasnet import Meter, reward
+from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.methods.proxyless import Found, search, training_macs
-from lightlab.search.searcher import SearchError
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode
 from lightlab.space.decisions import Point
@@ -30,8 +32,23 @@ FOUND, NARROWED = "found", "no latency term, narrowed"
 RANDOM, MOBILENET = "random, as fast", "MobileNetV2, as fast"
 MNASNET = "MnasNet (08), as fast"
 
+PLAN = latency.Plan.brief(8)
+
 Key = tuple[str, int]  # of a search: its kind or the setting it is for, and its seed
 Entry = tuple[str, int, Arch]
+
+
+@dataclass(frozen=True, eq=False)
+class Device:
+    """A setting of this machine ("onnxruntime/1/1"): what times networks in it, their prices,
+    random networks to check these on, and the latency asked for.
+    """
+
+    setting: str
+    meter: Meter
+    price: Price
+    checked: pd.DataFrame
+    target_ms: float
 
 
 def small_space(images: DataSet, channels: Sequence[int], layers: int) -> ProxylessSpace:
@@ -40,12 +57,22 @@ def small_space(images: DataSet, channels: Sequence[int], layers: int) -> Proxyl
     return ProxylessSpace(Skeleton.small(images.input_shape, n_classes, channels, layers))
 
 
+def measure(
+    space: ProxylessSpace, setting: str, share: float, n: int, kept: Path, seed: int
+) -> Device:
+    """The prices in a setting, calibrated and checked on `n` networks each. The target is a `share`
+    of the time of MobileNetV2's design; times are kept in the folder `kept`.
+    """
+    journal = Journal(kept / f"{setting.replace('/', ' ')}.jsonl")
+    meter = Meter(space.decode(space.centre()), latency.Setting.of(setting), PLAN, journal)
+    price, checked = price_latency(space, meter, n, n, seed)
+    return Device(setting, meter, price, checked, share * price.of(space.centre()))
+
+
 def kinds(
     recipe: train.Recipe, price: float, swept: Sequence[float], **learning: Any
 ) -> dict[str, Settings]:
-    """Searches by name: with each λ of `swept` and none, with one that follows the target (`price`
-    at twice the target), and by REINFORCE.
-    """
+    """Searches by name: each λ of `swept` and 0, one by target (`price` at twice it), REINFORCE."""
     weights = sorted({0.0, *swept})
     found = {f"λ = {w:g}": Settings(recipe, latency_weight=w, **learning) for w in weights}
     found[BY_TARGET] = Settings(recipe, latency_weight=price, limit=True, **learning)
@@ -57,21 +84,15 @@ def search_many(
     space: ProxylessSpace,
     images: DataSet,
     jobs: Mapping[Key, tuple[Device, Settings]],
-    workers: int | None = None,
-    resume: Path | None = None,
+    resume: Path,
 ) -> dict[Key, Found]:
     """A search for each device and settings, side by side, see `run_beside`."""
     calls = {
         key: (space, images, device.price, device.target_ms, settings, key[1])
         for key, (device, settings) in jobs.items()
     }
-    n_images = (train.samples(how.recipe, len(images.train)) for _, how in jobs.values())
-    return run_beside(search, calls, training_macs(space) * sum(n_images), workers, resume)
-
-
-def curves(found: Mapping[str, Found]) -> pd.DataFrame:
-    """The histories of several searches, with their name as `search`."""
-    return pd.concat([one.history.assign(search=name) for name, one in found.items()])
+    n_images = sum(train.samples(how.recipe, len(images.train)) for _, how in jobs.values())
+    return run_beside(search, calls, training_macs(space) * n_images, resume=resume)
 
 
 def moments(history: pd.DataFrame, n: int = 4) -> dict[str, Point]:
@@ -102,15 +123,11 @@ def mnasnet_chose(folder: Path, like: Arch) -> Arch:
     return scaling.adapt(decode(best), **size, n_classes=like.n_classes)
 
 
-def random_as_fast(
-    space: ProxylessSpace, price: Price, point: Point, seed: int, n: int = 2000
-) -> Point:
-    """The first of `n` random points whose predicted latency is within 5 % of that of `point`;
-    where there is none, the nearest. SearchError where nothing else is drawn.
+def random_as_fast(space: ProxylessSpace, price: Price, point: Point, seed: int) -> Point:
+    """The first of 2,000 random points whose predicted latency is within 5 % of that of `point`;
+    where there is none, the nearest.
     """
-    drawn = [p for p in space.sample(np.random.default_rng(seed), n) if p != tuple(point)]
-    if not drawn:
-        raise SearchError(f"{space!r} holds no other network to compare with")
+    drawn = [p for p in space.sample(np.random.default_rng(seed), 2000) if p != point]
     off = np.abs(np.log(price.of(drawn) / price.of(point)))
     close = (i for i, distance in enumerate(off) if distance < 0.05)
     return drawn[next(close, int(np.argmin(off)))]
@@ -128,7 +145,7 @@ def baselines(
         others = {NARROWED: free, RANDOM: drawn, MOBILENET: centre, MNASNET: mnasnet}
         entries.append((FOUND, seed, mine.arch))
         for name, arch in others.items():
-            entries.append((name, seed, comparison.match_latency(arch, ms, home.meter)[0]))
+            entries.append((name, seed, match_latency(arch, ms, home.meter)[0]))
     return entries
 
 
@@ -139,13 +156,13 @@ def compare(
     found: Mapping[Key, Found],
     before: Path,
     recipe: train.Recipe,
-    resume: Path | None = None,
+    resume: Path,
 ) -> pd.DataFrame:
     """All `found` networks and the baselines trained alike; `before` is notebook 08's folder."""
     mnasnet = mnasnet_chose(before, space.decode(space.centre()))
     entries = baselines(space, home, found, mnasnet)
     entries += [(kind, seed, one.arch) for (kind, seed), one in found.items()]
-    return comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    return train_and_time(entries, images, recipe, home.meter, resume=resume)
 
 
 def compare_devices(
@@ -154,13 +171,11 @@ def compare_devices(
     images: DataSet,
     recipe: train.Recipe,
     home: Device,
-    resume: Path | None = None,
+    resume: Path,
 ) -> pd.DataFrame:
-    """The networks `fitted` to each setting trained alike; those for `home` are in `trained`
-    already.
-    """
+    """The networks `fitted` to each setting trained alike, as those at `home` in `trained` were."""
     entries = [(name, s, one.arch) for (name, s), one in fitted.items() if name != home.setting]
-    tested = comparison.train_and_time(entries, images, recipe, home.meter, resume=resume)
+    tested = train_and_time(entries, images, recipe, home.meter, resume=resume)
     at_home = trained[trained["name"] == FOUND].assign(name=home.setting)
     return pd.concat([at_home, tested])
 
@@ -175,7 +190,7 @@ def summary(trained: pd.DataFrame, target_ms: float) -> pd.DataFrame:
 
 def gap(trained: pd.DataFrame, baseline: str) -> pd.Series:
     """Accuracy found minus that of `baseline`, by seed; empty where these are not comparable."""
-    if not comparison.comparable(trained, baseline, FOUND):
+    if not comparable(trained, baseline, FOUND):
         return pd.Series(dtype=float)
     return stats.paired(trained, "accuracy", "name", FOUND, baseline)
 
@@ -186,19 +201,8 @@ def reward_gap(trained: pd.DataFrame, target_ms: float, exponent: float) -> pd.S
     return stats.paired(trained.assign(reward=worth), "reward", "name", REINFORCE, FOUND)
 
 
-def deliver(
-    arch: Arch, images: DataSet, recipe: train.Recipe, seed: int, path: Path, resume: Path
-) -> float:
-    """Train a network and write it as an ONNX file, see `subnets.deliver`."""
-    job = train.Job(arch, images.train, recipe, seed)
-    done = train.train_each({0: job}, resume=resume)
-    return subnets.deliver(done[0].network(), images, path)
-
-
 def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path) -> pd.DataFrame:
-    """What a search took, means over the seeds; "over ours" in samples (images of both splits).
-    Beside ours notebook 08's, as it was and with the 8,000 networks of MnasNet's paper.
-    """
+    """What a search took, means over the seeds; "over ours" in samples (images of both splits)."""
     columns = ["samples", "macs", "seconds"]
     spent = pd.DataFrame([one.history.iloc[-1] for one in found.values()])
     spent["kind"] = [kind for kind, _ in found]
@@ -211,6 +215,65 @@ def search_cost(found: Mapping[Key, Found], trained: pd.DataFrame, before: Path)
     accuracy = trained.groupby("name", sort=False)["accuracy"].mean().rename({MNASNET: here})
     table["accuracy"] = accuracy.reindex(table.index)
     return table.reset_index()
+
+
+def predicted(space: ProxylessSpace, home: Device, points: Iterable[Point]) -> pd.DataFrame:
+    """Predicted and measured latency of random networks and of `points`, timed now."""
+    points = list(dict.fromkeys(points))
+    ours = predictions(home.price, points, home.meter([space.decode(p) for p in points]))
+    return pd.concat([home.checked.assign(kind="random"), ours.assign(kind="found")])
+
+
+def crossed(networks: Mapping[Key, Arch]) -> pd.DataFrame:
+    """Networks timed in each other's setting, by seed; times: over that of the setting's own."""
+    parts = []
+    for seed in dict.fromkeys(s for _, s in networks):
+        own = {setting: arch for (setting, s), arch in networks.items() if s == seed}
+        cells = latency.measure_settings(own, own, PLAN)
+        at_home = cells[cells["network"] == cells["setting"]].set_index("setting")["latency_ms"]
+        times = cells["latency_ms"] / cells["setting"].map(at_home)
+        parts.append(cells.assign(times=times, seed=seed))
+    return pd.concat(parts)
+
+
+def elsewhere(cells: pd.DataFrame) -> np.ndarray:
+    """By seed, how much slower two networks are if they change places, geometric mean over the
+    pairs: of both, since one that missed its target is faster or slower in both places.
+    """
+
+    def mean(part: pd.DataFrame) -> float:
+        wide = part.pivot(index="network", columns="setting", values="times")
+        pairs = itertools.combinations(wide.index, 2)
+        return np.exp(np.mean([np.log(wide.loc[a, b] * wide.loc[b, a]) / 2 for a, b in pairs]))
+
+    return cells.groupby("seed")[["network", "setting", "times"]].apply(mean).to_numpy()
+
+
+def tables(
+    cells: pd.DataFrame, tested: pd.DataFrame, devices: Mapping[str, Device], exponent: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Means over the seeds by the setting that a network is for: its time in all settings in µs,
+    MACs and accuracy; and its worth in each, accuracy · (latency / target)^exponent.
+    """
+    names = list(devices)
+    wide = cells.groupby(["network", "setting"])["latency_ms"].mean().unstack().loc[names, names]
+    means = tested.groupby("name")[["macs", "accuracy"]].mean().loc[names]
+    worth = {
+        name: reward(means["accuracy"], wide[name], device.target_ms, exponent, exponent)
+        for name, device in devices.items()
+    }
+    table = (1e3 * wide).add_prefix("µs, ").join(means)
+    worth = pd.DataFrame(worth, index=pd.Index(names, name="network"))
+    return table.reset_index(names="network"), worth.reset_index()
+
+
+def published_crossed() -> pd.DataFrame:
+    """The paper's three networks on its three devices, in the columns of `crossed`."""
+    table = read_csv("proxyless_cross_hardware.csv").set_index("specialised_for")
+    names = list(table.index)
+    ms = table[[f"{name.lower()}_latency_ms" for name in names]].set_axis(names, axis=1)
+    rows = [(a, b, ms.loc[a, b], ms.loc[a, b] / ms.loc[b, b]) for a in names for b in names]
+    return pd.DataFrame(rows, columns=["network", "setting", "latency_ms", "times"])
 
 
 def released_inside() -> int:

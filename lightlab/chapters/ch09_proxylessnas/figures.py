@@ -44,10 +44,8 @@ def _looks(names: Iterable[str]) -> dict[str, dict]:
 
 def gates(estimates: pd.DataFrame) -> Figure:
     """Mean estimated gradients and exact ones, a panel a loss."""
-    losses, labels = (
-        list(estimates["loss"].unique()),
-        ("logit of candidate", "gradient (line: exact)"),
-    )
+    losses = list(estimates["loss"].unique())
+    labels = "logit of candidate", "gradient (line: exact)"
     fig, axes = marks.panels(losses, height=3.1, labels=labels, sharey=True)
     for ax, (_, part) in zip(axes, estimates.groupby("loss", sort=False), strict=True):
         for k, (form, rows) in enumerate(part.groupby("form", sort=False)):

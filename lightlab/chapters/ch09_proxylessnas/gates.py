@@ -1,5 +1,4 @@
-"""The forms of an architecture step: how right their gradients are, what they keep, how long they
-take.
+"""The forms of an architecture step: how right their gradients are, their memory and their time.
 
 Gradients are checked on a mixed operation small enough to enumerate: three candidates scale a
 number, the loss of what comes out is linear or a square. The exact gradient of the expected loss by
@@ -32,7 +31,6 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 WEIGHT_STEP = "one"  # of one path: what training a compact network keeps
 GRADIENTS = ("sum", "all", "two", WEIGHT_STEP)
-DESIGN = (3, 6)  # MBConv6 3×3 everywhere, so that only the number of candidates changes
 
 
 class _Scale(nn.Module):
@@ -50,7 +48,7 @@ def _squared(y: Tensor, wanted: float) -> Tensor:
 
 def toy(logits: Sequence[float] = LOGITS, by: Sequence[float] = BY) -> MixedOp:
     """A mixed operation of these logits, whose candidates multiply by these numbers."""
-    mixed = MixedOp(Position("toy", 1, 1, {}))
+    mixed = MixedOp(Position("toy", (1, 1), {}))
     mixed.candidates = nn.ModuleList(_Scale(float(b)) for b in by)
     mixed.arch_logits = nn.Parameter(torch.tensor(logits, dtype=torch.float32))
     return mixed
@@ -90,9 +88,7 @@ def estimates(n_draws: int, seed: int = 0) -> pd.DataFrame:
 
 
 def downhill(n_toys: int, n_draws: int, seed: int = 0) -> np.ndarray:
-    """Cosine between the mean two-path gradient and the exact one, squared loss, for each of
-    `n_toys` random problems.
-    """
+    """Cosines of mean two-path and exact gradients, squared loss, of random toys, (n_toys,)."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     found = []
     for _ in range(n_toys):
@@ -121,7 +117,7 @@ def steps(
     ready: dict[tuple[str, int], Callable[[], Tensor]] = {}
     rows = []
     for n in n_candidates:
-        designs = {f"copy_{i}": DESIGN for i in range(n)}
+        designs = {f"copy_{i}": (3, 6) for i in range(n)}  # only their number changes
         net = Supernet(ProxylessSpace(skeleton, designs, zero=False)).to(device)
         for form in GRADIENTS:
             step = ready[form, n] = _step(net, form, batch)
@@ -137,9 +133,8 @@ def steps(
                 if device == "cuda":
                     torch.cuda.synchronize()
                 timed[key].append(1e3 * (time.perf_counter() - begin))
-    found = [stats.median_ci(ms[1:]) for ms in timed.values()]  # the first warms up
-    table = pd.DataFrame(rows, columns=["form", "candidates", "mib", "cuda_mib"])
-    return table.join(pd.DataFrame(found, columns=["ms", "ci_low", "ci_high"]))
+    ms = [float(np.median(times[1:])) for times in timed.values()]  # the first warms up
+    return pd.DataFrame(rows, columns=["form", "candidates", "mib", "cuda_mib"]).assign(ms=ms)
 
 
 def _step(net: Supernet, form: str, batch: int) -> Callable[[], Tensor]:

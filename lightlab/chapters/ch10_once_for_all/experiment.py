@@ -20,7 +20,7 @@ from lightlab.methods.phases import expected_macs, progressive, sandwich, unifor
 from lightlab.methods.shrinking import N_ROWS, Shrunk
 from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
@@ -65,9 +65,9 @@ def small_space(
 def published_space() -> dict[str, float]:
     """Of the paper's: networks, weights of the supernet and MACs of a sub-network, in millions."""
     space = OfaSpace(OFA_MOBILENET_V3)
-    weights = sum(p.numel() for p in ElasticNetwork(space).parameters())
+    n_weights = sum(p.numel() for p in ElasticNetwork(space).parameters())
     macs = round(cost.macs(space.decode(space.corner(4, 3, 3))) / 1e6)
-    return {"networks": space.n_archs(), "weights": weights / 1e6, "macs": macs}
+    return {"networks": space.n_archs(), "weights": n_weights / 1e6, "macs": macs}
 
 
 def elastic_layers(space: OfaSpace) -> pd.DataFrame:
@@ -107,9 +107,7 @@ def importance(network: ElasticNetwork, block: int) -> pd.DataFrame:
 def sort_or_not(
     full: Mapping[int, ElasticNetwork], images: DataSet
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The full network cut to each width before it has learnt to be, its channels in one of ORDERS
-    (validation images), and the means.
-    """
+    """Validation accuracy of the full network cut to each width, by order, and the means."""
     rows = []
     for seed, trained in full.items():
         space = trained.space
@@ -153,7 +151,7 @@ def phase_table(passes: float, lr: float) -> pd.DataFrame:
     """The published phases beside those of so many passes, with the rates that come of `lr`."""
     plan = progressive(passes)
     epochs, rates = zip(*((round(phase.epochs, 2), lr * phase.lr) for phase in plan), strict=True)
-    table = loader.read_csv("ofa_phases.csv")
+    table = read_csv("ofa_phases.csv")
     return table.assign(**{"epochs here": epochs, "rate here": rates})
 
 
@@ -191,12 +189,6 @@ def arms(
     }
 
 
-def course(begun: Shrunk, after: Shrunk) -> pd.DataFrame:
-    """The history of a shrinking with its first phase before it."""
-    first, rest = begun.history, after.history
-    return pd.concat([first, rest.assign(passes=rest["passes"] + first["passes"].iloc[-1])])
-
-
 def spent(begun: Mapping[int, Shrunk], trained: Trained) -> pd.DataFrame:
     """What the trainings took, means over the seeds."""
     columns = ["steps", "passes", "macs", "seconds"]
@@ -208,9 +200,7 @@ def spent(begun: Mapping[int, Shrunk], trained: Trained) -> pd.DataFrame:
 
 
 def seconds(begun: Mapping[int, Shrunk], trained: Trained, arm: str) -> np.ndarray:
-    """Of one core, for the whole training of an arm, by seed, (n,): with the first phase where it
-    starts from that or is taught by it.
-    """
+    """Of one core, for an arm's training by seed, (n,), with the first phase where that counts."""
     needed = arm not in (SANDWICH, UNIFORM + PLAIN)
     before = np.array([one.history["seconds"].iloc[-1] for one in begun.values()])
     own = [trained[arm, seed].history["seconds"].iloc[-1] for seed in begun]
@@ -218,9 +208,7 @@ def seconds(begun: Mapping[int, Shrunk], trained: Trained, arm: str) -> np.ndarr
 
 
 def compare_arms(trained: Trained, images: DataSet) -> tuple[str, pd.DataFrame]:
-    """The arm that is best on the validation images, of those of equally many passes; and the eight
-    corners of all arms on the test images.
-    """
+    """The best arm of equally many passes by validation, and the tested corners of all arms."""
     networks = {key: one.network for key, one in trained.items()}
     even = {key: network for key, network in networks.items() if key[0] != AS_MUCH}
     means = subnets.evaluate_corners(even, images, "val").groupby("arm")["accuracy"].mean()
@@ -257,7 +245,7 @@ def corner_gap(corners: pd.DataFrame, a: str, b: str) -> pd.Series:
 def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """Of all COMPARED; and the paper's first by corner (points)."""
     gaps = {what: corner_gap(corners, *pair) for what, pair in COMPARED.items()}
-    return stats.difference_table(gaps), loader.read_csv("ofa_ablation.csv")["gain"]
+    return stats.difference_table(gaps), read_csv("ofa_ablation.csv")["gain"]
 
 
 def agreement(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:

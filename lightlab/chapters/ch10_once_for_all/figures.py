@@ -1,7 +1,4 @@
-"""Pictures of a once-for-all network: what nests in it, its training, what is cut from it, costs.
-
-Data frames in, figures out; accuracies in per cent.
-"""
+"""Pictures of a once-for-all network. Data frames in, figures out; accuracies in per cent."""
 
 from collections.abc import Sequence
 
@@ -24,13 +21,8 @@ ARMS = {
     "alone, budget divided": (style.GREY, "x"),
     "alone, full budget": ("black", "x"),
 }
-ENDS = {"largest": style.COLOURS[0], "middle": style.COLOURS[2], "smallest": style.COLOURS[1]}
 ORDERS = {"by importance": style.COLOURS[0], "as trained": style.COLOURS[1], "random": style.GREY}
-MODELS = {
-    "perceptrons": style.COLOURS[0],
-    "linear": style.COLOURS[2],
-    "MACs only": style.COLOURS[1],
-}
+THREE = [style.COLOURS[i] for i in (0, 2, 1)]
 
 
 def layers(table: pd.DataFrame) -> Figure:
@@ -98,7 +90,7 @@ def course(history: pd.DataFrame) -> Figure:
     """Accuracy of the smallest, middle and largest sub-network over a training in phases."""
     fig, ax = style.subplots(height=3.1)
     thousand = history["passes"] / 1000
-    for name, colour in ENDS.items():
+    for name, colour in zip(("largest", "middle", "smallest"), THREE, strict=True):
         ax.plot(thousand, history[name], "o-", color=colour, label=name)
     begin = 0.0
     for phase, rows in history.groupby("phase", sort=False):
@@ -165,9 +157,9 @@ def learning(curve: pd.DataFrame) -> Figure:
     sizes = sorted(curve["n"].unique())
     words = {"rmse": "RMSE, points", "tau": "Kendall's τ"}
     for ax, (column, label) in zip(axes, words.items(), strict=True):
-        for name, colour in MODELS.items():
+        for (name, part), colour in zip(curve.groupby("model", sort=False), THREE, strict=True):
             look = {"color": colour, "marker": "o", "label": name}
-            marks.dots_and_means(ax, curve[curve["model"] == name], "n", column, "n", **look)
+            marks.dots_and_means(ax, part, "n", column, "n", **look)
         ax.set(xscale="log", xlabel="sub-networks to learn from", ylabel=label)
         style.only_ticks(ax.xaxis, sizes)
     marks.legend_above(fig, axes[0])
@@ -190,10 +182,8 @@ def curse(chosen: pd.DataFrame) -> Figure:
 
 
 def fronts(served: pd.DataFrame, designs: pd.DataFrame) -> Figure:
-    """Accuracy against measured latency, a panel per setting: served networks and scaled designs.
-
-    Lines join means over the seeds, of the designs those that no faster one equals on the
-    validation images.
+    """Accuracy against measured latency, a panel per setting. Lines join means over the seeds, of
+    the designs those that no faster one equals on the validation images.
     """
     settings = list(served["setting"].unique())
     titles = ["{}, {} thread, batch {}".format(*setting.split("/")) for setting in settings]

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,21 @@ from lightlab import latency, train
 from lightlab.data import DataSet
 from lightlab.measure import stats
 from lightlab.measure.machine import torch_threads
-from lightlab.methods import accuracy_predictor, comparison, subnets
-from lightlab.methods.accuracy_predictor import MLP, MODELS, Predictor, Samples
+from lightlab.methods import baselines, subnet_search, subnets
 from lightlab.methods.mnasnet import Meter
 from lightlab.methods.price import Price, price_latency
-from lightlab.methods.subnet_search import Evolution, Limits, evolve, random_search
+from lightlab.methods.subnet_search import (
+    MLP,
+    MODELS,
+    Evolution,
+    Limits,
+    Predictor,
+    evolve,
+    random_search,
+)
+from lightlab.methods.subnets import Samples
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.search import pareto
 from lightlab.space.arch import decode, encode
 from lightlab.space.once_for_all import OfaSpace
@@ -37,9 +44,7 @@ def learn(
     networks: Mapping[int, ElasticNetwork], images: DataSet, n: int
 ) -> tuple[dict[int, Samples], dict[int, MLP]]:
     """By seed, `n` evaluated sub-networks of a network and a predictor that learnt from them."""
-    samples = {
-        seed: accuracy_predictor.sample(net, images, n, seed) for seed, net in networks.items()
-    }
+    samples = {s: subnets.sample(net, images, n, s) for s, net in networks.items()}
     models = {
         s: MLP(networks[s].space.encode(x.points), x.accuracy, seed=s) for s, x in samples.items()
     }
@@ -68,9 +73,7 @@ def learning_curve(space: OfaSpace, known: Samples, seed: int) -> pd.DataFrame:
 def price(
     space: OfaSpace, settings: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, Price], np.ndarray]:
-    """Latencies of all sub-networks in each of these settings, measured now, and the seconds of one
-    core that it took, (settings,).
-    """
+    """Latencies in each setting, measured now, and the seconds of one core it took, (settings,)."""
     prices, seconds = {}, []
     for name in settings:
         begin = time.process_time()
@@ -87,16 +90,16 @@ def targets(price: Price, n: int) -> np.ndarray:
 
 
 def specialise(
-    models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int, n: int = 5
+    models: Mapping[int, Predictor], prices: Mapping[str, Price], generations: int
 ) -> pd.DataFrame:
-    """What evolution chooses for every seed's predictor, setting and each of `n` targets."""
+    """What evolution chooses for every seed's predictor, setting and each of five targets."""
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
         space = price.space
-        score = accuracy_predictor.make_score(space, model)
-        for target in targets(price, n):
+        score = subnet_search.make_score(space, model)
+        for target in targets(price, 5):
             begin = time.process_time()
-            limits = Limits({"latency in ms": (price, target)})
+            limits = Limits.latency_ms(price, target)
             chosen = evolve(space, score, limits, settings, STREAM * (seed + 1))
             took, ms = time.process_time() - begin, price.of(chosen.point)
             arch = encode(space.decode(chosen.point))
@@ -111,10 +114,12 @@ def contest(
     """What evolution and as many random draws choose, halfway from the fastest to the slowest."""
     rows, settings = [], Evolution(generations=generations)
     for (seed, model), (setting, price) in product(models.items(), prices.items()):
-        limits = Limits({"latency in ms": (price, targets(price, 2)[0])})
-        task = price.space, accuracy_predictor.make_score(price.space, model), limits
-        searches = {EVOLUTION: (evolve, settings), CHANCE: (random_search, settings.calls)}
-        for kind, (search, how) in searches.items():
+        limits = Limits.latency_ms(price, targets(price, 2)[0])
+        task = price.space, subnet_search.make_score(price.space, model), limits
+        for kind, search, how in (
+            (EVOLUTION, evolve, settings),
+            (CHANCE, random_search, settings.calls),
+        ):
             one = search(*task, how, STREAM * (seed + 1))
             rows.append((seed, setting, kind, one.point, one.score, one.calls))
     return pd.DataFrame(rows, columns=["seed", "setting", "kind", "point", "predicted", "calls"])
@@ -125,16 +130,15 @@ def examine(
     models: Mapping[int, MLP],
     chosen: pd.DataFrame,
     images: DataSet,
-    n_random: int = 20,
 ) -> pd.DataFrame:
-    """The `chosen` networks and new random ones of each seed, tested once; spread: of the
+    """The `chosen` networks and 20 new random ones of each seed, tested once; spread: of the
     predictor's members, excess: predicted minus accuracy.
     """
     jobs, tables = {}, []
     for seed, network in networks.items():
         space = network.space
         ours = list(dict.fromkeys(chosen[chosen["seed"] == seed]["point"]))
-        drawn = space.canonical(space.sample(np.random.default_rng([seed, 2]), n_random))
+        drawn = space.canonical(space.sample(np.random.default_rng([seed, 2]), 20))
         points = [*ours, *map(tuple, drawn.tolist())]
         task = {"supernet": network, "images": images.train.x, "split": images.test}
         jobs[seed] = task | {"points": points}
@@ -155,13 +159,12 @@ def train_designs(
     seeds: Sequence[int],
     **how: Any,
 ) -> pd.DataFrame:
-    """All `comparison.designs` trained with every seed; `how` goes to `train.start`."""
-    designs = comparison.designs(space, widths)
+    """All `baselines.designs` trained with every seed; `how` goes to `train.start`."""
     parts = (images.train, images.val, images.test)
     at = {px: [subnets.split_at(part, px) for part in parts] for px in space.resolutions}
-    once = train.recipe.plan(recipe, len(images.train)).n_steps
+    once = train.descent.plan(recipe, len(images.train)).n_steps
     jobs = {}
-    for (family, arch), seed in product(designs, seeds):
+    for (family, arch), seed in product(baselines.designs(space, widths), seeds):
         learnt, val, test = at[arch.resolution]
         job = train.Job(arch, learnt, recipe, seed, val=val, test=test, eval_every=once)
         jobs[family, encode(arch), seed] = replace(job, name=f"{encode(arch)} {seed}")
@@ -195,9 +198,7 @@ def at_latency(front: pd.DataFrame, latency_ms: float) -> float:
     values = np.column_stack([-front["latency_ms"], front["validated"]])
     rows = front[pareto.is_non_dominated(values)].sort_values("latency_ms")
     x = np.log(rows["latency_ms"].to_numpy())
-    if np.log(latency_ms) < x[0]:
-        return float("nan")
-    return float(np.interp(np.log(latency_ms), x, rows["accuracy"]))
+    return float(np.interp(np.log(latency_ms), x, rows["accuracy"], left=np.nan))
 
 
 def against(served: pd.DataFrame, designs: pd.DataFrame) -> pd.DataFrame:
@@ -237,11 +238,6 @@ def fine_tune(
     return pd.DataFrame(rows, columns=["seed", "before", "after", "cut_s", "tuning_s"])
 
 
-def search_seconds(folder: Path, row: str) -> float:
-    """Seconds of one core of a search, from a notebook's results in `folder`."""
-    return float(pd.read_csv(folder / "tables" / "cost.csv", index_col=0).loc[row, "seconds"])
-
-
 def cost_table(
     fixed: float, each: float, tuning: float, alone: float, mnasnet: float, proxyless: float
 ) -> pd.DataFrame:
@@ -270,7 +266,7 @@ def crossovers(costs: pd.DataFrame, fixed: np.ndarray, alone: float, share: floa
     training: of the other's networks, over the supernet's length: the `share` that `alone`, in
     seconds, is, and the paper's quarter.
     """
-    table = loader.read_csv("ofa_table1.csv").set_index("model")
+    table = read_csv("ofa_table1.csv").set_index("model")
     once = table.loc["OFA w/ PS", ["search_fixed", "training_fixed"]].sum()
     other = table.loc["ProxylessNAS", ["search_each", "training_each"]].sum()
     each, rows = costs.set_index("method")["each"], []

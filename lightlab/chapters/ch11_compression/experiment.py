@@ -1,6 +1,4 @@
-"""Which channels may go, what inherited weights are worth, what eight bits cost; then one search
-over accuracy, time and size at once, beside a search from scratch and a supernet.
-"""
+"""What pruning takes, what inherited weights and eight bits are worth, and one search over all."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -44,9 +42,7 @@ def compressors(
     seeds: Sequence[int],
     **how: Any,
 ) -> dict[int, Compressor]:
-    """For each seed the largest network of `space`, trained by `recipe`, and what compresses it and
-    trains it on by `tuning`; `how` goes to `train.start`.
-    """
+    """For each seed what compresses the largest network of `space`; `how`: see `train.start`."""
     jobs = {seed: train.Job(space.trained, images.train, recipe, seed) for seed in seeds}
     networks = {seed: done.network() for seed, done in train.train_each(jobs, **how).items()}
     shape = space.trained.input_shape
@@ -63,10 +59,8 @@ def criteria(compressors: Mapping[int, Compressor]) -> pd.DataFrame:
         for (seed, one), importance in product(compressors.items(), IMPORTANCES)
         for keep in one.space.keeps
     }
-    macs = sum(
-        cost.macs(one.trained.arch) * (len(one.images.train) + len(one.images.val))
-        for one, *_ in jobs.values()
-    )
+    one = next(iter(compressors.values()))
+    macs = len(jobs) * cost.macs(one.trained.arch) * (len(one.images.train) + len(one.images.val))
     rows = [(*key, accuracy) for key, accuracy in run_beside(_pruned_accuracy, jobs, macs).items()]
     return pd.DataFrame(rows, columns=["seed", "importance", "keep", "accuracy"])
 
@@ -174,9 +168,7 @@ def supernets(
     passes: float,
     resume: Path,
 ) -> tuple[dict[int, Shrunk], dict[int, Shrunk]]:
-    """Progressive shrinking of the network that is compressed, at equal rates, for each seed: after
-    its first phase, and at its end.
-    """
+    """Progressive shrinking at equal rates by seed: after its first phase, and at its end."""
     one = next(iter(compressors.values()))
     space, frame = one.space, one.space.skeleton
     depths = range(1, max(stage.layers for stage in frame.stages) + 1)
@@ -224,9 +216,8 @@ def sides(
 
 
 def fronts(trials: Mapping[str, pd.DataFrame], before: Mapping[str, int]) -> pd.DataFrame:
-    """What the sides found. front: none of the same side is as fast and as accurate on the
-    validation images and better in one; spent: images trained on in all, those `before` the search
-    included.
+    """What the sides found. front: no other of the side dominates it (validation accuracy, time);
+    spent: images trained on so far, with those `before` the search.
     """
     parts = []
     for side, table in trials.items():
@@ -237,9 +228,8 @@ def fronts(trials: Mapping[str, pd.DataFrame], before: Mapping[str, int]) -> pd.
 
 
 def leading(fronts: pd.DataFrame) -> pd.DataFrame:
-    """Whose front is the most accurate on the validation images, of networks that take at most a
-    given time (% of the trained network's); tested: of its best there. Where it changes, fronts
-    meet.
+    """Whose front is the most accurate on the validation images among networks of at most so much
+    time (% of the trained network's); tested: of its best there.
     """
     best = fronts[fronts["front"]].sort_values("latency")
     top = best["accuracy"].cummax()
@@ -260,9 +250,8 @@ def ways(
     recipe: train.Recipe,
     **how: Any,
 ) -> pd.DataFrame:
-    """Corners (test accuracy, %) of the full network cut by importance and not trained, each
-    trained on by `recipe` and taught by the full network, and those of the network that learnt all
-    together.
+    """Corners (test accuracy, %) of the full network as cut, each trained on by `recipe` and taught
+    by the full network, and of the network that learnt all together.
     """
     whole = {seed: copy.deepcopy(one.network) for seed, one in full.items()}
     for net in whole.values():

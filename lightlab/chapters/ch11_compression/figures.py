@@ -10,7 +10,6 @@ _CRITERIA = {
     "bn_scale": {"label": "scale of the normalisation", "color": style.COLOURS[2], "marker": "^"},
     "random": style.method("random", label="at random"),
 }
-METHODS = ("qLogNEHVI", "NSGA-II", "random search", "uniform pruning")
 SIDES = {
     "compressing one network": "compression",
     "searching from scratch": "evolution",
@@ -53,8 +52,8 @@ def arms(table: pd.DataFrame, trained: float) -> Figure:
 def volumes(table: pd.DataFrame) -> Figure:
     """Dominated volume over the networks tried, by method."""
     fig, ax = style.subplots(height=3.0, width=0.8 * style.WIDTH_IN)
-    for name in METHODS:
-        marks.band(ax, table[table["method"] == name], "trial", **style.method(name))
+    for name, part in table.groupby("method", sort=False):
+        marks.band(ax, part, "trial", **style.method(name))
     ax.set(xlabel="networks tried", ylabel="hypervolume, validation", ylim=(0, None))
     ax.legend(loc="lower right")
     return fig

@@ -5,7 +5,7 @@ network's in 32 bits, timed in turn with it: a machine's clock that wanders touc
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lightlab import deploy, latency, train
 from lightlab.chapters.ch11_compression.space import BITS, Compressed, CompressionSpace
-from lightlab.data import DataSet, Split
+from lightlab.data import DataSet
 from lightlab.deploy.export import run
 from lightlab.latency.runtimes import onnx_runner
 from lightlab.measure import cost
@@ -25,14 +25,12 @@ from lightlab.methods import subnets
 from lightlab.nets.build import Network, build
 from lightlab.nets.compress import prune
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.search import NSGA2, BayesianOptimization, RandomSearch, Searcher, pareto
-from lightlab.search.searcher import TrialLog
+from lightlab.search import NSGA2, BayesianOptimization, RandomSearch, pareto
 from lightlab.space.decisions import Decision, DecisionSpace, Point
 
 BO, EVOLUTION, RANDOM, UNIFORM = "qLogNEHVI", "NSGA-II", "random search", "uniform pruning"
 METHODS = (BO, EVOLUTION, RANDOM, UNIFORM)
 N_OBJECTIVES = 3
-N_CALIBRATE = 200  # training images, for the ranges of integers
 PLAN = latency.Plan.brief(5)
 
 
@@ -50,15 +48,11 @@ class Worth:
     samples: int = 0
     seconds: float = 0.0
 
-    def objectives(self, chance: float) -> tuple[float, float, float]:
-        """Accuracy above `chance` (%), time saved and size saved, each 1 at best."""
-        return (self.accuracy - chance) / (100 - chance), 1 - self.latency, 1 - self.size
-
 
 @dataclass(frozen=True, eq=False)
 class Compressor:
-    """Makes of a `trained` network what the points of `space` say, and trains it on by `recipe`;
-    from new weights where `scratch` is True. `reference` is the trained network as an ONNX model.
+    """Makes of a `trained` network what the points of `space` say, and trains it on by `recipe`,
+    with `scratch` from new weights. `reference` is the trained network as an ONNX model.
     """
 
     space: CompressionSpace
@@ -107,8 +101,8 @@ class Compressor:
         return replace(found, samples=self.samples, seconds=time.process_time() - begin)
 
     def smallest(self, trials: pd.DataFrame, loss: float) -> pd.Series:
-        """Of the networks tried the smallest file that loses at most `loss` points on the
-        validation images against the trained one; where none keeps so much, the most accurate.
+        """Of the networks tried the smallest file that loses at most `loss` points (validation) or
+        else the most accurate.
         """
         good = trials[trials["accuracy"] >= self.before - loss]
         if good.empty:
@@ -128,9 +122,7 @@ class Compressor:
 
 @dataclass(frozen=True, eq=False)
 class Cutter:
-    """Cuts sub-networks out of a once-for-all network, and trains nothing: points are a number of
-    BITS, then those of its space.
-    """
+    """Cuts sub-networks out and trains nothing: points are a number of BITS, then its space's."""
 
     supernet: ElasticNetwork
     images: DataSet
@@ -159,49 +151,18 @@ def evaluate(network: Network, bits: int, images: DataSet, reference: bytes) -> 
     session = deploy.session(model)
     said = ((run(session, part.x).argmax(1), part.y.numpy()) for part in (val, test))
     right = [100 * float((answers == labels).mean()) for answers, labels in said]
-    share = _time_share(model, val, reference, images.val)
-    return Worth(*right, share, len(model) / len(reference))
+    setting = latency.Setting()
+    runners = {
+        name: onnx_runner(content, setting, asked.x[:1].float().contiguous())
+        for name, content, asked in (("model", model, val), ("trained", reference, images.val))
+    }
+    ms = latency.time_runners(runners, setting, plan=PLAN, estimate="fastest").latency_ms
+    return Worth(*right, ms["model"] / ms["trained"], len(model) / len(reference))
 
 
 def _shown(images: DataSet, px: int) -> Tensor:
-    return subnets.at_resolution(images.train.x[:N_CALIBRATE], px)
-
-
-def _time_share(model: bytes, asked: Split, reference: bytes, whole: Split) -> float:
-    setting = latency.Setting()
-    runners = {
-        name: onnx_runner(content, setting, images.x[:1].float().contiguous())
-        for name, content, images in (("model", model, asked), ("trained", reference, whole))
-    }
-    timed = latency.time_runners(runners, setting, plan=PLAN, estimate="fastest").latency_ms
-    return timed["model"] / timed["trained"]
-
-
-class UniformPruning(TrialLog):
-    """The points with one choice for all stages, in random order: what is done without a search."""
-
-    def __init__(self, space: CompressionSpace, seed: int) -> None:
-        super().__init__((True,) * N_OBJECTIVES)
-        points = space.uniform()
-        order = np.random.default_rng(seed).permutation(len(points))
-        self._left = [points[i] for i in order]
-
-    def ask(self, n: int = 1) -> list[Point]:
-        """The next points; fewer than `n` when they end."""
-        points, self._left = self._left[:n], self._left[n:]
-        return points
-
-
-def searcher(method: str, space: DecisionSpace, seed: int, n_initial: int) -> Searcher:
-    """One of METHODS, for objectives in 0..1."""
-    up, low = (True,) * N_OBJECTIVES, (0.0,) * N_OBJECTIVES
-    makers: dict[str, Callable[[], Any]] = {
-        BO: lambda: BayesianOptimization(space, seed, up, n_initial, ref_point=low),
-        EVOLUTION: lambda: NSGA2(space, seed, up, 2 * n_initial, n_initial),
-        RANDOM: lambda: RandomSearch(space, seed, up),
-        UNIFORM: lambda: UniformPruning(space, seed),
-    }
-    return makers[method]()
+    """What the ranges of integers are taken from."""
+    return subnets.at_resolution(images.train.x[:200], px)
 
 
 def run_search(
@@ -216,12 +177,23 @@ def run_search(
     """One search: rows method, seed, trial, point, accuracy (validation, %), latency and size
     (shares), samples and seconds (of this trial), hypervolume (of all so far, the unit cube is 1).
 
-    The first `n_initial` points are random and the same for all methods but UNIFORM, so that
-    differences are paired by seed. What is `known` already is not evaluated again.
+    The first `n_initial` points are random and the same for all methods, so that differences are
+    paired by seed, but for UNIFORM, which tries the points with one choice for all stages, in
+    random order. What is `known` already is not evaluated again.
     """
-    space = candidates.space
-    searching = searcher(method, space, seed, n_initial)
-    first = [] if method == UNIFORM else RandomSearch(space, seed).ask(n_initial)
+    space, up = candidates.space, (True,) * N_OBJECTIVES
+    if method == UNIFORM:
+        points = space.uniform()
+        first = [points[i] for i in np.random.default_rng(seed).permutation(len(points))]
+        n_trials = min(n_trials, len(first))
+    else:
+        first = RandomSearch(space, seed).ask(n_initial)
+    searching = RandomSearch(space, seed, up)
+    if method == BO:
+        low = (0.0,) * N_OBJECTIVES
+        searching = BayesianOptimization(space, seed, up, n_initial, ref_point=low)
+    elif method == EVOLUTION:
+        searching = NSGA2(space, seed, up, 2 * n_initial, n_initial)
     rows: list[dict[str, Any]] = []
     values: list[tuple[float, ...]] = []
     for i in range(n_trials):
@@ -229,7 +201,8 @@ def run_search(
         if not asked:
             break
         worth = known.get(asked[0]) or candidates(asked[0], seed)
-        values.append(worth.objectives(chance))
+        above_chance = (worth.accuracy - chance) / (100 - chance)
+        values.append((above_chance, 1 - worth.latency, 1 - worth.size))
         searching.tell(asked, [values[-1]])
         volume = pareto.hypervolume(np.array(values), np.zeros(N_OBJECTIVES))
         trial = {"method": method, "seed": seed, "trial": i + 1, "point": asked[0]}

@@ -31,7 +31,7 @@ class CompressionSpace(DecisionSpace):
 
     Decisions "resolution", "bits", and for every stage "1.keep" (share of its channels, hidden ones
     included), "1.depth" and "1.kernel". ValueError where options do not rise, the largest share is
-    not 1, two shares of a stage round to the same channels, or two neighbouring stages are one.
+    not 1, or two neighbouring stages are one.
     """
 
     def __init__(
@@ -55,31 +55,10 @@ class CompressionSpace(DecisionSpace):
                 raise ValueError(f"stage {i} begins by adding its input: give it other channels")
         decisions = [Decision("resolution", self.resolutions), Decision("bits", BITS)]
         for i, stage in enumerate(skeleton.stages, 1):
-            widths = [make_divisible(stage.channels * share) for share in self.keeps]
-            if len(set(widths)) < len(widths):
-                raise ValueError(
-                    f"stage {i}: two shares of its {stage.channels} channels round to the same"
-                )
             decisions.append(Decision(f"{i}.keep", self.keeps))
             decisions.append(Decision(f"{i}.depth", tuple(range(1, stage.layers + 1))))
             decisions.append(Decision(f"{i}.kernel", self.kernels))
         super().__init__(decisions)
-
-    @classmethod
-    def small(
-        cls,
-        input_shape: tuple[int, int, int],
-        n_classes: int,
-        channels: Sequence[int],
-        depth: int,
-        expand: float,
-        keeps: Sequence[float],
-    ) -> "CompressionSpace":
-        """For small images (C, H, H): a stage of `depth` layers for each of `channels`; resolution
-        H or three quarters of it.
-        """
-        skeleton, H = Skeleton.small(input_shape, n_classes, channels, depth), input_shape[1]
-        return cls(skeleton, expand, keeps, resolutions=sorted({H * 3 // 4, H}))
 
     def largest(self) -> Point:
         """The trained network itself, in 32 bits."""
@@ -91,9 +70,7 @@ class CompressionSpace(DecisionSpace):
         return self.decode(self.largest()).arch
 
     def decode(self, point: Sequence[int]) -> Compressed:
-        """The network of `point`. Where channels meet that did not, nothing is added that was not
-        added before.
-        """
+        """The network of `point`; where equal channels meet, nothing is added that was not yet."""
         chosen, stages = self.options(point), self.skeleton.stages
         narrow = [
             replace(stage, channels=make_divisible(stage.channels * chosen[f"{i}.keep"]))
@@ -121,8 +98,8 @@ class CompressionSpace(DecisionSpace):
         return self.decode(self.point(options))
 
     def uniform(self) -> list[Point]:
-        """The points with one choice for all stages: what pruning by one ratio can reach. A stage
-        of fewer layers than the deepest loses one where that does.
+        """The points with one choice for all stages; one of fewer layers than the deepest loses one
+        where that does.
         """
         depths = [stage.layers for stage in self.skeleton.stages]
         deepest = max(depths)

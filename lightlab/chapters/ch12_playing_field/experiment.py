@@ -1,4 +1,4 @@
-"""The methods side by side: what each found, what it took, and how they rank."""
+"""The rules that all methods share; what each method found, what it took, and how they rank."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,13 +8,69 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from lightlab import latency, train
 from lightlab.chapters.ch12_playing_field import methods
-from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
+from lightlab.chapters.ch12_playing_field.methods import Pick, Rules
+from lightlab.data import DataSet
+from lightlab.disk import Journal
 from lightlab.measure import cost, stats
-from lightlab.methods import comparison
+from lightlab.methods import baselines
+from lightlab.methods.mnasnet import Meter
+from lightlab.methods.price import Price, price_latency
 from lightlab.search import pareto
 from lightlab.space.arch import decode, encode
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.proxyless import ProxylessSpace
+from lightlab.space.skeleton import Skeleton
 from lightlab.train.parallel import run_beside
+
+PLAN = latency.Plan.brief(8)
+
+
+def spaces(
+    images: DataSet,
+    channels: Sequence[int],
+    layers: int,
+    kernels: Sequence[int],
+    expands: Sequence[float],
+) -> tuple[ProxylessSpace, OfaSpace]:
+    """One space in two forms: blocks are left out anywhere, or the first D of a stage stay."""
+    skeleton = Skeleton.small(images.input_shape, len(images.class_names), channels, layers)
+    designs = {f"k{k}_e{e}": (k, e) for k in kernels for e in expands}
+    ordered = sorted(set(kernels)), sorted(set(expands))
+    return ProxylessSpace(skeleton, designs), OfaSpace(skeleton, *ordered, range(1, layers + 1))
+
+
+def meter(space: ProxylessSpace, device: str, kept: Path) -> Meter:
+    """Latencies in the setting `device` ("onnxruntime/1/1"); times lie in the folder `kept`."""
+    first, setting = space.decode(space.unrank(0)), latency.Setting.of(device)
+    return Meter(first, setting, PLAN, Journal(kept / "times.jsonl"))
+
+
+def agree(
+    space: ProxylessSpace,
+    elastic: OfaSpace,
+    meter: Meter,
+    images: DataSet,
+    recipe: train.Recipe,
+    proxy_epochs: float,
+    seed: int = 0,
+) -> tuple[Rules, dict[str, float]]:
+    """The rules on this machine, latencies by a table in the setting of `meter`, calibrated on 12
+    networks, and how far it is right for as many others. All that is timed later is to be timed by
+    the same meter.
+    """
+    price, checked = price_latency(space, meter, 12, 12, seed)
+    added = {
+        (block, *position.maps): ms
+        for position, part in zip(space.positions, price.added, strict=True)
+        for block, ms in zip(position.candidates.values(), part[0], strict=True)
+    }
+    elastic_price = Price.over(
+        elastic, lambda arch: price.of(space.find(arch)), lambda *block: added[block]
+    )
+    rules = Rules(space, elastic, price, elastic_price, images, recipe, proxy_epochs)
+    return rules, latency.agreement(checked["predicted_ms"], checked["latency_ms"])
 
 
 def play_all(
@@ -60,23 +116,16 @@ def rows_of(
     method: str, budget: float, seed: int, targets: Sequence[float], picks: Sequence[Pick]
 ) -> pd.DataFrame:
     """One row for each target: method, budget, seed, target (number), target_ms, arch (text),
-    samples and seconds (of all that the method needed, divided by the targets where it is shared).
+    samples, seconds.
     """
-    n = len(targets)
-    rows = [
-        {
-            "method": method,
-            "budget": budget,
-            "seed": seed,
-            "target": i,
-            "target_ms": target,
-            "arch": encode(pick.arch),
-            "samples": pick.samples + pick.shared_samples / n,
-            "seconds": pick.seconds + pick.shared_seconds / n,
-        }
-        for i, (target, pick) in enumerate(zip(targets, picks, strict=True), 1)
-    ]
-    return pd.DataFrame(rows)
+    columns = {
+        "target": range(1, len(targets) + 1),
+        "target_ms": targets,
+        "arch": [encode(pick.arch) for pick in picks],
+        "samples": [float(pick.samples) for pick in picks],
+        "seconds": [pick.seconds for pick in picks],
+    }
+    return pd.DataFrame({"method": method, "budget": budget, "seed": seed, **columns})
 
 
 def finish(
@@ -87,14 +136,13 @@ def finish(
     """
     table = pd.concat(picks, ignore_index=True)
     entries = [(str(i), row.seed, decode(row.arch)) for i, row in enumerate(table.itertuples())]
-    done = comparison.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
+    done = baselines.train_and_time(entries, rules.images, rules.recipe, meter, resume=resume)
     return table.assign(**{c: done[c].to_numpy() for c in ("accuracy", "latency_ms", "macs")})
 
 
 def volumes(results: pd.DataFrame, chance: float) -> pd.DataFrame:
     """What the networks for all targets dominate together: rows method, budget, seed, hypervolume
-    (accuracy above `chance` in %, times the time saved against the slowest of all), samples and
-    seconds for all targets.
+    (accuracy above `chance` in % times time saved of the slowest), samples and seconds of all.
     """
     slowest = results["latency_ms"].max()
     rows = []
@@ -112,12 +160,9 @@ def last(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranks(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Mean ranks of the searches over all pairs of target and seed, 1 the most accurate: rows
-    method, rank; and p of Friedman's test, cd (the critical difference of Nemenyi's test at 95 %),
-    n (pairs) (Demšar 2006, JMLR 7, section 3.2).
-
-    The designs by hand, which may be slower than asked for, would decide the test alone. All pairs
-    share one split of the images, those of a seed some methods' supernets: p and cd are too small.
+    """Mean ranks of the searches (those by hand would decide the test alone) over all pairs of
+    target and seed, 1 the most accurate: rows method, rank; and p of Friedman's test, cd (Nemenyi's
+    critical difference at 95 %), n (pairs) (Demšar 2006, JMLR 7, section 3.2).
     """
     wide = last(results).pivot(index=["target", "seed"], columns="method", values="accuracy")
     wide = wide.drop(columns=list(methods.HANDS), errors="ignore")
@@ -136,8 +181,8 @@ def gap(results: pd.DataFrame, a: str, b: str) -> pd.Series:
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """By method and budget: accuracy with its interval over the seeds (each the mean over the
-    targets), how many times as slow as asked for, samples and seconds for a target.
+    """By method and budget, means over the targets: accuracy with its interval over the seeds, late
+    (times as slow as asked for), samples and seconds.
     """
     late = results.assign(late=results["latency_ms"] / results["target_ms"])
     by = ["method", "budget", "seed"]
@@ -150,8 +195,7 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
 
 def paying(results: pd.DataFrame) -> pd.DataFrame:
     """What the next larger budget brings each method: rows method, budget, next, mean (points of
-    test accuracy, the mean over the targets paired by seed) with ci_low, ci_high, n, seconds (more,
-    for a target), pays (whether the interval lies above 0). None where there is one budget.
+    test accuracy) with ci_low, ci_high, n, seconds (more, for a target), pays (is it above 0?).
     """
     searched = results[results["budget"] > 0]
     rows = []

@@ -1,4 +1,4 @@
-"""The methods: each finds a network for every target and says what that took.
+"""The methods and what they are given: each finds a network for every target, and what it took.
 
 A search is a function of rules, targets (n,) in ms, budget (passes over the training images, for
 each target where it searches for each, else once) and seed; it gives a `Pick` for each target.
@@ -7,53 +7,81 @@ each target where it searches for each, else once) and seed; it gives a `Pick` f
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from lightlab import train
-from lightlab.chapters.ch12_playing_field.rules import Pick, Rules
-from lightlab.methods import accuracy_predictor, comparison, mnasnet, phases, subnet_search, subnets
+from lightlab.data import DataSet
+from lightlab.methods import baselines, mnasnet, phases, subnet_search, subnets
 from lightlab.methods.architect import Settings, likeliest_within
+from lightlab.methods.price import Price
 from lightlab.methods.proxyless import search
 from lightlab.methods.shrinking import shrink
 from lightlab.nets.build import Network
 from lightlab.nets.compress import prune
-from lightlab.search import BayesianOptimization, RandomSearch, RegularizedEvolution, Searcher
+from lightlab.search import BayesianOptimization, RandomSearch, RegularizedEvolution
 from lightlab.search.controller import PPO, Controller
 from lightlab.space.arch import Arch
 from lightlab.space.decisions import Point
-from lightlab.space.proxyless import ZERO
+from lightlab.space.once_for_all import OfaSpace
+from lightlab.space.proxyless import ZERO, ProxylessSpace
 
 V2, V3 = "MobileNetV2 by hand", "MobileNetV3 by hand"
 HANDS = (V2, V3)
 RANDOM, EVOLUTION, CONTROLLER = "random search", "evolution", "MnasNet's controller"
 BO, GRADIENT, REINFORCE = "Bayesian optimisation", "ProxylessNAS", "ProxylessNAS, REINFORCE"
 OFA, COMPRESSION = "Once-for-All", "compression"
-N_SAMPLES = 60  # sub-networks that Once-for-All's predictor learns from
-_PROXYLESS = {"arch_lr": 0.2, "every": 2}
-_LIMIT = {"latency_weight": 1.0, "limit": True}  # of the target
-_AS_FAST = math.log(1.1)
 Timer = Callable[[Sequence[Arch]], Sequence[float]]  # ms of each network
 
 
-def searcher(name: str, rules: Rules, target: float, seed: int, n_trials: int) -> Searcher:
-    """One of the searches by trials, a third of them random. All but the controller, whose limit is
-    in its reward, try only networks that are as fast as the target.
+class Pick(NamedTuple):
+    """The network that a method found for a target, and what that took, with the target's part of
+    what serves all: images seen in training, seconds of one core.
     """
-    space, third = rules.space, max(2, n_trials // 3)
-    fast: dict[str, Any] = {"feasible": partial(rules.within, target)}
-    if name == EVOLUTION:
-        fast |= {"population_size": max(4, n_trials // 2), "tournament_size": max(2, n_trials // 4)}
-    makers: dict[str, Callable[[], Any]] = {
-        RANDOM: lambda: RandomSearch(space, seed, **fast),
-        EVOLUTION: lambda: RegularizedEvolution(space, seed, n_initial=third, **fast),
-        BO: lambda: BayesianOptimization(space, seed, n_initial=third, **fast),
-        CONTROLLER: lambda: Controller(space, seed, ppo=PPO(lr=3e-3, batch_size=third)),
-    }
-    return makers[name]()
+
+    arch: Arch
+    samples: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """One space in two forms (see `spaces`), latencies for both, images, and the `recipe` of every
+    training: candidates are trained for `proxy_epochs`, a budget is in passes over the images.
+    """
+
+    space: ProxylessSpace
+    elastic: OfaSpace
+    price: Price
+    elastic_price: Price
+    images: DataSet
+    recipe: train.Recipe
+    proxy_epochs: float
+
+    def samples(self, passes: float) -> int:
+        """Images seen in so many passes."""
+        return train.samples(replace(self.recipe, epochs=passes), len(self.images.train))
+
+    def train(self, arch: Arch, epochs: float, seed: int) -> Network:
+        """The network trained from new weights, on one thread."""
+        job = train.Job(arch, self.images.train, replace(self.recipe, epochs=epochs), seed)
+        return train.train_each({0: job}, workers=1, progress=False)[0].network()
+
+    def validate(self, network: Network) -> float:
+        """Accuracy on the validation images, %."""
+        return 100 * train.evaluate(network, self.images.val)["accuracy"]
+
+    def targets(self, n: int) -> np.ndarray:
+        """`n` latencies in equal ratios, strictly between the least and the most, (n,) ms."""
+        least, most = (
+            self.price.fixed[0] + sum(extreme(part[0]) for part in self.price.added)
+            for extreme in (np.min, np.max)
+        )
+        return np.geomspace(least, most, n + 2)[1:-1]
 
 
 def by_trials(
@@ -78,17 +106,26 @@ def _try(
     epochs: float,
     candidate: Callable[[Point], Network],
 ) -> Pick:
-    """So many candidates, one after another; the controller is told MnasNet's reward, the others
-    the accuracy.
+    """So many candidates, one after another, a third of them random. The controller is told
+    MnasNet's reward, the others the accuracy: they try only networks that are as fast as the
+    target.
     """
-    searching = searcher(name, rules, target, seed, n_trials)
+    space, third = rules.space, max(2, n_trials // 3)
+    fast: dict[str, Any] = {"feasible": lambda point: rules.price.of(point) <= target}
+    sizes = {"population_size": max(4, n_trials // 2), "tournament_size": max(2, n_trials // 4)}
+    searching = {
+        RANDOM: partial(RandomSearch, space, seed, **fast),
+        EVOLUTION: partial(RegularizedEvolution, space, seed, n_initial=third, **sizes, **fast),
+        BO: partial(BayesianOptimization, space, seed, n_initial=third, **fast),
+        CONTROLLER: partial(Controller, space, seed, ppo=PPO(lr=3e-3, batch_size=third)),
+    }[name]()
     begin, tried = time.process_time(), []
     while len(tried) < n_trials and (asked := searching.ask(1)):
         accuracy, ms = rules.validate(candidate(asked[0])), rules.price.of(asked[0])
         reward = float(mnasnet.reward(accuracy, ms, target)) if name == CONTROLLER else accuracy
         searching.tell(asked, [reward])
         tried.append((asked[0], ms, accuracy))
-    arch = rules.space.decode(best(tried, target))
+    arch = space.decode(best(tried, target))
     return Pick(arch, len(tried) * rules.samples(epochs), time.process_time() - begin)
 
 
@@ -105,10 +142,11 @@ def by_paths(
     """ProxylessNAS for each target: the likeliest network at the end that is as fast; the price of
     what is above it and the reward's exponent ask for it only softly.
     """
-    seen = 1 + (1 - Settings.warmup) / _PROXYLESS["every"]  # images a step, of both splits
+    every = 2  # steps of the weights
+    seen = 1 + (1 - Settings.warmup) / every  # images a step, of both splits
     recipe = replace(rules.recipe, epochs=budget / seen)
-    limit = {} if form == "reinforce" else _LIMIT
-    settings = Settings(recipe, form=form, **_PROXYLESS, **limit)
+    limit = {} if form == "reinforce" else {"latency_weight": 1.0, "limit": True}
+    settings = Settings(recipe, form=form, arch_lr=0.2, every=every, **limit)
     picks = []
     for target in targets:
         begin = time.process_time()
@@ -120,39 +158,35 @@ def by_paths(
 
 
 def once_for_all(rules: Rules, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-    """One supernet for all targets (sandwich rule), a predictor, evolution for each target."""
+    """One supernet for all targets (sandwich rule), a predictor that learns from 60 of its
+    sub-networks, evolution for each target.
+    """
     begin = time.process_time()
     plan = phases.sandwich(budget)
     shrunk = shrink(rules.elastic, rules.images, plan, rules.recipe, seed=seed, n_rows=0)
-    known = accuracy_predictor.sample(shrunk.network, rules.images, N_SAMPLES, seed)
-    model = accuracy_predictor.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
-    score = accuracy_predictor.make_score(rules.elastic, model)
-    shared = {
-        "shared_samples": int(shrunk.history["passes"].iloc[-1]),
-        "shared_seconds": time.process_time() - begin,
-    }
-    picks = []
+    known = subnets.sample(shrunk.network, rules.images, 60, seed)
+    model = subnet_search.MLP(rules.elastic.encode(known.points), known.accuracy, seed=seed)
+    score = subnet_search.make_score(rules.elastic, model)
+    samples = int(shrunk.history["passes"].iloc[-1]) / len(targets)
+    shared_s, picks = (time.process_time() - begin) / len(targets), []
     for target in targets:
         begin = time.process_time()
-        limits = subnet_search.Limits({"latency in ms": (rules.elastic_price, target)})
+        limits = subnet_search.Limits.latency_ms(rules.elastic_price, target)
         settings = subnet_search.Evolution(generations=50)
         chosen = subnet_search.evolve(rules.elastic, score, limits, settings, 7919 * (seed + 1))
         arch = rules.elastic.decode(chosen.point)
-        picks.append(Pick(arch, 0, time.process_time() - begin, **shared))
+        picks.append(Pick(arch, samples, time.process_time() - begin + shared_s))
     return picks
 
 
 def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int) -> list[Pick]:
-    """The largest network trained for half of the budget; with the other half, for each target
-    evolution over what may be taken from it, candidates trained on for a quarter of a candidate's
-    epochs.
+    """The largest network, trained for half of the budget; with the rest, for each target evolution
+    over what may be taken from it, candidates trained on for a quarter of the usual epochs.
     """
     begin, largest = time.process_time(), rules.space.largest()
     trained = rules.train(rules.space.decode(largest), budget / 2, seed)
-    shared = {
-        "shared_samples": rules.samples(budget / 2),
-        "shared_seconds": time.process_time() - begin,
-    }
+    shared = rules.samples(budget / 2) / len(targets)
+    shared_s = (time.process_time() - begin) / len(targets)
     short = rules.proxy_epochs / 4
     n_trials = max(2, int(budget / 2 / short))
     recipe = replace(rules.recipe, epochs=short, lr=rules.recipe.lr / 2)
@@ -163,15 +197,14 @@ def compression(rules: Rules, targets: Sequence[float], budget: float, seed: int
         return network
 
     picks = [_try(EVOLUTION, rules, t, seed, n_trials, short, candidate) for t in targets]
-    return [replace(pick, **shared) for pick in picks]
+    return [Pick(arch, samples + shared, s + shared_s) for arch, samples, s in picks]
 
 
 def inherit(rules: Rules, trained: Network, point: Point) -> Network:
     """The network of `point` with the part of the trained one's weights that matters most."""
-    skeleton, options = rules.space.skeleton, rules.space.options(point).values()
-    stays = [True] * len(skeleton.first) + [option != ZERO for option in options]
-    stays += [True] * len(skeleton.last)
-    blocks = [i for i, stay in enumerate(stays) if stay]
+    options = enumerate(rules.space.options(point).values(), len(rules.space.skeleton.first))
+    gone = {i for i, option in options if option == ZERO}
+    blocks = [i for i in range(len(trained.blocks)) if i not in gone]
     small = prune(trained, rules.space.decode(point), blocks)
     return subnets.calibrate(small, rules.images.train.x)
 
@@ -180,17 +213,17 @@ def by_hand(rules: Rules, design: str, targets: Sequence[float], meter: Timer) -
     """MobileNetV2's or V3's design, for each target as deep as it can be made as fast, up to a
     tenth, by its width; of the nearest latency where it cannot with a layer a stage.
     """
-    name = {V2: comparison.MOBILENET_V2, V3: comparison.MOBILENET_V3}[design]
+    name = {V2: baselines.MOBILENET_V2, V3: baselines.MOBILENET_V3}[design]
     deepest = max(map(max, rules.elastic.depths))
     picks = []
     for target in targets:
         nearest, found = math.inf, None
         for depth in range(deepest, 0, -1):
-            whole = dict(comparison.designs(rules.elastic, [1.0], depth))[name]
-            arch, ms = comparison.match_latency(whole, target, meter)
+            whole = dict(baselines.designs(rules.elastic, [1.0], depth))[name]
+            arch, ms = baselines.match_latency(whole, target, meter)
             if (off := abs(math.log(ms / target))) < nearest:
                 nearest, found = off, arch
-            if off < _AS_FAST:
+            if off < math.log(1.1):
                 break
         picks.append(Pick(found, 0, 0.0))
     return picks

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lightlab.published import loader
+from lightlab import published
 from lightlab.show import tables
 
 HELD, FAILED, OPEN = tables.SIGNS  # the verdicts
@@ -19,10 +19,8 @@ _OF_OURS = ("a bar of ours", "a question of ours", "a common saying")
 
 
 def counts(claims: pd.DataFrame, by: str) -> pd.DataFrame:
-    """How many of the claims have which verdict for each value of column `by`, in its own order,
-    or of every profile: reproduced, not reproduced, inconclusive, claims.
-    """
-    rows = list(loader.PROFILES if by == "profile" else claims[by].unique())
+    """How many claims have which verdict, for each value of column `by` or for every profile."""
+    rows = list(published.PROFILES if by == "profile" else claims[by].unique())
     found = pd.crosstab(claims[by], claims["verdict"])
     found = found.reindex(index=rows, columns=[HELD, FAILED, OPEN], fill_value=0)
     return found.assign(claims=found.sum(axis=1)).rename_axis(index=by, columns=None)
@@ -78,9 +76,7 @@ def over_bars(costs: pd.DataFrame) -> dict[str, float]:
 
 
 def machines(manifests: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Profile, code, machine and versions, a row for each value, of the manifests of notebooks by
-    their names: what, value, notebooks.
-    """
+    """Profile, code, machine and versions: what, value, and the notebooks that say so."""
     found: dict[str, dict[str, list[str]]] = {}
     for name, manifest in manifests.items():
         facts = {"profile": manifest.get("profile")} | manifest["provenance"]

@@ -40,14 +40,15 @@ def pictures(fitted: "Fitted", images: "DataSet") -> dict[str, bytes]:
 
     from lightlab.fit import figures as plots
     from lightlab.fit import report
+    from lightlab.fit.budget import LATENCY
 
     style.use()
     name, most = report.cost_shown(fitted)
-    tested, timed = fitted.tested, fitted.delivered.again.latency
+    tested, median_ms = fitted.tested, fitted.delivered.again.costs[LATENCY]
     drawn = {
         "confusion": plots.confusion(tested.confusion),
         "examples": plots.examples(tested.examples(images)),
-        "latency": plots.latency(report.runs(fitted), timed.median_ms, fitted.target.latency_ms),
+        "latency": plots.latency(report.runs(fitted), median_ms, fitted.target.latency_ms),
         "comparison": plots.comparison(fitted.comparison),
         "layers": plots.networks(report.layers(fitted)),
         "tried": plots.tried(report.tried(fitted), report.models(fitted), most, name),

@@ -156,12 +156,12 @@ def fit(
     replaces = check(output)
     os.environ.setdefault("TQDM_DISABLE", "1")  # the screen tells the phase instead
     with common.told("fit"):
-        from lightlab.fit.target import Target  # only now: PyTorch takes seconds
+        from lightlab.fit import run  # only now: PyTorch takes seconds
+        from lightlab.fit.budget import Target
 
         target = Target(target_latency_ms, max_macs, max_size_kb, runtime, threads)
-        from lightlab.fit import photos, run
-
-        images = photos.loaded(dataset, resolution=resolution, seed=seed)
+        run.check_method(method)
+        images = run.loaded(dataset, resolution=resolution, seed=seed)
         say(_about(images, target))
         left = 60 * budget_minutes - (time.monotonic() - begin) - CARD_S
         if left < run.LEAST_BUDGET_S:

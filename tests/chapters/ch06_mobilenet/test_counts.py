@@ -19,17 +19,19 @@ def test_ten_networks_are_counted_once_each(compared):
     assert row["difference"] == pytest.approx(568.740352 - 569)
 
 
-def test_no_convention_gives_all_printed_macs_but_each_number_has_one(compared):
+def test_no_convention_gives_all_printed_numbers_but_each_number_has_one(compared):
     agreeing = compared[compared["agrees"]].groupby("convention")["printed"].agg(set)
     assert agreeing["with classifier"] == {569, 325, 307, 149, 41, 418, 186}
     assert agreeing["without classifier"] == {4866, 325, 149, 41, 290, 76}
-
-
-def test_only_the_parameters_printed_with_two_digits_tell_the_conventions_apart(compared):
     params = compared[compared["quantity"] == "parameters (M)"]
-    (wrong,) = params[~params["agrees"]].itertuples()
+    (wrong,) = params[~params["agrees"]].itertuples()  # the only one that tells them apart
     assert (wrong.printed, wrong.convention) == (1.32, "all trainable")
     assert wrong.last_digits == pytest.approx(1.16, abs=0.01)
+    words = counts.summary(compared).set_index("network")["MACs (M): the same"]
+    assert words["Conv MobileNet"] == "✓ without classifier"
+    assert words["0.75 MobileNet-224"] == "✓ both"
+    wrong = counts.summary(compared.assign(agrees=False))
+    assert set(wrong["MACs (M): the same"]) == {"✗ neither"}
 
 
 def test_table_3_comes_out_row_by_row():
@@ -37,14 +39,6 @@ def test_table_3_comes_out_row_by_row():
     assert blocks["agrees"].all()
     macs = blocks[blocks["convention"] == "with classifier"]["counted"]
     assert list(macs.round(2)) == [462.42, 52.28, 29.58, 15.09]
-
-
-def test_the_summary_says_in_words_what_agrees(compared):
-    words = counts.summary(compared).set_index("network")["MACs (M): the same"]
-    assert words["Conv MobileNet"] == "✓ without classifier"
-    assert words["0.75 MobileNet-224"] == "✓ both"
-    wrong = counts.summary(compared.assign(agrees=False))
-    assert set(wrong["MACs (M): the same"]) == {"✗ neither"}
 
 
 def test_misprints_are_shown_by_the_papers_own_numbers():

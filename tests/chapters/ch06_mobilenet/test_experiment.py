@@ -29,10 +29,10 @@ def test_resolution_changes_no_parameter_and_a_quarter_of_the_macs():
         assert small["macs"] / large["macs"] == pytest.approx(0.25, abs=0.01)
 
 
-@pytest.mark.parametrize("width", [0.125, 0.25, 0.5])
+@pytest.mark.parametrize("width", [0.125, 0.5])
 def test_equal_macs_are_equal_within_six_per_cent(width):
     operators = experiment.operators(IMAGES, width)
-    full, _, wide = operators["macs"]
+    full, twin, wide = operators["macs"]
     assert wide == pytest.approx(full, rel=0.06)
     depth = experiment.depth_or_width(IMAGES, width).set_index("name")
     assert depth.loc["shallow", "macs"] == pytest.approx(depth.loc["thin", "macs"], rel=0.06)
@@ -40,9 +40,9 @@ def test_equal_macs_are_equal_within_six_per_cent(width):
     if width == 0.125:  # channels come in eights where they can
         matched = decode(operators["arch"].iloc[-1])
         assert not any(block.out_channels % 8 for block in matched.blocks)
-
-
-def test_macs_that_no_width_reaches_are_refused():
+    lengths = experiment.lengths(operators, 2.0, 3)  # one costs the twin what the last cost full
+    assert lengths[0] == 2.0
+    assert np.multiply(lengths[1:], twin) == pytest.approx(np.multiply(lengths[:2], full))
     with pytest.raises(ValueError, match="no width of 'separable' comes within 6%"):
         experiment.matching("separable", IMAGES, 1000)
 
@@ -55,23 +55,18 @@ def results(accuracy: dict[tuple[str, float], list[float]]) -> pd.DataFrame:
     )
 
 
-def test_differences_are_paired_by_seed():
-    found = results({("a", 1.0): [10, 21, 32], ("b", 1.0): [9, 19, 29]})
+def test_differences_are_paired_by_seed_at_equal_epochs_or_equal_training():
+    found = results({("a", 1.0): [10, 21, 32], ("b", 1.0): [9, 19, 29], ("a", 6.0): [50, 60, 70],
+                     ("b", 6.0): [90, 90, 90]})  # fmt: skip
     pairs = experiment.differences(found, "a", "b", "a − b", published=3.0)
-    assert list(pairs["difference"]) == [1, 2, 3]
-    assert pairs["mean"].iloc[0] == 2
-    assert set(pairs["length"]) == {"1 epoch"}
-    assert set(pairs["published"]) == {3.0}
-
-
-def test_equal_macs_pair_one_length_with_the_one_before():
-    found = results({("a", 1.0): [10, 10], ("a", 6.0): [50, 60], ("b", 1.0): [40, 40],
-                     ("b", 6.0): [90, 90]})  # fmt: skip
-    pairs = experiment.differences(found, "a", "b", "x", later=1)
-    assert list(pairs["difference"]) == [10, 20]
-    assert set(pairs["length"]) == {"6 against 1 epoch"}
-    both = pd.concat([pairs, experiment.differences(found, "a", "b", "y")])
-    assert list(experiment.last(both, "y")) == [-40, -30]
+    short = pairs[pairs["length"] == "1 epoch"]
+    assert list(short["difference"]) == [1, 2, 3]
+    assert set(short["mean"]) == {2}
+    assert set(short["published"]) == {3.0}
+    assert list(experiment.last(pairs, "a − b")) == [-40, -30, -20]
+    later = experiment.differences(found, "a", "b", "x", later=1)
+    assert list(later["difference"]) == [41, 41, 41]
+    assert set(later["length"]) == {"6 against 1 epoch"}
 
 
 def test_a_line_finds_its_slope_and_how_far_the_thinnest_fall():
@@ -110,21 +105,6 @@ def test_trainings_are_averaged_over_seeds():
     assert rows["latency_ms"].tolist() == [2.0, 2.0]
 
 
-def test_curves_are_means_over_seeds():
-    found = results({("a", 1.0): [50, 52], ("b", 1.0): [60, 60]})
-    curves = experiment.curves(found.assign(train_macs=9), pd.DataFrame({"name": ["a"]}))
-    row = curves[["network", "epochs", "train_macs", "mean", "n"]]
-    assert row.to_numpy().tolist() == [["a", 1.0, 9, 51.0, 2]]
-
-
-def test_a_length_of_the_twin_costs_what_the_full_network_cost_before():
-    operators = experiment.operators(IMAGES, 0.125)
-    full, twin, _ = operators["macs"]
-    lengths = experiment.lengths(operators, 2.0, 3)
-    assert lengths[0] == 2.0
-    assert np.multiply(lengths[1:], twin) == pytest.approx(np.multiply(lengths[:2], full))
-
-
 @pytest.fixture(scope="module")
 def networks(digits):
     """One network under two names."""
@@ -132,7 +112,7 @@ def networks(digits):
     return pd.concat([grid, grid.assign(name="again")])
 
 
-def test_trainings_are_done_once_and_found_in_every_row(monkeypatch, digits, networks):
+def test_networks_are_trained_and_timed_once_and_found_in_every_row(monkeypatch, digits, networks):
     wanted = experiment.trainings(networks, [1.0], [0, 1])
     train_each, asked = train.train_each, []
 
@@ -146,9 +126,6 @@ def test_trainings_are_done_once_and_found_in_every_row(monkeypatch, digits, net
     assert len(found) == 4
     assert (found["train_macs"] == 3 * 96 * found["macs"]).all()
     assert (found.groupby("seed")["accuracy"].nunique() == 1).all()
-
-
-def test_networks_are_timed_once(networks):
     timed, _ = experiment.time_all(networks, rounds=6)
     assert len(timed) == 1
     assert (timed["latency_ms"] > 0).all()

@@ -1,6 +1,8 @@
 """What stands behind a latency, on times that a test makes up, and the profile."""
 
+import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,20 +42,17 @@ def test_the_errors_are_those_that_were_put_in(timings, machine):
         breakdown.predictions(table, archs, timed(true, latency.Setting(threads=2)), 20)
 
 
-def test_random_networks_that_do_not_exist_are_not_sought_for_ever(monkeypatch):
-    monkeypatch.setattr(breakdown, "_WIDTHS", (16,))
-    monkeypatch.setattr(breakdown, "_STRIDES", (1,))
-    with pytest.raises(ValueError, match="300 different networks were asked for, 258 w"):
-        breakdown.random_networks(300)  # six blocks; 6 + 36 + 216 stages
-
-
-def test_random_networks_differ_and_come_from_the_seed():
+def test_random_networks_differ_and_come_from_the_seed(monkeypatch):
     a, b = breakdown.random_networks(150), breakdown.random_networks(150)
     assert a == b
     assert len(set(a.values())) == 150
     assert a != breakdown.random_networks(150, seed=1)
     keys = {piece.key for arch in a.values() for piece in pieces_of(arch)}
     assert len(keys) == 54 + 1 + 1 + 1  # blocks, stem, features, head
+    monkeypatch.setattr(breakdown, "_WIDTHS", (16,))
+    monkeypatch.setattr(breakdown, "_STRIDES", (1,))
+    with pytest.raises(ValueError, match="300 different networks were asked for, 258 w"):
+        breakdown.random_networks(300)  # six blocks; 6 + 36 + 216 stages
 
 
 def test_time_by_operator_counts_every_mac_under_its_kind():
@@ -72,21 +71,17 @@ def test_time_by_operator_counts_every_mac_under_its_kind():
     assert breakdown._kind({"args": {"op_name": "ReorderInput"}}) == "layout"
 
 
-class Drifting:
-    """A runner of `ms` on a machine that goes on and off to be slower."""
-
-    def __init__(self, ms, clock):
-        self.ms, self.clock = ms, clock
-
-    def time(self, n):
-        self.clock[0] += 1
-        wall = self.ms * n / 1e3 * (1 + 0.5 * math.sin(self.clock[0] / 60))
-        return wall, wall
-
-
 def test_visits_in_turn_share_the_drift_that_visits_in_a_row_do_not():
-    clock = [0]
-    runners = {f"n{i}": Drifting(1 + i / 10, clock) for i in range(6)}
+    clock = itertools.count()  # of a machine that goes on and off to be slower
+
+    def drifting(ms):
+        def time(n):
+            wall = ms * n / 1e3 * (1 + 0.5 * math.sin(next(clock) / 60))
+            return wall, wall
+
+        return SimpleNamespace(time=time)
+
+    runners = {f"n{i}": drifting(1 + i / 10) for i in range(6)}
     plan = latency.Plan(rounds=8, samples=3, warmup_ms=3)
     found = breakdown.repeat(runners, plan)
     assert {p: [x.shape for x in both] for p, both in found.items()} == {
@@ -103,9 +98,8 @@ def test_disagreement_counts_what_is_not_shared():
     assert found["n_visits"].tolist() == [1, 2, 4]
     assert found["percent"].tolist() == pytest.approx([0, 0, 0])  # twice as slow, all of them
     b = a * np.exp([[0.01], [-0.01], [0.01], [-0.01]])
-    assert breakdown.disagreement({"interleaved": [a, b]})["percent"].tolist() == pytest.approx(
-        [1, 1, 1]
-    )
+    found = breakdown.disagreement({"interleaved": [a, b]})
+    assert found["percent"].tolist() == pytest.approx([1, 1, 1])
 
 
 def test_one_time_is_judged_by_order_and_by_size():

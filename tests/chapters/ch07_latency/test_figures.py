@@ -23,10 +23,6 @@ def dots(ax):
     return sorted((x, y) for line in found for x, y in zip(*line.get_data(), strict=True))
 
 
-def test_names_of_settings():
-    assert figures.setting_name("torch 2") == "PyTorch eager, 2 threads"
-
-
 def test_against_macs_has_every_network_and_says_the_ranks(words):
     fig = figures.against_macs(POINTS, RANKS, {"c": "the one"})
     shown = words(fig)
@@ -91,14 +87,11 @@ def test_shares_of_time_and_macs_stand_side_by_side(words):
     assert "squeeze-excite" not in shown
 
 
-def test_the_largest_gain_stands_first(words):
+def test_the_largest_gain_stands_first_and_both_protocols_are_named(words):
     gain = pd.DataFrame({"name": ["a", "b"], "ratio": [1.1, 2.5]})
     fig = figures.speedup(gain.assign(ci_low=1, ci_high=3), (2, 3), "published: 2 to 3")
     assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["b", "a"]
     assert {"published: 2 to 3", "no gain"} <= set(words(fig))
-
-
-def test_disagreement_names_both_protocols(words):
     protocols = ["interleaved"] * 2 + ["back to back"] * 2
     curves = pd.DataFrame({"protocol": protocols, "n_visits": [1, 4] * 2, "percent": [2, 1, 3, 3]})
     fig = figures.disagreement(curves.assign(ci_low=0.5, ci_high=4.0))

@@ -5,18 +5,11 @@ import pandas as pd
 import pytest
 
 from lightlab import train
-from lightlab.chapters.ch08_mnasnet import comparison, experiment, space
+from lightlab.chapters.ch08_mnasnet import analysis, experiment, space
 from lightlab.chapters.ch08_mnasnet.space import nas_bench_macro
 from lightlab.measure import stats
 from lightlab.methods import mnasnet
 from lightlab.space.skeleton import MACRO
-
-
-def test_figure_3_is_the_paper_s():
-    curves, _ = experiment.figure3()
-    at_160 = curves[curves["latency_ms"] == 160].set_index("kind")["reward"]
-    assert at_160["hard"] == pytest.approx(0.25)
-    assert at_160["soft"] == pytest.approx(0.476, abs=5e-4)
 
 
 def test_the_fitted_exponent_is_that_of_the_networks():
@@ -35,7 +28,7 @@ def test_the_fitted_exponent_is_that_of_the_networks():
             experiment.fitted_exponent(bad)
 
 
-def test_every_arm_has_its_budget_and_its_own_reward(trials):
+def test_every_arm_has_its_budget_and_learns_what_it_is_rewarded_for(trials, outcomes):
     assert set(trials["arm"]) == set(experiment.ARMS)
     by = trials.groupby(["arm", "seed"])
     assert (by.size() == 60).all()
@@ -46,9 +39,6 @@ def test_every_arm_has_its_budget_and_its_own_reward(trials):
         part = trials[trials["arm"] == arm]
         worth = mnasnet.reward(part["accuracy"], part["latency_ms"], 0.5, *exponents)
         np.testing.assert_allclose(part["value"], worth)
-
-
-def test_the_controller_learns_what_it_is_rewarded_for(outcomes):
     wide = outcomes.pivot(index="seed", columns="arm", values="ratio")
     assert (wide["accuracy only"] > wide["hard"]).all()
 
@@ -88,11 +78,6 @@ def test_what_is_found_is_trained_longer_and_beside_its_baselines(digits, tmp_pa
     trials = experiment.searches(spaces, evaluate, target, [0], 4, 2, arms=arms)
     longer = experiment.train_longer(trials[:3], 2, evaluate, recipe, tmp_path / "long.jsonl")
     assert len(longer) == 2
-    archs, layers, _ = experiment.finalists(comparison.outcomes(trials), both, evaluate)
+    archs, layers, _ = experiment.finalists(analysis.outcomes(trials), both, evaluate)
     assert list(archs) == ["found", "MobileNetV2, as fast", *space.LAYER_TYPES]
     assert layers["network"].unique().tolist() == ["found", "MobileNetV2, as fast"]
-    two = {"a": archs["found"], "b": centre}
-    trained = experiment.train_finalists(two, digits, recipe, [3, 4])
-    assert trained[["name", "seed"]].agg(tuple, axis=1).tolist() == [
-        ("a", 3), ("a", 4), ("b", 3), ("b", 4),
-    ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What stands beside a network that a search among paths found."""
+"""Searches among paths, what stands beside what they found, networks in each other's setting."""
 
 from dataclasses import replace
 
@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab import train
+from lightlab import latency, train
 from lightlab.chapters.ch09_proxylessnas import experiment
-from lightlab.chapters.ch09_proxylessnas.hardware import Device
+from lightlab.chapters.ch09_proxylessnas.experiment import Device
 from lightlab.measure import cost
 from lightlab.methods.price import Price
 from lightlab.methods.proxyless import Found, search
-from lightlab.search.searcher import SearchError
 from lightlab.space.arch import decode, encode
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
@@ -40,7 +39,7 @@ def test_searches_side_by_side_are_those_one_by_one(digits, tmp_path):
     assert list(kinds) == ["λ = 0", "λ = 0.3", experiment.BY_TARGET, experiment.REINFORCE]
     here = device(SPACE, PRICE.of(SPACE.centre()))
     jobs = {(k, 3): (here, kinds[k]) for k in (experiment.FREE, experiment.BY_TARGET)}
-    two = experiment.search_many(SPACE, digits, jobs, workers=2, resume=tmp_path)
+    two = experiment.search_many(SPACE, digits, jobs, tmp_path)
     assert list(two) == list(jobs)
     for key, (_, settings) in jobs.items():
         alone = search(SPACE, digits, PRICE, here.target_ms, settings, 3)
@@ -48,7 +47,6 @@ def test_searches_side_by_side_are_those_one_by_one(digits, tmp_path):
         assert two[key].point == alone.point
         assert rows[0].equals(rows[1])
     assert len(list(tmp_path.glob("*.pt"))) == 2
-    assert set(experiment.curves({"a": alone})["search"]) == {"a"}
 
 
 def test_baselines_are_as_fast_seed_by_seed():
@@ -84,9 +82,6 @@ def test_a_random_rival_is_another_network_of_about_the_same_latency():
         assert len(set(drawn)) > 1  # by the seed, not the nearest of all
         off = [PRICE.of(p) / PRICE.of(point) - 1 for p in drawn]
         assert np.abs(off).max() < 0.12
-    one = ProxylessSpace(SPACE.skeleton, {"k3_e6": (3, 6)}, zero=False)
-    with pytest.raises(SearchError, match="no other network"):
-        experiment.random_as_fast(one, Price.macs(one), (0,) * 4, 0)
 
 
 def test_a_rival_that_is_not_as_fast_counts_only_where_it_is_behind():
@@ -120,23 +115,26 @@ def test_a_reward_weighs_accuracy_against_the_target():
     assert table["MACs"].tolist() == [6, 2]
 
 
-def test_networks_for_other_devices_are_trained_beside_the_one_at_home(digits):
+def test_networks_for_other_devices_are_trained_beside_the_one_at_home(digits, tmp_path):
     kinds = {(setting, 0): found(SPACE, SPACE.centre()) for setting in ("onnxruntime/1/1", "b")}
     trained = pd.DataFrame({"name": [experiment.FOUND, "x"], "seed": 0, "accuracy": [1.0, 2.0]})
     recipe = train.Recipe(epochs=0.5, batch_size=16, lr=0.05)
-    table = experiment.compare_devices(kinds, trained, digits, recipe, device(SPACE))
+    here = device(SPACE)
+    table = experiment.compare_devices(kinds, trained, digits, recipe, here, tmp_path)
     assert table["name"].tolist() == ["onnxruntime/1/1", "b"]
     assert table["accuracy"].iloc[0] == 1
     assert table["latency_ms"].iloc[1] == cost.macs(SPACE.decode(SPACE.centre()))
 
 
-def test_a_search_s_cost_stands_beside_that_of_sampling(with_costs):
-    before = with_costs("arm,networks,samples,train_macs,seconds\nsoft,10,200,40,4\n")
+def test_a_search_s_cost_stands_beside_that_of_sampling(tmp_path):
+    (tmp_path / "tables").mkdir()
+    text = "arm,networks,samples,train_macs,seconds\nsoft,10,200,40,4\n"
+    (tmp_path / "tables" / "cost.csv").write_text(text, encoding="utf-8")
     rows = pd.DataFrame({"samples": [1, 100], "macs": [1, 20], "seconds": [0.1, 2.0]})
     one = replace(found(SPACE, SPACE.centre()), history=rows)
     names = [experiment.BY_TARGET, experiment.MNASNET]
     trained = pd.DataFrame({"name": names, "accuracy": [70.0, 60.0]})
-    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, before)
+    table = experiment.search_cost({(experiment.BY_TARGET, 0): one}, trained, tmp_path)
     assert table["samples"].tolist() == [100, 200, 160_000]
     assert table["over ours"].tolist() == [1, 2, 1600]
     assert table["accuracy"].tolist()[:2] == [70, 60]
@@ -151,3 +149,61 @@ def test_shapes_and_moments_say_what_stands_where():
     assert rows["expand_ratio"].tolist() == [3, 3, 3, 3, 6, 0, 6, 0]
     assert rows["stage"].tolist() == [1, 1, 2, 2] * 2
     assert rows["stride"].tolist() == [2, 1, 2, 1] * 2
+
+
+def test_a_device_has_a_share_of_mobilenet_v2_s_time_as_target(tmp_path, monkeypatch, plan):
+    monkeypatch.setattr(experiment, "PLAN", plan)
+    here = experiment.measure(SPACE, "onnxruntime/1/1", 0.5, 6, tmp_path, 0)
+    assert here.target_ms == pytest.approx(0.5 * here.price.of(SPACE.centre()))
+    assert [path.name for path in tmp_path.iterdir()] == ["onnxruntime 1 1.jsonl"]
+    points = [SPACE.smallest(), SPACE.largest(), SPACE.smallest()]
+    found = experiment.predicted(SPACE, here, points)
+    assert found["kind"].tolist() == ["random"] * 6 + ["found"] * 2
+    assert found["predicted_ms"].iloc[-1] == pytest.approx(here.price.of(SPACE.largest()))
+
+
+def test_networks_are_timed_in_each_other_s_setting(monkeypatch):
+    networks = {("a", 3): SPACE.decode(SPACE.smallest()), ("b", 3): SPACE.decode(SPACE.largest())}
+
+    def measured(asked, settings, _):
+        assert (list(asked), list(settings)) == (["a", "b"], ["a", "b"])
+        assert list(asked.values()) == list(networks.values())
+        ms = {"network": ["a", "b"] * 2, "setting": list("aabb"), "latency_ms": [2.0, 8, 3, 6]}
+        return pd.DataFrame(ms)
+
+    monkeypatch.setattr(latency, "measure_settings", measured)
+    found = experiment.crossed(networks)
+    assert found["times"].tolist() == [1, 4, 0.5, 1]
+    assert found["seed"].tolist() == [3] * 4
+
+
+def cells(*seeds):
+    """Latencies by seed as a matrix: rows networks A and B, columns their settings."""
+    rows = [
+        (a, b, seed, ms, ms / wide[j][j])
+        for seed, wide in enumerate(seeds)
+        for a, row in zip("AB", wide, strict=True)
+        for j, (b, ms) in enumerate(zip("AB", row, strict=True))
+    ]
+    return pd.DataFrame(rows, columns=["network", "setting", "seed", "latency_ms", "times"])
+
+
+def test_networks_are_special_where_changing_places_makes_both_slower():
+    found = experiment.elsewhere(cells([[1, 6], [2, 3]], [[1, 4], [2, 8]]))
+    assert found == pytest.approx([2, 1])  # then both are A's
+    published = experiment.published_crossed().assign(seed=0)
+    own = published[published["network"] == published["setting"]]
+    assert own["times"].tolist() == [1, 1, 1]
+    three = [1.327, 1.457, 1.499]  # CPU and phone, GPU and either
+    assert experiment.elsewhere(published) == pytest.approx([np.prod(three) ** (1 / 3)], abs=5e-3)
+
+
+def test_tables_are_means_over_the_seeds_and_weigh_accuracy_against_the_target():
+    tested = pd.DataFrame({"name": ["A", "B", "A", "B"], "macs": [1, 2, 3, 4],
+                           "accuracy": [50.0, 60, 70, 80]})  # fmt: skip
+    devices = {s: Device(s, None, None, pd.DataFrame(), 2.0) for s in "AB"}
+    table, worth = experiment.tables(cells([[1, 6], [2, 3]], [[3, 2], [2, 1]]), tested, devices, -1)
+    assert list(table.columns) == ["network", "µs, A", "µs, B", "macs", "accuracy"]
+    assert table["µs, A"].tolist() == [2000, 2000]
+    assert table["accuracy"].tolist() == [60, 70]
+    assert worth["B"].tolist() == [60 / 2, 70]  # 4 ms, 2 ms

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lightlab.chapters.ch09_proxylessnas import experiment, gates, hardware
+from lightlab.chapters.ch09_proxylessnas import experiment, gates
 from lightlab.chapters.ch09_proxylessnas import figures as plots
 from lightlab.space.proxyless import ProxylessSpace
 from lightlab.space.skeleton import Skeleton
@@ -19,13 +19,6 @@ def test_gates_are_drawn_beside_the_exact_gradient():
     first = fig.axes[0].lines[0]
     part = estimates[(estimates["loss"] == "linear loss") & (estimates["form"] == "sum")]
     np.testing.assert_allclose(first.get_ydata(orig=False), part["mean"])
-
-
-def test_memory_and_time_start_at_zero():
-    rows = [(f, n, 10.0 * n, 5.0 + n) for f in ("sum", "two", "one") for n in (2, 7)]
-    fig = plots.memory_and_time(pd.DataFrame(rows, columns=["form", "candidates", "mib", "ms"]))
-    assert all(ax.get_ylim()[0] == 0 for ax in fig.axes)
-    assert fig.axes[0].lines[0].get_ydata().tolist() == [20, 70]
 
 
 def test_blocks_are_bars_and_what_is_left_out_is_a_line():
@@ -44,16 +37,13 @@ def test_progress_counts_in_the_target_and_in_per_cent():
     assert found == [[100, 50], [0.1, 0.2], [1, 0.5], [10, 20]]
 
 
-def test_front_and_matrix_and_predictions_show_all_rows():
-    rows = [(n, s, 1.0 + s / 10, 60.0 + s) for n in ("found", "x") for s in (0, 1)]
-    trained = pd.DataFrame(rows, columns=["name", "seed", "latency_ms", "accuracy"])
+def test_legends_name_all_networks_and_the_matrix_all_ratios():
+    rows = {"name": ["found", "x"], "latency_ms": [1.0, 1.1], "accuracy": [60.0, 61.0]}
+    trained = pd.DataFrame(rows)
     swept = trained.replace({"found": "λ = 0", "x": "λ by target"})
-    fig = plots.front(trained, swept, 1.0)
-    assert [t.get_text() for t in fig.axes[0].get_legend().texts] == ["λ = 0", "λ by target"]
-    assert [t.get_text() for t in fig.axes[1].get_legend().texts] == ["found", "x"]
-    published = hardware.published_crossed()
+    legends = [ax.get_legend() for ax in plots.front(trained, swept, 1.0).axes]
+    names = [[t.get_text() for t in legend.texts] for legend in legends]
+    assert names == [["λ = 0", "λ by target"], ["found", "x"]]
+    published = experiment.published_crossed()
     fig = plots.crossed(published, published)
     assert {"1.00", "1.18", "1.59"} <= {t.get_text() for t in fig.axes[0].texts}
-    points = pd.DataFrame({"predicted_ms": [1.0, 2.0], "latency_ms": [1.1, 1.9]})
-    (ax,) = plots.predicted(points.assign(kind=["a", "b"])).axes
-    assert [t.get_text() for t in ax.get_legend().texts] == ["a", "b"]

@@ -10,22 +10,19 @@ from lightlab.methods.shrinking import shrink_many
 from lightlab.space.once_for_all import like_mobilenet_v3
 
 
-def test_the_small_space_is_for_these_images(task):
+def test_the_small_space_is_for_these_images_and_what_can_be_cut_is_listed(task):
     space, digits = task["space"], task["images"]
     assert space.resolutions == (16,)  # 12 is rounded to a multiple of 8
     assert space.depths == ((1, 2),)
     styled = experiment.small_space(digits, [16], 2, (3, 5), (2, 4), like_v3=True)
     assert styled.skeleton == like_mobilenet_v3(space.skeleton)
     assert experiment.small_space(digits, [16], 4, (3,), (2,)).depths == ((2, 3, 4),)
-
-
-def test_what_can_be_cut_is_listed(task):
-    table = experiment.elastic_layers(task["space"])
+    table = experiment.elastic_layers(space)
     assert table["channels"].tolist() == [16, 32, 32, 64]
     assert table["optional"].tolist() == [False, False, True, True]
 
 
-def test_kernels_nest_and_importance_is_sorted(full):
+def test_kernels_nest_and_importance_is_sorted(task, full):
     values = experiment.kernel_values(full[0])
     assert values.groupby("kernel").size().to_dict() == {3: 9, 5: 25}
     inner = values[(values[["row", "column"]].isin([1, 2, 3])).all(axis=1)]
@@ -35,9 +32,6 @@ def test_kernels_nest_and_importance_is_sorted(full):
     by = experiment.importance(full[0], 0).groupby("order")["value"]
     assert by.get_group(experiment.SORTED).is_monotonic_decreasing
     assert (experiment.largest_difference(full[0], 5) < 1e-5).all()
-
-
-def test_the_full_network_is_cut_in_every_order(task, full):
     _, means = experiment.sort_or_not(full, task["images"])
     assert dict(zip(means["order"], means["n"], strict=True)) == dict.fromkeys(experiment.ORDERS, 2)
 
@@ -79,8 +73,6 @@ def test_arms_run_and_what_they_took_is_told(task, begun, full):
     before, shrunk, alone = table["seconds"]
     for arm, took in ((experiment.PROGRESSIVE, shrunk + before), (experiment.SANDWICH, alone)):
         assert experiment.seconds(begun, trained, arm).mean() == pytest.approx(took)
-    course = experiment.course(begun[0], trained[experiment.PROGRESSIVE, 0])
-    assert course["passes"].is_monotonic_increasing
 
 
 def test_the_best_arm_is_of_equal_passes(task, monkeypatch):
@@ -105,17 +97,6 @@ def test_gaps_are_paired_by_corner_and_seed():
     table = accuracy.reset_index()
     assert experiment.corner_gap(table, "a", "b").tolist() == pytest.approx([1.5, 0.5])
     assert experiment.agreement(table, "a", "b") == pytest.approx([1, 1])
-    first = table[(table["seed"] == 0) | (table["arm"] == "a")]  # b of one seed only
-    assert experiment.corner_gap(first, "a", "b").tolist() == pytest.approx([1.5])
-
-
-def test_all_that_is_compared_stands_in_the_table():
-    names = {arm for pair in experiment.COMPARED.values() for arm in pair}
-    rows = [(arm, seed, "x", 50 + seed) for arm in names for seed in (0, 1)]
-    table = pd.DataFrame(rows, columns=["arm", "seed", "corner", "accuracy"])
-    gaps, _ = experiment.gap_table(table)
-    assert gaps["what"].tolist() == list(experiment.COMPARED)
-    assert (gaps["mean"] == 0).all()
 
 
 def test_alone_trains_every_corner_for_each_budget(task, full):

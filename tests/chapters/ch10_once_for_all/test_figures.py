@@ -1,11 +1,9 @@
 """Pictures of a once-for-all network say what the data frames say."""
 
-import numpy as np
 import pandas as pd
 
 from lightlab.chapters.ch10_once_for_all import experiment, specialisation
 from lightlab.chapters.ch10_once_for_all import figures as plots
-from lightlab.methods import accuracy_predictor
 
 
 def title(ax):
@@ -29,19 +27,6 @@ def test_corners_and_gaps_show_means():
     gaps = pd.DataFrame({"what": ["a", "b"], "mean": [1.0, 2], "ci_low": [0.0, 1], "ci_high": 3.0})
     (ax,) = plots.gaps(gaps, [2.5, 3.7]).axes
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
-
-
-def test_the_other_pictures_draw_all_rows():
-    table = pd.DataFrame({"images": ["inherited", "200"] * 2, "corner": ["x", "x", "y", "y"]})
-    assert len(plots.calibration(table.assign(accuracy=[1.0, 2, 3, 4])).axes[0].lines) == 2
-    rows = [(m, n, 0.5) for m in accuracy_predictor.MODELS for n in (10, 20, 10, 20)]
-    curve = pd.DataFrame(rows, columns=["model", "n", "tau"])
-    left = plots.learning(curve.assign(repeat=[0, 0, 1, 1] * 3, rmse=1 / curve["n"])).axes[0]
-    means = [line.get_ydata() for line in left.lines if len(line.get_ydata()) == 2]
-    assert np.allclose(means, [[0.1, 0.05]] * 3)
-    chosen = pd.DataFrame({"kind": ["random", "chosen"], "predicted": [1, 2], "accuracy": [2, 1]})
-    ax = plots.curse(chosen.assign(spread=0.5)).axes[0]
-    assert (len(ax.lines), len(ax.collections)) == (3, 2)
 
 
 def test_fronts_have_a_panel_per_setting_and_means_by_target():
@@ -84,10 +69,3 @@ def test_bars_stand_for_the_orders():
     found = [bar.get_height() for bar in right.patches]
     wanted = [10.0 * e + len(o) for o in ("by importance", "as trained", "random") for e in (2, 3)]
     assert found == wanted
-
-
-def test_a_layer_has_a_bar_for_every_width():
-    table = pd.DataFrame({"layer": [0, 0, 1, 1], "expand": [2, 4] * 2, "channels": [32, 64] * 2})
-    table = table.assign(unit=1, optional=table["layer"] == 1, kernels="3, 5")
-    (ax,) = plots.layers(table).axes
-    assert [bar.get_height() for bar in ax.patches] == [64, 64, 32, 32]

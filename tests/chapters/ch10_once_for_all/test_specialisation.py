@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from lightlab.chapters.ch10_once_for_all import specialisation
-from lightlab.methods import comparison
-from lightlab.methods.accuracy_predictor import Samples
+from lightlab.methods import baselines
 from lightlab.methods.price import Price
+from lightlab.methods.subnets import Samples
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace
 
 SPACE = OfaSpace(OFA_MOBILENET_V3, resolutions=(160, 192, 224))
@@ -41,14 +41,14 @@ def test_networks_are_served_examined_and_tuned(task, full):
     space, images, recipe = task["space"], task["images"], task["recipe"]
     prices = {"here": Price.macs(space)}
     by_macs = {seed: lambda _, macs: macs / 1e4 for seed in full}
-    served = specialisation.specialise(by_macs, prices, 2, 3)
-    assert len(served) == 2 * 3
+    served = specialisation.specialise(by_macs, prices, 2)
+    assert len(served) == 2 * 5
     assert (served["predicted_ms"] <= served["target_ms"] * (1 + 1e-9)).all()
     contested = specialisation.contest(by_macs, prices, 2)
     assert contested["calls"].tolist() == [300] * 2 * 2
     _, models = specialisation.learn(full, images, 8)
-    marks = specialisation.examine(full, models, pd.concat([served, contested]), images, 4)
-    assert marks.groupby(["seed", "kind"]).size().loc[:, "random"].tolist() == [4, 4]
+    marks = specialisation.examine(full, models, pd.concat([served, contested]), images)
+    assert marks.groupby(["seed", "kind"]).size().loc[:, "random"].tolist() == [20, 20]
     assert set(served["point"]) <= set(marks.loc[marks["kind"] == "chosen", "point"])
     assert (marks["spread"] > 0).all()
     tuned = specialisation.fine_tune(full, served, images, recipe)
@@ -60,7 +60,7 @@ def test_designs_of_all_sizes_are_trained_and_timed(task, monkeypatch, plan):
     monkeypatch.setattr(specialisation, "PLAN", plan)
     parts = (task["space"], [1.0], task["images"], task["recipe"], [0])
     found = specialisation.train_designs(*parts, workers=1)
-    assert found["family"].tolist() == [comparison.MOBILENET_V2, comparison.MOBILENET_V3]
+    assert found["family"].tolist() == [baselines.MOBILENET_V2, baselines.MOBILENET_V3]
     assert found[["validated", "accuracy"]].gt(20).all(axis=None)
     timed = specialisation.measure([*found["arch"], *found["arch"]], ["onnxruntime/1/1"])
     assert timed["arch"].tolist() == found["arch"].tolist()
@@ -75,9 +75,7 @@ def front(**columns):
 def test_accuracy_at_a_latency_lies_between_neighbours(ms, accuracy):
     """Of the slowest beyond it, which need not be slower; none is as fast as the last."""
     assert specialisation.at_latency(front(), ms) == pytest.approx(accuracy, nan_ok=True)
-
-
-def test_only_networks_that_are_best_for_their_latency_count():
+    # only networks that are best for their latency count
     rows = pd.DataFrame({"latency_ms": [1.0, 2, 4, 2], "validated": [60.0, 50, 80, 55]})
     rows["accuracy"] = [61.0, 99, 79, 9]
     assert specialisation.at_latency(rows, 2.0) == pytest.approx(70)
@@ -101,11 +99,6 @@ def test_tables_are_judged_by_what_was_measured():
     (row,) = specialisation.trust(served).itertuples(index=False)
     assert tuple(row)[:4] == ("s", pytest.approx(0.725), 0.5, 1.0)
     assert row[-1] == 0.75
-
-
-def test_the_seconds_of_a_search_are_read_from_its_row(with_costs):
-    folder = with_costs("kind,samples,seconds\nλ = 0,9,3\nλ by target,9,4\n")
-    assert specialisation.search_seconds(folder, "λ by target") == 4
 
 
 def test_crossovers_follow_from_the_costs():

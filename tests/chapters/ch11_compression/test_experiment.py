@@ -31,30 +31,22 @@ def test_no_arm_begins_with_what_another_one_left(compressors, recipe):
 HOW = {"n_trials": 5, "n_initial": 3, "chance": 0.0}
 
 
-def test_searches_begin_alike(made_up):
-    table = experiment.contest(dict.fromkeys((0, 1), made_up), **HOW)
+def test_searches_share_their_first_points_which_are_evaluated_once(made_up, tmp_path):
+    jobs, kept = dict.fromkeys((0, 1), made_up), tmp_path / "kept"
+    table = experiment.contest(jobs, kept=kept, **HOW)
+    assert table.groupby(["method", "seed"])["samples"].sum().eq(50).all()
     first = table[(table["trial"] <= 3) & (table["method"] != search.UNIFORM)]
     assert first.groupby(["seed", "trial"])["point"].nunique().eq(1).all()
-    assert table.groupby(["method", "seed"])["samples"].sum().eq(50).all()
+    for seed, shared in first.groupby("seed")["point"]:
+        points = (tmp_path / f"{seed}.txt").read_text().splitlines()
+        assert 3 + 3 * 2 <= len(points) <= 3 + 3 * 2 + 5
+        assert [points.count(text) for text in shared.map(str).unique()] == [1] * 3
+    again = experiment.contest(jobs, kept=kept, **HOW)
+    pd.testing.assert_frame_equal(again, table)
+    assert len((tmp_path / "1.txt").read_text().splitlines()) == len(points)
     ends = table[table["trial"] == 5].set_index(["method", "seed"])["hypervolume"]
     wanted = [ends[search.BO, seed] - ends[search.RANDOM, seed] for seed in (0, 1)]
     assert experiment.ahead(table)["qLogNEHVI − random search"].tolist() == pytest.approx(wanted)
-
-
-def test_what_searches_share_is_evaluated_once(made_up, tmp_path):
-    jobs, kept = dict.fromkeys((0, 1), made_up), tmp_path / "kept"
-    methods = (search.RANDOM, search.EVOLUTION, search.UNIFORM)
-    table = experiment.contest(jobs, methods, kept, **HOW)
-    assert len(table) == 2 * 3 * 5
-    for seed in (0, 1):
-        points = (tmp_path / f"{seed}.txt").read_text().splitlines()
-        assert 3 + 2 * 2 <= len(points) <= 3 + 2 * 2 + 5
-        first = table[(table["seed"] == seed) & (table["trial"] <= 3)]
-        shared = first[first["method"] != search.UNIFORM]["point"].map(str)
-        assert [points.count(text) for text in shared.unique()] == [1] * 3
-    again = experiment.contest(jobs, methods, kept, **HOW)
-    pd.testing.assert_frame_equal(again, table)
-    assert len((tmp_path / "1.txt").read_text().splitlines()) == len(points)
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,8 @@
 
 import pandas as pd
 
-from lightlab.chapters.ch11_compression import experiment, search
+from lightlab.chapters.ch11_compression import experiment
 from lightlab.chapters.ch11_compression import figures as plots
-
-
-def test_criteria_are_lines_over_the_shares():
-    rows = [(i, k, 100 * k, 0.0, 100.0) for i in ("l1", "bn_scale", "random") for k in (0.5, 1)]
-    table = pd.DataFrame(rows, columns=["importance", "keep", "mean", "ci_low", "ci_high"])
-    (ax,) = plots.criteria(table).axes
-    assert [line.get_ydata().tolist() for line in ax.lines[:3]] == [[50, 100]] * 3
 
 
 def test_arms_show_seeds_means_and_the_start():
@@ -20,13 +13,6 @@ def test_arms_show_seeds_means_and_the_start():
     assert dots.get_xdata().tolist() == [1, 3, 5, 7]
     assert means.get_xydata().tolist() == [[2, 0], [6, 1]]
     assert ax.lines[-1].get_xdata() == [9, 9]
-
-
-def test_volumes_have_a_line_per_method():
-    rows = [(m, t, t / 10, 0.0, 1.0) for m in search.METHODS for t in (1, 2)]
-    table = pd.DataFrame(rows, columns=["method", "trial", "mean", "ci_low", "ci_high"])
-    (ax,) = plots.volumes(table).axes
-    assert [line.get_label() for line in ax.lines] == list(search.METHODS)
 
 
 def test_sides_join_their_fronts():

@@ -9,7 +9,7 @@ from lightlab.space.skeleton import Skeleton
 
 FRAME = Skeleton.small((3, 32, 32), 10, [32, 64], layers=2)
 EQUAL = Skeleton.small((3, 32, 32), 10, [16, 32, 32], layers=1)
-SPACE = CompressionSpace.small((3, 32, 32), 10, [32, 64], 2, 4, (0.25, 0.5, 1.0))
+SPACE = CompressionSpace(FRAME, 4, (0.25, 0.5, 1.0), resolutions=(24, 32))
 
 
 def test_its_largest_point_is_the_largest_of_the_once_for_all_space():
@@ -56,10 +56,14 @@ def test_uniform_points_choose_alike_in_all_stages():
         ({"skeleton": EQUAL}, "stage 3 begins by adding its input"),
         ({"keeps": (1.0, 0.5)}, "options have to rise"),
         ({"keeps": (0.25, 0.5)}, "the largest share that is kept has to be 1"),
-        ({"keeps": (0.9, 1.0)}, "two shares of its 32 channels round to the same"),
         ({"kernels": ()}, "options have to rise"),
     ],
 )
 def test_what_is_no_space_is_refused(how, why):
     with pytest.raises(ValueError, match=why):
         CompressionSpace(**{"skeleton": FRAME} | how)
+
+
+def test_shares_that_make_the_same_channels_are_refused():
+    with pytest.raises(ValueError, match=r"32 channels: two of the widths .* to the same"):
+        Skeleton.small((3, 32, 32), 10, [32, 64], 2, widths=(0.9, 1.0))

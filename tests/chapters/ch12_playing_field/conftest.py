@@ -3,23 +3,23 @@
 import pytest
 
 from lightlab import train
-from lightlab.chapters.ch12_playing_field import rules
+from lightlab.chapters.ch12_playing_field import experiment
 
 
 @pytest.fixture(scope="session")
 def spaces(digits):
-    return rules.spaces(digits, [16, 24], 2, (3, 5), (2, 4))
+    return experiment.spaces(digits, [16, 24], 2, (3, 5), (2, 4))
 
 
 @pytest.fixture(scope="session")
 def meter(spaces, tmp_path_factory):
-    return rules.meter(spaces[0], "onnxruntime/1/1", tmp_path_factory.mktemp("times"))
+    return experiment.meter(spaces[0], "onnxruntime/1/1", tmp_path_factory.mktemp("times"))
 
 
 @pytest.fixture(scope="session")
 def agreed(spaces, meter, digits):
     recipe = train.Recipe(2, batch_size=32, lr=0.05)
-    return rules.agree(*spaces, meter, digits, recipe, 1.0)[0]
+    return experiment.agree(*spaces, meter, digits, recipe, 1.0)[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
-"""One playing field: limits kept, budgets kept, ranks as Demšar's."""
+"""One playing field: one space in two forms, limits and budgets kept, ranks as Demšar's."""
+
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -102,3 +104,28 @@ def test_a_larger_budget_pays_where_every_seed_says_so():
     assert found.loc["grows", "mean"] == pytest.approx(16 / 3)
     assert found[["budget", "next", "seconds", "n"]].iloc[0].tolist() == [3, 9, 6, 3]
     assert experiment.paying(table[table["budget"] == 3]).empty
+
+
+def test_both_forms_of_the_space_hold_the_same_networks_at_the_same_price(agreed):
+    space, elastic = agreed.space, agreed.elastic
+    points = map(space.unrank, range(space.size()))
+    prices = {space.decode(p): agreed.price.of(p) for p in points}
+    assert len(prices) == elastic.n_archs()
+    for arch, ms in itertools.islice(prices.items(), 0, None, 7):
+        point = elastic.find(arch)
+        assert agreed.elastic_price.of(point) == pytest.approx(ms, rel=1e-6)
+
+
+def test_an_interrupted_race_goes_on_under_the_same_table(agreed, spaces, tmp_path):
+    plain = []
+    for _ in range(2):
+        meter = experiment.meter(spaces[0], "onnxruntime/1/1", tmp_path)
+        one, _ = experiment.agree(*spaces, meter, agreed.images, agreed.recipe, 1.0)
+        plain.append((one.price.plain(), one.elastic_price.plain()))
+    assert plain[0] == plain[1]
+
+
+def test_targets_lie_between_the_fastest_and_the_slowest(agreed, targets):
+    prices = [agreed.price.of(agreed.space.unrank(i)) for i in range(agreed.space.size())]
+    steps = np.diff(np.log([min(prices), *targets, max(prices)]))
+    assert steps == pytest.approx([steps.mean()] * 3)

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from lightlab import published
 from lightlab.chapters.ch13_your_model import experiment
 from lightlab.data import DataSet, Split
 from lightlab.fit import evaluate
-from lightlab.fit.budget import Meter
+from lightlab.fit.budget import MACS, SIZE, Meter, Target
 from lightlab.fit.report import DESIGNS
 from lightlab.fit.run import FLOAT, INT8
-from lightlab.fit.target import MACS, SIZE, Target
 from lightlab.nets.build import build
-from lightlab.published import loader
 from lightlab.space.arch import decode
 
 NAMES, N = ("a", "b"), 100
@@ -44,24 +43,22 @@ def fitted(accuracy, **wrong):
     finalists = [SimpleNamespace(name=name, rank=(value, 0.0)) for name, value in accuracy.items()]
     target = Target(max_macs=1e6, max_size_kb=10)
     network = build(decode("r8x1 conv_k3_s2_c8 head_n2"))
+    said = {name: answers(n) for name, n in ({FLOAT: 10, INT8: 12} | wrong).items()}
     delivered = SimpleNamespace(
         finalist=SimpleNamespace(network=network),
         model=Meter(target, IMAGES).exact_file(network),
         again=SimpleNamespace(costs={MACS: 5e5, SIZE: 8.0}),
     )
-    said = {FLOAT: answers(10), INT8: answers(12)} | {k: answers(n) for k, n in wrong.items()}
-    return SimpleNamespace(
-        target=target, delivered=delivered, tested=said[FLOAT], answers=said, seed=0,
-        found=SimpleNamespace(finalists=finalists[:1]), finalists=finalists, spent_s=9.0,
-        budget_s=10.0,
-    )  # fmt: skip
+    known = {"target": target, "delivered": delivered, "tested": said[FLOAT], "answers": said}
+    known |= {"finalists": finalists, "found": SimpleNamespace(finalists=finalists[:1])}
+    return SimpleNamespace(**known, seed=0, spent_s=9.0, budget_s=10.0)
 
 
 def test_every_claim_of_the_notebook_is_measured():
     accuracy = {"searched": 90, DESIGNS[0]: 80, DESIGNS[1]: 85}
     found = fitted(accuracy, searched=20, **{DESIGNS[0]: 10, DESIGNS[1]: 25})
     measured = experiment.measured(found, IMAGES)
-    assert set(measured) == set(loader.claims("13_your_model"))
+    assert set(measured) == set(published.claims("13_your_model"))
     assert measured["yours.meets_target"] == (0.8,)
     assert measured["yours.keeps_budget"] == (0.9,)
     assert measured["yours.same_answers"][0] < 1e-4

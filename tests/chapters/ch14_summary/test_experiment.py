@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lightlab import published
 from lightlab.chapters.ch14_summary import experiment
 from lightlab.chapters.ch14_summary.experiment import FAILED, HELD, OPEN
-from lightlab.published import loader
 
 CLAIMS = pd.DataFrame(
     {
@@ -33,7 +33,7 @@ def test_counts_keep_order_and_tell_zeros():
     by = experiment.counts(CLAIMS, "notebook")
     assert by.T.to_dict("list") == {"02 B": [1, 1, 0, 2], "01 A": [0, 0, 4, 4]}
     by = experiment.counts(CLAIMS, "profile")["claims"]
-    assert by.to_dict() == dict(zip(loader.PROFILES, [0, 5, 0, 1], strict=True))
+    assert by.to_dict() == dict(zip(published.PROFILES, [0, 5, 0, 1], strict=True))
 
 
 def test_the_share_is_of_decided_claims_between_all_that_the_open_ones_could_do():
@@ -44,8 +44,8 @@ def test_the_share_is_of_decided_claims_between_all_that_the_open_ones_could_do(
 
 
 def test_what_nobody_published_is_told_by_its_source():
-    folder = Path(loader.__file__).parent / "claims"
-    found = [c for p in sorted(folder.glob("*.yaml")) for c in loader.claims(p.stem).values()]
+    folder = Path(published.__file__).parent / "claims"
+    found = [c for p in sorted(folder.glob("*.yaml")) for c in published.claims(p.stem).values()]
     rows = [{"paper": c["source"], "published": str(c["published"])} for c in found]
     counted = pd.DataFrame(rows)[experiment.is_published(pd.DataFrame(rows))]
     assert 90 < len(counted) < len(rows) - 20
@@ -61,19 +61,14 @@ def test_wide_pictures_are_made_smaller(tmp_path):
     assert [picture.shape for picture in pictures] == [(10, 20, 3), (40, 10, 3)]
 
 
-@pytest.mark.parametrize(
-    ("costs", "over"),
-    [
+def test_what_was_not_recorded_keeps_to_no_bar():
+    nan = math.nan
+    for costs, over in (
         (COSTS, {"minutes": 1.5, "gib": 2.0}),  # what runs side by side counts once
         (COSTS[:1], {"minutes": 0, "gib": 0}),
-        (
-            COSTS.assign(ended=None, peak_gib=[math.nan, 1.0]),
-            {"minutes": math.nan, "gib": math.nan},
-        ),
-    ],
-)
-def test_what_was_not_recorded_keeps_to_no_bar(costs, over):
-    assert experiment.over_bars(costs) == pytest.approx(over, nan_ok=True)
+        (COSTS.assign(ended=None, peak_gib=[nan, 1.0]), {"minutes": nan, "gib": nan}),
+    ):
+        assert experiment.over_bars(costs) == pytest.approx(over, nan_ok=True)
 
 
 def test_machines_tell_who_ran_where():

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from lightlab.chapters.ch08_mnasnet.space import LAYER_TYPES
 from lightlab.measure import stats
-from lightlab.methods import comparison, mnasnet
-from lightlab.published import loader
+from lightlab.methods import baselines, mnasnet
+from lightlab.published import read_csv
 from lightlab.search.searcher import SearchError
 
 TARGET_MS = 75.0  # of the paper's searches, on a Pixel 1
@@ -35,8 +35,8 @@ _WORDS = {
 
 def published() -> dict[str, pd.DataFrame]:
     """What the paper printed; ratio is latency over target, of figure 6's bins their middles."""
-    table1, table5, table6 = (loader.read_csv(f"mnasnet_table{n}.csv") for n in (1, 5, 6))
-    bins = loader.read_csv("mnasnet_figure6_histogram.csv")
+    table1, table5, table6 = (read_csv(f"mnasnet_table{n}.csv") for n in (1, 5, 6))
+    bins = read_csv("mnasnet_figure6_histogram.csv")
     start, end = bins["start_ms"] / TARGET_MS, bins["end_ms"] / TARGET_MS
     shares = bins[["hard", "soft"]] / bins[["hard", "soft"]].sum()
     return {
@@ -48,13 +48,13 @@ def published() -> dict[str, pd.DataFrame]:
 
 
 def _figure6_summary() -> pd.DataFrame:
-    return loader.read_csv("mnasnet_figure6_summary.csv").set_index("reward")
+    return read_csv("mnasnet_figure6_summary.csv").set_index("reward")
 
 
 def published_gaps() -> dict[str, float]:
     """What the paper's figure 6 and table 5 have for the comparisons (rewards computed)."""
     hard, soft = (_figure6_summary().loc[reward] for reward in ("hard", "soft"))
-    single, cells, blocks = loader.read_csv("mnasnet_table5.csv").to_dict("records")
+    single, cells, blocks = read_csv("mnasnet_table5.csv").to_dict("records")
     reward = [mnasnet.reward(row["top1"], row["latency_ms"], TARGET_MS) for row in (blocks, cells)]
     return {
         "mnasnet.hard_within": (hard - soft)["share_within_percent"] / 100,
@@ -65,9 +65,7 @@ def published_gaps() -> dict[str, float]:
 
 
 def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """Best reward so far by arm and trial, mean over seeds, and the policy's entropy as a share of
-    its first.
-    """
+    """Best reward so far, and the policy's entropy over its first: means over seeds, by arm."""
     some = trials[trials["arm"].isin(arms)].sort_values(["arm", "seed", "trial"])
     by = some.groupby(["arm", "seed"], sort=False)
     some = some.assign(
@@ -80,11 +78,9 @@ def progress(trials: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 
 
 def outcomes(trials: pd.DataFrame) -> pd.DataFrame:
-    """What came of each search, a row per arm and seed.
-
-    within: share of all sampled that keeps the target; p5, median, p95: their latency over it. Of
-    the trial of highest value to itself: ratio, accuracy, reward (soft). SearchError for a search
-    of which every network failed.
+    """What came of each search, by arm and seed. within: share of all that keeps the target;
+    p5, median, p95: their latency over it. Of the trial of highest value to itself: ratio,
+    accuracy, reward (soft). SearchError for a search of which every network failed.
     """
     by = trials.groupby(["arm", "seed"], sort=False)
     if (failed := by["value"].count() == 0).any():
@@ -168,7 +164,7 @@ def final_claims(trained: pd.DataFrame) -> dict[str, ArrayLike]:
     """
     means = trained.groupby("name")["reward"].mean()
     variant, v2 = means.loc[list(LAYER_TYPES)].idxmax(), "MobileNetV2, as fast"
-    as_fast = comparison.comparable(trained, v2, "found")  # timed again
+    as_fast = baselines.comparable(trained, v2, "found")  # timed again
     beats = stats.paired(trained, "accuracy", "name", "found", v2) if as_fast else []
     return {
         "mnasnet.layer_diversity": stats.paired(trained, "reward", "name", "found", variant),

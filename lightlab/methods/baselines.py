@@ -1,7 +1,10 @@
-"""A found network against others: of equal latency, or hand-made, all trained to the end."""
+"""What a found network is compared with: others of equal latency, or hand-made designs, all trained
+to the end.
+"""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from lightlab.data import DataSet
 from lightlab.measure import cost, stats
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, encode
-from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v2, like_mobilenet_v3
+from lightlab.space.once_for_all import OfaSpace, like_mobilenet_v3
 
 _PLAN = latency.Plan.brief(12, warmup_ms=10.0)
 WIDTHS = np.round(np.geomspace(0.2, 3.0, 48), 3)
@@ -120,7 +123,10 @@ def designs(
     MobileNetV2's: the largest expansion and kernel 3 everywhere, ReLU6; MobileNetV3's: that with
     squeeze-excite and h-swish, and kernel 5 wherever it squeezes, as in its large network.
     """
-    plain = like_mobilenet_v2(space.skeleton)
+    stem, head = (replace(part, act="relu6") for part in (space.skeleton.stem, space.skeleton.head))
+    stages = tuple(replace(s, act="relu6", se_ratio=0) for s in space.skeleton.stages)
+    first = tuple(replace(block, act="relu6", se_ratio=0) for block in space.skeleton.first)
+    plain = replace(space.skeleton, stem=stem, first=first, stages=stages, head=head)
     frames = {MOBILENET_V2: plain, MOBILENET_V3: like_mobilenet_v3(plain)}
     found = []
     for name, frame in frames.items():

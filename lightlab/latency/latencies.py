@@ -1,4 +1,4 @@
-"""What was measured: tables, how far they can be trusted, and no comparison beyond that."""
+"""Latencies that were measured, how far they can be trusted, and no comparison beyond that."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,8 +10,7 @@ import pandas as pd
 from lightlab.latency.setting import Setting
 from lightlab.measure import stats
 
-# rank correlation between two halves of the rounds, below which ranks are luck
-MIN_SPLIT_HALF = 0.9
+MIN_SPLIT_HALF = 0.9  # rank correlation of two halves of the rounds; below it ranks are luck
 NEIGHBOURS = 0.99  # confidence with which neighbours in a ranking are told apart
 ESTIMATES = {"median": np.nanmedian, "fastest": np.nanmin}
 
@@ -33,37 +32,9 @@ class Visits:
 
 
 @dataclass(frozen=True)
-class Latency:
-    """One network's time, the numbers as in `Timings.table`; `noise_pct` is the standard error of
-    the median in per cent of it, by a bootstrap over the rounds (NaN for one).
-    """
-
-    median_ms: float
-    iqr_ms: float
-    ci_low_ms: float
-    ci_high_ms: float
-    fastest_ms: float
-    noise_pct: float
-    n: int
-    disturbed: int
-    setting: Setting
-    device: dict
-
-    def __str__(self) -> str:
-        s = self.setting
-        threads = f"{s.threads} thread{'s' if s.threads > 1 else ''}"
-        return (
-            f"{self.median_ms:.3f} ms [{self.ci_low_ms:.3f}, {self.ci_high_ms:.3f}] "
-            f"({s.runtime}, {threads}, batch {s.batch}, {self.n} runs)"
-        )
-
-
-@dataclass(frozen=True)
 class Timings:
-    """Latencies of several networks that were timed together, interleaved.
-
-    `latency_ms` is by `estimate` the "median" of the rounds' medians, or the "fastest" sample of
-    all: others on the machine only ever add time.
+    """Latencies of networks that were timed in turn, each by `estimate` the "median" of its rounds'
+    medians or its "fastest" sample.
     """
 
     visits: Visits = field(repr=False)
@@ -119,10 +90,8 @@ class Timings:
         return self.split_half >= MIN_SPLIT_HALF
 
     def ranking(self) -> pd.DataFrame:
-        """`table` from the fastest network on, with `undecided` and `rank`.
-
-        `undecided` names the neighbours whose ratio may be 1, at 99 % since many are judged at
-        once; they share a rank. NoisyError unless the timings are `trusted`.
+        """`table` from the fastest network on, with `rank`, which neighbours share whose ratio may
+        be 1, at 99 % since many are judged at once. NoisyError unless the timings are `trusted`.
         """
         if not self.trusted:
             raise NoisyError(
@@ -138,24 +107,18 @@ class Timings:
             for a, b in pairwise(names)
             if not stats.ratio_ci(self.paired(b, a), NEIGHBOURS)[1] > 1
         ]
-        near = [[b if n == a else a for a, b in ties if n in (a, b)] for n in names]
         tied_above = {b for _, b in ties}
         places = [np.nan if n in tied_above else i for i, n in enumerate(names, 1)]
-        rank = pd.Series(places).ffill().astype(int)
-        return ranked.assign(undecided=[", ".join(n) for n in near], rank=rank)
+        return ranked.assign(rank=pd.Series(places).ffill().astype(int))
 
     def paired(self, name: str, to: str) -> np.ndarray:
         """How many times as long as `to` network `name` took, by round that visited both."""
-        both = self.rounds_ms[[self._place(name), self._place(to)]]
-        both = both[:, ~np.isnan(both).any(axis=0)]
-        return both[0] / both[1]
-
-    def _place(self, name: str) -> int:
-        if name not in self.visits.names:
-            raise KeyError(
-                f"no network {name!r} was timed; there are {', '.join(map(str, self.visits.names))}"
-            )
-        return self.visits.names.index(name)
+        rounds = dict(zip(self.visits.names, self.rounds_ms, strict=True))
+        if missing := [one for one in (name, to) if one not in rounds]:
+            there = ", ".join(map(str, rounds))
+            raise KeyError(f"no network {missing[0]!r} was timed; there are {there}")
+        ratios = rounds[name] / rounds[to]
+        return ratios[~np.isnan(ratios)]
 
     def ratio(self, name: str, to: str) -> tuple[float, float, float]:
         """Geometric mean of `paired` with its 95 % interval; NoisyError if that holds 1."""
@@ -167,20 +130,7 @@ class Timings:
             )
         return mean, low, high
 
-    def __getitem__(self, name: str) -> Latency:
-        i = self._place(name)
-        row = self.table.drop(columns=["name", "latency_ms"]).to_dict("records")[i]
-        noise_pct = _median_noise_pct(np.array(self.visits.ms[i]))
-        return Latency(**row, noise_pct=noise_pct, setting=self.setting, device=self.device)
-
 
 def check_estimate(estimate: str) -> None:
     if estimate not in ESTIMATES:
         raise ValueError(f"estimate is one of {', '.join(ESTIMATES)}, not {estimate!r}")
-
-
-def _median_noise_pct(ms: np.ndarray) -> float:
-    if len(ms) < 2:
-        return float("nan")
-    drawn = np.random.default_rng(0).integers(len(ms), size=(2000, len(ms)))
-    return 100 * float(np.median(ms[drawn], axis=1).std() / np.median(ms))
