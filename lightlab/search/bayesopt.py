@@ -69,7 +69,7 @@ class BayesianOptimization(PointLog):
         """The best point so far and its value: as observed, or, where noise variances are known,
         by the model's mean (the best of noisy readings is mostly the luckiest)."""
         noisy = any(t.noise_var is not None and max(t.noise_var) > 0 for t in self.trials)
-        finished = [t for t in self.trials if not t.failed]
+        finished = self.finished
         if len(self.signs) > 1 or not noisy or not finished:
             return super().incumbent
         mean, _ = self.surrogates()[0].predict([t.config for t in finished])

@@ -3,7 +3,7 @@ random points (Bergstra & Bengio 2012) and a full grid.
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -153,15 +153,35 @@ class PointLog(Searcher):
         self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
     ) -> None:
         """Values of asked or other points, which are not asked any more; see `Searcher`."""
+        if isinstance(configs, Mapping) or any(isinstance(c, int) for c in configs):
+            raise TypeError(
+                f"one point where a list of points is needed: tell([{configs}], [value])"
+            )
         if self._decisions:
             configs = [self.space.check(c) for c in configs]
-        told, names = self._names(configs), self._names(self.pending)
+        told = self._names(configs)
         super().tell(configs, values, noise_var)
         self._taken.update(told)
-        for name in told:
-            if name in names:
-                at = names.index(name)
-                del names[at], self.pending[at]
+        self.pending = self._without(told)
+
+    def forget(self, configs: Sequence[Any]) -> None:
+        """Points that were asked and will not be told, or were told with rounded values: they are
+        pending no more. ValueError where one is not pending."""
+        names = self._names(configs)
+        if unknown := set(names) - set(self._names(self.pending)):
+            raise ValueError(f"{len(unknown)} of these points are not pending")
+        self.pending = self._without(names)
+        self._taken -= set(names) - set(self._names([t.config for t in self.trials]))
+
+    def _without(self, names: list[Hashable]) -> list[Any]:
+        """The pending points but, of each name, the first."""
+        gone, left = list(names), []
+        for point, name in zip(self.pending, self._names(self.pending), strict=True):
+            if name in gone:
+                gone.remove(name)
+            else:
+                left.append(point)
+        return left
 
     def _next(self) -> Any:
         """One more point, None where there is none left."""

@@ -15,13 +15,22 @@ Point = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Decision:
-    """One choice among different `options`, between which there is no order."""
+    """One choice among different `options`. They are ordered, so that what is learnt at 3 and 7
+    says something of 5, where they are numbers, unless `ordered` is False.
+    """
 
     name: str
     options: tuple[Any, ...]
+    ordered: bool | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
+        numbers = all(isinstance(o, int | float) and o is not bool(o) for o in self.options)
+        if self.ordered and not numbers:
+            raise ValueError(
+                f"decision {self.name!r}: only numbers are ordered, not {self.options}"
+            )
+        object.__setattr__(self, "ordered", numbers if self.ordered is None else self.ordered)
         if not self.options:
             raise ValueError(f"decision {self.name!r} has no options")
         if twice := [o for i, o in enumerate(self.options) if o in self.options[:i]]:
@@ -54,6 +63,12 @@ class DecisionSpace:
         if twice := [n for i, n in enumerate(names) if n in names[:i]]:
             raise ValueError(f"there are two decisions {twice[0]!r}")
         self.n_options = tuple(len(d.options) for d in self.decisions)
+        # which option stands at each place of a column, and the place of each option
+        self._at = [
+            np.argsort(d.options) if d.ordered else np.arange(len(d.options))
+            for d in self.decisions
+        ]
+        self._place = [np.argsort(at) for at in self._at]
         self._open = [i for i, n in enumerate(self.n_options) if n > 1]
 
     def __repr__(self) -> str:
@@ -138,19 +153,23 @@ class DecisionSpace:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """One unordered column of the unit cube per decision, for models that search a cube."""
+        """One column of the unit cube per decision, for models that search a cube."""
         return tuple(
-            Column(d.name, tuple((i + 0.5) / n for i in range(n)), ordered=False)
+            Column(d.name, tuple((i + 0.5) / n for i in range(n)), ordered=d.ordered)
             for d, n in zip(self.decisions, self.n_options, strict=True)
         )
 
     def to_cube(self, points: Sequence[Point]) -> np.ndarray:
         """Places of points in the unit cube, (n, d)."""
-        index = np.array([self.check(p) for p in points], dtype=float)
-        return (index.reshape(-1, len(self.n_options)) + 0.5) / self.n_options
+        index = np.array([self.check(p) for p in points], dtype=int).reshape(
+            -1, len(self.n_options)
+        )
+        places = [place[i] for place, i in zip(self._place, index.T, strict=True)]
+        return (np.stack(places, axis=1) + 0.5) / self.n_options
 
     def from_cube(self, X: np.ndarray) -> list[Point]:
         """The points nearest to the rows of `X` (n, d)."""
         n = np.array(self.n_options)
-        index = np.clip((np.atleast_2d(X) * n).astype(int), 0, n - 1)
-        return [tuple(row) for row in index.tolist()]
+        places = np.clip((np.atleast_2d(X) * n).astype(int), 0, n - 1)
+        index = [at[i].tolist() for at, i in zip(self._at, places.T, strict=True)]
+        return list(zip(*index, strict=True))

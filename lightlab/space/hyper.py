@@ -104,6 +104,7 @@ class Choice:
         return Column(name, tuple(self.encode(o) for o in self.options), ordered=False)
 
     def encode(self, value: Any) -> float:
+        value = _from_json(value)
         if value not in self.options:
             raise ValueError(f"{value!r} is not one of {self.options}")
         return (self.options.index(value) + 0.5) / len(self.options)
@@ -113,6 +114,11 @@ class Choice:
 
     def grid(self, _n: int) -> list[Any]:
         return list(self.options)
+
+
+def _from_json(value: Any) -> Any:
+    """An option that was a tuple comes back from JSON as a list."""
+    return tuple(map(_from_json, value)) if isinstance(value, list) else value
 
 
 Dimension = Float | Int | Choice

@@ -193,7 +193,7 @@ def test_several_objectives_spread_along_the_front():
 
 
 def options(*n_options: int) -> DecisionSpace:
-    return DecisionSpace([Decision(f"d{i}", tuple(range(n))) for i, n in enumerate(n_options)])
+    return DecisionSpace([Decision(f"d{i}", tuple("abcdefg"[:n])) for i, n in enumerate(n_options)])
 
 
 def test_a_categorical_space_of_tuples_beats_random():
