@@ -11,7 +11,7 @@ from lightlab.space.blocks import (
     decode_blocks,
     encode_block,
     encode_blocks,
-    make_whole,
+    make_plain,
     require,
 )
 
@@ -31,7 +31,7 @@ class Head:
     hidden_bias: bool = True
 
     def __post_init__(self) -> None:
-        make_whole(self, "features", "hidden")
+        make_plain(self, int, "features", "hidden")
         require(
             {
                 "features >= 0": self.features >= 0,
@@ -60,7 +60,7 @@ class Arch:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
-        make_whole(self, "resolution", "in_channels", "n_classes")
+        make_plain(self, int, "resolution", "in_channels", "n_classes")
         require(
             {
                 "resolution >= 1": self.resolution >= 1,
