@@ -209,17 +209,17 @@ def block_layers(block: Block, in_channels: int, in_size: int, name: str = "") -
         Layer(f"{at}se.{part}", "se", a, b, 1, 1, 1, 1, False, True, held + hidden * out_size**2)
         for part, a, b in gate
     ]
+    # the first layer reads the very numbers that wait for the addition, unless they are pooled
+    waiting = held if block.skip == "pool" else 0
     if block.op == "conv":
         role = "pointwise" if k == 1 else "conv"
-        waiting = held if block.skip == "pool" else 0
         yield Layer(name, role, in_channels, out, k, s, in_size, out_size, held=waiting)
         yield from gates
         return
-    expands = block.op == "mb" and block.expand_ratio != 1
-    if expands:
-        yield Layer(f"{at}expand", "pointwise", in_channels, hidden, 1, 1, in_size, in_size)
-    # the first layer reads the very numbers that wait for the addition
-    waiting = held if expands or block.skip == "pool" else 0
+    if block.op == "mb" and block.expand_ratio != 1:
+        size = in_size
+        yield Layer(f"{at}expand", "pointwise", in_channels, hidden, 1, 1, size, size, held=waiting)
+        waiting = held
     yield Layer(
         f"{at}depthwise", "depthwise", hidden, hidden, k, s, in_size, out_size, held=waiting
     )

@@ -451,26 +451,23 @@ def test_labels_as_numbers_or_text(tables, labels, names):
     assert ds.train.y.tolist() == expected
 
 
+ZERO_ONE = [0, 1] * 20
+TWO_COLUMNS = "label, class could each be the label column: add ?label=label to the name"
+NO_IMAGES = "cannot use image 0 of train (nothing that Pillow knows as an image); and 39 more"
+
+
 @pytest.mark.parametrize(
     ("columns", "asked", "words"),
     [
-        ({"kind": [0, 1] * 20}, "", "no label column among image, kind: add ?label=<column>"),
-        ({"kind": [0, 1] * 20}, "?label=sort", "no column 'sort', only image, kind"),
-        (
-            {"label": [0, 1] * 20, "class": [0, 1] * 20},
-            "",
-            "label, class could each be the label column: add ?label=label to the name",
-        ),
-        ({"label": [0, 1] * 20}, "?image=label", "column 'label' holds no images"),
-        ({"label": [0, 1] * 20}, "?lable=label", "behind ? stands label=<column>, image=<column>"),
+        ({"kind": ZERO_ONE}, "", "no label column among image, kind: add ?label=<column>"),
+        ({"kind": ZERO_ONE}, "?label=sort", "no column 'sort', only image, kind"),
+        ({"label": ZERO_ONE, "class": ZERO_ONE}, "", TWO_COLUMNS),
+        ({"label": ZERO_ONE}, "?image=label", "column 'label' holds no images"),
+        ({"label": ZERO_ONE}, "?lable=label", "behind ? stands label=<column>, image=<column>"),
         ({"label": [None, *[0, 1, 1] * 13]}, "", "1 image(s) of train have no 'label'"),
         ({"label": [0.5, 1.5] * 20}, "", "'label' holds no classes"),
-        ({"image": [0, 1] * 20, "label": [0, 1] * 20}, "", "no image column among image, label"),
-        (
-            {"image": [b"x", *[None] * 39], "label": [0, 1] * 20},
-            "",
-            "cannot use image 0 of train (nothing that Pillow knows as an image); and 39 more",
-        ),
+        ({"image": ZERO_ONE, "label": ZERO_ONE}, "", "no image column among image, label"),
+        ({"image": [b"x", *[None] * 39], "label": ZERO_ONE}, "", NO_IMAGES),
     ],
 )
 def test_columns_that_cannot_be_used(tables, columns, asked, words):

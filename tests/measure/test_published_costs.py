@@ -104,13 +104,10 @@ def test_tables_4_to_9_of_mobilenet(row):
     assert _prints_as(cost.param_count(arch, row.params_convention) / 1e6, row.params_millions)
 
 
-def test_what_tables_4_to_9_of_mobilenet_leave_uncounted():
-    """Other families, whose architectures are no `Arch`: their rows are shown as printed."""
+def test_no_one_convention_gives_all_of_mobilenets_mult_adds():
+    """Other families, whose architectures are no `Arch`, are shown as printed."""
     others = set(RESULTS.loc[RESULTS["arch"].isna(), "model"])
     assert others == {"GoogleNet", "VGG 16", "Squeezenet", "AlexNet"}
-
-
-def test_no_one_convention_gives_all_of_mobilenets_mult_adds():
     needs = {}
     for row in OURS.drop_duplicates("macs_millions").itertuples():
         arch = scaling.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
