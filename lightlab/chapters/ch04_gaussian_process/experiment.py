@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import torch
 from botorch.acquisition import LogExpectedImprovement
+from botorch.models import SingleTaskGP
+from gpytorch.kernels import MaternKernel, ScaleKernel
+from gpytorch.settings import min_fixed_noise
 from sklearn.datasets import load_digits
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, Matern
 from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVC
 
-from lightlab.search import acquisition, gp, surrogate
-from lightlab.search.nehvi import to_botorch
+from lightlab.chapters.ch04_gaussian_process import lesson
+from lightlab.chapters.ch04_gaussian_process.lesson import Process
+from lightlab.search import surrogate
 from lightlab.search.searcher import Trial
 from lightlab.space.hyper import Float, HyperSpace
 
@@ -42,16 +46,9 @@ def prior_samples(length: float, n: int, seed: int) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def condition(x: np.ndarray, y: np.ndarray, length: float, noise: float = 0.0) -> gp.GP:
-    """Zero-mean Matérn-5/2 process of variance 1 given (n,) places and values, nothing fitted."""
-    hyper = gp.Hyperparameters(np.array([length]), 1.0, 0.0, 0.0)
-    known = np.full(len(x), noise)
-    return gp.GP(np.asarray(x)[:, None], np.asarray(y), hyper, np.array([0]), known)
-
-
-def band(process: gp.GP, **labels: object) -> pd.DataFrame:
+def band(process: Process, **labels: object) -> pd.DataFrame:
     """The posterior along [0, 1]: x, mean, sd, and the labels as columns."""
-    mean, sd = process.predict(GRID[:, None])
+    mean, sd = process.predict(GRID)
     return pd.DataFrame({"x": GRID, "mean": mean, "sd": sd} | labels)
 
 
@@ -62,7 +59,7 @@ def learn(
     bands, points = [], []
     for n in counts:
         panel = f"{n} observation" + "s" * (n != 1)
-        bands.append(band(condition(x[:n], y[:n], length), panel=panel))
+        bands.append(band(Process(x[:n], y[:n], length), panel=panel))
         points.append(pd.DataFrame({"panel": panel, "x": x[:n], "value": y[:n]}))
     return pd.concat(bands), pd.concat(points)
 
@@ -72,9 +69,9 @@ def coverage(length: float, n_seen: int, n_draws: int, rng: np.random.Generator)
     places = rng.random((n_draws, n_seen + 50))
     shares = []
     for x in places:
-        K = condition(np.empty(0), np.empty(0), length).covariance(x[:, None])
+        K = lesson.matern(x, x, length)
         y = np.linalg.cholesky(K + 1e-8 * np.eye(len(x))) @ rng.standard_normal(len(x))
-        mean, sd = condition(x[:n_seen], y[:n_seen], length).predict(x[n_seen:, None])
+        mean, sd = Process(x[:n_seen], y[:n_seen], length).predict(x[n_seen:])
         shares.append(np.mean(np.abs(y[n_seen:] - mean) < 2 * np.hypot(sd, 1e-4)))
     return np.array(shares)
 
@@ -82,7 +79,7 @@ def coverage(length: float, n_seen: int, n_draws: int, rng: np.random.Generator)
 def shrinkage(places: np.ndarray, length: float) -> float:
     """The largest growth of the standard deviation anywhere when one more place is observed."""
     sds = [
-        condition(places[:n], hills(places[:n]), length).predict(GRID[:, None])[1]
+        Process(places[:n], hills(places[:n]), length).predict(GRID)[1]
         for n in range(len(places) + 1)
     ]
     return float(np.max(np.diff(sds, axis=0)))
@@ -94,9 +91,7 @@ def evidence(
     """log p(y | length scale) and its two parts (Rasmussen & Williams 2006, eq. 2.30)."""
     rows = []
     for length in lengths:
-        process = condition(x, y, length, noise=noise_sd**2)
-        fit = -0.5 * float(y @ process.alpha)
-        simplicity = -float(np.log(np.diag(process.chol)).sum())
+        fit, simplicity = Process(x, y, length, noise_sd**2).log_evidence()
         rows.append((length, fit, simplicity, fit + simplicity - len(y) / 2 * np.log(2 * np.pi)))
     return pd.DataFrame(rows, columns=["length", "fit", "simplicity", "log_evidence"])
 
@@ -106,12 +101,12 @@ def at_lengths(
 ) -> pd.DataFrame:
     """The posterior at each of the named length scales: panel, length, x, mean, sd."""
     return pd.concat(
-        band(condition(x, y, v, noise_sd**2), panel=f"{name}: {v:.2g}", length=v)
+        band(Process(x, y, v, noise_sd**2), panel=f"{name}: {v:.2g}", length=v)
         for name, v in lengths.items()
     )
 
 
-def acquire(process: gp.GP, acqfs: Mapping[str, Acqf]) -> pd.DataFrame:
+def acquire(process: Process, acqfs: Mapping[str, Acqf]) -> pd.DataFrame:
     """Posterior and acquisition functions: judge (whose), x, mean, sd, acqf, chosen (maximum)."""
     frames = []
     for name, acqf in acqfs.items():
@@ -124,29 +119,40 @@ def acquire(process: gp.GP, acqfs: Mapping[str, Acqf]) -> pd.DataFrame:
 
 def ucb(beta: float) -> Acqf:
     """The upper confidence bound at this price of uncertainty."""
-    return lambda mean, sd: acquisition.upper_confidence_bound(mean, sd, beta)
+    return lambda mean, sd: lesson.upper_confidence_bound(mean, sd, beta)
 
 
 def ucb_order(length: float, n: int, rng: np.random.Generator) -> int:
     """How often, over `n` random posteriors, a larger β took a place that is known better."""
     wrong = 0
     for _ in range(n):
-        process = condition(x := rng.random(4), hills(x), length)
+        process = Process(x := rng.random(4), hills(x), length)
         swept = acquire(process, {str(b): ucb(b) for b in np.geomspace(0.01, 1000, 12)})
         wrong += int((np.diff(swept.loc[swept["chosen"], "sd"]) < 0).sum())
     return wrong
 
 
-def thompson(process: gp.GP, rng: np.random.Generator) -> Acqf:
+def thompson(process: Process, rng: np.random.Generator) -> Acqf:
     """One curve drawn from the posterior: its highest place is the next point (Thompson 1933)."""
-    Z = GRID[:, None]
-    K = process.covariance(Z)
+    K = process.covariance(GRID)
     factor = np.linalg.cholesky(K + 1e-8 * np.eye(len(K)))
-    curve = process.predict(Z)[0] + factor @ rng.standard_normal(len(K))
+    curve = process.predict(GRID)[0] + factor @ rng.standard_normal(len(K))
     return lambda _mean, _sd: curve
 
 
-def botorch_ei(process: gp.GP, best_f: float) -> np.ndarray:
+def to_botorch(process: Process) -> SingleTaskGP:
+    """The same process as a model of BoTorch, nothing fitted."""
+    X, Y = (torch.from_numpy(v)[:, None] for v in (process.x, process.y))
+    kernel = ScaleKernel(MaternKernel(nu=2.5))
+    Yvar = torch.from_numpy(process.noise)[:, None]
+    with min_fixed_noise(double_value=1e-8):
+        model = SingleTaskGP(X, Y, Yvar, covar_module=kernel, outcome_transform=None)
+    kernel.base_kernel.lengthscale, kernel.outputscale = process.length, process.variance
+    model.mean_module.constant.data.fill_(process.mean)
+    return model.eval()
+
+
+def botorch_ei(process: Process, best_f: float) -> np.ndarray:
     """BoTorch's expected improvement along [0, 1] over the same process."""
     acqf = LogExpectedImprovement(to_botorch(process), best_f)
     with torch.no_grad():
@@ -160,8 +166,8 @@ def climb(first: Sequence[float], steps: int, length: float) -> tuple[pd.DataFra
     x, beliefs = list(first), []
     for _ in range(steps):
         y = hills(np.array(x))
-        ei = {"EI": lambda m, s, y=y: acquisition.expected_improvement(m, s, y.max())}
-        beliefs.append(acquire(condition(np.array(x), y, length), ei).assign(n=len(x)))
+        ei = {"EI": lambda m, s, y=y: lesson.expected_improvement(m, s, y.max())}
+        beliefs.append(acquire(Process(np.array(x), y, length), ei).assign(n=len(x)))
         x.append(float(beliefs[-1].loc[beliefs[-1]["chosen"], "x"].iloc[0]))
     points = pd.DataFrame({"x": x, "value": hills(np.array(x))})
     return pd.concat(beliefs, ignore_index=True), points
@@ -191,13 +197,16 @@ def folds_to_belief(
     space = HyperSpace({"x": Float(seen["x"].min(), seen["x"].max())})
     rows = seen[["x", "mean", "sd"]].to_numpy().tolist()
     model = surrogate.fit(space, [Trial({"x": x}, (m,), (s**2,)) for x, m, s in rows], sign=1.0)
-    whole, bands, points = model.process, [], []
+    gp, bands, points = model.model, [], []
+    whole = [v.numpy().ravel() for v in (*gp.train_inputs, gp.train_targets, gp.likelihood.noise)]
+    kernel, mean = gp.covar_module, gp.mean_module.constant.item()
+    hyper = kernel.base_kernel.lengthscale.item(), kernel.outputscale.item(), mean
     for n in counts:
         panel = f"{n} values tried"
-        part = gp.GP(whole.Z[:n], whole.y[:n], whole.hyper, whole.group, whole.noise_var[:n])
-        belief = band(part, panel=panel)
+        x, y, noise = (v[:n] for v in whole)
+        belief = band(Process(x, y, hyper[0], noise, *hyper[1:]), panel=panel)
         mean, sd = model.warp.moments(belief["mean"].to_numpy(), belief["sd"].to_numpy())
-        x = [c["x"] for c in space.from_cube(belief[["x"]].to_numpy())]
-        bands.append(belief.assign(x=x, mean=mean, sd=sd))
+        log_gamma = [c["x"] for c in space.from_cube(belief[["x"]].to_numpy())]
+        bands.append(belief.assign(x=log_gamma, mean=mean, sd=sd))
         points.append(seen[:n].assign(panel=panel, value=seen["mean"]))
     return pd.concat(bands), pd.concat(points)

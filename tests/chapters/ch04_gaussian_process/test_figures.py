@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightlab.chapters.ch04_gaussian_process import experiment, figures
-from lightlab.search import acquisition
+from lightlab.chapters.ch04_gaussian_process import experiment, figures, lesson
+from lightlab.chapters.ch04_gaussian_process.lesson import Process
 
 TRUTH = pd.DataFrame({"x": experiment.GRID, "value": experiment.hills(experiment.GRID)})
 X = np.array([0.2, 0.6, 0.9])
@@ -14,10 +14,10 @@ POINTS = pd.DataFrame({"x": X, "value": experiment.hills(X)})
 
 def test_the_next_point_is_marked_where_the_acquisition_is_largest(words):
     rules = {
-        "EI": lambda m, s: acquisition.expected_improvement(m, s, POINTS["value"].max()),
+        "EI": lambda m, s: lesson.expected_improvement(m, s, POINTS["value"].max()),
         "bold": experiment.ucb(25.0),
     }
-    places = experiment.acquire(experiment.condition(X, POINTS["value"], 0.15), rules)
+    places = experiment.acquire(Process(X, POINTS["value"], 0.15), rules)
     fig = figures.acquisitions(places, POINTS, TRUTH)
     assert {"EI", "bold", "next point", "truth"} <= set(words(fig))
     for i, (name, group) in enumerate(places.groupby("judge", sort=False)):
@@ -38,7 +38,7 @@ def test_posteriors_and_evidence_have_a_panel_each(words):
 
 def test_the_plane_joins_rules_that_take_the_same_place(words):
     rules = {"UCB, β = 100": experiment.ucb(100.0), "UCB, β = 1000": experiment.ucb(1000.0)}
-    places = experiment.acquire(experiment.condition(X, POINTS["value"], 0.15), rules)
+    places = experiment.acquire(Process(X, POINTS["value"], 0.15), rules)
     assert "UCB, β = 100\nUCB, β = 1000" in words(figures.plane(places, 1.0))
     front = figures._front(places[places["judge"] == "UCB, β = 100"])
     assert front["mean"].is_monotonic_increasing
