@@ -43,7 +43,8 @@ class BayesianOptimization(PointLog):
     what is asked depends only on the seed, the trials told and the points pending: a search goes
     on from a list of trials as if it had never stopped. A tuple `maximize` means several
     objectives, searched by expected hypervolume improvement (qLogNEHVI, Ament et al. 2023) above
-    `ref_point`, inferred where it is None.
+    `ref_point`, inferred where it is None. `power`: of the warp that makes values nearly normal
+    (None: the likeliest, 1: they are only standardised).
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class BayesianOptimization(PointLog):
         trials: Sequence[Trial] = (),
         ref_point: Sequence[float] | None = None,
         feasible: Feasible | None = None,
+        power: float | None = None,
     ) -> None:
         super().__init__(space, seed, maximize, trials, feasible)
         if n_initial is None:
@@ -62,6 +64,7 @@ class BayesianOptimization(PointLog):
         if n_initial < 1:
             raise ValueError(f"n_initial has to be at least 1, got {n_initial}")
         self.n_initial, self.ref_point = n_initial, ref_point
+        self.power = 1.0 if len(self.signs) > 1 else power  # it would distort hypervolumes
         self._fitted: dict[int, list[Surrogate]] = {}  # by number of trials
 
     @property
@@ -89,10 +92,9 @@ class BayesianOptimization(PointLog):
         return self._fitted[n]
 
     def _fit(self, n: int, starts: list[Surrogate] | None) -> list[Surrogate]:
-        power = 1.0 if len(self.signs) > 1 else None  # a power would distort hypervolumes
         starts = starts or [None] * len(self.signs)
         return [
-            surrogate.fit(self.space, self.trials[:n], sign, k, power, start)
+            surrogate.fit(self.space, self.trials[:n], sign, k, self.power, start)
             for k, (sign, start) in enumerate(zip(self.signs, starts, strict=True))
         ]
 

@@ -28,6 +28,8 @@ METHODS = {
     "grid": (COLOURS[4], "D", ":"),
     "hand": (COLOURS[6], "*", "-"),
     "Bayesian optimisation": (COLOURS[0], "o", "-"),
+    "no-warp": (COLOURS[5], "h", ":"),
+    "botorch": (COLOURS[3], "X", "-"),
     "tpe": (COLOURS[2], "^", "-."),
     "optuna-gp": (COLOURS[1], "v", "-"),
     "evolution": (COLOURS[3], "^", "-"),

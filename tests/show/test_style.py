@@ -12,7 +12,7 @@ from lightlab.show import style
 NO_RED = [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]
 NO_GREEN = [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
 TOGETHER = {
-    "tuning": ["bo", "optuna-gp", "tpe", "random", "grid", "hand"],
+    "tuning": ["bo", "no-warp", "botorch", "optuna-gp", "tpe", "random", "grid", "hand"],
     "families": list(_FAMILIES.values()),
     "compression": search.METHODS,
     "playing field": list(methods.table()["method"]),

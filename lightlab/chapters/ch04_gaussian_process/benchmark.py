@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from botorch.acquisition import LogExpectedImprovement
+from botorch.fit import fit_gpytorch_mll
+from botorch.models import SingleTaskGP
+from botorch.optim import optimize_acqf
 from botorch.test_functions import synthetic
+from gpytorch.mlls import ExactMarginalLogLikelihood
 from scipy.optimize import minimize
 from tqdm.auto import tqdm
 
 from lightlab.measure import stats
 from lightlab.search.bayesopt import BayesianOptimization
 from lightlab.search.optuna_search import OptunaSearch
-from lightlab.search.searcher import GridSearch, RandomSearch, Searcher
+from lightlab.search.searcher import GridSearch, PointLog, RandomSearch, Searcher
+from lightlab.search.surrogate import single_thread
 from lightlab.space.hyper import Float, HyperSpace
 
 CLASSIC = ("Branin", "Hartmann-6", "Ackley-5")
@@ -80,16 +86,36 @@ class Problem:
 
 problem = lru_cache(Problem)  # each is made once
 
+
+class BoTorchDefaults(PointLog):
+    """BoTorch as its tutorials use it, nothing chosen: `SingleTaskGP`, LogEI, `optimize_acqf`."""
+
+    def _next(self) -> dict[str, float]:
+        X = torch.from_numpy(self.space.to_cube([t.config for t in self.trials]))
+        Y = torch.tensor([[self.signs[0] * t.values[0]] for t in self.trials]).double()
+        bounds = torch.stack([torch.zeros(X.shape[1]), torch.ones(X.shape[1])]).double()
+        with single_thread(), torch.random.fork_rng([]):
+            torch.manual_seed(1000 * self.seed + len(X))
+            model = SingleTaskGP(X, Y)
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+            acqf = LogExpectedImprovement(model, best_f=Y.max())
+            x, _ = optimize_acqf(acqf, bounds, q=1, num_restarts=10, raw_samples=512)
+        return self.space.from_cube(x.numpy())[0]
+
+
 FLOOR = 1e-9  # regrets below count as this: what is left there is rounding
-METHODS = ("ours", "optuna-gp", "tpe", "random", "grid")
+METHODS = ("ours", "no-warp", "botorch", "optuna-gp", "tpe", "random", "grid")
 
 
 def make(
     method: str, space: HyperSpace, seed: int, n_trials: int, n_initial: int, noisy: bool
 ) -> Searcher | None:
     """A minimising searcher by its name; None for a grid without room for two levels."""
-    if method == "ours":
-        return BayesianOptimization(space, seed, maximize=False, n_initial=n_initial)
+    if method in ("ours", "no-warp"):
+        power = 1.0 if method == "no-warp" else None
+        return BayesianOptimization(space, seed, False, n_initial, power=power)
+    if method == "botorch":
+        return BoTorchDefaults(space, seed, maximize=False)
     if method == "random":
         return RandomSearch(space, seed, maximize=False)
     if method == "grid":

@@ -10,7 +10,9 @@ from lightlab.show import marks, style
 
 BLUE, NEXT, GREEN, PINK, *_, TRUTH = style.COLOURS
 NAMES = {
-    "ours": "ours (GP, LogEI)",
+    "ours": "ours (BoTorch, warped values)",
+    "no-warp": "ours without the warp",
+    "botorch": "BoTorch's defaults",
     "optuna-gp": "Optuna GP",
     "tpe": "Optuna TPE",
     "random": "random",

@@ -27,13 +27,13 @@ def test_unknown_names_are_refused():
 def test_every_method_starts_from_the_same_points_and_counts_its_trials():
     n_seeds = dict.fromkeys(benchmark.METHODS, 2)
     trials = benchmark.run_all(n_seeds, ["Branin"], 0, n_trials=9, n_initial=4)
-    assert len(trials) == 5 * 2 * 9
+    assert len(trials) == 7 * 2 * 9
     first = trials[(trials["trial"] <= 4) & (trials["method"] != "grid")]
     assert first.groupby(["seed", "trial"])["value"].nunique().max() == 1
     assert (trials["regret"] >= 0).all()
     assert trials.groupby(["method", "seed"])["regret"].diff().dropna().le(0).all()
     ends = benchmark.final(trials)
-    assert len(ends) == 10
+    assert len(ends) == 14
     assert (ends["cpu_s"] >= 0).all()
     assert set(benchmark.table(ends)["n"]) == {2}
     assert benchmark.curves(trials).groupby("method")["trial"].max().eq(9).all()
