@@ -159,18 +159,14 @@ def botorch_ei(process: Process, best_f: float) -> np.ndarray:
         return acqf(torch.from_numpy(GRID)[:, None, None]).exp().numpy()
 
 
-def climb(first: Sequence[float], steps: int, length: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Bayesian optimisation of `hills` by expected improvement, watched: what it `acquire`s with
-    n points seen, and the points in order.
-    """
-    x, beliefs = list(first), []
-    for _ in range(steps):
-        y = hills(np.array(x))
-        ei = {"EI": lambda m, s, y=y: lesson.expected_improvement(m, s, y.max())}
-        beliefs.append(acquire(Process(np.array(x), y, length), ei).assign(n=len(x)))
-        x.append(float(beliefs[-1].loc[beliefs[-1]["chosen"], "x"].iloc[0]))
-    points = pd.DataFrame({"x": x, "value": hills(np.array(x))})
-    return pd.concat(beliefs, ignore_index=True), points
+def believe(model: SingleTaskGP, acqf: LogExpectedImprovement) -> pd.DataFrame:
+    """What a model of BoTorch expects along [0, 1], as `acquire`; acqf: expected improvement."""
+    X = torch.from_numpy(GRID)[:, None]
+    with torch.no_grad():
+        posterior, value = model.posterior(X), acqf(X[:, None]).exp()
+    frame = pd.DataFrame({"x": GRID, "mean": posterior.mean[:, 0], "acqf": value})
+    frame["sd"] = posterior.variance[:, 0].sqrt()
+    return frame.assign(chosen=frame.index == frame["acqf"].idxmax())
 
 
 def digits_folds(n_folds: int, log_gammas: np.ndarray, seed: int) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from botorch.acquisition import LogExpectedImprovement
 from scipy.stats import multivariate_normal
 
 from lightlab.chapters.ch04_gaussian_process import experiment, lesson
@@ -32,10 +33,16 @@ def test_thompsons_curve_passes_through_what_was_seen():
     assert np.abs(curve - other).max() > 0.1
 
 
-def test_the_watched_search_climbs_the_highest_hill():
-    beliefs, points = experiment.climb([0.2, 0.55], 8, 0.15)
-    assert points["value"].max() > experiment.hills(experiment.GRID).max() - 0.01
-    assert beliefs.groupby("n")["chosen"].sum().eq(1).all()
+def test_what_botorch_believes_is_what_the_formulas_say():
+    x = np.array([0.1, 0.4, 0.8])
+    process = Process(x, experiment.hills(x), 0.2)
+    model = experiment.to_botorch(process)
+    belief = experiment.believe(model, LogExpectedImprovement(model, best_f=0.5))
+    rules = {"EI": lambda m, s: lesson.expected_improvement(m, s, 0.5)}
+    ours = experiment.acquire(process, rules)
+    for column in ("mean", "sd", "acqf"):
+        np.testing.assert_allclose(belief[column], ours[column], atol=1e-4)
+    assert belief["chosen"].idxmax() == ours["chosen"].idxmax()
 
 
 def test_the_band_is_honest_under_its_own_prior():
