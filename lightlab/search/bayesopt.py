@@ -120,21 +120,22 @@ class BayesianOptimization(PointLog):
         return free and (self.feasible is None or self.feasible(point))
 
     def _acquisition(self) -> AcquisitionFunction:
-        models = [s.model for s in self.surrogates()]
+        found = self.surrogates()
+        models = [s.model for s in found]
         X = torch.from_numpy(self.space.to_cube([t.config for t in self.trials]))
         pending = torch.from_numpy(self.space.to_cube(self.pending)) if self.pending else None
-        means = torch.stack([m.posterior(X).mean[:, 0].detach() for m in models], dim=1)
         if len(models) == 1 and pending is None:
-            return LogExpectedImprovement(models[0], best_f=means.max())
+            return LogExpectedImprovement(models[0], best_f=found[0].best_f)
         sampler = SobolQMCNormalSampler(torch.Size([N_SAMPLES]), seed=self.seed)
         how = {"X_baseline": X, "X_pending": pending, "sampler": sampler, "prune_baseline": True}
         if len(models) == 1:
             return qLogNoisyExpectedImprovement(models[0], **how)
         keep_python_path()
         if self.ref_point is None:
+            means = torch.from_numpy(np.stack([s.belief(X)[0] for s in found], axis=1))
             reference = infer_reference_point(means[is_non_dominated(means)])
         else:
-            pairs = zip(self.ref_point, self.surrogates(), strict=True)
+            pairs = zip(self.ref_point, found, strict=True)
             reference = torch.tensor([s.inside([r])[0] for r, s in pairs])
         return qLogNoisyExpectedHypervolumeImprovement(ModelListGP(*models), reference, **how)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from botorch.exceptions.warnings import OptimizationWarning
+from botorch.acquisition import LogExpectedImprovement
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from gpytorch.constraints import GreaterThan
@@ -34,6 +34,7 @@ from lightlab.measure.machine import torch_threads
 from lightlab.search.searcher import SearchSpace, Trial
 from lightlab.space.hyper import Column
 
+FIT_TOLERANCE = 1e-6  # relative, of the log density; a finer one costs a third more
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
 
@@ -120,6 +121,17 @@ class Surrogate:
             posterior = self.model.posterior(X)
         return posterior.mean[:, 0].numpy(), posterior.variance[:, 0].sqrt().numpy()
 
+    @property
+    def best_f(self) -> float:
+        """The best mean at a trial, warped: of exact and of noisy values the same."""
+        return float(self.belief(self.model.train_inputs[0])[0].max())
+
+    def expected_improvement(self, configs: Sequence[Any]) -> np.ndarray:
+        """Over `best_f`, in warped values, (m,): where it is largest a search asks next."""
+        X = torch.from_numpy(self.space.to_cube(configs))[:, None]
+        with torch.no_grad():
+            return LogExpectedImprovement(self.model, self.best_f)(X).exp().numpy()
+
     def inside(self, values: Sequence[float]) -> np.ndarray:
         """Values in the objective's units as the model sees them."""
         return self.warp(self.sign * np.asarray(values, dtype=float))
@@ -160,9 +172,13 @@ def fit(
     model = make_model(space.columns, X, warp(y), noise_var)
     if start is not None:
         model.load_state_dict(start.model.state_dict())
-    with single_thread(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", (NumericalWarning, OptimizationWarning))
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model), max_attempts=1)
+    with single_thread(), warnings.catch_warnings(), torch.random.fork_rng([]):
+        warnings.simplefilter("ignore", NumericalWarning)
+        torch.manual_seed(0)  # a covariance that cannot be factorised is fitted from another start
+        mll = ExactMarginalLogLikelihood(model.likelihood, model)
+        # a line search that ends in rounding errors has arrived
+        how = {"optimizer_kwargs": {"options": {"ftol": FIT_TOLERANCE}}}
+        fit_gpytorch_mll(mll, warning_handler=lambda _: True, **how)
     return Surrogate(space, model, sign, warp)
 
 

@@ -10,8 +10,8 @@ from lightlab.show import marks, style
 
 BLUE, NEXT, GREEN, PINK, *_, TRUTH = style.COLOURS
 NAMES = {
-    "ours": "ours (BoTorch, warped values)",
-    "no-warp": "ours without the warp",
+    "ours": "ours",
+    "no-warp": "ours, no warp",
     "botorch": "BoTorch's defaults",
     "optuna-gp": "Optuna GP",
     "tpe": "Optuna TPE",
@@ -129,20 +129,22 @@ def _front(places: pd.DataFrame) -> pd.DataFrame:
 
 
 def regret(curves: pd.DataFrame, n_initial: int) -> Figure:
-    """log10 regret against trials, a panel per problem."""
+    """log10 regret against trials, a panel per problem; right of it the interval at the end."""
     groups, labels = curves.groupby("problem", sort=False), ("trials", "log10 regret")
-    shape = {"height": 2.5, "extra": 0.4, "ncols": 3, "sharex": True}
+    shape = {"height": 2.6, "extra": 0.6, "ncols": 3, "sharex": True}
     fig, axes = marks.panels(list(groups.groups), labels=labels, **shape)
+    last = curves["trial"].max()
     for ax, (_, group) in zip(axes, groups, strict=True):
         ax.axvspan(0, n_initial, color=style.LIGHT, alpha=0.5, lw=0)
-        for method, line in group.groupby("method", sort=False):
+        for i, (method, line) in enumerate(group.groupby("method", sort=False), 1):
             look = style.method(str(method), marker="", label=NAMES[str(method)])
-            marks.band(ax, line, "trial", **look)
-        low, high = group["mean"].min(), group["mean"].max()
+            ax.plot(line["trial"], line["mean"], **look)
+            end = line[-1:].assign(x=last * (1 + 0.025 * i))
+            look = {"fmt": ".", "color": look["color"], "capsize": 2, "lw": 1.2}
+            ax.errorbar(end["x"], end["mean"], marks.whiskers(end), **look)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        pad = 0.15 * (high - low) + 0.1  # not the bands': with few seeds they are wider than all
-        ax.set(xlim=(1, None), ylim=(low - pad, high + pad))
-    marks.legend_above(fig, axes[0])
+        ax.set(xlim=(1, last * 1.2))
+    marks.legend_above(fig, axes[0], ncols=4)
     return fig
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 from lightlab.chapters.ch05_hyperparameter_tuning.cross_validation import CrossValidation
 from lightlab.measure import stats
 from lightlab.search import BayesianOptimization, GridSearch, RandomSearch, Searcher, Trial
-from lightlab.search.acquisition import expected_improvement
 from lightlab.search.optuna_search import OptunaSearch
 from lightlab.search.surrogate import Surrogate
 from lightlab.space.hyper import Config, HyperSpace
@@ -158,7 +157,7 @@ def observations(trials: Sequence[Trial]) -> pd.DataFrame:
 
 def replay(space: HyperSpace, trials: Sequence[Trial], sizes: Sequence[int]) -> pd.DataFrame:
     """What a search of one hyperparameter believed after its first `sizes` trials; acqf: expected
-    improvement over the best mean at the trials so far, whose maximum is the next point.
+    improvement, whose maximum is the next point.
     """
     ((name, dimension),) = space.dimensions.items()
     x = dimension.grid(201)
@@ -166,9 +165,8 @@ def replay(space: HyperSpace, trials: Sequence[Trial], sizes: Sequence[int]) -> 
     for size in sizes:
         model = fit_model(space, trials[:size])
         mean, sd = model.predict([{name: value} for value in x])
-        best_f = model.predict([t.config for t in trials[:size]])[0].max()
         part = pd.DataFrame({"n_trials": size, name: x, "mean": mean, "sd": sd})
-        parts.append(part.assign(acqf=expected_improvement(mean, sd, best_f)))
+        parts.append(part.assign(acqf=model.expected_improvement([{name: v} for v in x])))
     return pd.concat(parts, ignore_index=True)
 
 

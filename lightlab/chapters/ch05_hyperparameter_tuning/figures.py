@@ -46,14 +46,14 @@ def replay(beliefs: pd.DataFrame, observed: pd.DataFrame) -> Figure:
         marks.belief(upper, belief, "lr")
         upper.errorbar(seen["lr"], seen["value"], 2 * seen["sd"], fmt="o", color="black", capsize=3)
         upper.set(title=f"after {size} trials", xscale="log", ylim=(0, 1))
-        lower.fill_between(belief["lr"], belief["acqf"] * 100, color=style.COLOURS[2], alpha=0.4)
+        lower.fill_between(belief["lr"], belief["acqf"], color=style.COLOURS[2], alpha=0.4)
         lower.set(xlabel="learning rate", xscale="log")
         for ax in (upper, lower):
             ax.axvline(best, color=style.COLOURS[1], linestyle="--", linewidth=1.3)
         place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
         lower.annotate("next", (best, 0.92), xytext=(4, 0), color=style.COLOURS[1], **place)
     _accuracies(axes[0, 0])
-    axes[1, 0].set_ylabel("expected\nimprovement\n(% points)")
+    axes[1, 0].set_ylabel("expected\nimprovement\n(warped)")
     return fig
 
 
