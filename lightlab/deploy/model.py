@@ -146,7 +146,14 @@ def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:
         )
     try:
         written = _Written.model_validate({key: json.loads(kept[key]) for key in fields})
-        _check_graph(session, written)
+        inputs, takes = session.get_inputs(), session.get_inputs()[0].shape[1:]
+        if [x.name for x in inputs] != ["input"] or inputs[0].type != "tensor(float)":
+            raise ValueError('the graph must have one input, "input", of float32')
+        if len(takes) != 3 or written.input_shape != takes:
+            raise ValueError(f"input_shape is {written.input_shape}, the graph takes {takes}")
+        gives, n = session.get_outputs()[0].shape[1:], len(written.class_names)
+        if gives != [n]:
+            raise ValueError(f"{n} class names for {gives} logits of the graph")
         values = written.model_dump()
         return Facts(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
     except ValidationError as e:
@@ -155,18 +162,6 @@ def facts_of(session: onnxruntime.InferenceSession, name: str | Path) -> Facts:
         raise ValueError(f"{name}: its metadata cannot be read: {where}: {first['msg']}") from e
     except (ValueError, RecursionError) as e:
         raise ValueError(f"{name}: its metadata cannot be read: {e}") from e
-
-
-def _check_graph(session: onnxruntime.InferenceSession, written: _Written) -> None:
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if [x.name for x in inputs] != ["input"] or inputs[0].type != "tensor(float)":
-        raise ValueError('the graph must have one input, "input", of float32')
-    takes = inputs[0].shape[1:]
-    if len(takes) != 3 or written.input_shape != takes:
-        raise ValueError(f"input_shape is {written.input_shape}, the graph takes {takes}")
-    gives, n = outputs[0].shape[1:], len(written.class_names)
-    if gives != [n]:
-        raise ValueError(f"{n} class names for {gives} logits of the graph")
 
 
 class Predictor:

@@ -182,9 +182,10 @@ _WIDTHS = np.round(np.geomspace(0.25, 5.0, 31), 3)
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A delivered model measured again: costs by name, single runs in ms."""
+    """A delivered model measured again: costs by name, session timings, single runs in ms."""
 
     costs: dict[str, float]
+    timings: latency.Timings
     single_ms: np.ndarray
 
 
@@ -247,7 +248,7 @@ class Meter:
             MACS: cost.macs(network.arch),
             SIZE: len(model) / 1000,
         }
-        return Again({k: float(v) for k, v in costs.items()}, single)
+        return Again({k: float(v) for k, v in costs.items()}, timed, single)
 
     def promises(self, network: Network) -> bool:
         """Whether its file, measured as a delivered one, keeps to the target with some reserve."""

@@ -112,16 +112,13 @@ class Tested:
         """Images of the worst classes, the wrong and surest first: rows class, said, sure, pixels
         (height, width, channels; 0..1) of test image `number`.
         """
+        mean, std = (np.array(v, dtype=np.float32) for v in (images.mean, images.std))
         rows = []
         for name in self.classes["class"][:N_WORST]:
             own = np.flatnonzero(self.labels == self.class_names.index(name))
             order = np.lexsort((-self.sure[own] * (1 - 2 * self.right[own]), self.right[own]))
             for i in own[order][:N_EACH]:
                 said = self.class_names[self.said[i]]
-                rows.append((name, said, self.sure[i], _pixels(images, int(i)), int(i)))
+                pixels = images.test.x[int(i)].permute(1, 2, 0).numpy() * std + mean
+                rows.append((name, said, self.sure[i], pixels.clip(0, 1), int(i)))
         return pd.DataFrame(rows, columns=["class", "said", "sure", "pixels", "number"])
-
-
-def _pixels(images: DataSet, i: int) -> np.ndarray:
-    mean, std = (np.array(v, dtype=np.float32) for v in (images.mean, images.std))
-    return (images.test.x[i].permute(1, 2, 0).numpy() * std + mean).clip(0, 1)

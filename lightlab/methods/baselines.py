@@ -1,4 +1,6 @@
-"""A found network against others: of equal latency, or hand-made, all trained to the end."""
+"""What a found network is compared with: others of equal latency, or hand-made designs, all trained
+to the end.
+"""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,7 @@ import torch
 
 from lightlab.measure import cost
 from lightlab.methods.price import Price
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.search.searcher import SearchError
 from lightlab.space.decisions import Point
 from lightlab.space.once_for_all import OfaSpace
@@ -62,7 +62,7 @@ ALL = 10**6  # more than there are options of anything
 
 def published() -> tuple[Phase, ...]:
     """The paper's six phases, 605 epochs, 1,205 passes; rates as shares of the first."""
-    table = loader.read_csv("ofa_phases.csv").rename(columns={"phase": "name"})
+    table = read_csv("ofa_phases.csv").rename(columns={"phase": "name"})
     warmup = table.pop("warmup_epochs") / table["epochs"]
     table["warmup"] = warmup.astype(object).where(warmup.notna(), None)
     table["lr"] /= table["lr"].iloc[0]

@@ -61,16 +61,13 @@ class ElasticConv(ConvBNAct):
             full = F.linear(centre.flatten(2), self.transforms[str(k)]).view(centre.shape)
         return full
 
-    def convolve(self, x: Tensor) -> Tensor:
-        """With the active kernel alone."""
+    def forward(self, x: Tensor) -> Tensor:
         weight, stride = self.weight(), self.conv.stride[0]
         if self.training and self.conv.groups > 1:
-            return blocks.convolve(x, weight, stride)
-        groups = len(weight) if self.conv.groups > 1 else 1
-        return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.convolve(x)
+            x = blocks.convolve(x, weight, stride)
+        else:
+            groups, rim = len(weight) if self.conv.groups > 1 else 1, weight.shape[-1] // 2
+            x = F.conv2d(x, weight, stride=stride, padding=rim, groups=groups)
         if self.active_out == self.norm.num_features:
             return self.act(self.norm(x))
         norm, n = self.norm, self.active_out

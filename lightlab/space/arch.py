@@ -11,7 +11,7 @@ from lightlab.space.blocks import (
     decode_blocks,
     encode_block,
     encode_blocks,
-    make_whole,
+    make_plain,
     require,
 )
 
@@ -31,7 +31,7 @@ class Head:
     hidden_bias: bool = True
 
     def __post_init__(self) -> None:
-        make_whole(self, "features", "hidden")
+        make_plain(self, int, "features", "hidden")
         require(
             {
                 "features >= 0": self.features >= 0,
@@ -60,7 +60,7 @@ class Arch:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
-        make_whole(self, "resolution", "in_channels", "n_classes")
+        make_plain(self, int, "resolution", "in_channels", "n_classes")
         require(
             {
                 "resolution >= 1": self.resolution >= 1,
@@ -209,17 +209,17 @@ def block_layers(block: Block, in_channels: int, in_size: int, name: str = "") -
         Layer(f"{at}se.{part}", "se", a, b, 1, 1, 1, 1, False, True, held + hidden * out_size**2)
         for part, a, b in gate
     ]
+    # the first layer reads the very numbers that wait for the addition, unless they are pooled
+    waiting = held if block.skip == "pool" else 0
     if block.op == "conv":
         role = "pointwise" if k == 1 else "conv"
-        waiting = held if block.skip == "pool" else 0
         yield Layer(name, role, in_channels, out, k, s, in_size, out_size, held=waiting)
         yield from gates
         return
-    expands = block.op == "mb" and block.expand_ratio != 1
-    if expands:
-        yield Layer(f"{at}expand", "pointwise", in_channels, hidden, 1, 1, in_size, in_size)
-    # the first layer reads the very numbers that wait for the addition
-    waiting = held if expands or block.skip == "pool" else 0
+    if block.op == "mb" and block.expand_ratio != 1:
+        size = in_size
+        yield Layer(f"{at}expand", "pointwise", in_channels, hidden, 1, 1, size, size, held=waiting)
+        waiting = held
     yield Layer(
         f"{at}depthwise", "depthwise", hidden, hidden, k, s, in_size, out_size, held=waiting
     )

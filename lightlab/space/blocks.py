@@ -15,30 +15,21 @@ _DEFAULT_SKIP = {"conv": "none", "sep": "none", "mb": "identity"}
 _SKIP_WORDS = {"none": "noskip", "identity": "skip", "pool": "poolskip"}
 
 
-def make_whole(owner: object, *names: str) -> None:
-    """Turn these fields of a frozen value into ints, so that equal values have equal texts.
+def make_plain(owner: object, kind: type[int] | type[float], *names: str) -> None:
+    """Turn these fields of a frozen value into ints, or NumPy's numbers in them into floats: equal
+    values have to have equal texts and hashes.
 
-    ValueError for what is no whole number: 160.0 and NumPy's 160 are, 8.5 and True are not.
+    ValueError for what is no number, or no whole one: 160.0 and NumPy's 160 are, 8.5 and True not.
     """
     for name in names:
         value = getattr(owner, name)
-        if type(value) is int:
+        if type(value) in (int, kind):
             continue
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1:
-            owns = type(owner).__name__
-            raise ValueError(f"{owns} needs a whole number for {name}, not {value!r}")
-        object.__setattr__(owner, name, int(value))
-
-
-def make_real(owner: object, *names: str) -> None:
-    """Turn NumPy's numbers in these fields into floats: equal values have to have equal hashes."""
-    for name in names:
-        value = getattr(owner, name)
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            owns = type(owner).__name__
-            raise ValueError(f"{owns} needs a number for {name}, not {value!r}")
-        if type(value) not in (int, float):
-            object.__setattr__(owner, name, float(value))
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not real or (kind is int and value % 1):
+            what = "a whole number" if kind is int else "a number"
+            raise ValueError(f"{type(owner).__name__} needs {what} for {name}, not {value!r}")
+        object.__setattr__(owner, name, kind(value))
 
 
 def require(rules: dict[str, bool], what: object) -> None:
@@ -76,8 +67,8 @@ class Block:
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        make_whole(self, "out_channels", "kernel_size", "stride")
-        make_real(self, "expand_ratio", "se_ratio")
+        make_plain(self, int, "out_channels", "kernel_size", "stride")
+        make_plain(self, float, "expand_ratio", "se_ratio")
         if not self.skip:
             object.__setattr__(self, "skip", _DEFAULT_SKIP.get(self.op, "none"))
         mb, ratio = self.op == "mb", self.expand_ratio

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lightlab.published import loader
+from lightlab.published import read_yaml
 from lightlab.space.arch import Arch, decode
 from lightlab.space.blocks import Block, make_divisible, require
 
@@ -124,7 +124,7 @@ def get(name: str, *, width_mult: float = 1.0, resolution: int | None = None) ->
 @functools.cache
 def _entries() -> dict[str, Entry]:
     found = []
-    for raw in loader.read_yaml("architectures.yaml"):
+    for raw in read_yaml("architectures.yaml"):
         if "template" not in raw:
             found.append(Entry(**raw | {"arch": decode(raw["arch"])}))
             continue

@@ -13,6 +13,7 @@ from typing import Any
 from lightlab.space.arch import Arch, Head
 from lightlab.space.blocks import Block, make_divisible
 from lightlab.space.decisions import Decision, DecisionSpace
+from lightlab.space.scaling import scale
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,14 @@ class Skeleton:
 
     def scaled(self, width_mult: float) -> "Skeleton":
         """With every width, the head's too, times `width_mult`, rounded as MobileNetV2's code."""
-
-        def wide(channels: int) -> int:
-            return make_divisible(channels * width_mult) if channels else 0
-
-        def block(b: Block) -> Block:
-            return replace(b, out_channels=wide(b.out_channels))
-
-        stages = tuple(replace(s, channels=wide(s.channels)) for s in self.stages)
-        first, last = (tuple(map(block, blocks)) for blocks in (self.first, self.last))
-        head = replace(self.head, features=wide(self.head.features), hidden=wide(self.head.hidden))
-        stem = block(self.stem)
-        return replace(self, stem=stem, first=first, stages=stages, last=last, head=head)
+        whole, n = scale(self.arch(()), width_mult=width_mult), len(self.first)
+        stages = tuple(
+            replace(s, channels=make_divisible(s.channels * width_mult)) for s in self.stages
+        )
+        first, last = whole.blocks[:n], whole.blocks[n:]
+        return replace(
+            self, stem=whole.stem, first=first, stages=stages, last=last, head=whole.head
+        )
 
     @classmethod
     def small(

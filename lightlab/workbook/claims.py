@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lightlab import published
 from lightlab.measure import stats
-from lightlab.published import loader
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 
@@ -39,7 +39,7 @@ def check(
         if claim["kind"] == "test" and verdict == NOT_REPRODUCED:
             verdict, note = INCONCLUSIVE, "not told apart, which does not show that they are equal"
     notes = [claim.get("note", ""), note]
-    order = loader.PROFILES
+    order = published.PROFILES
     if profile in order and order.index(profile) < order.index(claim["profile"]):
         notes.insert(1, f"means something from the profile {claim['profile']} on")
         verdict = INCONCLUSIVE

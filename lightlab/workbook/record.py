@@ -20,8 +20,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from lightlab import disk
-from lightlab.published import loader
+from lightlab import disk, published
 from lightlab.show import style, tables
 from lightlab.workbook import claims, display, manifest
 from lightlab.workbook.project import NAME, OUT, PACKAGE, PROFILE, Fault, Project, WorkbookError
@@ -62,7 +61,7 @@ def _by_itself(notebook: str, namespace: Mapping[str, Any], project: Project) ->
     values, faults = params.check(declared, given, notebook)
     if faults:
         raise WorkbookError(faults)
-    profiles = (p for p in loader.PROFILES if project.params_file(p, notebook).is_file())
+    profiles = (p for p in published.PROFILES if project.params_file(p, notebook).is_file())
     same = (p for p in profiles if params.resolve(project, notebook, p).values == values)
     folder = project.results / "interactive" / notebook
     shutil.rmtree(folder, ignore_errors=True)
@@ -91,7 +90,7 @@ class Record:
 
     def __post_init__(self) -> None:
         self.seed = int(self.params.get("seed", 0))
-        self._published = loader.claims(self.notebook)
+        self._published = published.claims(self.notebook)
         self._claims: dict[str, dict[str, Any]] = {}
         about = {"schema": 1, "notebook": self.notebook, "finished": False, "seed": self.seed}
         kept = {"data": [], "figures": [], "tables": [], "artifacts": [], "trials": None}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lightlab.measure import cost
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import block_layers
 from lightlab.space.blocks import decode_block
@@ -104,13 +104,10 @@ def test_tables_4_to_9_of_mobilenet(row):
     assert _prints_as(cost.param_count(arch, row.params_convention) / 1e6, row.params_millions)
 
 
-def test_what_tables_4_to_9_of_mobilenet_leave_uncounted():
-    """Other families, whose architectures are no `Arch`: their rows are shown as printed."""
+def test_no_one_convention_gives_all_of_mobilenets_mult_adds():
+    """Other families, whose architectures are no `Arch`, are shown as printed."""
     others = set(RESULTS.loc[RESULTS["arch"].isna(), "model"])
     assert others == {"GoogleNet", "VGG 16", "Squeezenet", "AlexNet"}
-
-
-def test_no_one_convention_gives_all_of_mobilenets_mult_adds():
     needs = {}
     for row in OURS.drop_duplicates("macs_millions").itertuples():
         arch = scaling.get(row.arch, width_mult=row.width_mult, resolution=int(row.resolution))
@@ -142,7 +139,7 @@ def test_table_3_of_mobilenet():
 
 
 def test_figure_4_of_mobilenet_has_its_sixteen_points():
-    figure = loader.read_csv("mobilenet_figure4.csv")
+    figure = read_csv("mobilenet_figure4.csv")
     assert len(figure) == 16
     printed = figure.dropna(subset="top1_printed")
     assert (printed["top1"] == printed["top1_printed"]).all()
@@ -188,7 +185,7 @@ def test_table_4_of_mnasnet():
     ],
 )
 def test_tables_and_catalogue_print_the_same(table, column):
-    table = loader.read_csv(table).set_index("arch")
+    table = read_csv(table).set_index("arch")
     for name, row in table[["top1", column]].iterrows():
         published = scaling.entry(name).published
         assert [published["top1"], published["latency_ms"]] == row.tolist()
@@ -213,4 +210,4 @@ def test_every_published_table_says_where_it_is_from():
     tables = [name for name in files if name.endswith(".csv")]
     assert tables
     for name in tables:
-        assert "arXiv" in loader.read_csv(name).attrs["source"], name
+        assert "arXiv" in read_csv(name).attrs["source"], name

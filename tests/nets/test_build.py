@@ -132,12 +132,9 @@ def test_classifiers_are_drawn_evenly(network, bound):
     assert not network.classifier.bias.any()
 
 
-def test_a_named_network_is_the_catalogues():
+def test_a_named_network_is_the_catalogues_and_an_unknown_init_is_refused():
     slim = build_named("mobilenet_v2", width_mult=0.5, resolution=96)
     assert slim.arch == scaling.get("mobilenet_v2", width_mult=0.5, resolution=96)
-
-
-def test_an_unknown_init_is_refused():
     says = "init is one of fan_out, mnasnet, proxyless, slim, not 'he'"
     with pytest.raises(ValueError, match=says):
         build(SMALL, init="he")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightlab.published import loader
+from lightlab import published
 from lightlab.workbook import manifest
 from lightlab.workbook.project import Project, needs
 
@@ -54,7 +54,7 @@ def check(name, folder):
         assert figure["drawn_by"]["file"].startswith((ROOM.format(name), *CORE)), figure["name"]
         assert f'"{figure["name"]}"' in code[figure["cell"] - 1]
     checked = json.loads((folder / "claims.json").read_text())
-    assert {c["id"] for c in checked} == set(loader.claims(name))
+    assert {c["id"] for c in checked} == set(published.claims(name))
     assert manifest.damaged(folder, json.loads((folder / "manifest.json").read_text())) == []
     assert (folder / "notebook.html").stat().st_size > 10_000
     assert str(folder.parents[2]) not in json.dumps(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightlab.published import loader
+from lightlab import published
 from lightlab.workbook import params
 from lightlab.workbook.project import Project
 
@@ -90,7 +90,7 @@ def test_the_order_of_a_notebook(name):
     assert "run.finish()" in code(name)[-1]
     words = "\n".join("".join(c["source"]) for c in cells(name) if c["cell_type"] == "markdown")
     assert "ifferences from" in words
-    assert loader.claims(name), "checks no claim"
+    assert published.claims(name), "checks no claim"
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.chapters.ch08_mnasnet.space import flat
 from lightlab.measure import cost
-from lightlab.published import loader
+from lightlab.published import read_yaml
 from lightlab.space import scaling
 from lightlab.space.mnasnet import IMAGENET, WIDTHS, MnasNetSpace
 from lightlab.space.skeleton import MACRO, Skeleton, Stage
@@ -24,7 +24,7 @@ WIDER = MnasNetSpace(IMAGENET, (0.75, 1.0, 7 / 6, 1.2, 1.25))
 def test_sizes_are_the_published_and_those_that_are_drawn():
     assert SPACE.size() == 432**5
     assert math.prod(len(d.options) for d in SPACE.decisions if d.name.startswith("1.")) == 432
-    drawn = {s["name"]: s for s in loader.read_yaml("space_sizes.yaml")}
+    drawn = {s["name"]: s for s in read_yaml("space_sizes.yaml")}
     for name, space in {
         "MnasNet, one design per block": SPACE,
         "MnasNet, one design per layer": flat(IMAGENET),

@@ -7,7 +7,7 @@ import pytest
 
 from lightlab.chapters.ch01_search_spaces.experiment import space_size
 from lightlab.measure import cost
-from lightlab.published import loader
+from lightlab.published import read_yaml
 from lightlab.space import scaling
 from lightlab.space.blocks import Block
 from lightlab.space.mnasnet import whereabouts
@@ -23,7 +23,7 @@ def test_sizes_are_those_of_the_released_code():
     assert SPACE.size() == 6**6 * 7**15
     assert len(SPACE.positions) == 21
     assert sum(SPACE.n_options) == 141  # logits
-    drawn = {s["name"]: s for s in loader.read_yaml("space_sizes.yaml")}
+    drawn = {s["name"]: s for s in read_yaml("space_sizes.yaml")}
     assert space_size(drawn["ProxylessNAS"]["define"]) == SPACE.size()
 
 

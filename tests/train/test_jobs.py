@@ -91,13 +91,16 @@ def test_a_failure_names_its_job(jobs, digits, workers):
         train.train_each({0: wide}, workers=workers)
 
 
-def test_impossible_requests(jobs, tmp_path):
+def test_impossible_requests_and_a_checkpoint_of_ones_own(jobs, tmp_path):
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         train.train_each(jobs, workers=0)
     twice = {i: replace(job, checkpoint=tmp_path / "a") for i, job in jobs.items()}
     with pytest.raises(ValueError, match="two jobs would write one checkpoint"):
         train.train_each(twice)
     assert train.train_each({}) == {}
+    mine = {0: replace(jobs["c"], checkpoint=tmp_path / "mine")}
+    train.train_each(mine, workers=1, resume=tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]  # a job keeps its own
 
 
 def test_a_killed_process_is_one_clear_line(digits):
@@ -216,12 +219,6 @@ def test_what_had_ended_is_not_trained_again_and_what_was_cut_off_goes_on(jobs, 
     assert made[35:] == [*range(1, 17)]  # nothing of what had ended
     alone = train.train_each({"c": longer["c"]}, workers=1)
     assert_same({"c": found["c"]}, alone)
-
-
-def test_a_checkpoint_of_its_own_stays_a_jobs(jobs, tmp_path):
-    mine = replace(jobs["c"], checkpoint=tmp_path / "mine")
-    train.train_each({0: mine}, workers=1, resume=tmp_path / "folder")
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_gpu_is_taken_where_it_is_faster_than_all_cores(monkeypatch):

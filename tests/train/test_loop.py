@@ -87,18 +87,13 @@ def test_a_killed_training_loses_nothing_that_was_kept(tmp_path):
     assert all(torch.equal(v, others[k]) for k, v in weights.items())
 
 
-def test_one_that_had_ended_gives_its_results_at_once(begin):
-    first, again = cnn(), cnn()
+def test_one_that_had_ended_gives_its_results_at_once_from_plain_values(begin, tmp_path):
+    first, again, seen = cnn(), cnn(), []
     history = begin(first)
-    seen = []
     assert begin(again, callback=lambda _, row: seen.append(row)).equals(history)
     assert seen == []
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
-
-
-def test_the_file_is_of_plain_values_and_tensors_and_nothing_else_is_left(begin, tmp_path):
-    begin(cnn())
-    (path,) = (tmp_path / "new folder").iterdir()
+    (path,) = (tmp_path / "new folder").iterdir()  # nothing else is left
     kept = torch.load(path, weights_only=True)
     assert kept["state"]["values"]["steps"] == 16
     assert kept["identity"]["recipe"] == asdict(RECIPE)

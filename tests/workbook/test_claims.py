@@ -6,7 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightlab.published import loader
+from lightlab import published
 from lightlab.workbook import claims
 
 CLAIM = {
@@ -87,12 +87,12 @@ def test_verdicts_exclude_each_other(x, low, width):
 
 
 def test_every_claim_file_is_well_formed_and_ids_are_unique():
-    folder = loader._HERE / "claims"
+    folder = published._HERE / "claims"
     names = [p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")]
-    ids = [i for name in names for i in loader.claims(name)]
+    ids = [i for name in names for i in published.claims(name)]
     assert len(ids) == len(set(ids))
     for name in names:
-        assert loader.claims(name)
+        assert published.claims(name)
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ def test_every_claim_file_is_well_formed_and_ids_are_unique():
 def test_a_malformed_claim_is_refused(tmp_path, monkeypatch, change, told):
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "nb.yaml").write_text(yaml.safe_dump([CLAIM | change]))
-    monkeypatch.setattr(loader, "_HERE", tmp_path)
+    monkeypatch.setattr(published, "_HERE", tmp_path)
     with pytest.raises(ValueError, match=r"claims/nb\.yaml") as e:
-        loader.claims("nb")
+        published.claims("nb")
     assert told in str(e.value)
 
 
 def test_a_notebook_without_claims_has_none():
-    assert loader.claims("99_none") == {}
+    assert published.claims("99_none") == {}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lightlab.published import loader
+from lightlab import published
 from lightlab.show import marks
 from lightlab.workbook import claims, display, manifest, record
 from lightlab.workbook.project import WorkbookError
@@ -168,7 +168,7 @@ def test_claims_have_to_be_known_and_all_measured(workbook, monkeypatch, tmp_pat
     claim = {"id": "a.b", "sentence": "<S>", "source": "A", "measured": "m", "profile": "smoke"}
     claim |= {"kind": "exact", "published": 3}
     (tmp_path / "claims" / "01_a.yaml").write_text(yaml.safe_dump([claim]))
-    monkeypatch.setattr(loader, "_HERE", tmp_path)
+    monkeypatch.setattr(published, "_HERE", tmp_path)
     workbook.add("01_a")
     run = record.start("01_a", {})
     with pytest.raises(KeyError, match=r"a\.c"):

@@ -14,7 +14,7 @@ import scipy
 from lightlab.chapters.ch01_search_spaces import game as games
 from lightlab.chapters.ch01_search_spaces.algorithms import FINDERS, LAWS, Board, Law
 from lightlab.measure import stats
-from lightlab.published import loader
+from lightlab.published import read_yaml
 
 MAX_N = 1_000_000
 
@@ -236,7 +236,7 @@ def space_size(definition: Any) -> int:
 def known_spaces() -> pd.DataFrame:
     """The spaces of `published/space_sizes.yaml`, smallest first; estimates are floats."""
     rows = []
-    for space in loader.read_yaml("space_sizes.yaml"):
+    for space in read_yaml("space_sizes.yaml"):
         if "define" in space:
             points, origin = space_size(space["define"]), "computed"
         elif "game" in space:

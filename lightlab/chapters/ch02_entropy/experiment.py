@@ -16,7 +16,7 @@ from lightlab.chapters.ch02_entropy.information import Probs, entropy, expected_
 from lightlab.data import DataSet
 from lightlab.measure import stats
 from lightlab.nets import build
-from lightlab.published import loader
+from lightlab.published import read_yaml
 
 
 def walk_table(counts: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def random_excess(n: int, rng: np.random.Generator) -> np.ndarray:
 def next_letter_entropies(text: str) -> pd.DataFrame:
     """Entropy of a letter when those before it are known: F_n of Shannon 1951, equation 1."""
     blocks = [entropy(list(information.text_blocks(text, n).values())) for n in (1, 2, 3)]
-    published = loader.read_yaml("english_entropy.yaml")["bits"]
+    published = read_yaml("english_entropy.yaml")["bits"]
     ours = np.diff([0.0, *blocks])
     return pd.DataFrame({"letters_known": range(3), "ours_bits": ours, "shannon_bits": published})
 

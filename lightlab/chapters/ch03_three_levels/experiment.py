@@ -18,7 +18,7 @@ from lightlab.chapters.ch03_three_levels import layers, linear
 from lightlab.chapters.ch03_three_levels.linear import Linear
 from lightlab.data import DataSet
 from lightlab.measure import cost, stats
-from lightlab.published import loader
+from lightlab.published import read_yaml
 from lightlab.search.searcher import GridSearch, RandomSearch
 from lightlab.space.hyper import HyperSpace
 
@@ -68,7 +68,7 @@ def solve_parameters(
 
 def solve_untrained(ds: DataSet, penalty: float) -> tuple[list[dict[str, Any]], dict[str, Linear]]:
     """Three linear classifiers found without training: drawn, class means, ridge regression."""
-    drawings = loader.read_yaml("drawn_digits.yaml")["digits"]
+    drawings = read_yaml("drawn_digits.yaml")["digits"]
     solutions = {
         "drawn": lambda: linear.from_drawings(drawings, ds),
         "class means": lambda: linear.class_means(ds.train),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lightlab.measure import cost
 from lightlab.nets.blocks import build_block
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import block_layers
 from lightlab.space.blocks import Block, decode_block
@@ -56,7 +56,7 @@ def shares(width_mult: float = 1.0, resolution: int = 224) -> pd.DataFrame:
 
 def table2() -> pd.DataFrame:
     """Table 2 of the paper beside our `shares`, in per cent, a row per type of layer."""
-    printed = loader.read_csv("mobilenet_table2.csv")
+    printed = read_csv("mobilenet_table2.csv")
     counted = shares().set_index("role").loc[printed["role"]].reset_index()
     table = pd.DataFrame({"layer": printed["layer_type"]})
     for column, word, pad in (("macs_percent", "MACs", ""), ("params_percent", "parameters", " ")):
@@ -71,7 +71,7 @@ def networks() -> pd.DataFrame:
     millions; a row per network, quantity and convention.
     """
     same = ["arch", "width_mult", "resolution", "macs_millions", "params_millions"]
-    printed = loader.read_csv("mobilenet_results.csv").dropna(subset=["arch"])
+    printed = read_csv("mobilenet_results.csv").dropna(subset=["arch"])
     once = printed.astype({"table": str}).groupby(same, sort=False, as_index=False)
     once = once.agg(table=("table", lambda t: ", ".join(dict.fromkeys(t))), model=("model", "last"))
     count, rows = {"macs": cost.macs, "params": cost.param_count}, []
@@ -85,7 +85,7 @@ def networks() -> pd.DataFrame:
 def blocks() -> pd.DataFrame:
     """The same for the single blocks of Table 3; without a classifier both counts of MACs agree."""
     rows = []
-    for row in loader.read_csv("mobilenet_table3.csv").itertuples():
+    for row in read_csv("mobilenet_table3.csv").itertuples():
         found = list(block_layers(decode_block(row.block), row.in_channels, row.size))
         kinds = ("macs", "macs", "weights", "trainable")
         counts = [sum(getattr(layer, kind) for layer in found) for kind in kinds]
@@ -138,8 +138,8 @@ def misprints() -> pd.DataFrame:
     macs = cost.macs(v1) / 1e6
     with_2 = cost.macs(replace(v1, blocks=(*v1.blocks[:-1], last))) / 1e6
     first = shares().set_index("role").loc["conv", "macs_percent"]
-    total = loader.read_csv("mobilenet_table2.csv")["macs_percent"].sum()
-    table9 = loader.read_csv("mobilenet_results.csv").query("table == 9")
+    total = read_csv("mobilenet_table2.csv")["macs_percent"].sum()
+    table9 = read_csv("mobilenet_results.csv").query("table == 9")
     top1 = table9.set_index("model")["top1"]
     own = top1["0.50 MobileNet-160"]
     why = f"with 2 the network would take {with_2:.0f} and not {macs:.0f} million"
@@ -156,7 +156,7 @@ def misprints() -> pd.DataFrame:
 
 def figure4() -> pd.DataFrame:
     """The sixteen networks of Figure 4 with MACs counted here, as results of one seed."""
-    paper = loader.read_csv("mobilenet_figure4.csv").assign(seed=0)
+    paper = read_csv("mobilenet_figure4.csv").assign(seed=0)
     paper["accuracy"] = paper["mean"] = paper["top1"]
     knobs = zip(paper["width_mult"], paper["resolution"], strict=True)
     archs = [scaling.get("mobilenet_v1", width_mult=w, resolution=r) for w, r in knobs]

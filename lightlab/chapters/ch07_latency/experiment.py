@@ -20,7 +20,7 @@ from lightlab.latency.timing import Plan, interleave
 from lightlab.measure import stats
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import Arch
 from lightlab.space.scaling import adapt
@@ -41,7 +41,7 @@ _FAMILIES = {
 def _published() -> tuple[pd.DataFrame, pd.DataFrame]:
     """MnasNet's table 6, and ProxylessNAS's networks on several devices, by network."""
     files = ("mnasnet_table6.csv", "proxyless_cross_hardware.csv")
-    return tuple(loader.read_csv(file).set_index("arch") for file in files)
+    return tuple(read_csv(file).set_index("arch") for file in files)
 
 
 def compared() -> list[str]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from lightlab.chapters.ch08_mnasnet.space import LAYER_TYPES
 from lightlab.measure import stats
 from lightlab.methods import baselines, mnasnet
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.search.searcher import SearchError
 
 TARGET_MS = 75.0  # of the paper's searches, on a Pixel 1
@@ -35,8 +35,8 @@ _WORDS = {
 
 def published() -> dict[str, pd.DataFrame]:
     """What the paper printed; ratio is latency over target, of figure 6's bins their middles."""
-    table1, table5, table6 = (loader.read_csv(f"mnasnet_table{n}.csv") for n in (1, 5, 6))
-    bins = loader.read_csv("mnasnet_figure6_histogram.csv")
+    table1, table5, table6 = (read_csv(f"mnasnet_table{n}.csv") for n in (1, 5, 6))
+    bins = read_csv("mnasnet_figure6_histogram.csv")
     start, end = bins["start_ms"] / TARGET_MS, bins["end_ms"] / TARGET_MS
     shares = bins[["hard", "soft"]] / bins[["hard", "soft"]].sum()
     return {
@@ -48,13 +48,13 @@ def published() -> dict[str, pd.DataFrame]:
 
 
 def _figure6_summary() -> pd.DataFrame:
-    return loader.read_csv("mnasnet_figure6_summary.csv").set_index("reward")
+    return read_csv("mnasnet_figure6_summary.csv").set_index("reward")
 
 
 def published_gaps() -> dict[str, float]:
     """What the paper's figure 6 and table 5 have for the comparisons (rewards computed)."""
     hard, soft = (_figure6_summary().loc[reward] for reward in ("hard", "soft"))
-    single, cells, blocks = loader.read_csv("mnasnet_table5.csv").to_dict("records")
+    single, cells, blocks = read_csv("mnasnet_table5.csv").to_dict("records")
     reward = [mnasnet.reward(row["top1"], row["latency_ms"], TARGET_MS) for row in (blocks, cells)]
     return {
         "mnasnet.hard_within": (hard - soft)["share_within_percent"] / 100,

@@ -18,7 +18,7 @@ from lightlab.methods.baselines import comparable, match_latency, train_and_time
 from lightlab.methods.mnasnet import Meter, reward
 from lightlab.methods.price import Price, predictions, price_latency
 from lightlab.methods.proxyless import Found, search, training_macs
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space import scaling
 from lightlab.space.arch import Arch, decode
 from lightlab.space.decisions import Point
@@ -269,7 +269,7 @@ def tables(
 
 def published_crossed() -> pd.DataFrame:
     """The paper's three networks on its three devices, in the columns of `crossed`."""
-    table = loader.read_csv("proxyless_cross_hardware.csv").set_index("specialised_for")
+    table = read_csv("proxyless_cross_hardware.csv").set_index("specialised_for")
     names = list(table.index)
     ms = table[[f"{name.lower()}_latency_ms" for name in names]].set_axis(names, axis=1)
     rows = [(a, b, ms.loc[a, b], ms.loc[a, b] / ms.loc[b, b]) for a in names for b in names]

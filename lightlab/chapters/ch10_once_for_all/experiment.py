@@ -20,7 +20,7 @@ from lightlab.methods.phases import expected_macs, progressive, sandwich, unifor
 from lightlab.methods.shrinking import N_ROWS, Shrunk
 from lightlab.nets import weights
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.space.once_for_all import OFA_MOBILENET_V3, OfaSpace, like_mobilenet_v3
 from lightlab.space.skeleton import Skeleton
 
@@ -151,7 +151,7 @@ def phase_table(passes: float, lr: float) -> pd.DataFrame:
     """The published phases beside those of so many passes, with the rates that come of `lr`."""
     plan = progressive(passes)
     epochs, rates = zip(*((round(phase.epochs, 2), lr * phase.lr) for phase in plan), strict=True)
-    table = loader.read_csv("ofa_phases.csv")
+    table = read_csv("ofa_phases.csv")
     return table.assign(**{"epochs here": epochs, "rate here": rates})
 
 
@@ -245,7 +245,7 @@ def corner_gap(corners: pd.DataFrame, a: str, b: str) -> pd.Series:
 def gap_table(corners: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """Of all COMPARED; and the paper's first by corner (points)."""
     gaps = {what: corner_gap(corners, *pair) for what, pair in COMPARED.items()}
-    return stats.difference_table(gaps), loader.read_csv("ofa_ablation.csv")["gain"]
+    return stats.difference_table(gaps), read_csv("ofa_ablation.csv")["gain"]
 
 
 def agreement(corners: pd.DataFrame, a: str, b: str) -> np.ndarray:

@@ -28,7 +28,7 @@ from lightlab.methods.subnet_search import (
 )
 from lightlab.methods.subnets import Samples
 from lightlab.nets.elastic import ElasticNetwork
-from lightlab.published import loader
+from lightlab.published import read_csv
 from lightlab.search import pareto
 from lightlab.space.arch import decode, encode
 from lightlab.space.once_for_all import OfaSpace
@@ -266,7 +266,7 @@ def crossovers(costs: pd.DataFrame, fixed: np.ndarray, alone: float, share: floa
     training: of the other's networks, over the supernet's length: the `share` that `alone`, in
     seconds, is, and the paper's quarter.
     """
-    table = loader.read_csv("ofa_table1.csv").set_index("model")
+    table = read_csv("ofa_table1.csv").set_index("model")
     once = table.loc["OFA w/ PS", ["search_fixed", "training_fixed"]].sum()
     other = table.loc["ProxylessNAS", ["search_each", "training_each"]].sum()
     each, rows = costs.set_index("method")["each"], []

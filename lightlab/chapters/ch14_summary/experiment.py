@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lightlab.published import loader
+from lightlab import published
 from lightlab.show import tables
 
 HELD, FAILED, OPEN = tables.SIGNS  # the verdicts
@@ -20,7 +20,7 @@ _OF_OURS = ("a bar of ours", "a question of ours", "a common saying")
 
 def counts(claims: pd.DataFrame, by: str) -> pd.DataFrame:
     """How many claims have which verdict, for each value of column `by` or for every profile."""
-    rows = list(loader.PROFILES if by == "profile" else claims[by].unique())
+    rows = list(published.PROFILES if by == "profile" else claims[by].unique())
     found = pd.crosstab(claims[by], claims["verdict"])
     found = found.reindex(index=rows, columns=[HELD, FAILED, OPEN], fill_value=0)
     return found.assign(claims=found.sum(axis=1)).rename_axis(index=by, columns=None)

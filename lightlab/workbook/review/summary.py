@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lightlab.published import loader
+from lightlab.published import read_yaml
 from lightlab.show import marks, style, tables
 from lightlab.workbook import display, manifest
 from lightlab.workbook.claims import INCONCLUSIVE
@@ -99,7 +99,7 @@ def _decided_by(claim: dict[str, Any]) -> str:
 def headlines(units: Sequence[Unit]) -> pd.DataFrame:
     """The one figure of each notebook that stands for it: notebook, question, figure, caption, path
     of its PNG. ValueError where the chosen one was not saved."""
-    chosen = loader.read_yaml("headlines/14_summary.yaml")
+    chosen = read_yaml("headlines/14_summary.yaml")
     rows = []
     for unit in units:
         figures = unit.figures()

@@ -9,9 +9,9 @@ from sklearn.neighbors import NearestCentroid
 
 from lightlab import data
 from lightlab.chapters.ch03_three_levels import linear
-from lightlab.published import loader
+from lightlab.published import read_yaml
 
-DRAWINGS = loader.read_yaml("drawn_digits.yaml")["digits"]
+DRAWINGS = read_yaml("drawn_digits.yaml")["digits"]
 
 
 @pytest.fixture(scope="module")

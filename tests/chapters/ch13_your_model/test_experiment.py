@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from lightlab import published
 from lightlab.chapters.ch13_your_model import experiment
 from lightlab.data import DataSet, Split
 from lightlab.fit import evaluate
@@ -13,7 +14,6 @@ from lightlab.fit.budget import MACS, SIZE, Meter, Target
 from lightlab.fit.report import DESIGNS
 from lightlab.fit.run import FLOAT, INT8
 from lightlab.nets.build import build
-from lightlab.published import loader
 from lightlab.space.arch import decode
 
 NAMES, N = ("a", "b"), 100
@@ -58,7 +58,7 @@ def test_every_claim_of_the_notebook_is_measured():
     accuracy = {"searched": 90, DESIGNS[0]: 80, DESIGNS[1]: 85}
     found = fitted(accuracy, searched=20, **{DESIGNS[0]: 10, DESIGNS[1]: 25})
     measured = experiment.measured(found, IMAGES)
-    assert set(measured) == set(loader.claims("13_your_model"))
+    assert set(measured) == set(published.claims("13_your_model"))
     assert measured["yours.meets_target"] == (0.8,)
     assert measured["yours.keeps_budget"] == (0.9,)
     assert measured["yours.same_answers"][0] < 1e-4

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lightlab import published
 from lightlab.chapters.ch14_summary import experiment
 from lightlab.chapters.ch14_summary.experiment import FAILED, HELD, OPEN
-from lightlab.published import loader
 
 CLAIMS = pd.DataFrame(
     {
@@ -33,7 +33,7 @@ def test_counts_keep_order_and_tell_zeros():
     by = experiment.counts(CLAIMS, "notebook")
     assert by.T.to_dict("list") == {"02 B": [1, 1, 0, 2], "01 A": [0, 0, 4, 4]}
     by = experiment.counts(CLAIMS, "profile")["claims"]
-    assert by.to_dict() == dict(zip(loader.PROFILES, [0, 5, 0, 1], strict=True))
+    assert by.to_dict() == dict(zip(published.PROFILES, [0, 5, 0, 1], strict=True))
 
 
 def test_the_share_is_of_decided_claims_between_all_that_the_open_ones_could_do():
@@ -44,8 +44,8 @@ def test_the_share_is_of_decided_claims_between_all_that_the_open_ones_could_do(
 
 
 def test_what_nobody_published_is_told_by_its_source():
-    folder = Path(loader.__file__).parent / "claims"
-    found = [c for p in sorted(folder.glob("*.yaml")) for c in loader.claims(p.stem).values()]
+    folder = Path(published.__file__).parent / "claims"
+    found = [c for p in sorted(folder.glob("*.yaml")) for c in published.claims(p.stem).values()]
     rows = [{"paper": c["source"], "published": str(c["published"])} for c in found]
     counted = pd.DataFrame(rows)[experiment.is_published(pd.DataFrame(rows))]
     assert 90 < len(counted) < len(rows) - 20

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from nbformat import v4
 
-from lightlab.published import loader
+from lightlab import published
 from lightlab.show import style
 from lightlab.workbook import manifest, record
 from lightlab.workbook.review import compare, html, results, site
@@ -123,7 +123,7 @@ def run_folder(tmp_path_factory):
     """A run: one good notebook, one sweep point, one failed over an older result, one skipped."""
     run = tmp_path_factory.mktemp("results") / "quick"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loader, "claims", lambda name: CLAIMS if name == "01_ok" else {})
+        patch.setattr(published, "claims", lambda name: CLAIMS if name == "01_ok" else {})
         for unit, n_figures in ((FIRST, 3), (SWEPT, 1), (BROKEN, 1)):
             shown = _save(run / unit, unit.partition("@")[0], patch, {"seed": 1}, n_figures)
             _notebook(run / unit, f"{unit[:2]} The title of {unit[3:]}", shown)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lightlab import disk
-from lightlab.published import loader
+from lightlab import disk, published
 from lightlab.workbook import claims as verdicts
 from lightlab.workbook import manifest, record
 from lightlab.workbook.project import Project, WorkbookError
@@ -123,18 +122,18 @@ def test_results_without_the_runner_cost_what_nobody_recorded(book):
 
 
 def test_the_first_figure_stands_for_a_notebook_unless_another_is_named(units, monkeypatch):
-    monkeypatch.setattr(summary.loader, "read_yaml", lambda _: {"02_b": "g"})
+    monkeypatch.setattr(summary, "read_yaml", lambda _: {"02_b": "g"})
     pages = summary.headlines(units)
     assert pages["figure"].tolist() == ["f", "g"]
     assert pages["question"].tolist() == ["Why 01_a?", "Why 02_b?"]
     assert pages["caption"][1] == "C g."
-    monkeypatch.setattr(summary.loader, "read_yaml", lambda _: {"02_b": "gone"})
+    monkeypatch.setattr(summary, "read_yaml", lambda _: {"02_b": "gone"})
     with pytest.raises(ValueError, match="02_b has no PNG of a figure 'gone'"):
         summary.headlines(units)
 
 
 def test_every_named_headline_is_a_figure_of_the_reference():
-    chosen = loader.read_yaml("headlines/14_summary.yaml")
+    chosen = published.read_yaml("headlines/14_summary.yaml")
     reference = {u.name: u.figures() for u in results.read(ROOT / "results/reference").units}
     assert [n for n, figure in chosen.items() if figure not in reference.get(n, ())] == []
 
