@@ -108,11 +108,15 @@ class Controller(PointLog):
         return super().ask(n)
 
     def tell(
-        self, configs: Sequence[Point], values: ArrayLike, noise_var: ArrayLike | None = None
+        self,
+        configs: Sequence[Point],
+        values: ArrayLike,
+        noise_var: ArrayLike | None = None,
+        costs: Sequence[float] | None = None,
     ) -> None:
         """Rewards (n,), NaN for a failure, from which nothing is learnt; see `Searcher`."""
         before = len(self.finished)
-        super().tell(configs, values, noise_var)
+        super().tell(configs, values, noise_var, costs)
         finished, size = self.finished, self.ppo.batch_size
         for end in range((before // size + 1) * size, len(finished) + 1, size):
             self._update(finished[end - size : end], finished[:end])

@@ -58,10 +58,14 @@ class OptunaSearch(Searcher):
         return asked
 
     def tell(
-        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
+        self,
+        configs: Sequence[Any],
+        values: ArrayLike,
+        noise_var: ArrayLike | None = None,
+        costs: Sequence[float] | None = None,
     ) -> None:
-        """Values (n,) of points, asked here or not; the noise variances are recorded only."""
-        super().tell(configs, values, noise_var)
+        """Values (n,) of points, asked here or not; noise and costs are recorded only."""
+        super().tell(configs, values, noise_var, costs)
         for config, value in zip(configs, np.ravel(np.asarray(values, dtype=float)), strict=True):
             at = next((i for i, (c, _) in enumerate(self._running) if c == config), None)
             trial = self._foreign(config) if at is None else self._running.pop(at)[1]

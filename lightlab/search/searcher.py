@@ -28,7 +28,8 @@ class SearchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Trial:
-    """One evaluated point: its values as the caller gave them, and their known noise variance.
+    """One evaluated point: its values as the caller gave them, their known noise variance, and what
+    it cost (in any unit).
 
     NaN in `values` marks a trial that failed.
     """
@@ -36,6 +37,7 @@ class Trial:
     config: Any
     values: tuple[float, ...]
     noise_var: tuple[float, ...] | None = None
+    cost: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -68,9 +70,15 @@ class Searcher:
         raise NotImplementedError
 
     def tell(
-        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
+        self,
+        configs: Sequence[Any],
+        values: ArrayLike,
+        noise_var: ArrayLike | None = None,
+        costs: Sequence[float] | None = None,
     ) -> None:
-        """Values (n,) or (n, m) of the points, NaN for a failure; known noise of like shape."""
+        """Values (n,) or (n, m) of the points, NaN for a failure; known noise of like shape; what
+        each cost, above 0, (n,).
+        """
         m = len(self.signs)
         table = np.asarray(values, dtype=float)
         table = table.reshape(-1, 1) if table.ndim < 2 else table
@@ -84,8 +92,11 @@ class Searcher:
             if not np.all((np.isfinite(given) & (given >= 0)) | ~np.isfinite(table)):
                 raise ValueError("noise variances have to be finite and not below 0")
             noise = [tuple(row) for row in given.tolist()]
-        rows = zip(configs, table.tolist(), noise, strict=True)
-        self.trials += [Trial(c, tuple(v), s) for c, v, s in rows]
+        costs = [None] * len(table) if costs is None else [float(cost) for cost in costs]
+        if any(cost is not None and not 0 < cost < math.inf for cost in costs):
+            raise ValueError(f"costs have to be finite and above 0, not {costs}")
+        rows = zip(configs, table.tolist(), noise, costs, strict=True)
+        self.trials += [Trial(c, tuple(v), s, cost) for c, v, s, cost in rows]
 
     @property
     def finished(self) -> list[Trial]:
@@ -150,7 +161,11 @@ class PointLog(Searcher):
         return asked
 
     def tell(
-        self, configs: Sequence[Any], values: ArrayLike, noise_var: ArrayLike | None = None
+        self,
+        configs: Sequence[Any],
+        values: ArrayLike,
+        noise_var: ArrayLike | None = None,
+        costs: Sequence[float] | None = None,
     ) -> None:
         """Values of asked or other points, which are not asked any more; see `Searcher`."""
         if isinstance(configs, Mapping) or any(isinstance(c, int) for c in configs):
@@ -160,7 +175,7 @@ class PointLog(Searcher):
         if self._decisions:
             configs = [self.space.check(c) for c in configs]
         told = self._names(configs)
-        super().tell(configs, values, noise_var)
+        super().tell(configs, values, noise_var, costs)
         self._taken.update(told)
         self.pending = self._without(told)
 

@@ -1,11 +1,12 @@
 """Ask and tell over mixed spaces: determinism, resuming, and everything that may go wrong."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
-from lightlab.search import BayesianOptimization, RandomSearch
+from lightlab.search import BayesianOptimization, RandomSearch, Trial
 from lightlab.space.decisions import Decision, DecisionSpace
 from lightlab.space.hyper import Choice, Float, HyperSpace, Int
 
@@ -216,3 +217,103 @@ def test_a_huge_categorical_space_works():
     space = options(*[7] * 22)  # 4e18 points
     bo = run(BayesianOptimization(space, seed=0, n_initial=4), lambda p: float(sum(p)), 8)
     assert bo.incumbent.value > np.mean([sum(t.config) for t in bo.trials[:4]])
+
+
+@pytest.mark.parametrize("high", [20, 100])
+def test_whole_numbers_are_asked_once_also_where_they_are_searched_as_if_continuous(high):
+    space = HyperSpace({"n": Int(1, high)})
+    bo = run(BayesianOptimization(space, seed=0), lambda c: -((c["n"] - 7) ** 2), 10)
+    asked = [c["n"] for c in bo.ask(8)] + [t.config["n"] for t in bo.trials]
+    assert len(set(asked)) == 18
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e-200, 1e160])
+def test_a_search_does_not_depend_on_the_scale_of_its_values(scale):
+    plain, scaled = (
+        run(BayesianOptimization(MIXED, seed=1, n_initial=5), lambda c, s=s: s * mixed(c), 8)
+        for s in (1.0, scale)
+    )
+    near = [MIXED.to_cube([t.config for t in bo.trials]) for bo in (plain, scaled)]
+    np.testing.assert_allclose(*near, atol=1e-3)
+
+
+def test_pending_points_are_dropped_by_forget_and_may_be_asked_again():
+    bo = run(BayesianOptimization(MIXED, seed=0, n_initial=3), mixed, 4)
+    first, second = bo.ask(2)
+    rounded = first | {"lr": round(first["lr"], 3)}
+    bo.tell([rounded], [mixed(rounded)])
+    assert bo.pending == [first, second]
+    bo.forget([first])
+    assert bo.pending == [second]
+    with pytest.raises(ValueError, match="not pending"):
+        bo.forget([first])
+    bo.forget([second])
+    trials = bo.trials
+    assert bo.ask(1) == BayesianOptimization(MIXED, seed=0, n_initial=3, trials=trials).ask(1)
+
+
+@pytest.mark.parametrize(
+    ("space", "point"), [(MIXED, {"lr": 0.01, "x": 0.3, "width": 40, "kind": "b"}), (None, (0, 1))]
+)
+def test_one_point_without_its_list_is_refused_in_one_line(space, point):
+    bo = BayesianOptimization(space or options(2, 2))
+    with pytest.raises(TypeError, match="a list of points"):
+        bo.tell(point, 0.5)
+
+
+def test_options_that_are_tuples_come_back_from_json():
+    space = HyperSpace({"widths": Choice(((8, 16), (16, (32, 64)))), "x": Float(0.0, 1.0)})
+    bo = run(BayesianOptimization(space, n_initial=3), lambda c: c["x"], 4)
+    kept = json.loads(json.dumps([t.config for t in bo.trials]))
+    again = BayesianOptimization(space, n_initial=3)
+    again.tell(kept, [t.values[0] for t in bo.trials])
+    assert again.ask(1) == bo.ask(1)
+
+
+def test_numbers_are_ordered_options_and_what_is_learnt_of_neighbours_counts():
+    kernels = Decision("kernel", (7, 3, 5))
+    space = DecisionSpace([kernels, Decision("op", "ab"), Decision("id", (1, 2), ordered=False)])
+    assert [c.ordered for c in space.columns] == [True, False, False]
+    points = [(1, 0, 0), (2, 1, 1), (0, 0, 1)]
+    X = space.to_cube(points)
+    np.testing.assert_allclose(X[:, 0], [1 / 6, 1 / 2, 5 / 6])  # 3, 5, 7
+    assert space.from_cube(X) == points
+    ends = [(1, 0, 0), (0, 0, 0), (1, 1, 0), (0, 1, 0)]
+    bo = BayesianOptimization(space, trials=[Trial(p, (float(p[0]),)) for p in ends])
+    middle, other = bo.surrogates()[0].predict([(2, 0, 0), (1, 0, 1)])[1]
+    assert middle < other
+    with pytest.raises(ValueError, match="only numbers"):
+        Decision("op", "ab", ordered=True)
+
+
+def test_a_batch_looks_elsewhere_as_well():
+    """Fantasies, not the mean: of six points near one optimum some go where the doubt is large."""
+    space = HyperSpace({"x": Float(0.0, 1.0)})
+    bo = run(BayesianOptimization(space, seed=0, n_initial=4), lambda c: math.sin(9 * c["x"]), 5)
+    x = np.sort([c["x"] for c in bo.ask(6)])
+    assert np.ptp(x) > 0.3
+    assert np.diff(x).min() > 1e-3
+
+
+def test_cost_aware_search_gets_more_for_as_much():
+    """Two equal hills; one costs a hundred times the other."""
+    space = HyperSpace({"x": Float(0.0, 1.0)})
+
+    def spent(aware):
+        bo = BayesianOptimization(space, seed=0, n_initial=4, cost_aware=aware)
+        while len(bo.trials) < 12:
+            (config,) = bo.ask(1)
+            value = -min(abs(config["x"] - 0.2), abs(config["x"] - 0.8))
+            bo.tell([config], [value], costs=[100.0 if config["x"] > 0.5 else 1.0])
+        return sum(t.cost for t in bo.trials[4:]), bo.incumbent.value
+
+    (blind, _), (aware, found) = spent(False), spent(True)
+    assert aware < 0.5 * blind
+    assert found > -0.02
+
+
+@pytest.mark.parametrize("costs", [[0.0], [-1.0], [math.nan], [math.inf]])
+def test_costs_that_are_none_are_refused(costs):
+    bo = BayesianOptimization(MIXED)
+    with pytest.raises(ValueError, match="costs"):
+        bo.tell(bo.ask(1), [1.0], costs=costs)
