@@ -117,7 +117,7 @@ class Surrogate:
 
     def belief(self, X: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (m,) at places X (m, d), warped."""
-        with torch.no_grad():
+        with torch.no_grad(), single_thread():
             posterior = self.model.posterior(X)
         return posterior.mean[:, 0].numpy(), posterior.variance[:, 0].sqrt().numpy()
 
@@ -129,7 +129,7 @@ class Surrogate:
     def expected_improvement(self, configs: Sequence[Any]) -> np.ndarray:
         """Over `best_f`, in warped values, (m,): where it is largest a search asks next."""
         X = torch.from_numpy(self.space.to_cube(configs))[:, None]
-        with torch.no_grad():
+        with torch.no_grad(), single_thread():
             return LogExpectedImprovement(self.model, self.best_f)(X).exp().numpy()
 
     def inside(self, values: Sequence[float]) -> np.ndarray:
