@@ -11,14 +11,6 @@ from lightlab.chapters.ch14_summary import figures
 from lightlab.show import style
 
 
-def test_open_claims_are_counted_by_what_could_decide_them(words):
-    claims = {"notebook": ["01 A", "02 B"], "decided_by": ["the profile paper", "more samples"]}
-    fig = figures.undecided(pd.DataFrame(claims))
-    assert {"1 the profile paper", "1 more samples", "1 open"} <= set(words(fig))
-    assert len({patch.get_facecolor() for patch in fig.axes[0].patches}) == 2
-    assert not figures.undecided(pd.DataFrame(claims).head(0)).axes[0].patches
-
-
 @pytest.mark.parametrize("columns", [1, 2, 3])
 def test_the_contact_sheet_keeps_pictures_and_words_apart(columns, words, tmp_path):
     """In the workbook's look, too, where savefig likes to arrange what has no layout."""
@@ -40,10 +32,15 @@ def test_the_contact_sheet_keeps_pictures_and_words_apart(columns, words, tmp_pa
     assert all(box.x0 >= 0 and box.y1 <= fig.bbox.height for box in boxes)
 
 
-def test_costs_tell_each_notebook_and_those_that_read_it(words):
+def test_costs_and_open_claims_are_told(words):
     table = pd.DataFrame({"notebook": ["01 A", "02 B"], "seconds": [60.0, 30.0]})
     table = table.assign(readers_s=[30.0, 0.0], peak_gib=[0.5, 1.25])
     told = words(figures.costs(table))
     assert {"1.0 + 0.5 min", "0.5 min", "0.5 GiB", "1.2 GiB"} <= set(told)
     nothing = table.head(1).assign(seconds=np.nan, readers_s=0.0, peak_gib=np.nan)
     assert words(figures.costs(nothing)).count("not recorded") == 2
+    claims = table.assign(decided_by=["the profile paper", "more samples"])
+    fig = figures.undecided(claims)
+    assert {"1 the profile paper", "1 more samples", "1 open"} <= set(words(fig))
+    assert len({patch.get_facecolor() for patch in fig.axes[0].patches}) == 2
+    assert not figures.undecided(claims.head(0)).axes[0].patches
