@@ -96,6 +96,8 @@ class MixedMatern(MaternKernel):
 
     def _features(self, x: Tensor) -> Tensor:
         """An ordered column is one feature, an unordered one has 1/√2 at the level taken."""
+        if all(v is None for v in self._levels):
+            return x
         parts = zip(x.split(1, dim=-1), self._levels, strict=True)
         found = [c if v is None else (c - v).abs().lt(1e-6) / math.sqrt(2) for c, v in parts]
         return torch.cat(found, dim=-1)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,19 @@ def final(trials: pd.DataFrame) -> pd.DataFrame:
     ends = trials.groupby(by, sort=False)["log_regret"].last()
     cpu = trials[trials["suggested"]].groupby(by, sort=False)["cpu_s"].mean()
     return pd.concat([ends, cpu], axis=1).reset_index()
+
+
+def recorded(path: Path | str) -> pd.DataFrame:
+    """What exact races ended with that `benchmarks/bo.py` ran: as `final`."""
+    rows = pd.read_csv(path)
+    order = {"problem": [*CLASSIC, *HELD_OUT], "method": METHODS}
+    rows = rows[~rows["noisy"] & rows["problem"].isin(order["problem"])].drop(columns="noisy")
+    kinds = {name: pd.CategoricalDtype(values, ordered=True) for name, values in order.items()}
+    return (
+        rows.astype(kinds)
+        .sort_values(["problem", "seed", "method"])
+        .astype(dict.fromkeys(order, str))
+    )
 
 
 def table(ends: pd.DataFrame) -> pd.DataFrame:
