@@ -29,6 +29,7 @@ METHODS = {
     "hand": (COLOURS[6], "*", "-"),
     "Bayesian optimisation": (COLOURS[0], "o", "-"),
     "no-warp": (COLOURS[5], "h", ":"),
+    "bo-cost": (COLOURS[3], "p", "--"),
     "botorch": (COLOURS[3], "X", "-"),
     "tpe": (COLOURS[2], "^", "-."),
     "optuna-gp": (COLOURS[1], "v", "-"),

@@ -24,9 +24,12 @@ Searchers = Mapping[tuple[str, int], Searcher]
 
 
 def make_searcher(method: str, space: HyperSpace, seed: int, n_initial: int) -> Searcher:
-    """The searcher "bo", "random", "grid" or "tpe"; models come after `n_initial` points."""
+    """The searcher "bo", "bo-cost" (which minds what a trial costs), "random", "grid" or "tpe";
+    models come after `n_initial` points.
+    """
     makers = {
         "bo": lambda: BayesianOptimization(space, seed, n_initial=n_initial),
+        "bo-cost": lambda: BayesianOptimization(space, seed, n_initial=n_initial, cost_aware=True),
         "random": lambda: RandomSearch(space, seed),
         "grid": lambda: GridSearch(space, GRID_LEVELS, seed),
         "tpe": lambda: OptunaSearch(space, "tpe", seed, n_initial=n_initial),
@@ -49,7 +52,7 @@ def search(searcher: Searcher, problem: CrossValidation, budget: float) -> pd.Da
             break
         spent += price
         score = problem(asked[0])
-        searcher.tell(asked, [score.mean], [score.noise_var])
+        searcher.tell(asked, [score.mean], [score.noise_var], [price])
         held_out[str(asked[0])] = score.held_out
         best = searcher.incumbent
         row = {"trial": len(rows) + 1, "cost": spent, **asked[0], "value": score.mean}
