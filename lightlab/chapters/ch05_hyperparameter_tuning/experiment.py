@@ -52,7 +52,7 @@ def search(searcher: Searcher, problem: CrossValidation, budget: float) -> pd.Da
             break
         spent += price
         score = problem(asked[0])
-        searcher.tell(asked, [score.mean], [score.noise_var], [price])
+        searcher.tell(asked, [score.mean], [score.noise_var], [price] if price else None)
         held_out[str(asked[0])] = score.held_out
         best = searcher.incumbent
         row = {"trial": len(rows) + 1, "cost": spent, **asked[0], "value": score.mean}
