@@ -12,7 +12,7 @@ from lightlab.show.marks import pictures  # noqa: F401  one of its figures
 
 _NAMES = {
     "bo": "Bayesian optimisation",
-    "bo-cost": "the same, per cost",
+    "bo-cost": "Bayesian optimisation per cost",
     "random": "random search",
     "grid": "grid search",
     "tpe": "TPE (Optuna)",
