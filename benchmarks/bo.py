@@ -1,7 +1,7 @@
 """Is Bayesian optimisation here as good as its peers, and as cheap? Regret on known optima.
 
 Writes benchmarks/bo.csv while it runs (started again, it goes on) and benchmarks/bo.md at its end.
-About 5 minutes of one idle core with the defaults: OMP_NUM_THREADS=1 python benchmarks/bo.py
+About 45 minutes of one idle core with the defaults: OMP_NUM_THREADS=1 python benchmarks/bo.py
 """
 
 import argparse
