@@ -51,7 +51,8 @@ class Warp:
         z = (values - self.shift) / self.scale
         likeliest = power is None and not constant
         bend = PowerTransformer(standardize=False).fit((z if likeliest else np.arange(3))[:, None])
-        self.power = float(np.clip(bend.lambdas_[0], 0.0, 2.0)) if likeliest else power or 1.0
+        given = 1.0 if constant or power is None else power
+        self.power = float(np.clip(bend.lambdas_[0], 0.0, 2.0)) if likeliest else given
         bend.lambdas_, self._bend = np.array([self.power]), bend
         w = self._bend.transform(z[:, None])
         self.mean, self.sd = float(w.mean()), float(w.std()) or 1.0
@@ -172,8 +173,8 @@ def fit(
         noise_var[~np.isfinite(noise_var)] = np.nanmedian(noise_var)
     X = space.to_cube([t.config for t in trials])
     model = make_model(space.columns, X, warp(y), noise_var)
-    if start is not None:
-        model.load_state_dict(start.model.state_dict())
+    if start is not None:  # of the noise, too, where it is inferred now and was then
+        model.load_state_dict(start.model.state_dict(), strict=False)
     with single_thread(), warnings.catch_warnings(), torch.random.fork_rng([]):
         warnings.simplefilter("ignore", NumericalWarning)
         torch.manual_seed(0)  # a covariance that cannot be factorised is fitted from another start

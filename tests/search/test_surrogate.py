@@ -24,7 +24,7 @@ def on_line(x, y, noise=None):
     return [Trial({"x": a}, (b,), s) for a, b, s in zip(x, y, noise, strict=True)]
 
 
-@pytest.mark.parametrize("power", [None, 1.0, 0.3, 1.7])
+@pytest.mark.parametrize("power", [None, 0.0, 1.0, 0.3, 1.7])
 def test_slope_and_moments_of_the_warp(power):
     values = np.random.default_rng(0).gamma(2.0, size=40)
     warp = Warp(values, power)
