@@ -1,6 +1,9 @@
-"""Searchers: each is asked for points and told their values; `controller` alone needs PyTorch."""
+"""Searchers: each is asked for points and told their values.
 
-from lightlab.search.bayesopt import BayesianOptimization
+`BayesianOptimization` is imported when it is first asked for, for BoTorch takes seconds; `controller`
+alone needs PyTorch.
+"""
+
 from lightlab.search.evolution import NSGA2, RegularizedEvolution
 from lightlab.search.searcher import GridSearch, RandomSearch, Searcher, SearchError, Trial
 
@@ -14,3 +17,11 @@ __all__ = [
     "Searcher",
     "Trial",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "BayesianOptimization":
+        from lightlab.search.bayesopt import BayesianOptimization
+
+        return BayesianOptimization
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
