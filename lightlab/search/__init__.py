@@ -1,7 +1,7 @@
 """Searchers: each is asked for points and told their values.
 
-`BayesianOptimization` is imported when it is first asked for, for BoTorch takes seconds; `controller`
-alone needs PyTorch.
+`BayesianOptimization` is imported when it is first asked for, for BoTorch takes seconds. Of the
+others `controller` alone needs PyTorch.
 """
 
 from lightlab.search.evolution import NSGA2, RegularizedEvolution
