@@ -58,8 +58,15 @@ class MNK:
 
     def count_classes(self, positions: set[State]) -> int:
         """Number of positions, rotations and reflections of the board counted once."""
-        states = np.array(sorted(positions), dtype=np.int64)
-        codes = [view[states[:, 0]] << MAX_CELLS | view[states[:, 1]] for view in self._views()]
+        board = np.arange(self.m * self.n).reshape(self.n, self.m)
+        turned = [np.rot90(board, i) for i in range(4)]
+        views = [v for t in turned for v in (t, t[:, ::-1]) if v.shape == board.shape]
+        mine, other = np.array(list(positions), dtype=np.int64).T
+        codes = []
+        for view in views:
+            cells = list(enumerate(view.ravel().tolist()))
+            first, second = (sum((s >> c & 1) << i for i, c in cells) for s in (mine, other))
+            codes.append(first << MAX_CELLS | second)
         return len(np.unique(np.min(codes, axis=0)))
 
     def _lines(self) -> list[int]:
@@ -70,14 +77,6 @@ class MNK:
                 if all(0 <= r < self.n and 0 <= c < self.m for r, c in cells):
                     lines.append(sum(1 << r * self.m + c for r, c in cells))
         return lines
-
-    def _views(self) -> list[np.ndarray]:
-        """The image of every set of cells for each symmetry of the board, (2**cells,)."""
-        board = np.arange(self.m * self.n).reshape(self.n, self.m)
-        turned = [np.rot90(board, i) for i in range(4)]
-        views = [v for t in turned for v in (t, t[:, ::-1]) if v.shape == board.shape]
-        sets = np.arange(1 << board.size)
-        return [sum((sets >> int(c) & 1) << i for i, c in enumerate(v.ravel())) for v in views]
 
 
 class UniformTree:
@@ -225,7 +224,12 @@ class UCT:
         """Play `n_playouts` more games: select, expand, simulate, back up."""
         for _ in range(n_playouts):
             path = self._select()
-            reward = self._simulate(path[-1].state)
+            state, turn = path[-1].state, 1
+            while (outcome := self.game.outcome(state)) is None:
+                state = self.game.play(state, self._rng.choice(self.game.moves(state)))
+                self._count(state)
+                turn = -turn
+            reward = (1 + turn * outcome) / 2  # for the player to move at the path's end
             for node in reversed(path):
                 reward = 1.0 - reward
                 node.visits += 1
@@ -259,15 +263,6 @@ class UCT:
     def _bound(self, child: _Node, n_parent: int) -> float:
         mean = child.reward / child.visits
         return mean + self.exploration * math.sqrt(math.log(n_parent) / child.visits)
-
-    def _simulate(self, state: State) -> float:
-        """Random moves to the end; the reward for the player to move in `state`."""
-        turn = 1
-        while (outcome := self.game.outcome(state)) is None:
-            state = self.game.play(state, self._rng.choice(self.game.moves(state)))
-            self._count(state)
-            turn = -turn
-        return (1 + turn * outcome) / 2
 
     def _count(self, state: State) -> None:
         self.states += 1

@@ -43,11 +43,6 @@ def scatter(n_particles: int, side: int, rng: np.random.Generator) -> np.ndarray
     return rng.integers(side, size=(n_particles, 2))
 
 
-def diffuse(xy: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """A step of a random walk; who walks into a wall stays. Evenly filled stays so."""
-    return np.clip(xy + STEPS[rng.integers(4, size=len(xy))], 0, side - 1)
-
-
 def carry(xy: np.ndarray) -> np.ndarray:
     """Positions after each particle is carried a cell towards the corner, along its longer way."""
     along_x = xy[:, 0] >= xy[:, 1]
@@ -75,7 +70,8 @@ def simulate(
     """
     counts = [occupation(xy, side)]
     for _ in range(n_steps):
-        xy = diffuse(xy, side, rng)
+        # who walks into a wall stays: an evenly filled room stays so
+        xy = np.clip(xy + STEPS[rng.integers(4, size=len(xy))], 0, side - 1)
         if work_rate > 0:
             chosen = rng.random(len(xy)) < work_rate
             xy[chosen] = carry(xy[chosen])

@@ -207,22 +207,18 @@ def clouds(points: pd.DataFrame, epochs: Sequence[int] | None = None) -> Figure:
     for column, layer in zip(axes.T, layers, strict=True):
         column[0].set_title(layer, loc="center")
         there = points[points.layer == layer]
+        half = max(np.ptp(there.x), np.ptp(there.y)) / 2 * 1.06
+        x, y = ((there[a].min() + there[a].max()) / 2 for a in ("x", "y"))
         for ax, epoch in zip(column, epochs, strict=True):
             cloud = there[there.epoch == epoch]
             colours = [DIGITS[d] for d in cloud.digit]
             ax.scatter(cloud.x, cloud.y, s=3.5, c=colours, lw=0, alpha=0.75, rasterized=True)
             marks.frame(ax)
-            _fit_square(ax, there)
+            ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
         _name_clusters(column[-1], cloud)
     for ax, epoch in zip(axes[:, 0], epochs, strict=True):
         ax.set_ylabel("before training" if epoch == 0 else f"epoch {epoch}")
     return fig
-
-
-def _fit_square(ax: Axes, points: pd.DataFrame) -> None:
-    half = max(np.ptp(points.x), np.ptp(points.y)) / 2 * 1.06
-    x, y = ((points[a].min() + points[a].max()) / 2 for a in ("x", "y"))
-    ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
 
 
 def _name_clusters(ax: Axes, cloud: pd.DataFrame) -> None:

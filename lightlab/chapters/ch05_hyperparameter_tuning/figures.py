@@ -92,7 +92,10 @@ def slices(
         ax.set_xlabel(_label(name))
         ax.yaxis.set_major_formatter(PercentFormatter(1))
         if name in log:
-            _log_axis(ax, observed[name])
+            many = observed[name].max() / observed[name].min() > 100
+            ax.set_xscale("log", base=10 if many else 2)
+            if not many:  # powers of two written out
+                ax.xaxis.set_major_formatter(ScalarFormatter())
     return fig
 
 
@@ -119,12 +122,3 @@ def _accuracies(ax: Axes, label: str = "accuracy") -> None:
 
 def _label(name: str) -> str:
     return _LABELS.get(name, name.replace("_", " "))
-
-
-def _log_axis(ax: Axes, values: pd.Series) -> None:
-    """Powers of ten over many decades; over one or two, powers of two written out."""
-    if values.max() / values.min() > 100:
-        ax.set_xscale("log")
-    else:
-        ax.set_xscale("log", base=2)
-        ax.xaxis.set_major_formatter(ScalarFormatter())

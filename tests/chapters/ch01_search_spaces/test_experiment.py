@@ -110,21 +110,14 @@ def test_sizes_keep_the_budget(law: algorithms.Law) -> None:
     assert largest == experiment.MAX_N or law.growth(largest + 1) > 20_000
 
 
-@pytest.fixture(scope="module")
-def counted() -> pd.DataFrame:
-    return experiment.count_operations(20_000, 3, rng())
-
-
-def test_fitted_slopes_meet_theory(counted: pd.DataFrame) -> None:
+def test_fitted_slopes_meet_theory_with_the_interval_of_least_squares() -> None:
+    """Slope and half width also against the textbook formulas on four points."""
+    counted = experiment.count_operations(20_000, 3, rng())
     fits = experiment.fit_laws(counted).set_index("algorithm")
     exact = ["sum", "matrix product", "subset sum", "shortest tour"]
     assert fits.loc[exact, "fitted"].to_numpy() == pytest.approx([1, 3, 2, 1], abs=1e-9)
     assert (fits["fitted"] - fits["theory"]).abs().max() < 0.1
     assert fits["fitted"].between(fits["ci_low"], fits["ci_high"]).all()
-
-
-def test_interval_is_that_of_least_squares(counted: pd.DataFrame) -> None:
-    """Slope and half width against the textbook formulas on four points."""
     n, operations = np.array([10, 20, 40, 80]), np.array([30.0, 90.0, 430.0, 1500.0])
     mine = pd.DataFrame({"algorithm": "insertion sort", "n": n, "operations": operations})
     others = counted[counted["algorithm"] != "insertion sort"]

@@ -19,6 +19,7 @@ from lightlab.chapters.ch01_search_spaces.game import (
 )
 
 GAME = MNK(3, 3, 3)
+C = math.sqrt(2)
 X_TO_WIN = ((1 << 0) | (1 << 1), (1 << 3) | (1 << 4))  # XX. / OO. / ...
 
 
@@ -45,10 +46,8 @@ def test_positions_up_to_symmetry() -> None:
     classes = [GAME.count_classes(states) for states in plies]
     assert classes == [1, 3, 12, 38, 108, 174, 204, 153, 57, 15]
     assert GAME.count_classes(set().union(*plies)) == 765
-    rectangle = MNK(3, 2, 3)  # has four symmetries
-    one_stone = rectangle.positions()[1]
-    assert len(one_stone) == 6
-    assert rectangle.count_classes(one_stone) == 2  # corners and middles
+    rectangle = MNK(3, 2, 3)  # four symmetries: six cells are corners or middles
+    assert rectangle.count_classes(rectangle.positions()[1]) == 2
 
 
 def test_games_won_and_drawn() -> None:
@@ -127,40 +126,28 @@ def test_bounds_in_the_table_enclose_the_true_value(search) -> None:
     assert bounds[GAME.start] == (0, 0)
 
 
-def uct(state: tuple[int, int], seed: int = 0, c: float = math.sqrt(2), tree: bool = True) -> UCT:
-    return UCT(GAME, state, seed, c, tree)
-
-
-def test_uct_takes_the_win_and_counts_its_playouts() -> None:
-    found = uct(X_TO_WIN).run(200)
+def test_uct_takes_the_win_can_go_on_and_repeats_with_its_seed() -> None:
+    found = UCT(GAME, X_TO_WIN, 7, C).run(200)
     assert found.best_move == 1 << 2
     assert sum(found.visits.values()) == 200
     assert found.visits[1 << 2] > 100
-
-
-def test_uct_can_go_on_and_repeats_with_its_seed() -> None:
-    once = uct(GAME.start, seed=7).run(150)
-    twice = uct(GAME.start, seed=7).run(50).run(100)
-    assert (once.visits, once.states) == (twice.visits, twice.states)
-
-
-@pytest.mark.parametrize("tree", [True, False])
-def test_flat_search_grows_no_tree(tree: bool) -> None:
-    root = uct(GAME.start, tree=tree).run(300).root
-    assert any(child.children for child in root.children) == tree
+    again = UCT(GAME, X_TO_WIN, 7, C).run(50).run(150)
+    assert (found.visits, found.states) == (again.visits, again.states)
 
 
 def test_a_finished_game_at_the_end_of_the_tree_is_judged_exactly() -> None:
     """One free cell: the only move ends the game; all playouts say the same."""
     last = next(s for s in GAME.positions()[8] if GAME.outcome(s) is None)
-    (child,) = uct(last).run(10).root.children
+    (child,) = UCT(GAME, last, 0, C).run(10).root.children
     assert child.reward / child.visits in (0.0, 0.5, 1.0)
 
 
 @pytest.mark.parametrize("tree", [True, False])
-def test_exploration_sets_how_evenly_moves_are_tried(tree: bool) -> None:
+def test_exploration_sets_how_evenly_moves_are_tried_and_flat_search_grows_no_tree(tree) -> None:
     """The bound outweighs any mean if c is huge, and no move is tried twice in vain if c is 0."""
-    assert set(uct(GAME.start, c=1e6, tree=tree).run(90).visits.values()) == {10}
-    greedy = uct(X_TO_WIN, c=0.0, tree=tree).run(200).visits
+    even = UCT(GAME, GAME.start, 0, 1e6, tree).run(90)
+    assert set(even.visits.values()) == {10}
+    assert any(child.children for child in even.root.children) == tree
+    greedy = UCT(GAME, X_TO_WIN, 0, 0.0, tree).run(200).visits
     assert min(greedy.values()) < 5
     assert greedy[1 << 2] > 150

@@ -65,14 +65,11 @@ def test_watch_sees_the_network_before_and_after(ds):
         layers.watch("dense-32", ds, recipe, [4], seed=5)
 
 
-def test_separation_and_fuzziness_in_one_dimension():
-    # two classes at -a and a, each with spread 1: between a^2, within 1
+def test_measures_of_classes_do_not_depend_on_the_unit_or_the_axes():
+    # two classes at -3 and 3, each with spread 1: between 9, within 1
     points, y = np.array([[2.0], [4.0], [-2.0], [-4.0]]), torch.tensor([0, 0, 1, 1])
     assert layers.separation(points, y) == pytest.approx(9.0)
     assert layers.fuzziness(points, y) == pytest.approx(1 / 9)
-
-
-def test_measures_of_classes_do_not_depend_on_the_unit_or_the_axes():
     rng = np.random.default_rng(1)
     y = torch.from_numpy(np.repeat(np.arange(10), 30))
     points = rng.normal(size=(300, 12)) + 3 * rng.normal(size=(10, 12))[y.numpy()]
