@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from nbformat import v4
 
 from lightlab.workbook import cli
 from lightlab.workbook.tools import common
@@ -25,26 +26,10 @@ PARAMETERS = "seed: int = 0  # seed of all randomness [0..]\nn: int = 3  # how m
 
 def notebook(*cells: str, parameters: str = PARAMETERS, **settings) -> dict:
     """A notebook with a parameters cell and these code cells; `settings` are lightlab's own."""
-    sources = [("parameters", parameters), *((None, c) for c in cells)]
-    return {
-        "cells": [
-            {
-                "cell_type": "code",
-                "id": f"cell-{i}",
-                "metadata": {"tags": [tag]} if tag else {},
-                "execution_count": None,
-                "outputs": [],
-                "source": source,
-            }
-            for i, (tag, source) in enumerate(sources)
-        ],
-        "metadata": {
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "lightlab": settings,
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    made = [v4.new_code_cell(c, id=f"cell-{i}") for i, c in enumerate((parameters, *cells))]
+    made[0].metadata.tags = ["parameters"]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return v4.new_notebook(cells=made, metadata={"kernelspec": kernel, "lightlab": settings})
 
 
 RECORDED = (
@@ -97,11 +82,12 @@ class Workbook:
         imported everything: `start` makes one as a user does.
         """
         out, err, status = io.StringIO(), io.StringIO(), 0
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(contextlib.chdir(self.root))
-            stack.enter_context(contextlib.redirect_stdout(out))
-            stack.enter_context(contextlib.redirect_stderr(err))
-            patch = stack.enter_context(pytest.MonkeyPatch.context())
+        with (
+            contextlib.chdir(self.root),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.MonkeyPatch.context() as patch,
+        ):
             patch.setenv("TQDM_DISABLE", "1")  # as `main` does, but not for good
             patch.setattr(sys, "argv", ["lightlab", *map(str, words)])
             for console in CONSOLES:
@@ -123,12 +109,10 @@ class Workbook:
     def running_cell(self, unit: str) -> dict | None:
         """The status of the attempt at `unit`, once a cell past the parameters is under way."""
         for path in self.root.glob(f"results/quick/.attempts/{unit}~*/status.json"):
-            try:
+            with contextlib.suppress(ValueError):
                 status = json.loads(path.read_text())
-            except ValueError:
-                continue
-            if (status["cell"] or 0) >= 3:
-                return status | {"folder": path.parent}
+                if (status["cell"] or 0) >= 3:
+                    return status | {"folder": path.parent}
         return None
 
     @staticmethod

@@ -112,11 +112,14 @@ def again(model):
     )
     found = []
     while len(found) < 5 and not (found and min(found) <= 1.03 * TARGET_MS):
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(model)], capture_output=True, text=True, check=True
-        )  # the clock of a shared machine falls by half for seconds: time is only ever added
-        found.append(float(done.stdout))
+        # the clock of a shared machine falls by half for seconds: time is only ever added
+        found.append(float(python(program, model)))
     assert min(found) <= 1.03 * TARGET_MS, found
+
+
+def python(*words, cwd="/"):
+    words = [sys.executable, "-c", *map(str, words)]
+    return subprocess.run(words, capture_output=True, text=True, check=True, cwd=cwd).stdout
 
 
 def snippet_agrees(model, files):
@@ -125,16 +128,9 @@ def snippet_agrees(model, files):
         "import runpy, sys; sys.modules['lightlab'] = sys.modules['torch'] = None\n"
         "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(model / "run_model.py"), *map(str, files)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd="/",
-    )
     predictor = deploy.Predictor(model / "model.onnx")
     wanted = [f"{file} {predictor(file)['class'][0]}" for file in files]
-    assert done.stdout.splitlines() == wanted
+    assert python(program, model / "run_model.py", *files).splitlines() == wanted
 
 
 def ten_lines_agree(model, photo):
@@ -142,11 +138,9 @@ def ten_lines_agree(model, photo):
     (code,) = re.findall(r"```python\n(.*?)```", (model / "card.md").read_text(), re.DOTALL)
     assert len(code.strip().splitlines()) == 10
     shutil.copy(photo, model / "photo.jpg")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=model
-    )
+    said = python(code, cwd=model).strip()
     (model / "photo.jpg").unlink()
-    assert done.stdout.strip() == deploy.Predictor(model / "model.onnx")(photo)["class"][0]
+    assert said == deploy.Predictor(model / "model.onnx")(photo)["class"][0]
 
 
 def test_few_grey_photos_of_uneven_classes_do_and_a_model_of_ours_is_replaced(lightlab, places):
@@ -203,21 +197,6 @@ def test_a_search_that_is_stopped_says_that_nothing_was_written(lightlab, places
     assert not (places / "none").exists()
 
 
-def one_line(printed):
-    last = printed.strip().splitlines()[-1]
-    assert last.startswith("lightlab: ")
-    return last
-
-
-def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
-    printed = lightlab("fit", "shapes", "--target-latency-ms", 1e-4, "-o", "none", code=2)
-    last = one_line(printed)
-    assert "no network here has latency in ms of 0.0001: the smallest has" in last
-    assert "at 16 px" in last
-    assert "raise the target to" in last
-    assert not (places / "none").exists()
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -229,13 +208,20 @@ def test_a_target_that_cannot_be_met_says_what_could(lightlab, places):
         (("shapes", "--max-macs", 1e6, "--runtime", "torch"), "runtime is one of"),
         (("shapes", "--max-macs", 1e6, "-o", "no/where"), "there is no folder"),
         (("shapes", "--max-macs", 1e6, "-o", "shapes"), "holds files that are no model of"),
+        (
+            ("shapes", "--target-latency-ms", 1e-4),
+            "no network here has latency in ms of 0.0001: the smallest has .* at 16 px.*"
+            "raise the target to",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line(lightlab, places, words, said):
     (places / "cache").mkdir(exist_ok=True)
     before = set(places.iterdir())
     rest = () if "-o" in words else ("-o", "none")
-    assert said in one_line(lightlab("fit", *words, *rest, code=2))
+    last = lightlab("fit", *words, *rest, code=2).strip().splitlines()[-1]
+    assert last.startswith("lightlab: ")
+    assert re.search(said, last)
     assert set(places.iterdir()) == before
 
 

@@ -32,14 +32,9 @@ def saved(run) -> dict:
     return json.loads((run.folder / "record.json").read_text())
 
 
-def test_by_hand_long_work_goes_on_under_the_same_code_only(workbook, monkeypatch):
-    workbook.add_recorded("01_a")
-    one, same = (record.start("01_a", {"seed": 5, "n": 3}).unfinished("x") for _ in range(2))
-    monkeypatch.setattr(record, "_code", lambda: [["nets/build.py", 1]])
-    assert one == same != record.start("01_a", {"seed": 5, "n": 3}).unfinished("x")
-
-
-def test_long_work_goes_on_under_the_same_cells_up_to_its_own(workbook):
+def test_by_hand_long_work_goes_on_under_the_same_code_and_cells_up_to_its_own(
+    workbook, monkeypatch
+):
     def asked(*cells):
         workbook.add("01_a", *cells)
         run = record.start("01_a", {"seed": 5, "n": 3})
@@ -56,11 +51,16 @@ def test_long_work_goes_on_under_the_same_cells_up_to_its_own(workbook):
     run = record.start("01_a", {"seed": 5, "n": 3})
     workbook.add("01_a", "x = 3", *cells[1:])  # edited and saved since
     assert run.unfinished("one") != before[0]
+    one, same = (record.start("01_a", {"seed": 5, "n": 3}).unfinished("x") for _ in range(2))
+    monkeypatch.setattr(record, "_code", lambda: [["nets/build.py", 1]])
+    assert one == same != record.start("01_a", {"seed": 5, "n": 3}).unfinished("x")
 
 
 def test_outside_the_runner_records_go_to_interactive(run, workbook):
     assert run.folder == workbook.root / "results" / "interactive" / "01_a"
     assert run.seed == 5
+    draws = [run.rng(tag).random() for tag in "aab"]
+    assert draws[0] == draws[1] != draws[2]
     assert not saved(run)["finished"]
     run.finish()
     assert saved(run)["finished"]
@@ -69,23 +69,14 @@ def test_outside_the_runner_records_go_to_interactive(run, workbook):
     assert facts["provenance"]["packages"]["torch"]
 
 
-def test_outside_the_runner_parameters_are_checked_in_the_setup_cell(workbook):
-    workbook.add("01_a")
-    with pytest.raises(WorkbookError, match="n = 1000: out of range"):
-        record.start("01_a", {"seed": 0, "n": 1000})
-
-
-def test_outside_the_runner_the_profile_is_known_by_its_values(workbook):
+def test_outside_the_runner_values_are_checked_and_tell_the_profile(workbook):
     workbook.add("01_a", profiles=("smoke", "quick"))
     workbook.values("01_a", "n: 7\n", "quick")
     assert record.start("01_a", {"seed": 0, "n": 3}).profile == "smoke"
     assert record.start("01_a", {"seed": 0, "n": 7}).profile == "quick"
     assert record.start("01_a", {"seed": 0, "n": 8}).profile is None
-
-
-def test_the_generators_are_fixed_by_seed_and_tag(run):
-    draws = [run.rng("a").random(), run.rng("a").random(), run.rng("b").random()]
-    assert draws[0] == draws[1] != draws[2]
+    with pytest.raises(WorkbookError, match="n = 1000: out of range"):
+        record.start("01_a", {"seed": 0, "n": 1000})
 
 
 def test_unfinished_work_is_kept_until_the_notebook_has_finished(run):
@@ -94,36 +85,29 @@ def test_unfinished_work_is_kept_until_the_notebook_has_finished(run):
     assert (again.unfinished("trainings") / "0.txt").read_text() == "half"
     other = record.start("01_a", {"seed": 6, "n": 3})
     assert not list(other.unfinished("trainings").iterdir())
-    with pytest.raises(ValueError, match="does not do as a file name"):
-        run.unfinished("../x")
     again = record.start("01_a", {"seed": 5, "n": 3})
     again.finish()
     assert not list(again.unfinished("trainings").iterdir())
 
 
-def test_a_figure_is_saved_three_ways_and_shown_with_its_caption(run):
-    fig, ax = plt.subplots()
-    ax.plot([1, 2])
-    shown = run.figure(fig, "line", caption="A <line>.", data=DF)
-    names = ["figures/line.svg", "figures/line.png", "figures/line.csv"]
-    entry = {"name": "line", "caption": "A <line>.", "files": names}
-    by_hand = {"drawn_by": {}, "cell": None}
-    assert saved(run)["figures"] == [entry | by_hand]
-    assert all((run.folder / n).stat().st_size > 0 for n in names)
-    assert 'id="fig-line"' in shown.data
-    assert "A &lt;line&gt;." in shown.data
-    assert plt.get_fignums() == []
-
-
-def test_equal_figures_are_equal_bytes(run):
+def test_a_figure_is_saved_three_ways_and_shown_and_equal_ones_are_equal_bytes(run):
     def draw(name):
         fig, ax = plt.subplots()
         ax.plot([1, 3, 2])
         ax.set_title("same")
-        run.figure(fig, name, caption="c")
-        return (run.folder / "figures" / f"{name}.svg").read_text().replace(name, "x")
+        shown = run.figure(fig, name, caption="A <b>.", data=DF)
+        return shown, (run.folder / "figures" / f"{name}.svg").read_text().replace(name, "x")
 
-    assert draw("first") == draw("second")
+    shown, svg = draw("first")
+    names = ["figures/first.svg", "figures/first.png", "figures/first.csv"]
+    entry = {"name": "first", "caption": "A <b>.", "files": names}
+    by_hand = {"drawn_by": {}, "cell": None}
+    assert saved(run)["figures"] == [entry | by_hand]
+    assert all((run.folder / n).stat().st_size > 0 for n in names)
+    assert 'id="fig-first"' in shown.data
+    assert "A &lt;b&gt;." in shown.data
+    assert plt.get_fignums() == []
+    assert draw("second")[1] == svg
 
 
 def test_a_table_is_saved_three_ways_and_escaped(run):
@@ -135,16 +119,10 @@ def test_a_table_is_saved_three_ways_and_escaped(run):
     assert r"a\_b" in tex
     assert r"50 \% \& more" in tex
     assert saved(run)["tables"][0]["volatile"] == ["value"]
-
-
-def test_texts_in_a_markdown_table_stay_what_they_are(run):
-    run.table(pd.DataFrame({"version": ["1.10", "a|b"], "n": [1, 2]}), "t", caption="c")
-    rows = (run.folder / "tables" / "t.md").read_text().splitlines()
+    run.table(pd.DataFrame({"version": ["1.10", "a|b"], "n": [1, 2]}), "u", caption="c")
+    rows = (folder / "u.md").read_text().splitlines()
     assert rows[2].split() == ["|", "1.10", "|", "1", "|"]
     assert r"a\|b" in rows[3]
-
-
-def test_a_rule_for_a_column_that_is_not_there_is_refused(run):
     with pytest.raises(ValueError, match="no columns"):
         run.table(DF, "t", caption="c", tolerance={"valu": 0.1})
 
@@ -153,6 +131,8 @@ def test_a_rule_for_a_column_that_is_not_there_is_refused(run):
 def test_a_name_cannot_leave_the_folder(run, name):
     with pytest.raises(ValueError, match="file name"):
         run.table(DF, name, caption="c")
+    with pytest.raises(ValueError, match="file name"):
+        run.unfinished(name)
 
 
 def test_a_promised_artifact_has_to_be_there(run):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lightlab import deploy
+from lightlab.latency import NoisyError, Timings
 from lightlab.nets.build import build
 from lightlab.nets.weights import save_weights
 from lightlab.space import scaling
@@ -52,7 +53,7 @@ def test_the_list_names_every_network_with_its_costs(lightlab):
     assert max(map(len, printed.splitlines()[:-2])) <= 80  # a terminal's width: no row is folded
 
 
-def test_a_network_is_shown_layer_by_layer_beside_what_was_printed(lightlab):
+def test_a_network_or_a_text_is_shown_layer_by_layer_beside_what_was_printed(lightlab):
     printed = lightlab("arch", "show", "mobilenet_v1")
     assert len([x for x in printed.splitlines() if x.startswith("blocks.")]) == 26
     totals = [line.split() for line in printed.splitlines()]
@@ -60,23 +61,14 @@ def test_a_network_is_shown_layer_by_layer_beside_what_was_printed(lightlab):
     assert ["parameters,", "weights_only", "4,209,088", "4.2M"] in totals
     assert "70.6 % top-1" in printed
     assert str(scaling.get("mobilenet_v1")) in printed
-
-
-def test_a_number_that_no_convention_gives_stands_alone(lightlab):
     assert "MACs, by no convention of these" in lightlab("arch", "show", "mobilenet_v3_large")
-
-
-def test_width_and_resolution_change_the_costs_and_hide_what_was_printed(lightlab):
+    # width and resolution change the costs and hide what was printed
     printed = lightlab("arch", "show", "mobilenet_v1", "--width", "0.5", "--resolution", "160")
     assert "published" not in printed
     assert "r160x3 conv_k3_s2_c16 " in printed
     assert "76,012,800" in printed  # table 9 prints 76 million
     assert "1,319,648" in printed  # and 1.32 million
-
-
-def test_a_text_is_shown_as_well_as_a_name(lightlab):
-    printed = lightlab("arch", "show", DIGITS)
-    assert f"text: {DIGITS}" in printed
+    assert f"text: {DIGITS}" in lightlab("arch", "show", DIGITS)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +119,16 @@ def test_a_file_of_weights_leaves_as_onnx_and_predicts(lightlab, weights, image,
     assert len([row for row in rows if row.rstrip().endswith("%")]) == 6
     best = deploy.Predictor(tmp_path / "m.onnx")(tmp_path / image).iloc[0]
     assert rows[1].split() == [image, best["class"], f"{best['probability']:.1%}"]
+    printed = lightlab("export", weights, "q.onnx", "--data", "digits", "--int8")
+    for word in ("fp32", "int8", "accuracy", "same class", " kB", "ms"):
+        assert word in printed
+    assert image in lightlab("predict", "q.onnx", image)
+    # every image that cannot be read is told
+    (tmp_path / "text.png").write_text("no image")
+    rows = lightlab("predict", "m.onnx", "text.png", image, "none.png", code=2).splitlines()
+    told = [row.split(": ")[2] for row in rows if row.startswith("lightlab: predict: ")]
+    assert told == ["text.png", "none.png"]
+    assert rows[1].startswith(image)
 
 
 def test_the_weights_are_not_written_over_under_another_name(lightlab, weights, tmp_path):
@@ -169,22 +171,6 @@ def test_names_with_newlines_stay_in_their_row(lightlab, image, tmp_path):
     assert r"a\nb\tc" in "".join(rows)
 
 
-def test_integers_say_what_they_cost(lightlab, weights, image):
-    printed = lightlab("export", weights, "q.onnx", "--data", "digits", "--int8")
-    for word in ("fp32", "int8", "accuracy", "same class", " kB", "ms"):
-        assert word in printed
-    assert image in lightlab("predict", "q.onnx", image)
-
-
-def test_every_image_that_cannot_be_read_is_told(lightlab, weights, image, tmp_path):
-    lightlab("export", weights, "m.onnx", "--data", "digits")
-    (tmp_path / "text.png").write_text("no image")
-    rows = lightlab("predict", "m.onnx", "text.png", image, "none.png", code=2).splitlines()
-    told = [row.split(": ")[2] for row in rows if row.startswith("lightlab: predict: ")]
-    assert told == ["text.png", "none.png"]
-    assert rows[1].startswith(image)
-
-
 def test_random_weights_are_exported_only_when_asked_for(lightlab, tmp_path):
     lightlab("export", "mobilenet_32", "m.onnx", "--random-weights", "--width", "0.25")
     facts = deploy.Predictor(tmp_path / "m.onnx").facts
@@ -203,34 +189,24 @@ def test_latency_prints_milliseconds_and_says_whether_they_differ(lightlab):
     assert f"{big} takes" in rows[4]
 
 
-def test_noise_that_drowns_the_differences_is_said(lightlab, monkeypatch):
-    from lightlab.latency import NoisyError, Timings
-
-    def refuse(*_):
-        raise NoisyError("two halves of the rounds agree by rho 0.10")
-
-    monkeypatch.setattr(Timings, "ranking", refuse)
-    texts = [f"r8x1 conv_k3_s2_c{c} head_n10" for c in (8, 9, 10)]
-    printed = lightlab("latency", *texts, "--rounds", "6")
-    assert "noise drowns the differences: two halves" in printed
-
-
-def test_networks_that_cannot_be_told_apart_are_shown_as_ties(lightlab, monkeypatch):
-    from lightlab.latency import Setting, Timings
-    from lightlab.latency.latencies import Visits
-
+def test_networks_that_cannot_be_told_apart_are_ties_and_noise_that_drowns_them_is_said(
+    lightlab, monkeypatch, timings
+):
     texts = [f"r8x1 conv_k3_s2_c{c} head_n10" for c in (8, 9, 10, 11)]
     speeds = np.array([1.0, 2.0, 2.0, 3.0])[:, None]
-    ms = speeds * np.random.default_rng(0).normal(1, 0.01, (4, 10))
-    n = np.full(4, 10)
-    visits = Visits(texts, ms.tolist(), ms.tolist(), n, 0 * n, 0 * n)
-    here = {"cpu": "a processor", "gpu": "a card", "load": 0.1}
-    measured = Timings(visits, Setting(), here)
+    measured = timings(speeds * np.random.default_rng(0).normal(1, 0.01, (4, 10)), texts)
+    measured.device.update({"cpu": "a processor", "gpu": "a card", "load": 0.1})
     monkeypatch.setattr("lightlab.latency.measure_many", lambda *_, **__: measured)
     printed = lightlab("latency", *texts)
     a, b, c, d = (str(t) for t in measured.ranking()["name"])
     assert f"but for ties (=): {a} < {b} = {c} < {d}; two halves" in printed
     assert "a processor, a card, load 0.1" in printed
+
+    def refuse(*_):
+        raise NoisyError("two halves of the rounds agree by rho 0.10")
+
+    monkeypatch.setattr(Timings, "ranking", refuse)
+    assert "noise drowns the differences: two halves" in lightlab("latency", *texts)
 
 
 def test_help_lists_and_what_is_misspelt_need_nothing_large(tmp_path):
@@ -253,8 +229,7 @@ for words in sys.stdin:
 
 def test_a_notebook_is_read_without_grammars_of_addresses():
     """jsonschema builds them where it can, which takes two seconds of every such process."""
-    code = (
-        "import lightlab.workbook, nbformat, sys; print({'jsonschema', 'lark'} & set(sys.modules))"
-    )
+    code = "import lightlab.workbook, nbformat, sys"
+    code += "; print({'jsonschema', 'lark'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "{'jsonschema'}"

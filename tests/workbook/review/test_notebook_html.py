@@ -30,6 +30,7 @@ def test_formula_is_well_formed_mathml(latex, tag):
     space = "{http://www.w3.org/1998/Math/MathML}"
     assert list(root.iter(f"{space}{tag}"))
     assert not list(root.iter("b"))
+    assert "munder" not in html.formula(latex, display=False)  # limits stay beside
 
 
 @pytest.mark.parametrize("latex", [r"\nosuch{x}", r"\begin{nothing} x", r"a_b_c", ""])
@@ -38,26 +39,24 @@ def test_what_cannot_be_converted_is_shown_as_written(latex):
     assert text == f'<code class="math-source">{latex}</code>'
 
 
-def test_inline_formulas_keep_their_limits_beside():
-    assert "munder" not in html.formula(r"\max_x f", display=False)
-
-
 def test_links_to_other_notebooks_lead_to_the_index():
     text = html.markdown("[next](02_entropy.ipynb#Work), [paper](https://x.org/a.ipynb)")
     assert 'href="../index.html#nb-02_entropy"' in text
     assert 'href="https://x.org/a.ipynb"' in text
 
 
-def _shown(data):
-    return html._output(v4.new_output("display_data", data))
+def test_the_richest_static_form_of_an_output_isshown():
+    def shown(data):
+        return html._output(v4.new_output("display_data", data))
 
-
-def test_the_richest_static_form_of_an_output_is_shown():
-    assert "<b>rich</b>" in _shown({"text/plain": "plain", "text/html": "<b>rich</b>"})
-    assert _shown({"text/plain": "a < b"}) == "<pre>a &lt; b</pre>"
-    assert "<math" in _shown({"text/latex": r"$\frac{1}{2}$", "text/plain": "1/2"})
-    assert "data:image/svg+xml;base64," in _shown({"image/svg+xml": "<svg/>"})
-    assert _shown({"application/javascript": "alert(1)"}) is None
+    assert "<b>rich</b>" in shown({"text/plain": "plain", "text/html": "<b>rich</b>"})
+    assert shown({"text/plain": "a < b"}) == "<pre>a &lt; b</pre>"
+    assert "<math" in shown({"text/latex": r"$\frac{1}{2}$", "text/plain": "1/2"})
+    assert "data:image/svg+xml;base64," in shown({"image/svg+xml": "<svg/>"})
+    assert shown({"application/javascript": "alert(1)"}) is None
+    bar = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "bar"}
+    assert shown(bar) is None
+    assert "open the notebook in JupyterLab" in shown(bar | {"image/png": "AAAA"})
 
 
 def test_title_is_the_first_heading_without_its_marks():
@@ -67,14 +66,8 @@ def test_title_is_the_first_heading_without_its_marks():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_every_formula_of_the_workbook_can_be_shown(path):
+def test_every_formula_of_the_workbook_can_beshown(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = "".join("".join(c["source"]) + "\n\n" for c in cells if c["cell_type"] == "markdown")
     unknown = [p.split("</code>")[0] for p in html.markdown(text).split("math-source")[1:]]
     assert unknown == []
-
-
-def test_a_control_shows_its_picture_and_a_progress_bar_nothing():
-    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "bar"}
-    assert _shown(view) is None
-    assert "open the notebook in JupyterLab" in _shown(view | {"image/png": "AAAA"})

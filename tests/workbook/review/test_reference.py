@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lightlab import published
 from lightlab.workbook.review import results
 
 ROOT = Path(__file__).parents[3]
@@ -25,3 +26,9 @@ def test_every_file_that_a_record_names_is_there(unit):
     entries = [*record["figures"], *record["tables"]]
     assert entries
     assert [n for e in entries for n in e["files"] if not (unit.folder / n).is_file()] == []
+
+
+def test_every_named_headline_is_a_figure_of_the_reference():
+    chosen = published.read_yaml("headlines/14_summary.yaml")
+    figures = {u.name: u.figures() for u in REFERENCE.units}
+    assert [n for n, figure in chosen.items() if figure not in figures.get(n, ())] == []

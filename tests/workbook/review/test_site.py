@@ -99,14 +99,7 @@ def _notebook(folder, title, shown, error=None):
     nbformat.write(v4.new_notebook(cells=cells), folder / "notebook.ipynb")
 
 
-def _manifest(folder, unit, status="ok"):
-    facts = {"schema": 1, "unit": unit, "notebook": unit.partition("@")[0], "status": status}
-    facts |= {"params": {"seed": 1, "lr": [1e-3, 0.1]}, "provenance": PROVENANCE, "seconds": 12.3}
-    facts |= {"started": "2026-11-23T18:00:00+00:00", "ended": "2026-11-23T18:00:12+00:00"}
-    facts |= {"peak_memory_mib": 512, "files": manifest.hashes(folder)}
-    (folder / "manifest.json").write_text(json.dumps(facts))
-
-
+STARTED = "2026-11-23T18:00:00+00:00"
 PROVENANCE = {"git_commit": "0123456789abcdef", "git_dirty": True, "python": "3.11.2"}
 PROVENANCE |= {"packages": {"torch": "2.13.0"}, "cpu": "A <cpu>", "cores": 2, "gpu": None}
 
@@ -117,14 +110,19 @@ def run_folder(tmp_path_factory):
     run = tmp_path_factory.mktemp("results") / "quick"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(published, "claims", lambda name: CLAIMS if name == "01_ok" else {})
-        for unit, n_figures in ((FIRST, 3), (SWEPT, 1), (BROKEN, 1)):
-            shown = _save(run / unit, unit.partition("@")[0], patch, {"seed": 1}, n_figures)
-            _notebook(run / unit, f"{unit[:2]} The title of {unit[3:]}", shown)
-            _manifest(run / unit, unit)
-        tried = run / f"{BROKEN}.failed"
-        shown = _save(tried, BROKEN, patch, {"seed": 1})
-    _notebook(tried, "03 The title", shown[:1], error=ATTACK)
-    _manifest(tried, BROKEN, "failed")
+        tried = f"{BROKEN}.failed"
+        for name, n_figures in ((FIRST, 3), (SWEPT, 1), (BROKEN, 1), (tried, 1)):
+            folder, unit = run / name, name.removesuffix(".failed")
+            failed, notebook = name == tried, unit.partition("@")[0]
+            shown = _save(folder, notebook, patch, {"seed": 1}, n_figures)
+            title, error = f"{unit[:2]} The title of {unit[3:]}", ATTACK if failed else None
+            _notebook(folder, title, shown[:1] if failed else shown, error)
+            facts = {"schema": 1, "unit": unit, "notebook": notebook, "seconds": 12.3}
+            facts |= {"params": {"seed": 1, "lr": [1e-3, 0.1]}, "provenance": PROVENANCE}
+            facts |= {"started": STARTED, "ended": "2026-11-23T18:00:12+00:00"}
+            facts |= {"peak_memory_mib": 512, "files": manifest.hashes(folder)}
+            facts |= {"status": "failed" if failed else "ok"}
+            (folder / "manifest.json").write_text(json.dumps(facts))
     states = [(FIRST, "ok", 12.3, None), (SWEPT, "up-to-date", None, None)]
     states += [(BROKEN, "failed", 75.0, "cell 7 raised ValueError")]
     states += [(SKIPPED, "skipped", None, f"needs {BROKEN}, which failed")]
@@ -133,7 +131,7 @@ def run_folder(tmp_path_factory):
         for u, s, t, c in states
     ]
     about = {"schema": 1, "run": "quick", "profile": "quick", "argv": ["run", "--profile", "quick"]}
-    about |= {"started": "2026-11-23T18:00:00+00:00", "ended": "2026-11-23T18:02:00+00:00"}
+    about |= {"started": STARTED, "ended": "2026-11-23T18:02:00+00:00"}
     (run / "run.json").write_text(json.dumps(about | {"provenance": PROVENANCE, "units": units}))
     site.build(run)
     return run

@@ -113,17 +113,12 @@ def test_a_stopped_runner_ends_its_children_and_the_next_run_goes_on(workbook, s
     assert workbook.states()["02_slow"] == "ok"
 
 
-@pytest.mark.parametrize("moment", ["while it starts", "in a cell"])
-def test_a_killed_runner_takes_its_attempts_along(workbook, moment):
-    workbook.add("01_a", "print(1)", f"{SPAWN}\n{SLEEP}")
-    if moment == "in a cell":
-        process, status = begin(workbook)
-        attempt = status["folder"]
-    else:
-        process = workbook.start("run")
-        attempts = workbook.root / "results/quick/.attempts"
-        (attempt,) = workbook.wait_for(lambda: list(attempts.glob("01_a~*")))
-        workbook.wait_for(lambda: workbook.processes_of(attempt))
+def test_a_runner_killed_while_an_attempt_starts_takes_it_along(workbook):
+    workbook.add("01_a", "print(1)", SLEEP)
+    process = workbook.start("run")
+    attempts = workbook.root / "results/quick/.attempts"
+    (attempt,) = workbook.wait_for(lambda: list(attempts.glob("01_a~*")))
+    workbook.wait_for(lambda: workbook.processes_of(attempt))
     process.kill()
     process.communicate()
     workbook.wait_for(lambda: not workbook.processes_of(attempt), 15)
@@ -182,38 +177,33 @@ def test_killed_twenty_times_at_any_moment(workbook):
     assert "Nothing to do" in workbook("run")
 
 
-# --- worker processes of a kernel
-
-
-def workers_of(processes) -> list[psutil.Process]:
-    """Those of `processes` that are loky's workers."""
-    found = []
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            found += [process] if "popen_loky_posix" in " ".join(process.cmdline()) else []
-    return found
-
-
 @pytest.mark.parametrize("how", ["runner interrupted", "runner killed", "kernel killed", "limit"])
-def test_no_worker_is_left_behind(workbook, how):
-    workbook.add("01_a", PARALLEL, "parallel(300, 300)")
+def test_no_process_is_left_behind(workbook, how):
+    workbook.add("01_a", PARALLEL, f"{SPAWN}\nparallel(300, 300)")
     process, status = begin(workbook, *(["--timeout", "8"] if how == "limit" else []))
     attempt = status["folder"]
-    workers = workbook.wait_for(lambda: workers_of(workbook.processes_of(attempt))[:2])
+
+    def workers() -> list[psutil.Process]:
+        found = []
+        for child in workbook.processes_of(attempt):
+            with contextlib.suppress(psutil.Error):
+                found += [child] if "popen_loky_posix" in " ".join(child.cmdline()) else []
+        return found
+
+    kernel = workbook.wait_for(lambda: workers()[:2])[0].parent()
     if how == "runner interrupted":
         process.send_signal(signal.SIGINT)
-    elif how == "runner killed":
-        process.kill()
-    elif how == "kernel killed":
-        workers[0].parent().kill()
+    elif how != "limit":
+        (process if how == "runner killed" else kernel).kill()
     printed, _ = process.communicate(timeout=30)
     if how == "runner killed":  # nobody is left but the attempt, which sees it
         workbook.wait_for(lambda: not workbook.processes_of(attempt), 5)
     assert workbook.processes_of(attempt) == []
-    if how == "kernel killed":
-        assert "the kernel was killed by SIGKILL in cell 4" in printed
-    if how == "limit":
-        assert "cell 4 ran past the limit of 8 s" in printed
+    told = {
+        "kernel killed": "the kernel was killed by SIGKILL in cell 4",
+        "limit": "cell 4 ran past the limit of 8 s",
+    }
+    assert told.get(how, "") in printed
 
 
 def test_what_starts_while_the_rest_is_being_killed_is_killed_too(workbook, tmp_path):
@@ -230,9 +220,6 @@ def test_what_starts_while_the_rest_is_being_killed_is_killed_too(workbook, tmp_
         workbook.wait_for(lambda: len(workbook.processes_of(attempt)) > 20)
         end_processes(attempt.name)
     assert workbook.processes_of(attempt) == []
-
-
-# --- disks
 
 
 @pytest.fixture

@@ -154,44 +154,30 @@ def test_verify_gives_each_unit_the_threads_it_had(workbook):
         workbook.add_recorded(name, threads, "run.table(seen, 'seen', caption='Seen.')")
     workbook("run", "01", "--jobs", "1")
     workbook("run", "--jobs", str(os.cpu_count()))
-    seen = [(workbook.root / f"results/quick/{n}/tables/seen.csv").read_text() for n in
-            ("01_a", "02_b")]  # fmt: skip
-    assert seen[0] != seen[1]
+    one, other = (p.read_text() for p in workbook.root.glob("results/quick/*/tables/seen.csv"))
+    assert one != other
     assert "every table and claim of 2 notebooks came out again" in workbook("verify", "quick")
 
 
-@pytest.fixture
-def needed(workbook):
-    """02_b needs 01_a; a call plays a run of 02: what ran, and how 01_a stands."""
-
+def test_only_takes_what_is_needed_as_it_is_and_nothing_runs_without_a_whole_result(workbook):
     def run(**options):
+        """02_b needs 01_a; a run of 02: what ran, how 01_a stands and why."""
         executor = Played()
-        run = play(workbook, executor, jobs=1, wanted=["02"], **options)
-        first = run.states["01_a"]
+        first = play(workbook, executor, jobs=1, wanted=["02"], **options).states["01_a"]
         return executor.order, first.state, first.cause or ""
 
     workbook.add("01_a", "print(1)")
     workbook.add("02_b", needs=["01_a"])
-    return run
-
-
-ONLY = {"only": ("02_b",), "force": True}
-
-
-def test_what_is_needed_is_taken_as_it_is(workbook, needed):
-    assert needed()[0] == ["01_a", "02_b"]
-    workbook.add("01_a", "print(2)")  # out of date
-    assert needed(**ONLY) == (["02_b"], "up-to-date", "taken as it is")
-    assert needed()[0] == ["01_a"]  # without it, the need runs again
-
-
-def test_without_a_whole_result_to_take_nothing_runs(workbook, needed):
-    order, state, cause = needed(**ONLY)
+    only = {"only": ("02_b",), "force": True}
+    order, state, cause = run(**only)
     assert (order, state) == ([], "skipped")
     assert "no result of 01_a to take: run it first" in cause
-    needed()
+    assert run()[0] == ["01_a", "02_b"]
+    workbook.add("01_a", "print(2)")  # out of date
+    assert run(**only) == (["02_b"], "up-to-date", "taken as it is")
+    assert run()[0] == ["01_a"]  # without it, the need runs again
     manifest = workbook.root / "results/quick/01_a/manifest.json"
     disk.write_json(manifest, json.loads(manifest.read_text()) | {"files": {"gone.csv": "0"}})
-    order, state, cause = needed(**ONLY)
+    order, state, cause = run(**only)
     assert (order, state) == ([], "skipped")
     assert "damaged" in cause
