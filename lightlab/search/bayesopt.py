@@ -179,9 +179,12 @@ class BayesianOptimization(PointLog):
         columns = list(enumerate(self.space.columns))
         ends = [(0.0, 1.0) if c.levels is None else (c.levels[0], c.levels[-1]) for _, c in columns]
         bounds = torch.tensor(ends, dtype=torch.double).T
-        ordered = {i: c.levels for i, c in columns if c.levels and c.ordered}
-        unordered = {i: c.levels for i, c in columns if c.levels and not c.ordered}
+        open_ = [(i, c) for i, c in columns if c.levels and len(c.levels) > 1]
+        ordered = {i: c.levels for i, c in open_ if c.ordered}
+        unordered = {i: c.levels for i, c in open_ if not c.ordered}
+        fixed = {i: c.levels[0] for i, c in columns if c.levels and len(c.levels) == 1}
         how: dict[str, Any] = {"num_restarts": N_STARTS, "raw_samples": N_RAW}
+        how["fixed_features"] = fixed or None
         if ordered or unordered:
             return optimize_acqf_mixed_alternating(acqf, bounds, ordered, unordered, **how)
         # more steps to a finer end find the same values and cost half as much again

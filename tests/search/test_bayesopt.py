@@ -317,3 +317,10 @@ def test_costs_that_are_none_are_refused(costs):
     bo = BayesianOptimization(MIXED)
     with pytest.raises(ValueError, match="costs"):
         bo.tell(bo.ask(1), [1.0], costs=costs)
+
+
+@pytest.mark.parametrize("beside", [{}, {"n": Int(1, 9)}, {"kind": Choice("ab")}])
+def test_what_has_one_value_only_stays_as_it_is(beside):
+    space = HyperSpace({"x": Float(0.0, 1.0), "one": Choice("a"), "five": Int(5, 5)} | beside)
+    bo = run(BayesianOptimization(space, n_initial=2), lambda c: c["x"], 4)
+    assert {(t.config["one"], t.config["five"]) for t in bo.trials} == {("a", 5)}
