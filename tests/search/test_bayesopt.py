@@ -39,12 +39,10 @@ def run(bo, objective, n_trials, batch=1, noise_var=None):
 
 
 def test_finds_the_optimum_of_a_mixed_space_where_random_does_not():
-    found = [
-        run(BayesianOptimization(MIXED, seed=s, n_initial=8), mixed, 30).incumbent for s in range(2)
-    ]
-    random = [run(RandomSearch(MIXED, seed=s), mixed, 30).incumbent.value for s in range(2)]
-    assert all(best.config["kind"] == "b" for best in found)
-    assert max(-best.value for best in found) < 0.02
+    best = run(BayesianOptimization(MIXED, seed=0, n_initial=8), mixed, 24).incumbent
+    random = [run(RandomSearch(MIXED, seed=s), mixed, 24).incumbent.value for s in range(3)]
+    assert best.config["kind"] == "b"
+    assert -best.value < 0.02
     assert min(-value for value in random) > 0.02
 
 
@@ -98,9 +96,9 @@ def test_failed_trials_do_not_break_it_and_are_kept_away_from():
     def fails_above(config):
         return math.nan if config["x"] > 0 else mixed(config)
 
-    bo = run(BayesianOptimization(MIXED, seed=0, n_initial=8), fails_above, 24)
+    bo = run(BayesianOptimization(MIXED, seed=0, n_initial=8), fails_above, 18)
     assert sum(t.failed for t in bo.trials[:8]) > 0
-    assert sum(t.failed for t in bo.trials[8:]) <= 6
+    assert sum(t.failed for t in bo.trials[8:]) <= 3
     assert not math.isnan(bo.incumbent.value)
 
 
@@ -205,12 +203,10 @@ def test_a_categorical_space_of_tuples_beats_random():
         return float(sum(worth[i, j] for i, j in enumerate(point)))
 
     best = worth.max(1).sum()
-    ours = [
-        best - run(BayesianOptimization(space, seed=s), value, 40).incumbent.value for s in range(2)
-    ]
-    random = [best - run(RandomSearch(space, seed=s), value, 40).incumbent.value for s in range(2)]
-    assert max(ours) < 0.25
-    assert max(ours) < min(random)
+    ours = best - run(BayesianOptimization(space, seed=0), value, 40).incumbent.value
+    random = [best - run(RandomSearch(space, seed=s), value, 40).incumbent.value for s in range(3)]
+    assert ours < 0.25
+    assert ours < min(random)
 
 
 def test_a_huge_categorical_space_works():

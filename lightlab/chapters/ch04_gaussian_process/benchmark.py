@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from scipy.optimize import minimize
 from tqdm.auto import tqdm
 
+from lightlab import published
 from lightlab.measure import stats
 from lightlab.search.bayesopt import BayesianOptimization
 from lightlab.search.optuna_search import OptunaSearch
@@ -197,9 +197,9 @@ def final(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([ends, cpu], axis=1).reset_index()
 
 
-def recorded(path: Path | str) -> pd.DataFrame:
+def recorded() -> pd.DataFrame:
     """What exact races ended with that `benchmarks/bo.py` ran: as `final`."""
-    rows = pd.read_csv(path)
+    rows = published.read_csv("races.csv")
     order = {"problem": [*CLASSIC, *HELD_OUT], "method": METHODS}
     rows = rows[~rows["noisy"] & rows["problem"].isin(order["problem"])].drop(columns="noisy")
     kinds = {name: pd.CategoricalDtype(values, ordered=True) for name, values in order.items()}

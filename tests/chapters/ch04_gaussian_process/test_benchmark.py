@@ -52,3 +52,12 @@ def test_noise_is_on_the_value_and_not_on_the_regret():
     )
     np.testing.assert_allclose(quiet["regret"], noisy["regret"])
     assert not np.allclose(quiet["value"], noisy["value"])
+
+
+def test_recorded_races_are_complete_and_paired():
+    rows = benchmark.recorded()
+    counts = rows.groupby(["problem", "method"])["seed"].nunique()
+    assert set(counts) == {10}
+    assert set(rows["problem"]) == {*benchmark.CLASSIC, *benchmark.HELD_OUT}
+    assert set(rows["method"]) == set(benchmark.METHODS)
+    assert rows.groupby("problem")["method"].nunique().ge(6).all()  # a grid does not always fit
