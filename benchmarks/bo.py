@@ -42,7 +42,7 @@ def noise_sd(name: str) -> float:
 
 def measure(args: argparse.Namespace, path: Path) -> pd.DataFrame:
     """One row per search, appended to `path`; searches that are there already are not repeated."""
-    done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEYS)
+    done = pd.read_csv(path, comment="#") if path.exists() else pd.DataFrame(columns=KEYS)
     had = set(done[KEYS].itertuples(index=False, name=None))
     exact = itertools.product([False], range(args.seeds), args.functions, benchmark.METHODS)
     noisy = itertools.product([True], range(args.noisy_seeds), args.functions, NOISY_METHODS)
@@ -61,7 +61,7 @@ def measure(args: argparse.Namespace, path: Path) -> pd.DataFrame:
         }
         pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
         print(*row.values(), flush=True)
-    return pd.read_csv(path)
+    return pd.read_csv(path, comment="#")
 
 
 def difference(ends: pd.DataFrame, name: str, peer: str) -> str:

@@ -210,4 +210,5 @@ def test_every_published_table_says_where_it_is_from():
     tables = [name for name in files if name.endswith(".csv")]
     assert tables
     for name in tables:
-        assert "arXiv" in read_csv(name).attrs["source"], name
+        source = read_csv(name).attrs["source"]  # a paper, or measured by ourselves
+        assert "arXiv" in source or "by benchmarks/" in source, name
